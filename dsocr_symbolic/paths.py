@@ -1,0 +1,108 @@
+"""Where the data files lie: in a checkout, in a wheel, and in the user's own folders."""
+
+import os
+from pathlib import Path
+
+from dsocr_symbolic.errors import UserError, nearest
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def _own_folder(kind: str) -> Path:
+    """Return our own folder of this kind: inside a wheel, or beside the package in a checkout."""
+    packaged = PACKAGE / "data" / kind
+    return packaged if packaged.is_dir() else PACKAGE.parent / kind
+
+
+def data_folders(kind: str) -> list[Path]:
+    """List the folders that hold one kind of data file.
+
+    Parameters
+    ----------
+    kind : str
+        ``"formulas/operators"``, ``"formulas/models"``, ``"hardware"``, ``"templates"``, ...
+
+    Returns
+    -------
+    list of Path
+        The folders of ``DSOCR_PATH`` first, our own last; only those that exist.
+
+    Raises
+    ------
+    UserError
+        If ``DSOCR_PATH`` names a folder that does not exist.
+    """
+    user_folders = [Path(each) for each in os.environ.get("DSOCR_PATH", "").split(os.pathsep) if each]
+    for folder in user_folders:
+        if not folder.is_dir():
+            raise UserError(f"DSOCR_PATH: {folder} is not a folder; correct or unset the variable")
+    top, _, below = kind.partition("/")
+    candidates = [folder / kind for folder in user_folders] + [_own_folder(top) / below]
+    return [folder for folder in candidates if folder.is_dir()]
+
+
+def data_files(kind: str) -> dict[str, Path]:
+    """Map the name (file stem) of every YAML file of one kind to its path.
+
+    Parameters
+    ----------
+    kind : str
+        As for :func:`data_folders`; sub-folders are searched too.
+
+    Returns
+    -------
+    dict of str to Path
+        Sorted by name.
+
+    Raises
+    ------
+    UserError
+        If two files share a name: neither may silently win.
+    """
+    found: dict[str, Path] = {}
+    for folder in data_folders(kind):
+        for path in sorted(folder.rglob("*.yaml")):
+            if path.stem in found:
+                raise UserError(f"{path}: the name '{path.stem}' is taken by {found[path.stem]}; rename one of them")
+            found[path.stem] = path
+    return dict(sorted(found.items()))
+
+
+def find_file(kind: str, name: str, noun: str) -> Path:
+    """Find a data file by path or by name.
+
+    Parameters
+    ----------
+    kind : str
+        As for :func:`data_folders`.
+    name : str
+        A path (ends in ``.yaml`` or holds a separator and exists) or the stem of a known file.
+    noun : str
+        What to call it in an error: ``"GPU"``, ``"model"``, ...
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    UserError
+        If there is no such file.
+    """
+    if name.endswith((".yaml", ".yml")):
+        if not Path(name).is_file():
+            raise UserError(f"{name}: no such {noun} file")
+        return Path(name)
+    files = data_files(kind)
+    if name not in files:
+        raise UserError(f"unknown {noun} '{name}': {nearest(name, files)}")
+    return files[name]
+
+
+def cache_folder() -> Path:
+    """Return the folder for compiled programs: ``DSOCR_CACHE``, or the user's cache folder."""
+    import platformdirs
+
+    chosen = os.environ.get("DSOCR_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("dsocr_symbolic", appauthor=False)

@@ -1,0 +1,307 @@
+"""From defaults, choices, a config, a workload, overrides and a GPU to one number per symbol."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from dsocr_symbolic import arithmetic
+from dsocr_symbolic.definition import Definition, Quantity, Workload, read_workload
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.expression import evaluate, parse
+from dsocr_symbolic.hardware import Gpu
+from dsocr_symbolic.yaml_file import read_yaml
+
+_NUMBER = re.compile(r"[-+]?(\d+(_\d+)*(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?(/\d+)?")
+_BRACES = re.compile(r"\{([^}]*)\}")
+
+
+@frozen(kw_only=True)
+class Values:
+    """A number for every symbol.
+
+    Attributes
+    ----------
+    numbers : mapping of str to int or float
+        Exact ints wherever a value is whole.
+    overridden : mapping of str to number
+        Derived symbols that were set, with what their formulas give.
+    unverified : tuple of str
+        GPU numbers in use that no source confirms.
+    """
+
+    numbers: Mapping[str, Any]
+    overridden: Mapping[str, Any]
+    unverified: tuple[str, ...]
+
+
+def parse_number(text: str, name: str) -> Any:
+    """Read a number that a user typed; nothing is evaluated.
+
+    Parameters
+    ----------
+    text : str
+        ``"8"``, ``"0.85"``, ``"1.8e12"`` or ``"1/2"``.
+    name : str
+        The symbol, for the error.
+
+    Returns
+    -------
+    int, float or Fraction
+        The value, exact where it can be.
+
+    Raises
+    ------
+    UserError
+        If it is no finite number.
+    """
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        raise UserError(f"{name}: '{text}' is not a number; write for example {name}=8")
+    above, _, below = text.partition("/")
+    if below and int(below) == 0:
+        raise UserError(f"{name}: '{text}' divides by zero")
+    value = Fraction(above) / (int(below) if below else 1)
+    return arithmetic.whole(value) if value.denominator == 1 else (value if below else float(value))
+
+
+def load_workload(definition: Definition, name: str) -> Workload:
+    """Find a workload by name, or read it from a file.
+
+    Parameters
+    ----------
+    definition : Definition
+        The model.
+    name : str
+        A name of the model file, or the path of a YAML file with ``summary``, ``document`` and ``set``.
+
+    Returns
+    -------
+    Workload
+        The workload.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise UserError(f"{name}: no such workload file")
+        return read_workload(path.stem, read_yaml(path), str(path))
+    if name not in definition.workloads:
+        raise UserError(f"unknown workload '{name}': {nearest(name, definition.workloads)}")
+    return definition.workloads[name]
+
+
+def choose(definition: Definition, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Complete the choices with their defaults.
+
+    Raises
+    ------
+    UserError
+        If a choice or an option is unknown.
+    """
+    for name, option in chosen.items():
+        if name not in definition.choices:
+            raise UserError(f"unknown choice '{name}': {nearest(name, definition.choices)}")
+        if option not in definition.choices[name].options:
+            raise UserError(f"{name}: unknown option '{option}': {nearest(option, definition.choices[name].options)}")
+    return {name: chosen.get(name, choice.default) for name, choice in definition.choices.items()}
+
+
+def chosen_slots(definition: Definition, options: Mapping[str, str]) -> dict[str, str]:
+    """Return the formulas that the chosen options put into slots."""
+    return {
+        slot: formula
+        for name, option in options.items()
+        for slot, formula in definition.choices[name].options[option].slots.items()
+    }
+
+
+def resolve(
+    definition: Definition,
+    *,
+    options: Mapping[str, str],
+    settings: Mapping[str, Any],
+    gpu: Gpu,
+    waived: frozenset[str] = frozenset(),
+) -> Values:
+    """Give every symbol its number.
+
+    Parameters
+    ----------
+    definition : Definition
+        The model.
+    options : mapping of str to str
+        One option per choice, see :func:`choose`.
+    settings : mapping of str to number
+        What config, workload and user set, the last word already taken.
+    gpu : Gpu
+        The machine.
+    waived : frozenset of str
+        Switches that lift rules.
+
+    Returns
+    -------
+    Values
+        The numbers.
+
+    Raises
+    ------
+    UserError
+        If a symbol is unknown, a value is not allowed, or a rule is broken.
+    """
+    numbers: dict[str, Any] = {}
+    bound: dict[str, Any] = {}
+    peaks: dict[str, str] = {}
+    for name, chosen in options.items():
+        option = definition.choices[name].options[chosen]
+        bound |= {symbol: evaluate(each, {}, arithmetic) for symbol, each in option.symbols.items()}
+        peaks |= option.gpu
+    for name, value in settings.items():
+        _check_setting(definition, name, value)
+    unverified = []
+    overridden = {}
+    for name, quantity in _in_order(definition):
+        machine = peaks.get(name, quantity.gpu)
+        if name in settings:
+            numbers[name] = settings[name]
+        elif name in bound:
+            numbers[name] = bound[name]
+        elif machine:
+            numbers[name] = float(_machine_number(gpu, machine))
+            unverified += [machine] if gpu.numbers[machine].unverified else []
+        else:
+            numbers[name] = _finite(name, quantity, numbers)
+        if name in settings and quantity.group == "derived":
+            given = _finite(name, quantity, numbers)
+            if given != settings[name]:
+                overridden[name] = given
+    _check_rules(definition, numbers, waived)
+    return Values(numbers=numbers, overridden=overridden, unverified=tuple(unverified))
+
+
+def _in_order(definition: Definition) -> list[tuple[str, Quantity]]:
+    """Values that formulas of others need come first: derived symbols and formulas last."""
+    items = list(definition.quantities.items())
+    return sorted(items, key=lambda item: item[1].group == "derived" or item[0] == "wide")
+
+
+def _finite(name: str, quantity: Quantity, numbers: Mapping[str, Any]) -> Any:
+    try:
+        value = evaluate(quantity.formula, numbers, arithmetic)
+    except (OverflowError, ZeroDivisionError) as error:
+        raise UserError(f"{name}: its formula {quantity.formula.text} has no value here; set {name} itself") from error
+    return arithmetic.whole(value)
+
+
+def _machine_number(gpu: Gpu, machine: str) -> Any:
+    if machine not in gpu.numbers:
+        raise UserError(f"{gpu.name}: the GPU file gives no {machine}; choose another dtype or GPU, or add the number")
+    return gpu.numbers[machine].value_si
+
+
+def _check_setting(definition: Definition, name: str, value: Any) -> None:
+    quantity = definition.quantities.get(name)
+    if quantity is None:
+        raise UserError(f"unknown symbol '{name}': {nearest(name, definition.quantities)}")
+    if quantity.fixed:
+        raise UserError(f"{name}: {quantity.meaning} is a definition and cannot be set")
+    if isinstance(value, bool) or not isinstance(value, int | float | Fraction) or not math.isfinite(value):
+        raise UserError(f"{name}: {value!r} is not a number")
+    if not quantity.real and not isinstance(value, int):
+        raise UserError(f"{name}: {value} is not a whole number ({quantity.meaning})")
+    if quantity.group == "time" and value <= 0:
+        raise UserError(f"{name}: {value} is not greater than 0 ({quantity.meaning})")
+    if value < quantity.least:
+        raise UserError(f"{name}: {value} is less than {quantity.least} ({quantity.meaning})")
+
+
+def _check_rules(definition: Definition, numbers: Mapping[str, Any], waived: frozenset[str]) -> None:
+    for rule in definition.rules:
+        if rule.waived_by in waived or evaluate(rule.require, numbers, arithmetic):
+            continue
+
+        def filled(match: re.Match[str]) -> str:
+            expression = parse(match.group(1), definition.file)
+            return str(arithmetic.whole(evaluate(expression, numbers, arithmetic)))
+
+        used = sorted(name for name in _named(rule.require.text) if name in numbers)
+        found = ", ".join(f"{name} = {arithmetic.whole(numbers[name])}" for name in used)
+        raise UserError(f"{_BRACES.sub(filled, rule.say)}; got {found}")
+
+
+def _named(text: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]\w*", text))
+
+
+def read_config(definition: Definition, path: Path) -> dict[str, int]:
+    """Take the network's sizes from a Hugging Face config.json.
+
+    Parameters
+    ----------
+    definition : Definition
+        The model; its constants name their keys, and ``config`` the values that its formulas model.
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict of str to int
+        Constants by symbol.
+
+    Raises
+    ------
+    UserError
+        If the file is no config of this network, or says what the formulas do not model.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no readable JSON: {getattr(error, 'strerror', None) or error}") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: expected a JSON object with the network's sizes")
+    constants = {}
+    for name, quantity in definition.quantities.items():
+        if not quantity.config:
+            continue
+        found = _config_value(config, quantity.config, path)
+        if found is _ABSENT:
+            raise UserError(f"{path}: the key '{quantity.config}' is missing; is it a config of {definition.name}?")
+        if isinstance(found, bool) or not isinstance(found, int):
+            raise UserError(f"{path}: {quantity.config}: expected a whole number, found {found!r}")
+        constants[name] = found
+    for key, expected in definition.config.items():
+        found = _config_value(config, key, path)
+        modelled = constants.get(expected, expected) if isinstance(expected, str) else expected
+        if found is not _ABSENT and found != modelled:
+            raise UserError(f"{path}: {key} = {json.dumps(found)} is not modelled; the formulas hold for {modelled!r}")
+    return constants
+
+
+_ABSENT = object()
+
+
+def _config_value(config: Mapping[str, Any], key: str, path: Path) -> Any:
+    """Return what the config says of a dotted key: at top level, where the network reads it, or of its decoder."""
+    top = _dotted(config, key)
+    below = _dotted(config.get("language_config") or {}, key)
+    if key != "architectures" and _ABSENT not in (top, below) and top != below:
+        raise UserError(f"{path}: {key} is {top!r} at top level and {below!r} under language_config; make them agree")
+    return below if top is _ABSENT and key != "architectures" else top
+
+
+def _dotted(config: Any, key: str) -> Any:
+    value = config
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return _ABSENT
+        value = value[part]
+    return value

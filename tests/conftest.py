@@ -1,0 +1,72 @@
+"""Shared by all tests: the update switch of goldens, a cache folder of their own, quick evaluation."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsocr_symbolic.estimate import Estimate, estimate
+from dsocr_symbolic.hardware import load_gpu
+from dsocr_symbolic.model import find_definition, layer_definition
+from dsocr_symbolic.program import Program, load_program
+from dsocr_symbolic.values import choose, chosen_slots, load_workload, resolve
+
+Evaluate = Callable[..., Estimate]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="write golden files anew instead of comparing with them")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSOCR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("DSOCR_PATH", raising=False)
+        yield
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare text with a committed file; --update writes it."""
+
+    def compare(name: str, text: str) -> None:
+        path = Path(__file__).parent / "golden" / name
+        if request.config.getoption("--update"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), f"{path} differs; pytest --update writes it, then read the diff"
+
+    return compare
+
+
+_PROGRAMS: dict[tuple[Any, ...], Program] = {}
+
+
+def evaluate_model(
+    workload: str = "gundam",
+    settings: Mapping[str, Any] | None = None,
+    *,
+    layer: str = "",
+    gpu: str = "rtx5090",
+    waived: frozenset[str] = frozenset(),
+    **choices: str,
+) -> Estimate:
+    """Evaluate a workload, or one layer; programs are kept for the whole run."""
+    definition = find_definition("deepseek-ocr")
+    if layer:
+        definition = layer_definition(definition, layer)
+    options = choose(definition, {name.replace("_", "-"): option for name, option in choices.items()})
+    slots = chosen_slots(definition, options)
+    key = (layer, *sorted(slots.items()))
+    if key not in _PROGRAMS:
+        _PROGRAMS[key] = load_program(definition, slots)
+    values = {**({} if layer else load_workload(definition, workload).values), **(settings or {})}
+    numbers = resolve(definition, options=options, settings=values, gpu=load_gpu(gpu), waived=waived)
+    return estimate(_PROGRAMS[key], numbers)
+
+
+@pytest.fixture(scope="session")
+def evaluate() -> Evaluate:
+    return evaluate_model

@@ -1,0 +1,408 @@
+"""GPU files: exact SI values, consistency with their own derivations, and errors a user can act on."""
+
+import re
+import subprocess
+import sys
+import textwrap
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import yaml
+from attrs.exceptions import FrozenInstanceError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.hardware import _UNITS, Gpu, _scaled, _si, load_gpu, load_gpus
+
+FOLDER = Path(__file__).resolve().parent.parent / "hardware"
+PATHS = sorted(FOLDER.glob("*.yaml"))
+NAMES = [path.stem for path in PATHS]
+GPUS = {name: load_gpu(name) for name in NAMES}
+EVERY_GPU = pytest.mark.parametrize("gpu", GPUS.values(), ids=NAMES)
+
+EXACT = {
+    ("rtx5090", "tensor_bf16_flops_per_s"): 209_500_000_000_000,
+    ("rtx5090", "tensor_fp16_acc16_flops_per_s"): 419 * 10**12,
+    ("rtx5090", "tensor_fp8_flops_per_s"): 419 * 10**12,
+    ("rtx5090", "tensor_int8_ops_per_s"): 838 * 10**12,
+    ("rtx5090", "tensor_fp4_flops_per_s"): 1676 * 10**12,
+    ("rtx5090", "cuda_fp32_flops_per_s"): 104_800_000_000_000,
+    ("rtx5090", "memory_bandwidth_bytes_per_s"): 1_792_000_000_000,
+    ("rtx5090", "memory_capacity_bytes"): 32 * 2**30,
+    ("rtx5090", "usable_memory_bytes"): 34_190_917_632,
+    ("rtx5090", "boost_clock_hz"): 2_407_000_000,
+    ("rtx5090", "streaming_multiprocessors"): 170,
+    ("rtx5090", "l2_cache_bytes"): 98304 * 2**10,
+    ("rtx5090", "shared_memory_bytes_per_sm"): 100 * 2**10,
+    ("rtx5090", "registers_bytes_per_sm"): 256 * 2**10,
+    ("rtx5090", "host_link_bytes_per_s"): 64 * 10**9,
+    ("rtx5090", "special_function_ops_per_s"): 6547 * 10**9,
+    ("rtx5090", "board_power_w"): 575,
+    ("rtx4090", "tensor_bf16_flops_per_s"): 165_200_000_000_000,
+    ("rtx4090", "tensor_fp8_flops_per_s"): 330_300_000_000_000,
+    ("rtx3090", "gpu_link_bytes_per_s"): 56_250_000_000,
+    ("h100-sxm", "tensor_bf16_flops_per_s"): 989_400_000_000_000,
+    ("h100-sxm", "highest_clock_hz"): 1_980_000_000,
+    ("h200", "memory_bandwidth_bytes_per_s"): 4_800_000_000_000,
+    ("h200", "memory_capacity_bytes"): 151_397_597_184,
+    ("a100-80gb", "memory_bandwidth_bytes_per_s"): 2_039_000_000_000,
+    ("a100-40gb", "memory_bandwidth_bytes_per_s"): 1_555_000_000_000,
+    ("l40s", "tensor_bf16_flops_per_s"): 362_050_000_000_000,
+    ("l40s", "usable_memory_bytes"): 48_305_799_168,
+    ("b200", "tensor_fp4_flops_per_s"): 9000 * 10**12,
+    ("h20", "cuda_fp32_flops_per_s"): 39_500_000_000_000,
+    ("rtxpro6000", "usable_memory_bytes"): 102_641_958_912,
+}
+BF16_FMA_PER_CLOCK_AND_SM = {
+    "rtx5090": 256,
+    "rtx4090": 256,
+    "rtx3090": 256,
+    "rtxpro6000": 512,
+    "h100-sxm": 2048,
+    "h100-pcie": 2048,
+    "h200": 2048,
+    "a100-80gb": 1024,
+    "a100-40gb": 1024,
+    "l4": 512,
+}
+SPARSE_BF16_TFLOPS = {
+    "rtx5090": {419, 838},
+    "rtx4090": {330.3, 330.4, 660.6},
+    "rtx3090": {142, 142.3, 285},
+    "rtxpro6000": {1007.6},
+    "h20": {296},
+    "h100-sxm": {1978.9, 1979},
+    "h200": {1978.9, 1979},
+    "h100-pcie": {1513},
+    "a100-80gb": {624},
+    "a100-40gb": {624},
+    "l40s": {733},
+    "l4": {242},
+    "b200": {4500},
+}
+UNVERIFIED = {
+    ("rtx5090", "tensor_bf16_flops_per_s"): False,
+    ("rtx5090", "usable_memory_bytes"): False,
+    ("rtx5090", "special_function_ops_per_s"): True,
+    ("rtx4090", "usable_memory_bytes"): True,
+    ("rtx4090", "special_function_ops_per_s"): True,
+    ("rtx3090", "tensor_bf16_flops_per_s"): False,
+    ("rtx3090", "tensor_tf32_flops_per_s"): True,
+    ("rtx3090", "gpu_link_bytes_per_s"): True,
+    ("rtxpro6000", "boost_clock_hz"): True,
+    ("rtxpro6000", "usable_memory_bytes"): False,
+    ("rtxpro6000", "memory_bandwidth_bytes_per_s"): False,
+    ("h20", "tensor_bf16_flops_per_s"): False,
+    ("h20", "cuda_fp32_flops_per_s"): True,
+    ("h20", "l2_cache_bytes"): True,
+    ("h100-sxm", "special_function_ops_per_s"): False,
+    ("h100-pcie", "memory_bandwidth_bytes_per_s"): True,
+    ("a100-80gb", "special_function_ops_per_s"): False,
+    ("a100-40gb", "usable_memory_bytes"): True,
+    ("l40s", "tensor_bf16_flops_per_s"): True,
+    ("l40s", "usable_memory_bytes"): False,
+    ("l4", "host_link_bytes_per_s"): True,
+    ("b200", "tensor_bf16_flops_per_s"): False,
+    ("b200", "boost_clock_hz"): True,
+    ("b200", "usable_memory_bytes"): False,
+}
+PLAIN = """
+title: A GPU
+chip: X1
+numbers:
+  tensor_bf16_tflops: {value: 10, source: a document}
+  cuda_fp32_tflops: {value: 2.5, source: a document}
+  memory_bandwidth_gb_per_s: {value: 100, source: a document}
+"""
+
+
+def value(gpu: Gpu, name: str) -> int | float:
+    return gpu.numbers[name].value_si
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return path
+
+
+def refusal(path: Path, text: str) -> str:
+    with pytest.raises(UserError) as caught:
+        load_gpu(str(write(path, text)))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(str(path))
+    return message
+
+
+def test_the_tables_below_cover_every_gpu() -> None:
+    assert set(SPARSE_BF16_TFLOPS) == set(NAMES)
+    assert {name for name, _ in EXACT} | {name for name, _ in UNVERIFIED} == set(NAMES)
+    assert [gpu.name for gpu in load_gpus()] == NAMES
+
+
+@EVERY_GPU
+def test_every_file_says_what_it_is_and_where_its_numbers_are_from(gpu: Gpu) -> None:
+    assert gpu.title.startswith("NVIDIA ")
+    assert "compute capability" in gpu.chip
+    for number in gpu.numbers.values():
+        assert len(number.source) > 10
+        assert not re.search(r"hardware\.md|/work|shared/|\[MEM\]", number.source, re.IGNORECASE)
+
+
+@EVERY_GPU
+def test_every_doubtful_source_is_marked_unverified(gpu: Gpu) -> None:
+    for number in gpu.numbers.values():
+        if re.search(r"recalled|inferred|disputed", number.source):
+            assert number.unverified, number.key
+
+
+@EVERY_GPU
+def test_the_estimate_finds_what_it_needs(gpu: Gpu) -> None:
+    needed = {"tensor_bf16_flops_per_s", "tensor_fp16_flops_per_s", "tensor_tf32_flops_per_s", "cuda_fp32_flops_per_s"}
+    needed |= {"memory_bandwidth_bytes_per_s", "memory_capacity_bytes", "usable_memory_bytes", "boost_clock_hz"}
+    needed |= {"streaming_multiprocessors", "l2_cache_bytes", "shared_memory_bytes_per_sm", "registers_bytes_per_sm"}
+    needed |= {"special_function_ops_per_s", "host_link_bytes_per_s", "board_power_w"}
+    assert needed <= set(gpu.numbers)
+
+
+@EVERY_GPU
+def test_whole_values_are_exact_ints(gpu: Gpu) -> None:
+    written = yaml.safe_load((FOLDER / f"{gpu.name}.yaml").read_text(encoding="utf-8"))["numbers"]
+    assert {number.key for number in gpu.numbers.values()} == set(written)
+    for number in gpu.numbers.values():
+        suffix = next((each for each in _UNITS if number.key.endswith(each)), None)
+        factor = Fraction(_UNITS[suffix][1]) if suffix else Fraction(1)
+        exact = Fraction(repr(written[number.key]["value"])) * factor
+        assert number.value_si == (int(exact) if exact.denominator == 1 else float(exact))
+        assert isinstance(number.value_si, int) == (exact.denominator == 1)
+
+
+@EVERY_GPU
+def test_peaks_and_memory_are_in_order(gpu: Gpu) -> None:
+    tensor, fp16 = value(gpu, "tensor_bf16_flops_per_s"), value(gpu, "tensor_fp16_flops_per_s")
+    assert fp16 == tensor <= value(gpu, "tensor_fp16_acc16_flops_per_s")
+    assert value(gpu, "tensor_tf32_flops_per_s") == pytest.approx(tensor / 2, rel=0.025)
+    assert value(gpu, "tensor_int8_ops_per_s") >= 1.99 * tensor
+    assert value(gpu, "cuda_fp32_flops_per_s") <= value(gpu, "cuda_fp16_flops_per_s") < tensor
+    assert 0.9 * value(gpu, "memory_capacity_bytes") < value(gpu, "usable_memory_bytes")
+    assert value(gpu, "usable_memory_bytes") <= value(gpu, "memory_capacity_bytes")
+    if "tensor_fp8_flops_per_s" in gpu.numbers:
+        assert value(gpu, "tensor_fp8_flops_per_s") == pytest.approx(2 * tensor, rel=0.015)
+    if "highest_clock_hz" in gpu.numbers:
+        assert value(gpu, "highest_clock_hz") > value(gpu, "boost_clock_hz")
+
+
+@EVERY_GPU
+def test_every_product_in_a_source_gives_its_number(gpu: Gpu) -> None:
+    product = re.compile(r"(?:derived:|agrees with|digits from|;) (\d+) SM x (\d+)( FMA x 2)? x ([\d.]+) GHz")
+    scale = {"flops_per_s": 1e9, "ops_per_s": 1e9}
+    checked = 0
+    for name, number in gpu.numbers.items():
+        for sm, per_clock, fma, ghz in product.findall(number.source):
+            rate = int(sm) * int(per_clock) * float(ghz) * (2 if fma else 1) * scale[name[name.index("ops_per_s") :]]
+            assert rate == pytest.approx(number.value_si, rel=0.005), number.key
+            assert int(sm) == value(gpu, "streaming_multiprocessors")
+            checked += 1
+    assert checked
+
+
+@pytest.mark.parametrize(("name", "key"), EXACT)
+def test_exact_values(name: str, key: str) -> None:
+    assert value(GPUS[name], key) == EXACT[name, key]
+    assert isinstance(value(GPUS[name], key), int)
+
+
+def test_a_value_that_is_not_whole_stays_a_float() -> None:
+    assert value(GPUS["a100-80gb"], "launch_floor_s") == 2.4e-6
+
+
+@pytest.mark.parametrize(("name", "fma"), BF16_FMA_PER_CLOCK_AND_SM.items())
+def test_bf16_peak_is_sms_times_fma_times_clock(name: str, fma: int) -> None:
+    gpu = GPUS[name]
+    derived = value(gpu, "streaming_multiprocessors") * fma * 2 * value(gpu, "boost_clock_hz")
+    assert derived == pytest.approx(value(gpu, "tensor_bf16_flops_per_s"), rel=0.005)
+
+
+@EVERY_GPU
+def test_fp32_peak_is_128_fma_per_sm_at_the_highest_clock(gpu: Gpu) -> None:
+    clock = value(gpu, "highest_clock_hz" if "highest_clock_hz" in gpu.numbers else "boost_clock_hz")
+    cores = 64 if gpu.chip.startswith("GA100") else 128
+    derived = value(gpu, "streaming_multiprocessors") * cores * 2 * clock
+    assert derived == pytest.approx(value(gpu, "cuda_fp32_flops_per_s"), rel=0.005)
+
+
+@pytest.mark.parametrize(("name", "sparse"), SPARSE_BF16_TFLOPS.items())
+def test_bf16_peak_is_not_the_sparse_one(name: str, sparse: set[float]) -> None:
+    dense = value(GPUS[name], "tensor_bf16_flops_per_s") / 1e12
+    assert all(abs(dense / trap - 1) > 0.1 for trap in sparse)
+
+
+def test_bf16_ridge_points_are_those_of_dense_peaks() -> None:
+    ridges = {
+        name: value(g, "tensor_bf16_flops_per_s") / value(g, "memory_bandwidth_bytes_per_s") for name, g in GPUS.items()
+    }
+    assert ridges["rtx5090"] == pytest.approx(116.9, abs=0.1)
+    assert ridges["h20"] == pytest.approx(37, abs=0.1)
+    assert all(35 < ridge < 425 for ridge in ridges.values())
+
+
+@pytest.mark.parametrize(("name", "key"), UNVERIFIED)
+def test_the_unverified_mark_sits_on_the_right_number(name: str, key: str) -> None:
+    assert GPUS[name].numbers[key].unverified is UNVERIFIED[name, key]
+
+
+@pytest.mark.parametrize(
+    ("name", "absent"),
+    [
+        ("rtx5090", "gpu_link_bytes_per_s"),
+        ("rtx3090", "tensor_fp8_flops_per_s"),
+        ("a100-80gb", "tensor_fp8_flops_per_s"),
+        ("h100-sxm", "tensor_fp4_flops_per_s"),
+        ("l4", "launch_floor_s"),
+    ],
+)
+def test_an_engine_that_a_gpu_lacks_is_absent(name: str, absent: str) -> None:
+    assert absent not in GPUS[name].numbers
+
+
+def test_conflicts_between_sources_are_noted() -> None:
+    assert any("2.20 GHz" in note for note in GPUS["h20"].notes)
+    assert any("366.4" in note for note in GPUS["l40s"].notes)
+    assert any("MXFP8" in note for note in GPUS["rtx5090"].notes)
+
+
+def test_a_gpu_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        GPUS["l4"].title = "another"  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        GPUS["l4"].numbers["board_power_w"].value_si = 1  # type: ignore[misc]
+
+
+def test_a_plain_file_loads_by_path(tmp_path: Path) -> None:
+    gpu = load_gpu(str(write(tmp_path / "mine.yaml", PLAIN)))
+    assert (gpu.name, gpu.title, gpu.chip, gpu.notes) == ("mine", "A GPU", "X1", ())
+    number = gpu.numbers["cuda_fp32_flops_per_s"]
+    assert (number.key, number.value_si, number.unit) == ("cuda_fp32_tflops", 2_500_000_000_000, "FLOP/s")
+    assert (number.source, number.unverified) == ("a document", False)
+
+
+@given(st.floats(min_value=1e-6, max_value=1e9), st.sampled_from(sorted(_UNITS)))
+def test_conversion_to_si_is_exact_in_decimal(number: float, suffix: str) -> None:
+    name, factor, _ = _si("file", f"some_thing{suffix}")
+    exact = Fraction(repr(number)) * Fraction(factor)
+    converted = _scaled("file", number, factor)
+    assert name.startswith("some_thing_")
+    assert converted == (int(exact) if exact.denominator == 1 else float(exact))
+    assert isinstance(converted, int) == (exact.denominator == 1)
+
+
+@given(st.integers(min_value=1, max_value=10**6), st.sampled_from(["_tflops", "_gib", "_mib", "_gb_per_s", "_w"]))
+def test_whole_numbers_stay_whole(number: int, suffix: str) -> None:
+    _, factor, _ = _si("file", f"some_thing{suffix}")
+    assert _scaled("file", number, factor) == number * int(factor)
+
+
+@pytest.mark.parametrize(
+    "key", ["memory_tib", "speed_gflops", "tflops", "_tflops", "link_tb_per_s", "cores", "a-b_w", "5"]
+)
+def test_an_unknown_unit_is_refused(tmp_path: Path, key: str) -> None:
+    message = refusal(tmp_path / "gpu.yaml", f"{PLAIN}  {key}: {{value: 1, source: a document}}\n")
+    if key != "_tflops":
+        assert key in message
+    assert "unit" in message
+    assert "_tflops" in message
+
+
+@pytest.mark.parametrize("bad", ["0", "-1", "true", "fast", "'10'", ".inf", ".nan", "null", "[1]", '"a\\nb"'])
+def test_a_value_must_be_a_positive_number(tmp_path: Path, bad: str) -> None:
+    message = refusal(tmp_path / "gpu.yaml", PLAIN.replace("value: 10,", f"value: {bad},"))
+    assert "'tensor_bf16_tflops'" in message
+    assert "positive number" in message
+
+
+@pytest.mark.parametrize("key", ["tensor_bf16_tflops", "cuda_fp32_tflops", "memory_bandwidth_gb_per_s"])
+def test_a_required_number_is_missed(tmp_path: Path, key: str) -> None:
+    message = refusal(tmp_path / "gpu.yaml", PLAIN.replace(key, f"other_{key}"))
+    assert f"'{key}' is missing" in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("title: A GPU", "titel: A GPU", ["unknown key 'titel'", "did you mean title?"]),
+        ("title: A GPU\n", "", ["'title' is missing"]),
+        ("title: A GPU", "title: 5090", ["title is 5090"]),
+        ("title: A GPU", "title: ''", ["title is ''"]),
+        ("chip: X1", "chip: 12.0", ["chip is 12.0"]),
+        ("chip: X1", "notes: a sentence", ["notes", "list"]),
+        ("chip: X1", "notes: [1]", ["notes is 1"]),
+        ("value: 10, source: a document", "value: 10", ["'tensor_bf16_tflops'", "'source' is missing"]),
+        ("value: 10, source: a document", "source: a document", ["'tensor_bf16_tflops'", "'value' is missing"]),
+        ("value: 10, source: a document", "value: 10, source: ''", ["'tensor_bf16_tflops'", "source is ''"]),
+        ("value: 10, source: a document", "value: 10, source: 3", ["'tensor_bf16_tflops'", "source is 3"]),
+        (
+            "value: 10,",
+            "value: 10, soruce: b,",
+            ["'tensor_bf16_tflops'", "unknown key 'soruce'", "did you mean source?"],
+        ),
+        ("value: 10,", "value: 10, unverified: 1,", ["'tensor_bf16_tflops'", "unverified is 1"]),
+        ("{value: 10, source: a document}", "10", ["'tensor_bf16_tflops'", "mapping", "value, source"]),
+        ("value: 10,", "value: 10, value: 11,", ["line 5", "'value' stands twice"]),
+    ],
+)
+def test_a_broken_file_is_refused(tmp_path: Path, old: str, new: str, says: list[str]) -> None:
+    assert old in PLAIN
+    message = refusal(tmp_path / "gpu.yaml", PLAIN.replace(old, new, 1))
+    assert all(part in message for part in says), message
+
+
+@pytest.mark.parametrize("text", ["", "- a list\n", "a word\n"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    assert "title, numbers" in refusal(tmp_path / "gpu.yaml", text)
+
+
+@pytest.mark.parametrize("numbers", ["", "[1, 2]", "3"])
+def test_numbers_that_are_no_mapping_are_refused(tmp_path: Path, numbers: str) -> None:
+    assert ": numbers: must map" in refusal(tmp_path / "gpu.yaml", f"title: A GPU\nnumbers: {numbers}\n")
+
+
+def test_two_keys_with_one_si_name_are_refused(tmp_path: Path) -> None:
+    twice = "  memory_capacity_gib: {value: 32, source: a}\n  memory_capacity_gb: {value: 32, source: a}\n"
+    message = refusal(tmp_path / "gpu.yaml", PLAIN + twice)
+    assert "'memory_capacity_gb'" in message
+    assert "'memory_capacity_gib'" in message
+    assert "'memory_capacity_bytes'" in message
+
+
+def test_an_unknown_gpu_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UserError, match="unknown GPU 'rtx5091': did you mean rtx5090"):
+        load_gpu("rtx5091")
+    with pytest.raises(UserError, match=r"nowhere\.yaml: no such GPU file"):
+        load_gpu("nowhere.yaml")
+
+
+def test_a_users_folder_adds_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "hardware" / "mine.yaml", PLAIN)
+    monkeypatch.setenv("DSOCR_PATH", str(tmp_path))
+    assert load_gpu("mine").title == "A GPU"
+    assert load_gpu("rtx5090").title == GPUS["rtx5090"].title
+    assert [gpu.name for gpu in load_gpus()] == sorted([*NAMES, "mine"])
+
+
+def test_a_users_gpu_cannot_shadow_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "hardware" / "rtx5090.yaml", PLAIN)
+    monkeypatch.setenv("DSOCR_PATH", str(tmp_path))
+    for load in (lambda: load_gpu("rtx5090"), load_gpus):
+        with pytest.raises(UserError, match="the name 'rtx5090' is taken by"):
+            load()
+
+
+def test_importing_the_module_imports_nothing_slow() -> None:
+    heavy = "{'cattrs', 'numpy', 'sympy', 'click', 'rich', 'difflib'}"
+    code = f"import sys, dsocr_symbolic.hardware as h; h.load_gpu('l4'); print(sorted({heavy} & set(sys.modules)))"
+    top = FOLDER.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=top, capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.strip() == "[]"
