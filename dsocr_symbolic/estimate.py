@@ -175,3 +175,40 @@ def check_sums(result: Estimate, lines: Iterable[Line]) -> None:
         close = added == total if exact else abs(added - total) <= 1e-9 * max(abs(total), 1e-30)
         if not close:
             raise AssertionError(f"{name}: the rows add up to {added}, the total is {total}")
+
+
+def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
+    """Add up estimates of one model at several workloads.
+
+    Parameters
+    ----------
+    parts : sequence of (Estimate, int)
+        Each with how often it counts.
+
+    Returns
+    -------
+    Estimate
+        Flows and calls add up; stocks count once, the KV cache is the largest one. Values are those of the
+        first part.
+    """
+    first = parts[0][0]
+    nodes = tuple(
+        NodeNumbers(
+            row=node.row,
+            calls=arithmetic.whole(sum(part.nodes[index].calls * count for part, count in parts)),
+            metrics=_added([(part.nodes[index].metrics, count) for part, count in parts]),
+        )
+        for index, node in enumerate(first.nodes)
+    )
+    return Estimate(
+        values=first.values,
+        total=_added([(part.total, count) for part, count in parts]),
+        stages={node.row.path: node.metrics for node in nodes if node.row.parent == 0},
+        nodes=nodes,
+    )
+
+
+def _added(parts: Sequence[tuple[Metrics, int]]) -> Metrics:
+    flows = [sum(metrics[name] * count for metrics, count in parts) for name in _FLOWS]
+    stocks = [max(metrics[name] for metrics, _ in parts) for name in _STOCKS]
+    return _metrics(flows, [stocks])

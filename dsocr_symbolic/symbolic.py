@@ -38,6 +38,8 @@ class nonzero(sympy.Function):  # noqa: N801
             return sympy.S.Zero
         if argument.is_number or argument.is_positive or argument.is_negative:
             return sympy.S.One
+        if argument.is_nonnegative:
+            return positive(argument)
         # A difference and its opposite are zero together: one form stands for both.
         return cls(-argument) if argument.could_extract_minus_sign() else None
 

@@ -1,0 +1,272 @@
+"""Views of a totals document: text for a terminal, Markdown, CSV, YAML and JSON."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dsocr_symbolic.definition import load_conventions, load_metrics
+from dsocr_symbolic.estimate import Line
+
+Document = Mapping[str, Any]
+_NARROWEST = 100
+_SMALLEST_RATIO = 0.01
+# Names longer than this leave room for three digits only.
+_SHORT_NAME = 14
+_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("TC", "forward_tensor_core_flops"),
+    ("CC", "forward_cuda_core_flops"),
+    ("moved", "forward_io_bytes"),
+    ("F/B", "forward_arithmetic_intensity"),
+    ("ops", "operator_launches"),
+    ("weights", "forward_weight_bytes"),
+    ("KV", "forward_kv_cache_bytes"),
+    ("time", "roofline_s"),
+)
+
+
+def to_json(document: Document) -> str:
+    """Write JSON."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def to_yaml(document: Document) -> str:
+    """Write YAML with the same names as JSON."""
+    import yaml
+
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))
+
+
+def to_csv(head: str, lines: Sequence[Line]) -> str:
+    """Write one row per line, one column per metric; what is not built is empty."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([head, "calls", *load_metrics()])
+    for line in lines:
+        writer.writerow([line.name, line.calls, *("" if each is None else each for each in line.metrics.values())])
+    return buffer.getvalue()
+
+
+def to_markdown(document: Document, head: str, lines: Sequence[Line], latex: Mapping[str, Mapping[str, str]]) -> str:
+    """Render templates/totals.md.jinja."""
+    return template("totals.md.jinja").render(
+        title=heading(document),
+        notes=notes(document),
+        head=head,
+        rows=[{"name": line.name, "calls": line.calls, **_shown(line)} for line in lines],
+        closed_form=document["closed_form"],
+        latex=latex,
+        units={name: metric.unit for name, metric in load_metrics().items()},
+        conventions=load_conventions().statements,
+        not_built=not_built(),
+    )
+
+
+def _shown(line: Line) -> dict[str, Any]:
+    return {
+        name: "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
+        for name, value in line.metrics.items()
+    }
+
+
+def template(name: str) -> Any:
+    """Return a template; an undefined name in it is an error."""
+    import jinja2
+
+    from dsocr_symbolic.paths import data_folders
+
+    loader = jinja2.FileSystemLoader([str(folder) for folder in data_folders("templates")])
+    environment = jinja2.Environment(
+        loader=loader,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Markdown and text, never HTML
+    )
+    return environment.get_template(name)
+
+
+def heading(document: Document) -> str:
+    """Say what the numbers are of, in one line."""
+    what = document["workload_name"] or "one layer"
+    return f"{document['model']}, {what}, on {document['machine']['title']}"
+
+
+def not_built() -> list[str]:
+    """Return the metrics of the registry that are null."""
+    return [name for name, metric in load_metrics().items() if metric.kind == "null"]
+
+
+def notes(document: Document) -> list[str]:
+    """Say what a reader must know before the numbers."""
+    values = document["workload"]
+    failed = sum(page["error"] is not None for page in document.get("pages", []))
+    shown = ", ".join(f"{name} {amount(value)}" for name, value in values.items())
+    result = [shown, "choices: " + ", ".join(f"{name} {option}" for name, option in document["choices"].items())]
+    for name, each in document["overridden"].items():
+        result.append(f"{name} is overridden: {each['value']}; its formula gives {amount(each['formula_gives'])}")
+        if name == "prompt_tokens" and each["value"] < values.get("image_tokens", 0):
+            result.append(f"the image alone needs {values['image_tokens']} prompt tokens")
+    if "pages" in document:
+        result[0] = f"{len(document['pages'])} pages, each a request of its own; symbols are those of the first grid: {shown}"
+    if failed:
+        result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
+    for name in document["machine"]["unverified"]:
+        result.append(f"unverified: the GPU file has {name} from memory or conflicting sources (marked ?)")
+    return result
+
+
+def amount(value: Any) -> str:
+    """Print a plain number."""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def scaled(value: Any, unit: str, digits: int = 4) -> str:
+    """Print a number with a decimal prefix: ``3.464 T``, ``797.5 MB``."""
+    for factor, prefix in _PREFIXES:
+        if value >= factor:
+            return f"{_rounded(value / factor, digits)} {prefix}{unit}"
+    return f"{_rounded(value, digits)} {unit}".rstrip()
+
+
+def seconds(value: Any, digits: int = 4) -> str:
+    """Print a time with its unit."""
+    for factor, unit in ((1, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")):
+        if value >= factor:
+            return f"{_rounded(value / factor, digits)} {unit}"
+    return f"{_rounded(value, digits)} s"
+
+
+def _rounded(value: float, digits: int) -> str:
+    """Round to significant digits without an exponent."""
+    text = f"{value:.{digits}g}"
+    return f"{float(text):.0f}" if "e" in text and value >= 1 else text
+
+
+def cell(metric: str, value: Any, digits: int = 4) -> str:
+    """Print a metric in a table; ``-`` where it does not exist."""
+    if value is None:
+        return "-"
+    match load_metrics()[metric].unit:
+        case "s":
+            return seconds(value, digits)
+        case "byte":
+            return scaled(value, "B", digits)
+        case "FLOP":
+            return scaled(value, "", digits)
+        case "FLOP/byte":
+            return _rounded(value, digits) if value == 0 or value >= _SMALLEST_RATIO else f"{value:.0e}"
+        case _:
+            return f"{value:,.0f}"
+
+
+def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int | None = None) -> str:
+    """Print a table for a terminal, what to know before it and what it leaves out behind it.
+
+    Parameters
+    ----------
+    document : mapping
+        The totals document.
+    head : str
+        Title of the first column.
+    lines : sequence of Line
+        The rows, which add up to the total.
+    width : int or None
+        Columns; those of the terminal, at least 100, if None.
+
+    Returns
+    -------
+    str
+        With colour only if standard output is a terminal.
+    """
+    mark = " ?" if document["machine"]["unverified"] else ""
+    total = Line(name="total", calls="", metrics=document["total"])
+    rows = [*lines] if len(lines) == 1 else [*lines, total]
+    digits = 4 if max(len(line.name) for line in rows) <= _SHORT_NAME else 3
+    shown = [each for each in _COLUMNS if any(line.metrics[each[1]] is not None for line in lines)]
+    table = _table(head, ["calls", *(title for title, _ in shown), "share"])
+    if mark:
+        table.columns[-2].header += mark
+    whole = document["total"]["roofline_s"]
+    for place, line in enumerate(rows):
+        share = line.metrics["roofline_s"] / whole if whole else 0
+        cells = [cell(metric, line.metrics[metric], digits) for _, metric in shown]
+        last = place == len(rows) - 1 and len(rows) > 1
+        table.add_row(line.name, _count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
+    before = [heading(document), *(f"  {line}" for note in notes(document) for line in _wrapped(note))]
+    pages = _pages_table(document["pages"]) if "pages" in document else None
+    closed = _closed_form_text(document["closed_form"])
+    parts = ["\n".join(before), on_terminal(pages, width) if pages else "", on_terminal(table, width), closed, _LEGEND]
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: bytes that every launched operator
+reads and writes (eager). F/B: FLOPs of both kinds per byte. ops: operators launched. weights, KV: what
+distinct modules own, once. GB = 1e9 bytes. time: roofline_s, each operator at its slowest resource, no
+overlap, every operand from DRAM: neither a bound nor a forecast. share: of the time.
+Not built yet, null in JSON: activation and backward metrics."""
+
+
+def _wrapped(note: str) -> list[str]:
+    """Break a note at commas and spaces, never between a symbol and its value."""
+    import textwrap
+
+    bound = re.sub(r"(?<=\w) (?=[\w.]+(,|$))", "\u00a0", note)
+    lines = textwrap.wrap(bound, _NARROWEST - 4, subsequent_indent="  ")
+    return [line.replace("\u00a0", " ") for line in lines]
+
+
+def _table(head: str, columns: Sequence[str]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column(head, overflow="fold")
+    for title in columns:
+        table.add_column(title, justify="right", no_wrap=True)
+    return table
+
+
+def _pages_table(pages: Sequence[Mapping[str, Any]]) -> Any:
+    """One row per page: what it is, how it is cut, what it costs, or why it cannot be read."""
+    table = _table("page", ["pixels", "crops", "tokens", "TC", "CC", "moved", "KV", "time"])
+    for page in pages:
+        name = f"{page['path']}:{page['page']}"
+        if page["error"]:
+            table.add_row(f"{name}: {page['error']}", style="red")
+            continue
+        total = page["total"]
+        metrics = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "forward_kv_cache_bytes")
+        cells = [cell(metric, total[metric], 3) for metric in (*metrics, "roofline_s")]
+        grid = f"{page['crop_columns']}x{page['crop_rows']}" if page["crops"] else "none"
+        size = f"{page['width']}x{page['height']}"
+        table.add_row(name, size, grid, str(page["prompt_tokens"]), *cells)
+    return table
+
+
+def _closed_form_text(forms: Mapping[str, Mapping[str, str | None]]) -> str:
+    """Print closed forms stage by stage."""
+    parts = []
+    for name, metrics in forms.items():
+        lines = [f"  {metric} = {form}" for metric, form in metrics.items() if form is not None]
+        parts.append("\n".join([name, *lines]))
+    return "\n\n".join(parts)
+
+
+def _count(calls: Any) -> str:
+    return calls if isinstance(calls, str) else f"{calls:,.1f}" if isinstance(calls, float) else f"{calls:,}"
+
+
+def on_terminal(table: Any, width: int | None = None) -> str:
+    """Render a rich table to text, coloured only on a terminal."""
+    import sys
+
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, width=width or max(Console().width, _NARROWEST), highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
