@@ -43,12 +43,14 @@ def divide(left: Any, right: Any) -> Any:
 
 def ceiling(value: Any) -> int:
     """Round up to a whole number."""
-    return math.ceil(value)
+    result: int = math.ceil(value)
+    return result
 
 
 def floor(value: Any) -> int:
     """Round down to a whole number."""
-    return math.floor(value)
+    result: int = math.floor(value)
+    return result
 
 
 def maximum(*values: Any) -> Any:
@@ -73,7 +75,7 @@ def nonzero(value: Any) -> int:
 
 def power(base: Any, exponent: Any) -> float:
     """Raise to any real power, in float64: exact digits of a huge power help nobody."""
-    return float(base) ** float(exponent)
+    return math.pow(base, exponent)
 
 
 def sum_maxima(lines: Sequence[tuple[Any, Any]], last: int) -> Any:

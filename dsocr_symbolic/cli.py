@@ -1,5 +1,7 @@
 """The command ``dsocr``: parse, ask, print. Every number comes from the modules below it."""
 
+import contextlib
+import io
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.scenario import Scenario, default_definition, make_scenario
 
 FORMATS = ("text", "json", "yaml", "csv", "markdown")
+_FIRST_METRIC = "forward_tensor_core_flops"
 VIEWS = ("total", "stage", "category", "layer", "operator")
 
 
@@ -34,6 +37,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.close()
         status = 0
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def capture(arguments: Sequence[str]) -> str:
+    """Return what a command prints, without colour.
+
+    Raises
+    ------
+    UserError
+        If the command fails.
+    """
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        _commands(default_definition(_model_name(arguments))).main(
+            list(arguments), prog_name="dsocr", standalone_mode=False
+        )
+    return output.getvalue()
 
 
 def _model_name(arguments: Sequence[str]) -> str | None:
@@ -186,7 +205,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
         closed_form=closed,
         pages=rows,
     )
-    click.echo(_formatted(document, result, given["by"], given["format"], scenario), nl=False)
+    click.echo(_formatted(document, result, given["by"], given["format"]), nl=False)
     return status
 
 
@@ -210,6 +229,7 @@ def _with_progress(pages: Iterable[Any]) -> Iterable[Any]:
 
 def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any:
     from dsocr_symbolic.errors import nearest
+    from dsocr_symbolic.printing import as_latex
     from dsocr_symbolic.totals import FREE, closed_forms
     from dsocr_symbolic.tree import model_tree
     from dsocr_symbolic.values import chosen_slots
@@ -221,10 +241,13 @@ def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any
     set_by_user = _settings(given["settings"])
     kept = [name for name in FREE if name not in set_by_user] + list(given["keep"])
     stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
+    if given["format"] == "markdown":
+        letters = {name: each.letter for name, each in known.items()}
+        return closed_forms(stages, values, kept, lambda expression: as_latex(expression, letters))
     return closed_forms(stages, values, kept)
 
 
-def _formatted(document: dict[str, Any], result: Any, view: str, output: str, scenario: Scenario) -> str:
+def _formatted(document: dict[str, Any], result: Any, view: str, output: str) -> str:
     from dsocr_symbolic import rendering
 
     if output == "json":
@@ -235,13 +258,13 @@ def _formatted(document: dict[str, Any], result: Any, view: str, output: str, sc
     if output == "csv":
         return rendering.to_csv(view, lines)
     if output == "markdown":
-        return rendering.to_markdown(document, view, lines, {})
+        return rendering.to_markdown(document, view, lines)
     return rendering.to_text(document, view, lines)
 
 
 def _lines(result: Any, view: str) -> list[Any]:
     from dsocr_symbolic import estimate
-    from dsocr_symbolic.definition import load_conventions
+    from dsocr_symbolic.definition_file import load_conventions
 
     if view == "category":
         lines = estimate.by_category(result, load_conventions().categories)
@@ -255,7 +278,7 @@ def _formula_command(definition: Definition) -> click.Command:
     parameters = [
         *_question_options(definition),
         click.Argument(["path"]),
-        click.Option(["--metric"], metavar="NAME", default="forward_tensor_core_flops", help="See dsocr symbols --metrics."),
+        click.Option(["--metric"], metavar="NAME", default=_FIRST_METRIC, help="See symbols --metrics."),
         click.Option(["--format"], type=click.Choice(("text", "latex")), default="text", help="Output."),
     ]
     return click.Command(

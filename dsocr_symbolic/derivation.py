@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from dsocr_symbolic.definition import Definition, load_metrics
+from dsocr_symbolic.definition import Definition
+from dsocr_symbolic.definition_file import load_metrics
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.estimate import estimate
 from dsocr_symbolic.model import layer_definition
@@ -62,7 +63,8 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
     values = scenario_values(scenario)
     result = _result(scenario, path, metric, slots)
     if metrics[metric].kind == "time" and len(nodes[0].children) > 0:
-        return f"{head}\n= {result} {metrics[metric].unit}\n  A sum over {_count(nodes)} operators; ask for one of them to see its formula.\n"
+        summed = f"A sum over {_count(nodes)} operators; ask for one of them to see its formula."
+        return f"{head}\n= {result} {metrics[metric].unit}\n  {summed}\n"
     if output == "latex":
         letters = {name: each.letter for name, each in scenario.definition.quantities.items()}
         return f"{metrics[metric].latex} = {as_latex(expression, letters)} = {result}\n"

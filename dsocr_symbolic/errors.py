@@ -1,5 +1,7 @@
 """The one exception for mistakes a user can make and mend."""
 
+_SHOWN = 12
+
 
 class UserError(Exception):
     """A mistake in a file, a name or a value that the user supplied.
@@ -29,5 +31,5 @@ def nearest(name: str, known: object) -> str:
     close = get_close_matches(name, names, n=3, cutoff=0.6)
     if close:
         return f"did you mean {', '.join(close)}?"
-    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     return f"known: {shown}" if names else "none exist"

@@ -6,7 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic import arithmetic
-from dsocr_symbolic.definition import load_metrics
+from dsocr_symbolic.definition_file import load_metrics
 from dsocr_symbolic.expression import Expression, evaluate
 from dsocr_symbolic.program import Program, Row
 from dsocr_symbolic.values import Values
@@ -110,7 +110,8 @@ def by_total(result: Estimate) -> list[Line]:
 
 def by_stage(result: Estimate) -> list[Line]:
     """Return one line per stage."""
-    return [Line(name=node.row.path, calls=node.calls, metrics=node.metrics) for node in result.nodes if node.row.parent == 0]
+    stages = [node for node in result.nodes if node.row.parent == 0]
+    return [Line(name=node.row.path, calls=node.calls, metrics=node.metrics) for node in stages]
 
 
 def by_layer(result: Estimate) -> list[Line]:

@@ -15,7 +15,7 @@ from attrs import field, frozen
 from dsocr_symbolic.errors import UserError
 
 FUNCTIONS = {"ceiling": "ceiling", "floor": "floor", "Max": "maximum", "Min": "minimum", "power": "power"}
-_UNARY = {"ceiling", "floor"}
+_ARGUMENTS = {"ceiling": (1, 1), "floor": (1, 1), "Max": (2, 9), "Min": (2, 9), "power": (2, 2)}
 _LARGEST_EXPONENT = 8
 _LONGEST_TEXT = 2000
 
@@ -110,29 +110,34 @@ def _check(node: ast.expr, where: str, text: str) -> None:
         case ast.Constant(value=int() | float()) | ast.Name():
             return
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
-            return _check(operand, where, text)
+            _check(operand, where, text)
+            return
         case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(exponent))):
             if not 0 <= exponent <= _LARGEST_EXPONENT:
                 raise UserError(f"{where}: '{text}': an exponent is a whole number from 0 to {_LARGEST_EXPONENT}")
-            return _check(left, where, text)
+            _check(left, where, text)
+            return
         case ast.BinOp(op=ast.Pow()):
             raise UserError(f"{where}: '{text}': an exponent is a literal; write power(base, exponent) for others")
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Mod(), right=right):
             _check(left, where, text)
-            return _check(right, where, text)
+            _check(right, where, text)
+            return
         case ast.Compare(left=left, ops=[ast.Gt() | ast.Lt() | ast.GtE() | ast.LtE() | ast.Eq() | ast.NotEq()]):
             _check(left, where, text)
-            return _check(node.comparators[0], where, text)
+            _check(node.comparators[0], where, text)
+            return
         case ast.BoolOp(values=values):
             for value in values:
                 _check(value, where, text)
-            return None
+            return
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
-            if len(arguments) != 1 if name in _UNARY else len(arguments) < 2:  # noqa: PLR2004
-                raise UserError(f"{where}: '{text}': {name} takes {'one argument' if name in _UNARY else 'two or more'}")
+            least, most = _ARGUMENTS[name]
+            if not least <= len(arguments) <= most:
+                raise UserError(f"{where}: '{text}': {name} takes {least} {'argument' if most == 1 else 'or more'}")
             for argument in arguments:
                 _check(argument, where, text)
-            return None
+            return
     allowed = "numbers, symbols, + - * / % **, comparisons, and, or, " + ", ".join(FUNCTIONS)
     raise UserError(f"{where}: '{text}': '{ast.unparse(node)}' is not allowed; a formula has {allowed}")
 

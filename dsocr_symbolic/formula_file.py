@@ -38,19 +38,20 @@ def read_operators(path: Path) -> list[Operator]:
     """
     raw = check_keys(read_yaml(path), _OPERATOR, str(path), required=["summary", "category", "symbols", "tensors"])
     if "members" not in raw:
-        return [_operator(path, raw, path.stem, text(raw, "aten", str(path)), EMPTY, text(raw, "category", str(path)))]
+        aten, category = text(raw, "aten", str(path)), text(raw, "category", str(path))
+        return [_operator(path, raw, name=path.stem, aten=aten, bound=EMPTY, category=category)]
     result = []
     for name, member in raw["members"].items():
         where = f"{path}: members: {name}"
         check_keys(member, ["aten", "flops", "category"], where, required=["aten"])
         bound = {"flops": parse(member["flops"], where)} if "flops" in member else EMPTY
         category = text(member, "category", where, text(raw, "category", str(path)))
-        result.append(_operator(path, raw, name, text(member, "aten", where), bound, category))
+        result.append(_operator(path, raw, name=name, aten=text(member, "aten", where), bound=bound, category=category))
     return result
 
 
 def _operator(
-    path: Path, raw: Mapping[str, Any], name: str, aten: str, bound: Mapping[str, Expression], category: str
+    path: Path, raw: Mapping[str, Any], *, name: str, aten: str, bound: Mapping[str, Expression], category: str
 ) -> Operator:
     where = str(path)
     return Operator(

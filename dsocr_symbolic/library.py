@@ -73,7 +73,7 @@ def find_formula(name: str) -> Formula:
 
 def conventions() -> frozenset[str]:
     """Return the symbols that every formula may use: dtypes and FLOPs per function."""
-    from dsocr_symbolic.definition import load_conventions
+    from dsocr_symbolic.definition_file import load_conventions
 
     return frozenset(load_conventions().symbols)
 
@@ -114,7 +114,7 @@ def check_formula(library: Library, formula: Formula) -> None:
             for slot, binding in call.slots.items():
                 use(binding.given.values(), f"{place}: slots: {slot}")
             check_call(library, formula, call)
-        _check_tensors(library, formula)
+        _check_tensors(formula)
     for name in [*formula.symbols, *formula.let]:
         if name not in used and name != "flops":
             raise UserError(f"{formula.file}: the symbol '{name}' is never used; remove it or use it")
@@ -146,7 +146,8 @@ def check_call(library: Library, layer: Layer, call: Call) -> None:
         if not isinstance(callee, Layer) or slot not in callee.slots:
             raise UserError(f"{where}: slots: {callee.name} has no slot '{slot}'")
         if filling.use not in library.formulas:
-            raise UserError(f"{where}: slots: unknown formula '{filling.use}': {nearest(filling.use, library.formulas)}")
+            known = nearest(filling.use, library.formulas)
+            raise UserError(f"{where}: slots: unknown formula '{filling.use}': {known}")
 
 
 def fit_symbols(callee: Formula, given: list[str], where: str) -> None:
@@ -176,7 +177,7 @@ def _is_empty(tensor: Tensor) -> bool:
     return any(size.text == "0" for size in tensor.shape)
 
 
-def _check_tensors(library: Library, layer: Layer) -> None:
+def _check_tensors(layer: Layer) -> None:
     """Follow every tensor of a layer from its writer to its readers."""
     at_hand = {name for name, tensor in layer.tensors.items() if tensor.role in READABLE}
     written: dict[str, str] = {}
@@ -199,13 +200,14 @@ def _check_tensors(library: Library, layer: Layer) -> None:
         if tensor.role in ("output", "cache") and name not in written and not _is_empty(tensor):
             raise UserError(f"{layer.file}: tensors: the {tensor.role} '{name}' is never written")
         if tensor.role in READABLE and name not in read and tensor.runs and not _is_empty(tensor):
-            raise UserError(f"{layer.file}: tensors: '{name}' is never read; mark a weight that never runs 'runs: false'")
+            way_out = "remove it, or mark a weight that never runs 'runs: false'"
+            raise UserError(f"{layer.file}: tensors: '{name}' is never read; {way_out}")
     for name, writer in written.items():
-        if name not in read and name not in layer.tensors and not _is_side_output(library, layer, writer):
+        if name not in read and name not in layer.tensors and not _is_side_output(layer, writer):
             raise UserError(f"{layer.file}: children: {writer}: the tensor '{name}' is never read")
 
 
-def _is_side_output(library: Library, layer: Layer, writer: str) -> bool:
+def _is_side_output(layer: Layer, writer: str) -> bool:
     """Say whether a call names several outputs or ends in the host: then some may be left unread."""
     call: Any = next(each for each in layer.calls if each.name == writer)
     return len(call.writes) > 1

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from dsocr_symbolic.definition import Definition, load_metrics
+from dsocr_symbolic.definition import Definition
+from dsocr_symbolic.definition_file import load_metrics
 from dsocr_symbolic.paths import data_files
 
 
@@ -18,7 +19,7 @@ def _table(*columns: str) -> Any:
 
 def models_table(definition: Definition) -> Any:
     """List the model files."""
-    from dsocr_symbolic.definition import load_definition
+    from dsocr_symbolic.definition_file import load_definition
 
     table = _table("model", "what", "file")
     for name, path in data_files("formulas/models").items():
@@ -42,7 +43,8 @@ def gpus_table(_: Definition) -> Any:
         cells = []
         for key, factor in columns.values():
             number = gpu.numbers.get(key)
-            cells.append("-" if number is None else f"{number.value_si / factor:.5g}{' ?' if number.unverified else ''}")
+            mark = " ?" if number and number.unverified else ""
+            cells.append("-" if number is None else f"{number.value_si / factor:.5g}{mark}")
         table.add_row(gpu.name, gpu.title, *cells)
     table.caption = "Dense peaks. ?: from memory, inferred, or sources conflict. Each GPU file names its sources."
     table.caption_justify = "left"

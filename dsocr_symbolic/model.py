@@ -2,7 +2,8 @@
 
 from attrs import evolve
 
-from dsocr_symbolic.definition import Definition, Quantity, load_definition
+from dsocr_symbolic.definition import Definition, Quantity
+from dsocr_symbolic.definition_file import load_definition
 from dsocr_symbolic.expression import parse
 from dsocr_symbolic.formula import EMPTY, Call, Repeat, inputs
 from dsocr_symbolic.formula_file import ONE

@@ -158,7 +158,7 @@ def _build(definition: Definition, slots: Mapping[str, str]) -> tuple[list[dict[
     """Build rows and source from the formulas; sympy is imported only here."""
     import sympy
 
-    from dsocr_symbolic.definition import load_time
+    from dsocr_symbolic.definition_file import load_time
     from dsocr_symbolic.flows import operator_flow, total_calls
     from dsocr_symbolic.source import function_source
     from dsocr_symbolic.tree import Node, model_tree

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dsocr_symbolic.definition import load_conventions, load_metrics
+from dsocr_symbolic.definition_file import load_conventions, load_metrics
 from dsocr_symbolic.estimate import Line
 
 Document = Mapping[str, Any]
@@ -50,19 +50,23 @@ def to_csv(head: str, lines: Sequence[Line]) -> str:
     return buffer.getvalue()
 
 
-def to_markdown(document: Document, head: str, lines: Sequence[Line], latex: Mapping[str, Mapping[str, str]]) -> str:
-    """Render templates/totals.md.jinja."""
-    return template("totals.md.jinja").render(
+def to_markdown(document: Document, head: str, lines: Sequence[Line]) -> str:
+    """Render templates/totals.md.jinja; closed forms of the document are LaTeX."""
+    rendered: str = template("totals.md.jinja").render(
         title=heading(document),
         notes=notes(document),
         head=head,
-        rows=[{"name": line.name, "calls": line.calls, **_shown(line)} for line in lines],
+        rows=[{"name": line.name, "calls": line.calls, **_shown(line)} for line in [*lines, _total(document)]],
         closed_form=document["closed_form"],
-        latex=latex,
         units={name: metric.unit for name, metric in load_metrics().items()},
         conventions=load_conventions().statements,
         not_built=not_built(),
     )
+    return rendered
+
+
+def _total(document: Document) -> Line:
+    return Line(name="total", calls="", metrics=document["total"])
 
 
 def _shown(line: Line) -> dict[str, Any]:
@@ -112,12 +116,12 @@ def notes(document: Document) -> list[str]:
         if name == "prompt_tokens" and each["value"] < values.get("image_tokens", 0):
             result.append(f"the image alone needs {values['image_tokens']} prompt tokens")
     if "pages" in document:
-        result[0] = f"{len(document['pages'])} pages, each a request of its own; symbols are those of the first grid: {shown}"
+        pages = f"{len(document['pages'])} pages, each a request of its own"
+        result[0] = f"{pages}; symbols are those of the first grid: {shown}"
     if failed:
         result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
-    for name in document["machine"]["unverified"]:
-        result.append(f"unverified: the GPU file has {name} from memory or conflicting sources (marked ?)")
-    return result
+    doubtful = document["machine"]["unverified"]
+    return [*result, *(f"unverified: {name} is from memory, or its sources conflict (marked ?)" for name in doubtful)]
 
 
 def amount(value: Any) -> str:
@@ -184,8 +188,7 @@ def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int 
         With colour only if standard output is a terminal.
     """
     mark = " ?" if document["machine"]["unverified"] else ""
-    total = Line(name="total", calls="", metrics=document["total"])
-    rows = [*lines] if len(lines) == 1 else [*lines, total]
+    rows = [*lines] if len(lines) == 1 else [*lines, _total(document)]
     digits = 4 if max(len(line.name) for line in rows) <= _SHORT_NAME else 3
     shown = [each for each in _COLUMNS if any(line.metrics[each[1]] is not None for line in lines)]
     table = _table(head, ["calls", *(title for title, _ in shown), "share"])

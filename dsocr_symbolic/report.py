@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dsocr_symbolic import arithmetic
-from dsocr_symbolic.definition import Definition, Workload, load_conventions
+from dsocr_symbolic.definition import Definition, Workload
+from dsocr_symbolic.definition_file import load_conventions
 from dsocr_symbolic.estimate import Estimate, NodeNumbers
 from dsocr_symbolic.hardware import Gpu
 from dsocr_symbolic.values import Values

@@ -6,12 +6,13 @@ from typing import Any
 
 from attrs import frozen
 
+from dsocr_symbolic.config_file import read_config
 from dsocr_symbolic.definition import Definition, Workload
 from dsocr_symbolic.estimate import Estimate, estimate
 from dsocr_symbolic.hardware import Gpu, load_gpu
 from dsocr_symbolic.model import find_definition, layer_definition
 from dsocr_symbolic.program import Program, load_program
-from dsocr_symbolic.values import Values, choose, chosen_slots, load_workload, read_config, resolve
+from dsocr_symbolic.values import Values, choose, chosen_slots, load_workload, resolve
 
 
 @frozen(kw_only=True)

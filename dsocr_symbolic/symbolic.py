@@ -8,7 +8,7 @@ from typing import Any
 import sympy
 
 
-class positive(sympy.Function):  # noqa: N801 - sympy functions are written as they print
+class positive(sympy.Function):  # type: ignore[misc]  # noqa: N801 - sympy functions are written as they print
     """1 if the argument is greater than 0, else 0; its powers are itself."""
 
     nargs = 1
@@ -25,7 +25,7 @@ class positive(sympy.Function):  # noqa: N801 - sympy functions are written as t
         return self if exponent.is_positive else None
 
 
-class nonzero(sympy.Function):  # noqa: N801
+class nonzero(sympy.Function):  # type: ignore[misc]  # noqa: N801
     """1 if the argument differs from 0, else 0; its powers are itself."""
 
     nargs = 1
@@ -47,7 +47,7 @@ class nonzero(sympy.Function):  # noqa: N801
         return self if exponent.is_positive else None
 
 
-class maximum(sympy.Function):  # noqa: N801
+class maximum(sympy.Function):  # type: ignore[misc]  # noqa: N801
     """The largest argument, left unevaluated: sympy's own Max compares every pair."""
 
     @classmethod
@@ -56,7 +56,7 @@ class maximum(sympy.Function):  # noqa: N801
         return max(arguments) if all(each.is_Rational for each in arguments) else None
 
 
-class minimum(sympy.Function):  # noqa: N801
+class minimum(sympy.Function):  # type: ignore[misc]  # noqa: N801
     """The smallest argument, left unevaluated."""
 
     @classmethod
@@ -65,13 +65,13 @@ class minimum(sympy.Function):  # noqa: N801
         return min(arguments) if all(each.is_Rational for each in arguments) else None
 
 
-class power(sympy.Function):  # noqa: N801
+class power(sympy.Function):  # type: ignore[misc]  # noqa: N801
     """A real power, evaluated in float64: exact digits of a huge power help nobody."""
 
     nargs = 2
 
 
-class sum_maxima(sympy.Function):  # noqa: N801
+class sum_maxima(sympy.Function):  # type: ignore[misc]  # noqa: N801
     """Sum over steps 1 to last of the maximum of lines: arguments last, then intercept and slope of each."""
 
 

@@ -1,12 +1,12 @@
 """Metrics of a node as sympy expressions, and closed forms of whole stages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import sympy
 
 from dsocr_symbolic import symbolic
-from dsocr_symbolic.definition import load_metrics, load_time
+from dsocr_symbolic.definition_file import load_metrics, load_time
 from dsocr_symbolic.expression import evaluate, names
 from dsocr_symbolic.flows import operator_flow
 from dsocr_symbolic.printing import as_text
@@ -58,7 +58,9 @@ def metric_expression(nodes: tuple[Node, ...], metric: str) -> Any | None:
     return evaluate(formula, {name: metric_expression(nodes, name) for name in names(formula)}, symbolic)
 
 
-def closed_forms(stages: tuple[Node, ...], values: Values, kept: Iterable[str]) -> dict[str, dict[str, str | None]]:
+def closed_forms(
+    stages: tuple[Node, ...], values: Values, kept: Iterable[str], show: Callable[[Any], str] = as_text
+) -> dict[str, dict[str, str | None]]:
     """Print every metric of every stage and of the whole with few symbols free.
 
     Parameters
@@ -69,6 +71,8 @@ def closed_forms(stages: tuple[Node, ...], values: Values, kept: Iterable[str]) 
         What stands for the symbols that do not stay free.
     kept : iterable of str
         The symbols that do.
+    show : callable
+        Prints an expression.
 
     Returns
     -------
@@ -76,23 +80,23 @@ def closed_forms(stages: tuple[Node, ...], values: Values, kept: Iterable[str]) 
         By stage (and ``total``) and metric; None for what has no closed form or is not built yet.
     """
     kept = set(kept)
-    numbers = {
-        symbolic.symbol(name): _exact(value) for name, value in values.numbers.items() if name not in kept
-    }
+    numbers = {symbolic.symbol(name): _exact(value) for name, value in values.numbers.items() if name not in kept}
     parts: dict[str, tuple[Node, ...]] = {stage.path[0]: (stage,) for stage in stages}
     parts["total"] = stages
     return {
-        name: {metric: _closed_form(nodes, metric, numbers) for metric in load_metrics()}
+        name: {metric: _closed_form(nodes, metric, numbers, show) for metric in load_metrics()}
         for name, nodes in parts.items()
     }
 
 
-def _closed_form(nodes: tuple[Node, ...], metric: str, numbers: Mapping[Any, Any]) -> str | None:
+def _closed_form(
+    nodes: tuple[Node, ...], metric: str, numbers: Mapping[Any, Any], show: Callable[[Any], str]
+) -> str | None:
     """Print one metric; times and ratios of sums are no closed forms that a person could read."""
     if load_metrics()[metric].kind not in ("flow", "stock"):
         return None
     expression = metric_expression(nodes, metric)
-    return None if expression is None else as_text(sympy.sympify(expression).xreplace(numbers))
+    return None if expression is None else show(sympy.sympify(expression).xreplace(numbers))
 
 
 def _exact(value: Any) -> Any:

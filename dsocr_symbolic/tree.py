@@ -192,7 +192,9 @@ class _Builder:
         formula = self.m_library.formulas.get(binding.use)
         where = "/".join((*parent.path, call.name))
         if formula is None:
-            raise UserError(f"{where}: unknown formula '{binding.use}': {nearest(binding.use, self.m_library.formulas)}")
+            raise UserError(
+                f"{where}: unknown formula '{binding.use}': {nearest(binding.use, self.m_library.formulas)}"
+            )
         fit_symbols(formula, [*call.given, *binding.given], where)
         steps = self._steps(call, scope)
         if steps is not None:
@@ -212,7 +214,8 @@ class _Builder:
             own_slots=formula.slots if isinstance(formula, Layer) else {},
         )
         if place.steps is not None and sympy.sympify(place.calls).has(place.steps.index):
-            raise UserError(f"{where}: a guard or a count depends on the step {place.steps.index}; pass a 0|1 instead")
+            index = place.steps.index
+            raise UserError(f"{where}: a guard or a count depends on the step {index}; pass a 0|1 instead")
         lines = formula.calls if isinstance(formula, Layer) else ()
         children, inherited = self.place_all(lines, inner, place)
         return Node(

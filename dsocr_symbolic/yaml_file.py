@@ -23,15 +23,15 @@ class _StrictLoader(_Base):  # type: ignore[misc]
             key = self.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
             if not isinstance(key, str | int):
-                raise _Refused(line, f"the key {key!r} is not a word")
+                raise _RefusedError(line, f"the key {key!r} is not a word")
             if key in seen:
-                raise _Refused(line, f"the key '{key}' stands twice (first on line {seen[key]})")
+                raise _RefusedError(line, f"the key '{key}' stands twice (first on line {seen[key]})")
             seen[key] = line
         result: dict[Any, Any] = super().construct_mapping(node, deep)
         return result
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """A line that YAML would accept and misread."""
 
     def __init__(self, line: int, reason: str) -> None:
@@ -39,20 +39,22 @@ class _Refused(Exception):
         self.line = line
 
 
-def _refuse_word_booleans(loader: Any, node: Any) -> bool:
+def _refuse_word_booleans(_: Any, node: Any) -> bool:
     if node.value.lower() in _WORDS_READ_AS_BOOLEANS:
-        raise _Refused(node.start_mark.line + 1, f"'{node.value}' would be read as a boolean; quote it, or write true/false")
+        reason = f"'{node.value}' would be read as a boolean; quote it, or write true/false"
+        raise _RefusedError(node.start_mark.line + 1, reason)
     return bool(node.value.lower() == "true")
 
 
-def _refuse_text_numbers(loader: Any, node: Any) -> str:
+def _refuse_text_numbers(_: Any, node: Any) -> str:
     if not node.style and _EXPONENT.fullmatch(node.value):
-        raise _Refused(node.start_mark.line + 1, f"'{node.value}' would be read as text; write the exponent as in 3.35e+12")
+        reason = f"'{node.value}' would be read as text; write the exponent as in 3.35e+12"
+        raise _RefusedError(node.start_mark.line + 1, reason)
     return str(node.value)
 
 
-def _refuse_dates(loader: Any, node: Any) -> str:
-    raise _Refused(node.start_mark.line + 1, f"'{node.value}' would be read as a date; quote it")
+def _refuse_dates(_: Any, node: Any) -> str:
+    raise _RefusedError(node.start_mark.line + 1, f"'{node.value}' would be read as a date; quote it")
 
 
 _StrictLoader.add_constructor("tag:yaml.org,2002:bool", _refuse_word_booleans)
@@ -85,7 +87,7 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a subclass of the safe loader
-    except _Refused as error:
+    except _RefusedError as error:
         raise UserError(f"{path}: line {error.line}: {error}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

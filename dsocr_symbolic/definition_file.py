@@ -1,0 +1,235 @@
+"""Read model files, the conventions, the registry of metrics and the time formula."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dsocr_symbolic.definition import (
+    Choice,
+    Conventions,
+    Definition,
+    Metric,
+    Option,
+    Quantity,
+    Rule,
+    TimeFormula,
+    Workload,
+)
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.expression import names, parse
+from dsocr_symbolic.fields import check_keys, flag, table, text
+from dsocr_symbolic.formula_file import read_call
+from dsocr_symbolic.paths import data_folders
+from dsocr_symbolic.yaml_file import read_yaml
+
+_QUANTITY = ["value", "formula", "letter", "meaning", "least", "real", "fixed", "config", "gpu"]
+_MODEL = ["summary", "source", "default_workload", "default_gpu", "constants", "config", "workload", "derived"]
+_MODEL += ["rules", "choices", "workloads", "children"]
+
+
+def _formula_file(relative: str) -> Path:
+    return data_folders("formulas")[-1] / relative
+
+
+def _quantity(group: str, *, real: bool) -> Callable[[str, Any, str], Quantity]:
+    """Return a reader of one symbol of a group."""
+
+    def read(_: str, raw: Any, where: str) -> Quantity:
+        check_keys(raw, _QUANTITY, where, required=["letter", "meaning"])
+        source = raw.get("value", raw.get("formula", 0))
+        least = raw.get("least", 1 if group == "constant" else 0)
+        if isinstance(least, bool) or not isinstance(least, int):
+            raise UserError(f"{where}: least: expected a whole number, found {least!r}")
+        return Quantity(
+            letter=text(raw, "letter", where),
+            meaning=text(raw, "meaning", where),
+            formula=parse(source, f"{where}: {'value' if 'value' in raw else 'formula'}"),
+            group=group,
+            least=least,
+            real=flag(raw, "real", where, default=real),
+            fixed=flag(raw, "fixed", where, default=False),
+            config=text(raw, "config", where, ""),
+            gpu=text(raw, "gpu", where, ""),
+        )
+
+    return read
+
+
+@cache
+def load_conventions() -> Conventions:
+    """Read formulas/conventions.yaml.
+
+    Raises
+    ------
+    UserError
+        If it breaks the schema.
+    """
+    path = _formula_file("conventions.yaml")
+    raw = check_keys(read_yaml(path), ["summary", "statements", "categories", "symbols"], str(path))
+    return Conventions(
+        statements=tuple(raw["statements"]),
+        categories=tuple(raw["categories"]),
+        symbols=table(raw, "symbols", str(path), _quantity("convention", real=True)),
+    )
+
+
+@cache
+def load_metrics() -> Mapping[str, Metric]:
+    """Read formulas/metrics.yaml, the one registry of metric names.
+
+    Raises
+    ------
+    UserError
+        If it breaks the schema.
+    """
+    path = _formula_file("metrics.yaml")
+
+    def read(name: str, raw: Any, where: str) -> Metric:
+        check_keys(raw, ["kind", "unit", "latex", "definition", "formula", "reason"], where)
+        return Metric(
+            name=name,
+            kind=raw["kind"],
+            unit=raw["unit"],
+            latex=raw["latex"],
+            definition=raw["definition"],
+            formula=parse(raw["formula"], where) if "formula" in raw else None,
+            reason=raw.get("reason", ""),
+        )
+
+    return table({"metrics": read_yaml(path)}, "metrics", str(path), read)
+
+
+@cache
+def load_time() -> TimeFormula:
+    """Read formulas/time/roofline.yaml.
+
+    Raises
+    ------
+    UserError
+        If it breaks the schema.
+    """
+    path = _formula_file("time/roofline.yaml")
+    keys = ["summary", "metric", "why", "symbols", "seconds_per_launch"]
+    raw = check_keys(read_yaml(path), keys, str(path), required=keys)
+    quantities = table(raw, "symbols", str(path), _quantity("time", real=True))
+    arguments = tuple(name for name, each in raw["symbols"].items() if "gpu" not in each and "value" not in each)
+    return TimeFormula(
+        metric=raw["metric"],
+        why=" ".join(raw["why"].split()),
+        symbols={name: each for name, each in quantities.items() if name not in arguments},
+        arguments=arguments,
+        seconds_per_launch=parse(raw["seconds_per_launch"], str(path)),
+    )
+
+
+def load_definition(path: Path) -> Definition:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its stem is the model's name.
+
+    Returns
+    -------
+    Definition
+        The network as data.
+
+    Raises
+    ------
+    UserError
+        If the file breaks the schema.
+    """
+    where = str(path)
+    raw = check_keys(read_yaml(path), _MODEL, where, required=["summary", "constants", "workload", "children"])
+    quantities: dict[str, Quantity] = {
+        **table(raw, "constants", where, _quantity("constant", real=False)),
+        **table(raw, "workload", where, _quantity("workload", real=False)),
+        **table(raw, "derived", where, _quantity("derived", real=False)),
+        **load_conventions().symbols,
+        **load_time().symbols,
+    }
+    choices = table(raw, "choices", where, _choice)
+    for name, choice in choices.items():
+        for option in choice.options.values():
+            for symbol, value in option.symbols.items():
+                meaning = f"set by the choice {name}"
+                quantities.setdefault(symbol, Quantity(letter=symbol, meaning=meaning, formula=value, group="choice"))
+    for name, quantity in quantities.items():
+        for used in names(quantity.formula):
+            if used not in quantities:
+                raise UserError(f"{where}: {name}: unknown symbol '{used}': {nearest(used, quantities)}")
+    workloads = table(raw, "workloads", where, read_workload)
+    return Definition(
+        name=path.stem,
+        file=where,
+        summary=text(raw, "summary", where),
+        quantities=quantities,
+        config=raw.get("config", {}),
+        rules=tuple(_rule(each, f"{where}: rules") for each in raw.get("rules", [])),
+        choices=choices,
+        workloads=workloads,
+        default_workload=text(raw, "default_workload", where, next(iter(workloads), "")),
+        default_gpu=text(raw, "default_gpu", where, "rtx5090"),
+        stages=tuple(table(raw, "children", where, read_call).values()),
+    )
+
+
+def _choice(_: str, raw: Any, where: str) -> Choice:
+    check_keys(raw, ["summary", "default", "options"], where, required=["summary", "default", "options"])
+    options = table(raw, "options", where, _option)
+    default = text(raw, "default", where)
+    if default not in options:
+        raise UserError(f"{where}: default: '{default}' is none of {', '.join(options)}")
+    return Choice(summary=text(raw, "summary", where), default=default, options=options)
+
+
+def _option(_: str, raw: Any, where: str) -> Option:
+    check_keys(raw, ["slots", "symbols", "gpu"], where)
+    return Option(
+        slots=table(raw, "slots", where, lambda _, value, __: str(value)),
+        symbols=table(raw, "symbols", where, lambda _, value, place: parse(value, place)),
+        gpu=table(raw, "gpu", where, lambda _, value, __: str(value)),
+    )
+
+
+def _rule(raw: Any, where: str) -> Rule:
+    check_keys(raw, ["require", "say", "waived_by"], where, required=["require", "say"])
+    return Rule(
+        require=parse(raw["require"], where), say=text(raw, "say", where), waived_by=text(raw, "waived_by", where, "")
+    )
+
+
+def read_workload(name: str, raw: Any, where: str) -> Workload:
+    """Read a named workload.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    raw : object
+        What the file says of it.
+    where : str
+        File and place, for errors.
+
+    Returns
+    -------
+    Workload
+        The workload.
+
+    Raises
+    ------
+    UserError
+        If it breaks the schema.
+    """
+    check_keys(raw, ["summary", "document", "set"], where)
+    document = text(raw, "document", where, "crop")
+    if document not in ("crop", "native"):
+        raise UserError(f"{where}: document: '{document}' is neither crop nor native")
+    return Workload(
+        name=name,
+        summary=text(raw, "summary", where, ""),
+        document=document,
+        values=table(raw, "set", where, lambda _, value, __: value),
+    )

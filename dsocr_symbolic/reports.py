@@ -1,0 +1,33 @@
+"""Write the committed reports anew: ``python -m dsocr_symbolic.reports [FOLDER]``."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from dsocr_symbolic.cli import capture
+from dsocr_symbolic.paths import PACKAGE
+
+# File below reports/ -> the command that prints it.
+REPORTS: Mapping[str, tuple[str, ...]] = {
+    "totals/gundam.md": ("totals", "--closed-form", "--format", "markdown"),
+    "totals/dsocr-standard-v2.md": (
+        *("totals", "--workload", "dsocr-standard-v2", "--closed-form", "--format", "markdown"),
+    ),
+}
+
+
+def report_text(name: str) -> str:
+    """Return what a report must hold now."""
+    return capture(REPORTS[name])
+
+
+def write_reports(folder: Path) -> None:
+    """Write every report below a folder."""
+    for name in REPORTS:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(report_text(name), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_reports(Path(sys.argv[1]) if len(sys.argv) > 1 else PACKAGE.parent / "reports")

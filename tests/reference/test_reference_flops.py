@@ -1,0 +1,144 @@
+"""Tensor Core FLOPs of the reference network against the published anchors, forward and backward."""
+
+from collections.abc import Callable
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the reference network needs torch (the rest of the package does not)")
+
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+
+from dsocr_symbolic.reference import (  # noqa: E402
+    DecoderConfig,
+    DeepseekOCRForCausalLM,
+    KeyValueCache,
+    OcrConfig,
+    OperatorTrace,
+    Views,
+    build,
+)
+
+ROPE_PER_TOKEN = 12 * 128
+
+
+@pytest.fixture(scope="module", params=["flash", "eager"])
+def network(request: pytest.FixtureRequest) -> DeepseekOCRForCausalLM:
+    return build(OcrConfig(decoder=DecoderConfig(attention=request.param)))
+
+
+@pytest.fixture(scope="module")
+def vision() -> torch.nn.Module:
+    return build().model
+
+
+def empty(*shape: int, grad: bool = False) -> torch.Tensor:
+    return torch.empty(*shape, dtype=torch.bfloat16, device="meta", requires_grad=grad)
+
+
+def count(call: Callable[..., torch.Tensor], *args: torch.Tensor, **kwargs: object) -> FlopCounterMode:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        call(*args, **kwargs)
+    return counter
+
+
+def backward(call: Callable[[], torch.Tensor]) -> int:
+    out = call()
+    with FlopCounterMode(display=False) as counter:
+        out.sum().backward()
+    return counter.get_total_flops()
+
+
+def by_kind(counter: FlopCounterMode) -> dict[str, int]:
+    return {str(kind).removeprefix("aten."): flops for kind, flops in counter.get_flop_counts()["Global"].items()}
+
+
+@pytest.mark.parametrize(
+    ("side", "sam", "clip", "projector"),
+    [(640, 325_620_793_344, 62_004_756_480, 524_288_000), (1024, 976_909_172_736, 161_715_683_328, 1_342_177_280)],
+)
+def test_vision_anchors(vision: torch.nn.Module, side: int, sam: int, clip: int, projector: int) -> None:
+    grid = side // 64
+    assert count(vision.sam_model, empty(1, 3, side, side)).get_total_flops() == sam
+    assert count(vision.vision_model, empty(1, 1024, grid, grid)).get_total_flops() == clip
+    assert count(vision.projector, empty(1, grid**2, 2048)).get_total_flops() == projector
+    assert count(vision.vision_features, empty(1, 3, side, side)).get_total_flops() == sam + clip + projector
+
+
+def test_sam_anchors_by_kind(vision: torch.nn.Module) -> None:
+    assert by_kind(count(vision.sam_model, empty(1, 3, 1024, 1024))) == {
+        "addmm": 726_134_685_696,
+        "_scaled_dot_product_efficient_attention": 229_761_220_608,
+        "convolution": 16_106_127_360,
+        "bmm": 4_907_139_072,
+    }
+
+
+def test_vision_is_linear_in_crops(vision: torch.nn.Module) -> None:
+    one, nine = (count(vision.vision_features, empty(n, 3, 640, 640)).get_total_flops() for n in (1, 9))
+    assert nine == 9 * one
+
+
+def test_prefill_anchors(network: DeepseekOCRForCausalLM) -> None:
+    assert count(network.model, inputs_embeds=empty(1, 512, 1280)).get_total_flops() == 434_530_680_832
+    assert count(network.logits, empty(1, 512, 1280)).get_total_flops() == 512 * 330_956_800
+
+
+def test_layer_anchors(network: DeepseekOCRForCausalLM) -> None:
+    dense, routed = network.model.layers[0], network.model.layers[1]
+    with OperatorTrace(routed) as trace, torch.no_grad():
+        routed.mlp(empty(1, 512, 1280))
+    assert trace.total.tensor_core_flops == 512 * 55_214_080
+    assert trace.under("mlp.gate").tensor_core_flops == 512 * 163_840
+    assert trace.under("mlp.shared_experts").tensor_core_flops == 512 * 13_762_560
+    assert trace.under("mlp.experts").tensor_core_flops == 512 * 6 * 6_881_280
+    assert count(dense.mlp, empty(1, 512, 1280)).get_total_flops() == 512 * 52_592_640
+    positions = torch.arange(512, device="meta").unsqueeze(0)
+    attention = count(dense.self_attn, empty(3, 512, 1280), positions).get_total_flops()
+    assert attention == 3 * 512 * 13_107_200 + 4 * 3 * 512 * 512 * 1280 + 128 * 512
+
+
+def test_decode_anchors(network: DeepseekOCRForCausalLM) -> None:
+    cache = KeyValueCache()
+    for layer in range(12):
+        cache.update(layer, empty(1, 10, 512, 128), empty(1, 10, 512, 128))
+    assert count(network.model, inputs_embeds=empty(1, 1, 1280), cache=cache).get_total_flops() == 848_754_176
+    assert cache.tokens == 513
+
+
+@pytest.mark.parametrize("side", [640, 1024])
+def test_vision_backward_is_twice_forward_and_two_and_a_half_times_in_attention(
+    vision: torch.nn.Module, side: int
+) -> None:
+    grid = side // 64
+    patches = 2 * (side // 16) ** 2 * 768 * 3 * 16**2
+    forward = by_kind(count(vision.sam_model, empty(1, 3, side, side)))
+    attention = forward["_scaled_dot_product_efficient_attention"]
+    expected = 2 * sum(forward.values()) + attention // 2 - patches
+    assert backward(lambda: vision.sam_model(empty(1, 3, side, side))) == expected
+    forward = by_kind(count(vision.vision_model, empty(1, 1024, grid, grid)))
+    attention = forward["_scaled_dot_product_flash_attention"]
+    features = empty(1, 1024, grid, grid, grad=True)
+    assert backward(lambda: vision.vision_model(features)) == 2 * sum(forward.values()) + attention // 2
+
+
+def test_decoder_backward(network: DeepseekOCRForCausalLM) -> None:
+    forward = count(network, inputs_embeds=empty(2, 96, 1280)).get_total_flops()
+    scores = 12 * 4 * 2 * 96 * 96 * 1280
+    fused = network.config.decoder.attention == "flash"
+    expected = 2 * (forward - ROPE_PER_TOKEN * 96) + (scores // 2 if fused else 0)
+    prompt = empty(2, 96, 1280, grad=True)
+    network.train()
+    try:
+        assert count(network, inputs_embeds=empty(2, 96, 1280)).get_total_flops() == forward
+        assert backward(lambda: network(inputs_embeds=prompt)) == expected
+    finally:
+        network.eval()
+
+
+def test_every_parameter_that_runs_receives_a_gradient() -> None:
+    network = build().train()
+    ids = torch.empty(1, 120, dtype=torch.int64, device="meta")
+    whole, mask = empty(1, 3, 640, 640), torch.empty(1, 120, dtype=torch.bool, device="meta")
+    network(ids, images=[Views(whole)], image_mask=mask).sum().backward()
+    without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
+    assert without == ["model.vision_model.embeddings.patch_embedding.weight"]
