@@ -231,7 +231,7 @@ def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any
     from dsocr_symbolic.errors import nearest
     from dsocr_symbolic.printing import as_latex
     from dsocr_symbolic.totals import FREE, closed_forms
-    from dsocr_symbolic.tree import model_tree
+    from dsocr_symbolic.tree_builder import model_tree
     from dsocr_symbolic.values import chosen_slots
 
     known = scenario.definition.quantities

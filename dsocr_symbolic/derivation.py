@@ -11,7 +11,8 @@ from dsocr_symbolic.printing import as_latex, as_numbers, as_text
 from dsocr_symbolic.program import load_program
 from dsocr_symbolic.scenario import Scenario, scenario_values
 from dsocr_symbolic.totals import metric_expression
-from dsocr_symbolic.tree import Node, model_tree, walk
+from dsocr_symbolic.tree import Node, walk
+from dsocr_symbolic.tree_builder import model_tree
 from dsocr_symbolic.values import chosen_slots
 
 _LONGEST = 40

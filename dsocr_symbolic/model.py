@@ -4,7 +4,7 @@ from attrs import evolve
 
 from dsocr_symbolic.definition import Definition, Quantity
 from dsocr_symbolic.definition_file import load_definition
-from dsocr_symbolic.expression import parse
+from dsocr_symbolic.expression import names, parse
 from dsocr_symbolic.formula import EMPTY, Call, Repeat, inputs
 from dsocr_symbolic.formula_file import ONE
 from dsocr_symbolic.library import find_formula
@@ -63,4 +63,6 @@ def layer_definition(definition: Definition, layer: str) -> Definition:
         inline=False,
         slots=EMPTY,
     )
-    return evolve(definition, quantities=quantities, stages=(call,), workloads=definition.workloads)
+    # A layer knows nothing of the rest of the network: only rules about its own symbols hold for it.
+    rules = tuple(rule for rule in definition.rules if names(rule.require) <= set(formula.symbols))
+    return evolve(definition, quantities=quantities, stages=(call,), rules=rules)

@@ -161,7 +161,8 @@ def _build(definition: Definition, slots: Mapping[str, str]) -> tuple[list[dict[
     from dsocr_symbolic.definition_file import load_time
     from dsocr_symbolic.flows import operator_flow, total_calls
     from dsocr_symbolic.source import function_source
-    from dsocr_symbolic.tree import Node, model_tree
+    from dsocr_symbolic.tree import Node
+    from dsocr_symbolic.tree_builder import model_tree
 
     time = load_time()
     rows: list[dict[str, Any]] = []

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "dsocr_symbolic"
 # Each module may import those before it, never those behind it.
 ORDER = (
     *("errors", "paths", "yaml_file", "arithmetic", "expression", "fields", "formula", "symbolic", "formula_file"),
-    *("definition", "definition_file", "library", "hardware", "documents", "tree", "flows", "source", "program"),
+    *("definition", "definition_file", "library", "hardware", "documents", "tree", "tree_builder", "flows", "source", "program"),
     *("model", "values", "estimate", "config_file", "scenario", "printing", "totals", "bill", "report", "rendering"),
     *("derivation", "listings", "cli", "reports"),
 )

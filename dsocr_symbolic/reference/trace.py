@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from dsocr_symbolic.reference.cuda_flops import cuda_core_flops
+
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
@@ -89,6 +91,7 @@ class Traffic:
     bytes_read: int = 0
     bytes_written: int = 0
     tensor_core_flops: int = 0
+    cuda_core_flops: int = 0
     elements_read: Counter[str] = Factory(Counter)
     """By dtype class."""
     elements_written: Counter[str] = Factory(Counter)
@@ -111,6 +114,7 @@ class Traffic:
         self.bytes_read += other.bytes_read
         self.bytes_written += other.bytes_written
         self.tensor_core_flops += other.tensor_core_flops
+        self.cuda_core_flops += other.cuda_core_flops
         self.elements_read.update(other.elements_read)
         self.elements_written.update(other.elements_written)
 
@@ -198,7 +202,15 @@ def operator_traffic(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     bytes_read, elements_read = _moved(reads)
     bytes_written, elements_written = _moved(writes)
     flops = flop_registry[packet](*args, **kwargs, out_val=out) if packet in flop_registry else 0
-    return Traffic(1, bytes_read, bytes_written, int(flops), elements_read, elements_written)
+    return Traffic(
+        launches=1,
+        bytes_read=bytes_read,
+        bytes_written=bytes_written,
+        tensor_core_flops=int(flops),
+        cuda_core_flops=cuda_core_flops(packet.__name__, args, out),
+        elements_read=elements_read,
+        elements_written=elements_written,
+    )
 
 
 class OperatorTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]

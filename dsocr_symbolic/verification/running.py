@@ -1,0 +1,154 @@
+"""Run every comparison on all cores, one job after the other in each process."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import Any
+
+from attrs import frozen
+
+from dsocr_symbolic.verification.counted import Comparison, Difference
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """What one job found.
+
+    Attributes
+    ----------
+    source : str
+        Whose modules were counted.
+    layer : str
+        The formula file.
+    name : str
+        The cell in words, or the call's settings.
+    precision : str
+        ``plain`` or ``autocast``.
+    points : int
+        Calls compared.
+    degrees : mapping of str to int
+        For a cell the degree in each axis; empty for a single call.
+    differing : tuple of (settings, differences)
+        Calls that do not agree.
+    """
+
+    source: str
+    layer: str
+    name: str
+    precision: str
+    points: int
+    degrees: Mapping[str, int]
+    differing: tuple[tuple[Mapping[str, Any], tuple[Difference, ...]], ...]
+
+    @property
+    def proven(self) -> bool:
+        """Whether a full product grid was compared."""
+        return bool(self.degrees)
+
+
+Job = tuple[str, int, str]
+
+
+def jobs() -> list[Job]:
+    """List every cell and every single call of the reference, by kind, index and precision; long ones first."""
+    from dsocr_symbolic.verification.cases import sampled_cases
+    from dsocr_symbolic.verification.cells import CELLS
+
+    cells = [
+        ("cell", index, precision)
+        for index, cell in enumerate(CELLS)
+        for precision in ("plain", *(("autocast",) if cell.autocast is not None else ()))
+    ]
+    cases = [
+        ("case", index, precision) for index, case in enumerate(sampled_cases()) for precision in case.precisions
+    ]
+    return [*reversed(cases), *cells]
+
+
+def run_job(job: Job) -> Outcome:
+    """Run one job in this process."""
+    kind, index, precision = job
+    return _prove(index, precision) if kind == "cell" else _sample(index, precision)
+
+
+def _prove(index: int, precision: str) -> Outcome:
+    from dsocr_symbolic.verification.cells import CELLS
+    from dsocr_symbolic.verification.proof import prove
+
+    proof = prove(CELLS[index], precision)
+    return Outcome(
+        source="reference",
+        layer=proof.cell.layer.partition(" ")[0],
+        name=proof.cell.name,
+        precision=precision,
+        points=len(proof.comparisons),
+        degrees=dict(proof.degrees),
+        differing=_differing(proof.comparisons),
+    )
+
+
+def _sample(index: int, precision: str) -> Outcome:
+    from dsocr_symbolic.verification.bench import Bench
+    from dsocr_symbolic.verification.cases import sampled_cases
+    from dsocr_symbolic.verification.comparison import compare
+    from dsocr_symbolic.verification.subjects import SUBJECTS
+
+    case = list(sampled_cases())[index]
+    layer = case.layer.partition(" ")[0]
+    bench = Bench(precision)
+    with bench.context():
+        subject = SUBJECTS[case.layer](bench, case.settings)
+        counted = bench.count(layer, dict(case.settings), dict(case.choices), subject, "reference")
+    return single_outcome(compare(counted))
+
+
+def single_outcome(comparison: Comparison) -> Outcome:
+    """Turn one comparison into an outcome."""
+    counted = comparison.counted
+    choices = [option for name, option in counted.choices.items() if name != "precision"]
+    settings = [f"{name}={value}" for name, value in counted.settings.items()]
+    return Outcome(
+        source=counted.source,
+        layer=counted.layer,
+        name=", ".join([*choices, *settings]),
+        precision=counted.choices.get("precision", "plain"),
+        points=1,
+        degrees={},
+        differing=_differing([comparison]),
+    )
+
+
+def _differing(comparisons: Sequence[Comparison]) -> tuple[tuple[Mapping[str, Any], tuple[Difference, ...]], ...]:
+    return tuple((dict(each.counted.settings), each.differences) for each in comparisons if each.differences)
+
+
+def run_all(workers: int) -> Iterator[Outcome]:
+    """Run every job, yielding outcomes as they come.
+
+    Parameters
+    ----------
+    workers : int
+        Processes; 1 runs in this one.
+
+    Yields
+    ------
+    Outcome
+        In no fixed order.
+    """
+    todo = jobs()
+    if workers == 1:
+        yield from map(run_job, todo)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(run_job, job) for job in todo]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def in_order(outcomes: Iterator[Outcome], step: Callable[[], None]) -> list[Outcome]:
+    """Collect outcomes in an order that does not depend on which came first."""
+    found = []
+    for outcome in outcomes:
+        found.append(outcome)
+        step()
+    return sorted(found, key=lambda each: (not each.proven, each.layer, each.name, each.precision))
