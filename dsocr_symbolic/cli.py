@@ -33,10 +33,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = 2
     except (click.Abort, KeyboardInterrupt):
         status = 130
-    except BrokenPipeError:
-        sys.stderr.close()
+    except OSError as error:
+        status = _after_write_error(error)
+    except SystemExit:
+        # click leaves like this when the reader of its output has gone: that is no failure of ours.
         status = 0
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _after_write_error(error: OSError) -> int:
+    """Say why output could not be written; a reader that has gone is no mistake."""
+    with contextlib.suppress(OSError):
+        sys.stdout.close()
+    if isinstance(error, BrokenPipeError):
+        return 0
+    click.echo(f"dsocr: cannot write the output: {error.strerror}", err=True)
+    return 2
 
 
 def capture(arguments: Sequence[str]) -> str:
@@ -175,11 +187,11 @@ def _totals_command(definition: Definition) -> click.Command:
 def _totals(definition: Definition, given: dict[str, Any]) -> int:
     from dsocr_symbolic.bill import make_bill, page_rows
     from dsocr_symbolic.documents import read_pages
+    from dsocr_symbolic.rendering import unreadable
     from dsocr_symbolic.report import totals_document
     from dsocr_symbolic.scenario import answer
 
-    if given["more"] and not given["document"]:
-        raise UserError(f"unexpected argument '{given['more'][0]}'; documents follow --document")
+    _check_together(given)
     scenario = _scenario(definition, given)
     rows, status = None, 0
     if given["document"]:
@@ -191,8 +203,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
     else:
         result = answer(scenario)
     if result is None:
-        for row in rows or []:
-            click.echo(f"dsocr: {row['path']}: {row['error']}", err=True)
+        click.echo(unreadable(rows or [], given["format"]), nl=False, err=given["format"] not in ("json", "yaml"))
         return 1
     closed = _closed_forms(scenario, result.values, given) if given["closed_form"] or given["keep"] else None
     document = totals_document(
@@ -207,6 +218,18 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
     )
     click.echo(_formatted(document, result, given["by"], given["format"]), nl=False)
     return status
+
+
+def _check_together(given: dict[str, Any]) -> None:
+    """Refuse options that would silently be ignored."""
+    if given["more"] and not given["document"]:
+        raise UserError(f"unexpected argument '{given['more'][0]}'; documents follow --document")
+    if given["layer"] is not None and given["workload"] is not None:
+        raise UserError("--layer evaluates one layer alone: it has no --workload; drop one of them")
+    if given["document"] and (given["closed_form"] or given["keep"]):
+        raise UserError("--closed-form is of one workload, not of a document; drop one of them")
+    if given["format"] == "csv" and (given["closed_form"] or given["keep"]):
+        raise UserError("--format csv holds numbers; closed forms come as text, json, yaml or markdown")
 
 
 def _with_progress(pages: Iterable[Any]) -> Iterable[Any]:
@@ -256,7 +279,7 @@ def _formatted(document: dict[str, Any], result: Any, view: str, output: str) ->
         return rendering.to_yaml(document)
     lines = _lines(result, view)
     if output == "csv":
-        return rendering.to_csv(view, lines)
+        return rendering.to_csv(view, lines, document.get("pages"))
     if output == "markdown":
         return rendering.to_markdown(document, view, lines)
     return rendering.to_text(document, view, lines)
@@ -275,8 +298,9 @@ def _lines(result: Any, view: str) -> list[Any]:
 
 
 def _formula_command(definition: Definition) -> click.Command:
+    options = [each for each in _question_options(definition) if each.name != "layer"]
     parameters = [
-        *_question_options(definition),
+        *options,
         click.Argument(["path"]),
         click.Option(["--metric"], metavar="NAME", default=_FIRST_METRIC, help="See symbols --metrics."),
         click.Option(["--format"], type=click.Choice(("text", "latex")), default="text", help="Output."),

@@ -33,7 +33,7 @@ def read_config(definition: Definition, path: Path) -> dict[str, int]:
     """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: no readable JSON: {getattr(error, 'strerror', None) or error}") from error
     if not isinstance(config, dict):
         raise UserError(f"{path}: expected a JSON object with the network's sizes")

@@ -48,10 +48,11 @@ class Quantity:
 
 @frozen(kw_only=True)
 class Rule:
-    """A condition on values, what to say when it fails, and the switch that lifts it."""
+    """A condition on values, what to say when it fails (with formulas in braces), and the switch that lifts it."""
 
     require: Expression
     say: str
+    parts: tuple[Expression, ...]
     waived_by: str
 
 

@@ -1,6 +1,7 @@
 """Read model files, the conventions, the registry of metrics and the time formula."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from dsocr_symbolic.definition import (
     Workload,
 )
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.expression import names, parse
+from dsocr_symbolic.expression import Expression, names, parse
 from dsocr_symbolic.fields import check_keys, flag, table, text
 from dsocr_symbolic.formula_file import read_call
 from dsocr_symbolic.paths import data_folders
 from dsocr_symbolic.yaml_file import read_yaml
 
+# What a rule says may hold formulas in braces.
+BRACES = re.compile(r"\{([^}]*)\}")
 _QUANTITY = ["value", "formula", "letter", "meaning", "least", "real", "fixed", "config", "gpu"]
 _MODEL = ["summary", "source", "default_workload", "default_gpu", "constants", "config", "workload", "derived"]
 _MODEL += ["rules", "choices", "workloads", "children"]
@@ -155,25 +158,61 @@ def load_definition(path: Path) -> Definition:
         for option in choice.options.values():
             for symbol, value in option.symbols.items():
                 meaning = f"set by the choice {name}"
-                quantities.setdefault(symbol, Quantity(letter=symbol, meaning=meaning, formula=value, group="choice"))
+                quantities.setdefault(symbol, Quantity(letter="", meaning=meaning, formula=value, group="choice"))
     for name, quantity in quantities.items():
         for used in names(quantity.formula):
             if used not in quantities:
                 raise UserError(f"{where}: {name}: unknown symbol '{used}': {nearest(used, quantities)}")
     workloads = table(raw, "workloads", where, read_workload)
-    return Definition(
+    rules = raw.get("rules", [])
+    if not isinstance(rules, list):
+        raise UserError(f"{where}: rules: expected a list, found {rules!r}")
+    definition = Definition(
         name=path.stem,
         file=where,
         summary=text(raw, "summary", where),
         quantities=quantities,
         config=raw.get("config", {}),
-        rules=tuple(_rule(each, f"{where}: rules") for each in raw.get("rules", [])),
+        rules=tuple(_rule(each, f"{where}: rules") for each in rules),
         choices=choices,
         workloads=workloads,
         default_workload=text(raw, "default_workload", where, next(iter(workloads), "")),
         default_gpu=text(raw, "default_gpu", where, "rtx5090"),
         stages=tuple(table(raw, "children", where, read_call).values()),
     )
+    _check_definition(definition)
+    return definition
+
+
+def _check_definition(definition: Definition) -> None:
+    """Check every name that a model file uses, and that derived symbols follow what they are derived of."""
+    known = definition.quantities
+
+    def check(expressions: Iterable[Expression], place: str, more: Iterable[str] = ()) -> None:
+        for expression in expressions:
+            for name in names(expression):
+                if name not in known and name not in more:
+                    raise UserError(f"{definition.file}: {place}: unknown symbol '{name}': {nearest(name, known)}")
+
+    derived: set[str] = set()
+    for name, quantity in known.items():
+        for used in names(quantity.formula) if quantity.group == "derived" else ():
+            if known[used].group == "derived" and used not in derived:
+                raise UserError(f"{definition.file}: derived: {name}: '{used}' is defined further down; move it up")
+        derived |= {name} if quantity.group == "derived" else set()
+    for rule in definition.rules:
+        check([rule.require, *rule.parts], f"rules: {rule.say}")
+    for name, choice in definition.choices.items():
+        for option, each in choice.options.items():
+            check(each.symbols.values(), f"choices: {name}: {option}")
+    for name, workload in definition.workloads.items():
+        check((parse(symbol, symbol) for symbol in workload.values), f"workloads: {name}")
+    for call in definition.stages:
+        step = [call.repeat.index] if call.repeat.index else []
+        place = f"children: {call.name}"
+        check(call.given.values(), f"{place}: with", step)
+        check([each for each in (call.when, call.repeat.last) if each is not None], place)
+        check([call.repeat.copies, call.repeat.calls], f"{place}: repeat")
 
 
 def _choice(_: str, raw: Any, where: str) -> Choice:
@@ -196,8 +235,12 @@ def _option(_: str, raw: Any, where: str) -> Option:
 
 def _rule(raw: Any, where: str) -> Rule:
     check_keys(raw, ["require", "say", "waived_by"], where, required=["require", "say"])
+    say = text(raw, "say", where)
     return Rule(
-        require=parse(raw["require"], where), say=text(raw, "say", where), waived_by=text(raw, "waived_by", where, "")
+        require=parse(raw["require"], where),
+        say=say,
+        parts=tuple(parse(part, f"{where}: say") for part in BRACES.findall(say)),
+        waived_by=text(raw, "waived_by", where, ""),
     )
 
 

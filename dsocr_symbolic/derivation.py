@@ -7,7 +7,7 @@ from dsocr_symbolic.definition_file import load_metrics
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.estimate import estimate
 from dsocr_symbolic.model import layer_definition
-from dsocr_symbolic.printing import as_latex, as_numbers, as_text
+from dsocr_symbolic.printing import as_latex, as_numbers, as_text, collect
 from dsocr_symbolic.program import load_program
 from dsocr_symbolic.scenario import Scenario, scenario_values
 from dsocr_symbolic.totals import metric_expression
@@ -63,13 +63,14 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
         return f"{head}\n  null: {metrics[metric].reason}\n"
     values = scenario_values(scenario)
     result = _result(scenario, path, metric, slots)
-    if metrics[metric].kind == "time" and len(nodes[0].children) > 0:
-        summed = f"A sum over {_count(nodes)} operators; ask for one of them to see its formula."
+    if metrics[metric].kind in ("time", "ratio") and len(nodes[0].children) > 0:
+        summed = f"Over {_count(nodes)} operators; ask for one of them to see its formula."
         return f"{head}\n= {result} {metrics[metric].unit}\n  {summed}\n"
     if output == "latex":
         letters = {name: each.letter for name, each in scenario.definition.quantities.items()}
         return f"{metrics[metric].latex} = {as_latex(expression, letters)} = {result}\n"
-    numbers = {str(each): values.numbers[str(each)] for each in expression.free_symbols if str(each) in values.numbers}
+    used = {str(each) for each in collect(expression).free_symbols}
+    numbers = {name: values.numbers[name] for name in used if name in values.numbers}
     meanings = "".join(
         f"    {name} = {numbers[name]}: {scenario.definition.quantities[name].meaning}\n" for name in sorted(numbers)
     )

@@ -89,16 +89,16 @@ def _metrics(flows: Sequence[Any], stocks: Iterable[Sequence[Any]] | None) -> Me
     result: dict[str, Any] = {}
     for name, metric in load_metrics().items():
         value = found.get(name)
-        result[name] = value if value is None or metric.kind == "time" else arithmetic.whole(value)
+        result[name] = None if value is None else arithmetic.whole(value)
         if metric.formula is not None:
             result[name] = _ratio(metric.formula, found)
     return result
 
 
-def _ratio(formula: Expression, found: Metrics) -> float | None:
+def _ratio(formula: Expression, found: Metrics) -> Any:
     """Divide two metrics; nothing moved is no ratio."""
     try:
-        return float(evaluate(formula, found, arithmetic))
+        return arithmetic.whole(evaluate(formula, found, arithmetic))
     except ZeroDivisionError:
         return None
 

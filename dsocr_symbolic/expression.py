@@ -58,12 +58,13 @@ def parse(source: Any, where: str) -> Expression:
     """
     if isinstance(source, bool) or not isinstance(source, str | int | float):
         raise UserError(f"{where}: a formula is text or a number, not {source!r}")
-    text = str(source)
+    text = " ".join(str(source).split())
     if len(text) > _LONGEST_TEXT:
         raise UserError(f"{where}: a formula has at most {_LONGEST_TEXT} characters; name parts under 'let'")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        tree = ast.parse(text, mode="eval").body
         _check(tree, where, text)
+        _check_exponents(tree, where, text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UserError(f"{where}: '{text}' is not a formula") from error
     return Expression(text=text, tree=tree)
@@ -107,12 +108,14 @@ def _check(node: ast.expr, where: str, text: str) -> None:
     match node:
         case ast.Constant(value=bool()):
             pass
-        case ast.Constant(value=int() | float()) | ast.Name():
+        case ast.Constant(value=int() | float() as number) if number - number == 0:
+            return
+        case ast.Name():
             return
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             _check(operand, where, text)
             return
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(exponent))):
+        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(exponent))) if exponent is not True:
             if not 0 <= exponent <= _LARGEST_EXPONENT:
                 raise UserError(f"{where}: '{text}': an exponent is a whole number from 0 to {_LARGEST_EXPONENT}")
             _check(left, where, text)
@@ -140,6 +143,20 @@ def _check(node: ast.expr, where: str, text: str) -> None:
             return
     allowed = "numbers, symbols, + - * / % **, comparisons, and, or, " + ", ".join(FUNCTIONS)
     raise UserError(f"{where}: '{text}': '{ast.unparse(node)}' is not allowed; a formula has {allowed}")
+
+
+def _check_exponents(tree: ast.expr, where: str, text: str) -> None:
+    """Bound powers of powers: each may be small and their product huge."""
+
+    def deepest(node: ast.AST) -> int:
+        below = max((deepest(each) for each in ast.iter_child_nodes(node)), default=1)
+        match node:
+            case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int(exponent))):
+                return below * max(exponent, 1)
+        return below
+
+    if deepest(tree) > _LARGEST_EXPONENT**2:
+        raise UserError(f"{where}: '{text}': powers of powers reach an exponent of more than {_LARGEST_EXPONENT**2}")
 
 
 _OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {

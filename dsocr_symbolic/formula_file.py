@@ -41,7 +41,7 @@ def read_operators(path: Path) -> list[Operator]:
         aten, category = text(raw, "aten", str(path)), text(raw, "category", str(path))
         return [_operator(path, raw, name=path.stem, aten=aten, bound=EMPTY, category=category)]
     result = []
-    for name, member in raw["members"].items():
+    for name, member in table(raw, "members", str(path), lambda _, value, __: value).items():
         where = f"{path}: members: {name}"
         check_keys(member, ["aten", "flops", "category"], where, required=["aten"])
         bound = {"flops": parse(member["flops"], where)} if "flops" in member else EMPTY

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from dsocr_symbolic.definition_file import load_conventions
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.expression import Expression, names
 from dsocr_symbolic.formula import Binding, Call, Formula, Layer, Operator, Tensor, inputs, outputs
@@ -51,7 +52,29 @@ def load_library() -> Library:
     library = Library(formulas=found)
     for formula in found.values():
         check_formula(library, formula)
+    _check_cycles(library)
     return library
+
+
+def _check_cycles(library: Library) -> None:
+    """Refuse layers that call themselves, directly or through others."""
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        formula = library.formulas.get(name)
+        if formula is not None and name in above:
+            raise UserError(f"{formula.file}: {' -> '.join((*above, name))}: a layer cannot call itself")
+        if name in done or not isinstance(formula, Layer):
+            return
+        used = [binding.use for binding in formula.slots.values()]
+        for call in formula.calls:
+            used += [call.use, *(binding.use for binding in call.slots.values())]
+        for each in used:
+            visit(each, (*above, name))
+        done.add(name)
+
+    for name in library.formulas:
+        visit(name, ())
 
 
 def find_formula(name: str) -> Formula:
@@ -65,7 +88,9 @@ def find_formula(name: str) -> Formula:
     folders, _, stem = name.rpartition("/")
     path = data_files("formulas/layers").get(stem)
     formula = load_library().formulas.get(stem) if path is None else read_layer(path)
-    if formula is None or not Path(formula.file).parent.as_posix().endswith(folders):
+    parts = Path(formula.file).parent.parts if formula is not None else ()
+    wanted = tuple(each for each in folders.split("/") if each)
+    if formula is None or parts[len(parts) - len(wanted) :] != wanted:
         known = [f"{Path(each.file).parent.name}/{each.name}" for each in load_library().formulas.values()]
         raise UserError(f"unknown layer '{name}': {nearest(name, known)}")
     return formula
@@ -73,8 +98,6 @@ def find_formula(name: str) -> Formula:
 
 def conventions() -> frozenset[str]:
     """Return the symbols that every formula may use: dtypes and FLOPs per function."""
-    from dsocr_symbolic.definition_file import load_conventions
-
     return frozenset(load_conventions().symbols)
 
 
@@ -102,17 +125,26 @@ def check_formula(library: Library, formula: Formula) -> None:
         scope.add(name)
     for name, tensor in formula.tensors.items():
         use([*tensor.shape, *tensor.read, tensor.dtype], f"tensors: {name}")
+    categories = load_conventions().categories
+    if formula.category and formula.category not in categories:
+        known = nearest(formula.category, categories)
+        raise UserError(f"{formula.file}: category: unknown category '{formula.category}': {known}")
     if isinstance(formula, Operator):
         use([formula.tensor_core_flops], "tensor_core_flops")
         use([formula.cuda_core_flops], "cuda_core_flops")
     if isinstance(formula, Layer):
         for call in formula.calls:
             place = f"children: {call.name}"
-            use(call.given.values(), f"{place}: with")
             use([call.when] if call.when else [], f"{place}: when")
             use([call.repeat.copies, call.repeat.calls], f"{place}: repeat")
+            use([call.repeat.last] if call.repeat.last else [], f"{place}: repeat")
+            # A step exists for the call that repeats over it, nowhere else.
+            step = {call.repeat.index} - scope if call.repeat.index else set()
+            scope |= step
+            use(call.given.values(), f"{place}: with")
             for slot, binding in call.slots.items():
                 use(binding.given.values(), f"{place}: slots: {slot}")
+            scope -= step
             check_call(library, formula, call)
         _check_tensors(formula)
     for name in [*formula.symbols, *formula.let]:

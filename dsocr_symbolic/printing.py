@@ -157,7 +157,7 @@ class _Latex(LatexPrinter):  # type: ignore[misc]
         self.m_letters = letters
 
     def _print_Symbol(self, expr: Any, style: str = "plain") -> str:  # noqa: ARG002, N802
-        return self.m_letters.get(str(expr), _upright(str(expr)))
+        return self.m_letters.get(str(expr)) or _upright(str(expr))
 
     def _print_Add(self, expr: Any, order: Any = None) -> str:  # noqa: ARG002, N802
         return str(super()._print_Add(expr, order="none"))

@@ -1,5 +1,6 @@
 """The compiled model: one Python function for all numbers, kept as source text in the user's cache folder."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders
 
 _PRIMITIVES = ("divide", "ceiling", "floor", "maximum", "minimum", "positive", "nonzero", "power", "sum_maxima")
 # What generated source may hold: no dots, no quotes but around the names it unpacks, no other names.
-_TOKENS = re.compile(r"def run\(v\):|return|v\['\w+'\]|s_\w+|t\d+|\d+|[()*+,=\- \n]|" + "|".join(_PRIMITIVES))
+_TOKENS = re.compile(r"def run\(v\):|return|v\['\w+'\]|s_\w+|t\d+|\d+|[()*+,=%\- \n]|" + "|".join(_PRIMITIVES))
 
 
 @frozen(kw_only=True)
@@ -131,7 +132,8 @@ def _to_cache(path: Path, key: str, content: Mapping[str, Any]) -> None:
         draft.write_text(f"{_header(key, body)}\n{body}", encoding="utf-8")
         draft.replace(path)
     except OSError:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def _header(key: str, body: str) -> str:

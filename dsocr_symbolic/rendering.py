@@ -9,6 +9,7 @@ from typing import Any
 
 from dsocr_symbolic.definition_file import load_conventions, load_metrics
 from dsocr_symbolic.estimate import Line
+from dsocr_symbolic.report import SCHEMA_VERSION
 
 Document = Mapping[str, Any]
 _NARROWEST = 100
@@ -40,10 +41,30 @@ def to_yaml(document: Document) -> str:
     return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))
 
 
-def to_csv(head: str, lines: Sequence[Line]) -> str:
-    """Write one row per line, one column per metric; what is not built is empty."""
+def unreadable(pages: Sequence[Mapping[str, Any]], output: str) -> str:
+    """Say why no page of a document could be read, in the format that was asked for."""
+    document = {"schema_version": SCHEMA_VERSION, "total": None, "pages": list(pages)}
+    if output == "json":
+        return to_json(document)
+    if output == "yaml":
+        return to_yaml(document)
+    return "".join(f"dsocr: {page['path']}: {page['error']}\n" for page in pages)
+
+
+_PAGE = ("path", "page", "width", "height", "crop_columns", "crop_rows", "prompt_tokens", "error")
+
+
+def to_csv(head: str, lines: Sequence[Line], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
+    """Write one row per line, or per page of a document, and one column per metric; what is not built is empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
+    if pages is not None:
+        writer.writerow([*_PAGE, *load_metrics()])
+        for page in pages:
+            metrics = page.get("total") or dict.fromkeys(load_metrics())
+            values = [*(page.get(name) for name in _PAGE), *metrics.values()]
+            writer.writerow(["" if each is None else each for each in values])
+        return buffer.getvalue()
     writer.writerow([head, "calls", *load_metrics()])
     for line in lines:
         writer.writerow([line.name, line.calls, *("" if each is None else each for each in line.metrics.values())])
@@ -58,6 +79,7 @@ def to_markdown(document: Document, head: str, lines: Sequence[Line]) -> str:
         head=head,
         rows=[{"name": line.name, "calls": line.calls, **_shown(line)} for line in [*lines, _total(document)]],
         closed_form=document["closed_form"],
+        pages=document.get("pages", []),
         units={name: metric.unit for name, metric in load_metrics().items()},
         conventions=load_conventions().statements,
         not_built=not_built(),
@@ -96,7 +118,7 @@ def template(name: str) -> Any:
 
 def heading(document: Document) -> str:
     """Say what the numbers are of, in one line."""
-    what = document["workload_name"] or "one layer"
+    what = document["workload_name"] or f"the layer {next(iter(document['stages']))} alone"
     return f"{document['model']}, {what}, on {document['machine']['title']}"
 
 
@@ -120,6 +142,10 @@ def notes(document: Document) -> list[str]:
         result[0] = f"{pages}; symbols are those of the first grid: {shown}"
     if failed:
         result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
+    if document["closed_form"]:
+        hits = [name for name in ("prefill_experts_hit", "decode_experts_hit") if name in values]
+        put_in = ", ".join(f"{name} {amount(values[name])}" for name in hits)
+        result += [f"closed forms hold at {put_in}; --keep leaves a symbol free"] if hits else []
     doubtful = document["machine"]["unverified"]
     return [*result, *(f"unverified: {name} is from memory, or its sources conflict (marked ?)" for name in doubtful)]
 
@@ -207,11 +233,11 @@ def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int 
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
-_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: bytes that every launched operator
-reads and writes (eager). F/B: FLOPs of both kinds per byte. ops: operators launched. weights, KV: what
-distinct modules own, once. GB = 1e9 bytes. time: roofline_s, each operator at its slowest resource, no
-overlap, every operand from DRAM: neither a bound nor a forecast. share: of the time.
-Not built yet, null in JSON: activation and backward metrics."""
+_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: bytes that every launched
+operator reads and writes (eager). F/B: FLOPs of both kinds per byte. ops: operators launched.
+weights, KV: what distinct modules own, once. GB = 1e9 bytes. time: roofline_s, each operator at its
+slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
+time. Not built yet, null in JSON: activation and backward metrics."""
 
 
 def _wrapped(note: str) -> list[str]:

@@ -39,7 +39,7 @@ def totals_document(
     options : mapping of str to str
         The chosen option of each choice.
     operators : bool
-        Whether nodes hold operators too.
+        Whether nodes hold operators that are no modules too.
     closed_form : mapping or None
         By stage and metric, if asked for.
     pages : list of dict or None
@@ -70,7 +70,7 @@ def totals_document(
         },
         "total": dict(result.total),
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
-        "nodes": [_node(each) for each in result.nodes if operators or not each.row.aten],
+        "nodes": [_node(each) for each in result.nodes if operators or each.row.class_name or not each.row.aten],
         "closed_form": {name: dict(forms) for name, forms in (closed_form or {}).items()},
     }
     if pages is not None:

@@ -87,8 +87,9 @@ def make_scenario(
     """
     options = choose(definition, choices or {})
     constants = read_config(definition, config) if config else {}
-    chosen = None if layer else load_workload(definition, workload or definition.default_workload)
-    if layer:
+    named = definition.default_workload if workload is None else workload
+    chosen = None if layer is not None else load_workload(definition, named)
+    if layer is not None:
         definition = layer_definition(definition, layer)
     return Scenario(
         definition=definition,

@@ -85,6 +85,8 @@ class _Writer:
             return "(" + " + ".join(self.write(each) for each in expression.args) + ")"
         if expression.is_Mul or expression.is_Pow:
             return self._product(expression)
+        if isinstance(expression, sympy.Mod):
+            return f"({self.write(expression.args[0])} % {self.write(expression.args[1])})"
         if isinstance(expression, symbolic.sum_maxima):
             last, *ends = (self.write(each) for each in expression.args)
             lines = "".join(f"({ends[place]}, {ends[place + 1]}), " for place in range(0, len(ends), 2))

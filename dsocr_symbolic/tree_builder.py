@@ -169,7 +169,9 @@ class _Builder:
             return parent.slots[slot]
         if slot in self.m_chosen:
             return Binding(use=self.m_chosen[slot]), scope
-        return parent.own_slots[slot], self.m_scope
+        if slot in parent.own_slots:
+            return parent.own_slots[slot], self.m_scope
+        raise UserError(f"{'/'.join((*parent.path, call.name))}: no choice fills the slot '{slot}'")
 
     def _scope(self, formula: Formula, given: Scope) -> dict[str, Any]:
         inner = {**self.m_scope, **given}
@@ -193,7 +195,11 @@ class _Builder:
         return self.m_launches[key]
 
     def _value(self, expression: Expression, scope: Scope) -> Any:
-        return evaluate(expression, scope, self.m_algebra)
+        try:
+            return evaluate(expression, scope, self.m_algebra)
+        except KeyError as error:
+            name = str(error.args[0])
+            raise UserError(f"{expression.text}: unknown symbol '{name}': {nearest(name, scope)}") from error
 
     def _product(self, shape: Iterable[Expression], scope: Scope) -> Any:
         return reduce(mul, (self._value(size, scope) for size in shape), self.m_algebra.number(1))

@@ -11,14 +11,15 @@ from attrs import frozen
 
 from dsocr_symbolic import arithmetic
 from dsocr_symbolic.definition import Definition, Quantity, Workload
-from dsocr_symbolic.definition_file import read_workload
+from dsocr_symbolic.definition_file import BRACES, read_workload
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.expression import evaluate, parse
+from dsocr_symbolic.expression import evaluate, names
 from dsocr_symbolic.hardware import Gpu
 from dsocr_symbolic.yaml_file import read_yaml
 
-_NUMBER = re.compile(r"[-+]?(\d+(_\d+)*(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?(/\d+)?")
-_BRACES = re.compile(r"\{([^}]*)\}")
+_NUMBER = re.compile(r"[-+]?(\d+(_\d+)*(\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?(/\d+)?", re.ASCII)
+_LONGEST_NUMBER = 40
+_LARGEST = 10**18
 
 
 @frozen(kw_only=True)
@@ -61,8 +62,8 @@ def parse_number(text: str, name: str) -> Any:
         If it is no finite number.
     """
     text = text.strip()
-    if not _NUMBER.fullmatch(text):
-        raise UserError(f"{name}: '{text}' is not a number; write for example {name}=8")
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        raise UserError(f"{name}: '{text}' is not a number that can be read; write for example {name}=8")
     above, _, below = text.partition("/")
     if below and int(below) == 0:
         raise UserError(f"{name}: '{text}' divides by zero")
@@ -94,7 +95,13 @@ def load_workload(definition: Definition, name: str) -> Workload:
         path = Path(name)
         if not path.is_file():
             raise UserError(f"{name}: no such workload file")
-        return read_workload(path.stem, read_yaml(path), str(path))
+        workload = read_workload(path.stem, read_yaml(path), str(path))
+        for symbol, value in workload.values.items():
+            try:
+                _check_setting(definition, symbol, value)
+            except UserError as error:
+                raise UserError(f"{path}: set: {error}") from error
+        return workload
     if name not in definition.workloads:
         raise UserError(f"unknown workload '{name}': {nearest(name, definition.workloads)}")
     return definition.workloads[name]
@@ -214,8 +221,11 @@ def _check_setting(definition: Definition, name: str, value: Any) -> None:
         raise UserError(f"unknown symbol '{name}': {nearest(name, definition.quantities)}")
     if quantity.fixed:
         raise UserError(f"{name}: {quantity.meaning} is a definition and cannot be set")
-    if isinstance(value, bool) or not isinstance(value, int | float | Fraction) or not math.isfinite(value):
+    infinite: bool = isinstance(value, float) and not math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float | Fraction) or infinite:
         raise UserError(f"{name}: {value!r} is not a number")
+    if not -_LARGEST <= value <= _LARGEST:
+        raise UserError(f"{name}: the value is larger than {_LARGEST:.0e} ({quantity.meaning})")
     if not quantity.real and not isinstance(value, int):
         raise UserError(f"{name}: {value} is not a whole number ({quantity.meaning})")
     if quantity.group == "time" and value <= 0:
@@ -229,14 +239,8 @@ def _check_rules(definition: Definition, numbers: Mapping[str, Any], waived: fro
         if rule.waived_by in waived or evaluate(rule.require, numbers, arithmetic):
             continue
 
-        def filled(match: re.Match[str]) -> str:
-            expression = parse(match.group(1), definition.file)
-            return str(arithmetic.whole(evaluate(expression, numbers, arithmetic)))
-
-        used = sorted(name for name in _named(rule.require.text) if name in numbers)
+        parts = [str(arithmetic.whole(evaluate(each, numbers, arithmetic))) for each in rule.parts]
+        said = BRACES.sub("{}", rule.say).format(*parts)
+        used = sorted(name for name in names(rule.require))
         found = ", ".join(f"{name} = {arithmetic.whole(numbers[name])}" for name in used)
-        raise UserError(f"{_BRACES.sub(filled, rule.say)}; got {found}")
-
-
-def _named(text: str) -> set[str]:
-    return set(re.findall(r"[A-Za-z_]\w*", text))
+        raise UserError(f"{said}; got {found}")

@@ -9,7 +9,8 @@ import yaml
 from dsocr_symbolic.errors import UserError
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_EXPONENT = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+")
+_EXPONENT = re.compile(r"[-+]?([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9_]+)[eE][-+]?[0-9]+")
+_PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]{0,30})")
 _WORDS_READ_AS_BOOLEANS = {"yes", "no", "on", "off", "y", "n"}
 
 
@@ -22,7 +23,7 @@ class _StrictLoader(_Base):  # type: ignore[misc]
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
-            if not isinstance(key, str | int):
+            if isinstance(key, bool) or not isinstance(key, str | int):
                 raise _RefusedError(line, f"the key {key!r} is not a word")
             if key in seen:
                 raise _RefusedError(line, f"the key '{key}' stands twice (first on line {seen[key]})")
@@ -53,12 +54,20 @@ def _refuse_text_numbers(_: Any, node: Any) -> str:
     return str(node.value)
 
 
+def _refuse_odd_integers(_: Any, node: Any) -> int:
+    if not _PLAIN_INTEGER.fullmatch(node.value):
+        reason = f"'{node.value[:40]}' would be read as a number of another base, or is too long; write plain digits, or quote it"
+        raise _RefusedError(node.start_mark.line + 1, reason)
+    return int(node.value.replace("_", ""))
+
+
 def _refuse_dates(_: Any, node: Any) -> str:
     raise _RefusedError(node.start_mark.line + 1, f"'{node.value}' would be read as a date; quote it")
 
 
 _StrictLoader.add_constructor("tag:yaml.org,2002:bool", _refuse_word_booleans)
 _StrictLoader.add_constructor("tag:yaml.org,2002:str", _refuse_text_numbers)
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _refuse_odd_integers)
 _StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", _refuse_dates)
 
 

@@ -111,9 +111,16 @@ def _experts_hit(tokens: int) -> int:
 def _decoder(batch: int, sequence: int, past: int) -> dict[str, int]:
     call = {"batch": batch, "sequence": sequence, "past": past, "cached": int(past > 0), "image_tokens": 0}
     sizes = {
-        **{"vocab_size": 129280, "hidden_size": 1280, "num_attention_heads": 10, "num_hidden_layers": 12},
-        **{"first_k_dense_replace": 1, "intermediate_size": 6848, "moe_intermediate_size": 896},
-        **{"n_shared_experts": 2, "n_routed_experts": 64, "num_experts_per_tok": 6},
+        "vocab_size": 129280,
+        "hidden_size": 1280,
+        "num_attention_heads": 10,
+        "num_hidden_layers": 12,
+        "first_k_dense_replace": 1,
+        "intermediate_size": 6848,
+        "moe_intermediate_size": 896,
+        "n_shared_experts": 2,
+        "n_routed_experts": 64,
+        "num_experts_per_tok": 6,
     }
     return {**call, "experts_hit": _experts_hit(batch * sequence), **sizes}
 
@@ -122,8 +129,14 @@ def _page(columns: int, rows: int, base_size: int = 1024) -> dict[str, int]:
     side = base_size // 64
     image = side * (side + 1) + 1 + rows * 10 * (columns * 10 + 1) * (columns > 0)
     return {
-        **{"batch": 1, "base_size": base_size, "image_size": 640, "crop_columns": columns, "crops": columns * rows},
-        **{"image_tokens": image, "prompt_tokens": image + 10, "prefill_experts_hit": _experts_hit(image)},
+        "batch": 1,
+        "base_size": base_size,
+        "image_size": 640,
+        "crop_columns": columns,
+        "crops": columns * rows,
+        "image_tokens": image,
+        "prompt_tokens": image + 10,
+        "prefill_experts_hit": _experts_hit(image),
     }
 
 

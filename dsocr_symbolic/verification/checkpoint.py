@@ -59,7 +59,9 @@ def read_snapshot(folder: Path) -> Snapshot:
         If the folder is no checkpoint of this network, or lacks code.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; --checkpoint takes a local snapshot with {CONFIG} and its .py files")
+        raise UserError(
+            f"{folder}: no such folder; --checkpoint takes a local snapshot with {CONFIG} and its .py files"
+        )
     config = folder / CONFIG
     if not config.is_file():
         raise UserError(f"{folder}: no checkpoint, for it has no {CONFIG}; give the folder of a snapshot")
@@ -75,7 +77,9 @@ def _sources(folder: Path) -> dict[str, bytes]:
         name, wanted_by = wanted.popitem()
         path = folder / f"{name}.py"
         if not path.is_file():
-            raise UserError(f"{folder}: {name}.py is missing, which {wanted_by} needs; download the snapshot's .py files")
+            raise UserError(
+                f"{folder}: {name}.py is missing, which {wanted_by} needs; download the snapshot's .py files"
+            )
         sources[name] = _bytes(path)
         wanted |= {each: path.name for each in _relative_imports(path, sources[name]) if each not in sources}
     return sources
@@ -91,7 +95,9 @@ def _relative_imports(path: Path, source: bytes) -> list[str]:
         if isinstance(node, ast.ImportFrom) and node.level:
             names = [node.module] if node.module else [each.name for each in node.names]
             if node.level > 1 or any("." in name for name in names):
-                raise UserError(f"{path}: line {node.lineno} imports from outside the folder or below it; not supported")
+                raise UserError(
+                    f"{path}: line {node.lineno} imports from outside the folder or below it; not supported"
+                )
             found += names
     return found
 

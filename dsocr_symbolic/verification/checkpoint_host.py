@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from types import ModuleType
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
@@ -162,7 +163,12 @@ def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 def _autocast(real: Callable[..., Any]) -> Callable[..., Any]:
     def autocast(device_type: str, **settings: Any) -> Any:
-        return nullcontext() if device_type == "meta" else real(device_type, **settings)
+        if device_type == "meta":
+            return nullcontext()
+        # It warns that there is no GPU; the code only switches it off here, which works.
+        with catch_warnings():
+            simplefilter("ignore")
+            return real(device_type, **settings)
 
     return autocast
 

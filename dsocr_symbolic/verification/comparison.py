@@ -1,7 +1,7 @@
 """Compare counts with formulas: no tolerance, and the operator that differs named."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from dsocr_symbolic.definition import Definition
@@ -46,7 +46,7 @@ def formula_numbers(counted: Counted) -> Estimate:
     return estimate(program, scenario_values(scenario))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _program(layer: str, slots: tuple[tuple[str, str], ...]) -> Any:
     return load_program(layer_definition(_definition(), layer), dict(slots))
 
@@ -96,4 +96,6 @@ def _by_aten(operators: list[NodeNumbers], counted: Counted) -> list[Difference]
         found[node.row.aten] = (size + metrics["forward_io_bytes"], launches + metrics["operator_launches"])
     names = sorted(set(found) | set(counted.by_aten))
     pairs = [(name, found.get(name, (0, 0)), tuple(counted.by_aten.get(name, (0, 0)))) for name in names]
-    return [Difference(name=f"aten {name}", formula=ours, counted=theirs) for name, ours, theirs in pairs if ours != theirs]
+    return [
+        Difference(name=f"aten {name}", formula=ours, counted=theirs) for name, ours, theirs in pairs if ours != theirs
+    ]

@@ -71,7 +71,9 @@ def prove(cell: Cell, precision: str) -> Proof:
 
 def counts(cell: Cell, precision: str, degrees: Mapping[str, int]) -> Iterator[Counted]:
     """Count the calls of a grid."""
-    values = [[first + stride * step for step in range(degrees[axis] + 1)] for axis, (first, stride) in cell.axes.items()]
+    values = [
+        [first + stride * step for step in range(degrees[axis] + 1)] for axis, (first, stride) in cell.axes.items()
+    ]
     bench = Bench(precision)
     layer = cell.layer.partition(" ")[0]
     with bench.context():
@@ -108,7 +110,13 @@ def _formula(cell: Cell, point: Point, precision: str) -> list[Any]:
     return [total[name] for name in _METRICS]
 
 
-_METRICS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches", "parameters")
+_METRICS = (
+    "forward_tensor_core_flops",
+    "forward_cuda_core_flops",
+    "forward_io_bytes",
+    "operator_launches",
+    "parameters",
+)
 _METRICS += ("forward_kv_cache_bytes",)
 
 

@@ -59,9 +59,7 @@ def jobs() -> list[Job]:
         for index, cell in enumerate(CELLS)
         for precision in ("plain", *(("autocast",) if cell.autocast is not None else ()))
     ]
-    cases = [
-        ("case", index, precision) for index, case in enumerate(sampled_cases()) for precision in case.precisions
-    ]
+    cases = [("case", index, precision) for index, case in enumerate(sampled_cases()) for precision in case.precisions]
     return [*reversed(cases), *cells]
 
 

@@ -16,8 +16,15 @@ from dsocr_symbolic.reference.clip import (
 )
 from dsocr_symbolic.reference.config import ClipConfig, SamConfig
 from dsocr_symbolic.reference.projector import MlpProjector
-from dsocr_symbolic.reference.sam import Attention, Block, ImageEncoderViT, LayerNorm2d, MLPBlock, PatchEmbed
-from dsocr_symbolic.reference.sam import relative_position_table
+from dsocr_symbolic.reference.sam import (
+    Attention,
+    Block,
+    ImageEncoderViT,
+    LayerNorm2d,
+    MLPBlock,
+    PatchEmbed,
+    relative_position_table,
+)
 from dsocr_symbolic.verification.bench import Bench, Subject
 from dsocr_symbolic.verification.subjects_decoder import DECODER
 from dsocr_symbolic.verification.subjects_operators import OPERATORS

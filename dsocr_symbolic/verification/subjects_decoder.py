@@ -141,7 +141,11 @@ def decoder_layer(bench: Bench, s: Settings) -> Subject:
     config = _config(s, s.get("kind", "flash"), first_k_dense_replace=0)
     made = bench.module(lambda: DeepseekV2DecoderLayer(config, 0, rows_over(s["prefill_experts_hit"])))
     batch, tokens = s["batch"], s["sequence"]
-    x, positions, cache = bench.empty(batch, tokens, s["hidden_size"]), bench.empty(1, tokens, size=8), _cache(bench, s, 1)
+    x, positions, cache = (
+        bench.empty(batch, tokens, s["hidden_size"]),
+        bench.empty(1, tokens, size=8),
+        _cache(bench, s, 1),
+    )
     return Subject(owner=made, call=lambda: made(x, positions, None, cache), kv_bytes=_cached_bytes(cache))
 
 

@@ -89,7 +89,7 @@ def _masked(bench: Bench, s: Settings) -> Subject:
     mask = bench.empty(s["batch"], s["heads"], s["queries"], s["keys"])
     return Subject(
         owner=None,
-        call=lambda: aten._scaled_dot_product_efficient_attention(q, k, v, mask, False),  # noqa: SLF001, FBT003
+        call=lambda: aten._scaled_dot_product_efficient_attention(q, k, v, mask, False),  # noqa: SLF001
     )
 
 
@@ -196,9 +196,7 @@ def _topk(bench: Bench, s: Settings) -> Subject:
 
 def _bicubic(bench: Bench, s: Settings) -> Subject:
     x, new = bench.empty(1, s["width"], s["side"], s["side"], size=4), s["new_side"]
-    return Subject(
-        owner=None, call=lambda: functional.interpolate(x, size=(new, new), mode="bicubic", antialias=True)
-    )
+    return Subject(owner=None, call=lambda: functional.interpolate(x, size=(new, new), mode="bicubic", antialias=True))
 
 
 def _linear_rows(bench: Bench, s: Settings) -> Subject:

@@ -1,0 +1,219 @@
+"""Run mutants against counts: a mutant that agrees with all of them survives, and must say why."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from attrs import evolve, frozen
+
+from dsocr_symbolic import arithmetic
+from dsocr_symbolic.definition_file import load_conventions
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.expression import evaluate
+from dsocr_symbolic.formula import Formula, Operator
+from dsocr_symbolic.library import Library, load_library
+from dsocr_symbolic.model import layer_definition
+from dsocr_symbolic.scenario import default_definition
+from dsocr_symbolic.tree import walk
+from dsocr_symbolic.tree_builder import build_tree
+from dsocr_symbolic.values import choose, chosen_slots
+from dsocr_symbolic.verification.counted import Counted
+from dsocr_symbolic.verification.mutants import Mutant, mutate
+
+
+@frozen(kw_only=True)
+class Survivor:
+    """A mutant that no count tells from the formula."""
+
+    layer: str
+    place: str
+    kind: str
+
+
+@frozen(kw_only=True)
+class Killed:
+    """Mutants of one formula file, by kind: killed and in all, and those that survive."""
+
+    layer: str
+    killed: Mapping[str, int]
+    total: Mapping[str, int]
+    survivors: tuple[Survivor, ...]
+
+
+def kill(layer: str, counts: Iterable[Counted]) -> Killed:
+    """Try every mutant of a layer's formula on counts of that layer.
+
+    Parameters
+    ----------
+    layer : str
+        The formula file: ``vision/attention``.
+    counts : iterable of Counted
+        Counts that the formula itself agrees with.
+
+    Returns
+    -------
+    Killed
+        How many mutants disagree with at least one count.
+    """
+    counts = list(counts)
+    library = load_library()
+    formula = library[layer.rpartition("/")[2]]
+    killed: dict[str, int] = {}
+    total: dict[str, int] = {}
+    survivors = []
+    for mutant in mutate(formula):
+        total[mutant.kind] = total.get(mutant.kind, 0) + 1
+        if _disagrees(library, mutant, counts):
+            killed[mutant.kind] = killed.get(mutant.kind, 0) + 1
+        else:
+            survivors.append(Survivor(layer=layer, place=mutant.place, kind=mutant.kind))
+    return Killed(layer=layer, killed=killed, total=total, survivors=tuple(survivors))
+
+
+def _disagrees(library: Library, mutant: Mutant, counts: list[Counted]) -> bool:
+    changed = Library(formulas={**library.formulas, mutant.formula.name: mutant.formula})
+    for counted in counts:
+        try:
+            if numbers(changed, mutant.formula, counted) != expected(counted):
+                return True
+        except (UserError, ZeroDivisionError, KeyError, OverflowError):
+            return True
+    return False
+
+
+Numbers = tuple[dict[str, Any], dict[str, tuple[Any, Any]]]
+
+
+def expected(counted: Counted) -> Numbers:
+    """Return what was counted, in the form of :func:`numbers`."""
+    return dict(counted.metrics), {name: (size, launches) for name, (size, launches) in counted.by_aten.items()}
+
+
+def numbers(library: Library, formula: Formula, counted: Counted) -> Numbers:
+    """Evaluate a formula at a count's settings with plain numbers.
+
+    Parameters
+    ----------
+    library : Library
+        The formulas, the changed one among them.
+    formula : Formula
+        The formula to evaluate.
+    counted : Counted
+        Its settings, choices, and which metrics to give.
+
+    Returns
+    -------
+    tuple of dict
+        Metrics, and bytes and launches by aten operator.
+
+    Raises
+    ------
+    UserError
+        If the formula does not fit the others any more.
+    """
+    definition = default_definition(None)
+    options = choose(definition, counted.choices)
+    scope = _scope(definition, options, counted.settings)
+    stages = layer_definition(definition, counted.layer).stages
+    tree = build_tree(library, stages, scope, chosen_slots(definition, options), arithmetic)
+    metrics = dict.fromkeys(counted.metrics, 0)
+    by_aten: dict[str, tuple[Any, Any]] = {}
+    owned = {}
+    for node in walk(tree):
+        owned |= {stock.key: stock for stock in node.stocks}
+        if node.launch is None or set(node.path) & set(counted.without):
+            continue
+        assert isinstance(node.formula, Operator)  # noqa: S101 - only operators launch
+        found = {
+            "forward_tensor_core_flops": node.launch.tensor_core_flops * node.calls,
+            "forward_cuda_core_flops": node.launch.cuda_core_flops * node.calls,
+            "forward_io_bytes": node.launch.io_bytes * node.calls,
+            "operator_launches": node.calls,
+        }
+        for name in metrics.keys() & found.keys():
+            metrics[name] += found[name]
+        if node.calls:
+            size, launches = by_aten.get(node.formula.aten, (0, 0))
+            by_aten[node.formula.aten] = (size + found["forward_io_bytes"], launches + node.calls)
+    if "parameters" in metrics:
+        metrics["parameters"] = sum(stock.parameters for stock in owned.values())
+    if "forward_kv_cache_bytes" in metrics:
+        metrics["forward_kv_cache_bytes"] = sum(stock.kv_cache_bytes for stock in owned.values())
+    return metrics, by_aten
+
+
+def _scope(definition: Any, options: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the conventions their numbers, the choices theirs, and the symbols the count's."""
+    scope: dict[str, Any] = {
+        name: evaluate(each.formula, {}, arithmetic)
+        for name, each in definition.quantities.items()
+        if each.group in ("constant", "choice")
+    }
+    symbols = load_conventions().symbols
+    scope |= {name: evaluate(each.formula, {}, arithmetic) for name, each in symbols.items() if name != "wide"}
+    for name, option in options.items():
+        bound = definition.choices[name].options[option].symbols
+        scope |= {symbol: evaluate(each, {}, arithmetic) for symbol, each in bound.items()}
+    scope["wide"] = evaluate(symbols["wide"].formula, scope, arithmetic)
+    return {**scope, **settings}
+
+
+def reduced(counted: Iterable[Counted], most: int) -> Iterator[Counted]:
+    """Thin a cell's counts: the corners tell mutants apart as well as the whole grid does."""
+    every = list(counted)
+    step = max(1, len(every) // most)
+    for index, each in enumerate(every):
+        if index % step == 0 or index == len(every) - 1:
+            yield evolve(each, metrics=dict(each.metrics))
+
+
+# Layers that are only called inside others: where their mutants show.
+INSIDE: Mapping[str, tuple[str, ...]] = {
+    "vision/abs_pos": ("vision/image_encoder_vit", "vision/clip_vision_embeddings"),
+    "decoder/experts_loop": ("decoder/deepseek_v2_moe",),
+    "decoder/deepseek_v2_decoder_layer": ("decoder/deepseek_v2_model", "decoder/deepseek_v2_model eager"),
+    "decoder/decoder_inputs": ("core/deepseek_ocr_model",),
+    "vision/image_layout": ("core/deepseek_ocr_model",),
+    "vision/projector_views": ("core/deepseek_ocr_model",),
+    "vision/vision_towers": ("core/deepseek_ocr_model",),
+    "vision/vision_view": ("core/deepseek_ocr_model",),
+}
+_MOST = 5
+
+
+def mutated_layers() -> list[str]:
+    """List the formula files whose mutants can be counted."""
+    from dsocr_symbolic.verification.cases import UNCOUNTED
+    from dsocr_symbolic.verification.subjects import SUBJECTS
+
+    plain = {name.partition(" ")[0] for name in SUBJECTS}
+    return sorted((plain | set(INSIDE)) - (set(UNCOUNTED) - set(INSIDE)))
+
+
+def counts_for(layer: str) -> list[Counted]:
+    """Count calls that tell a layer's mutants apart: a few points of each of its cells, and its single calls."""
+    from dsocr_symbolic.verification.bench import Bench
+    from dsocr_symbolic.verification.cases import sampled_cases
+    from dsocr_symbolic.verification.cells import CELLS
+    from dsocr_symbolic.verification.proof import counts
+    from dsocr_symbolic.verification.subjects import SUBJECTS
+
+    roots = INSIDE.get(layer, (layer, f"{layer} eager"))
+    found: list[Counted] = []
+    for cell in CELLS:
+        # The published sizes are slow and add nothing to the small ones.
+        if cell.layer not in roots or "published" in cell.name:
+            continue
+        for precision in ("plain", *(("autocast",) if cell.autocast else ())):
+            varied = cell.axes if precision == "plain" else cell.autocast or ()
+            degrees = {axis: int(axis in varied) for axis in cell.axes}
+            found += reduced(counts(cell, precision, degrees), _MOST)
+    for case in sampled_cases():
+        small = case.layer.startswith("operators/") or case.layer == "core/deepseek_ocr_model"
+        if case.layer not in roots or not small:
+            continue
+        bench = Bench("plain")
+        with bench.context():
+            subject = SUBJECTS[case.layer](bench, case.settings)
+            root = case.layer.partition(" ")[0]
+            found.append(bench.count(root, dict(case.settings), dict(case.choices), subject, "reference"))
+    return found

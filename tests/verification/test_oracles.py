@@ -1,0 +1,107 @@
+"""The library's modules against the formulas, and what is said when the library is another one."""
+
+from collections.abc import Callable
+
+import pytest
+from attrs import evolve
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.verification import requirements
+from dsocr_symbolic.verification.comparison import compare
+from dsocr_symbolic.verification.counted import Counted
+from dsocr_symbolic.verification.oracles import oracle_counts
+
+LAYERS = {
+    *("vision/image_encoder_vit", "vision/block", "vision/attention", "vision/patch_embed", "vision/mlp_block"),
+    *("vision/layer_norm2d", "vision/vit_model", "vision/notp_transformer", "vision/notp_transformer_block"),
+    *("vision/notp_attention", "vision/notp_feedforward", "llama/llama_attention", "llama/llama_flash_attention2"),
+    *("decoder/deepseek_v2_rms_norm", "decoder/deepseek_v2_mlp", "decoder/moe_gate", "decoder/deepseek_v2_moe"),
+    *("decoder/deepseek_v2_decoder_layer", "decoder/deepseek_v2_model", "core/language_model"),
+}
+Pretend = Callable[..., None]
+
+
+@pytest.fixture
+def pretend(monkeypatch: pytest.MonkeyPatch) -> Pretend:
+    """Make the machine look as if it had these packages and no others."""
+
+    def make(**packages: str) -> None:
+        monkeypatch.setattr(requirements, "installed", packages.get)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def counts() -> list[Counted]:
+    """Count everything once."""
+    if (requirements.installed("transformers") or "").split(".")[0] != "5":
+        pytest.skip("transformers 5.x is not installed: the library's modules are not compared here")
+    return list(oracle_counts())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_library_counts_what_the_formulas_say(counts: list[Counted]) -> None:
+    different = [compared for each in counts if (compared := compare(each)).differences]
+    assert not different
+    assert {each.layer for each in counts} == LAYERS
+    assert {each.source for each in counts} == {f"transformers {requirements.installed('transformers')}"}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_count_that_is_one_off_is_seen(counts: list[Counted]) -> None:
+    for each in counts[::10]:
+        for name, number in each.metrics.items():
+            wrong = evolve(each, metrics={**each.metrics, name: number + 1})
+            assert [difference.name for difference in compare(wrong).differences] == [name]
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(UserError) as error:
+        call()
+    message = str(error.value)
+    assert "\n" not in message
+    assert 'pip install "dsocr_symbolic[verify' in message
+    return message
+
+
+def test_nothing_installed_is_one_line(pretend: Pretend) -> None:
+    pretend()
+    assert refusal(oracle_counts).startswith("torch is not installed")
+    pretend(torch="2.13.0+cpu")
+    assert refusal(oracle_counts).startswith("transformers is not installed; dsocr verify compares with 5.x")
+    message = refusal(requirements.require_transformers_for_checkpoint)
+    assert message.startswith("transformers is not installed; the checkpoint's code needs 4.46.3")
+
+
+def test_each_command_refuses_the_version_of_the_other(pretend: Pretend) -> None:
+    pretend(torch="2.13.0", transformers="4.46.3")
+    expected = 'transformers 4.46.3 is installed; dsocr verify compares with 5.x: pip install "dsocr_symbolic[verify]"'
+    assert refusal(oracle_counts) == expected
+    pretend(torch="2.13.0", transformers="5.23.0")
+    message = refusal(requirements.require_transformers_for_checkpoint)
+    assert message.startswith("transformers 5.23.0 is installed; the checkpoint's code needs 4.46.3")
+    assert message.endswith('in an environment of its own: pip install "dsocr_symbolic[verify-checkpoint]"')
+
+
+@pytest.mark.parametrize("found", ["2.12.1", "2.1", "2.130.0", "1.13.0"])
+def test_another_torch_is_refused(pretend: Pretend, found: str) -> None:
+    pretend(torch=found, transformers="5.23.0")
+    assert refusal(oracle_counts).startswith(f"torch {found} is installed; counting needs 2.13")
+
+
+def test_the_right_versions_pass(pretend: Pretend) -> None:
+    pretend(torch="2.13.0+cu130", transformers="5.23.0")
+    requirements.require_transformers()
+    pretend(torch="2.13.0", transformers="4.46.3", einops="0.8", easydict="1.13", addict="2.4")
+    requirements.require_transformers_for_checkpoint()
+
+
+def test_a_library_that_only_the_checkpoint_imports_is_named(pretend: Pretend) -> None:
+    pretend(torch="2.13.0", transformers="4.46.3", einops="0.8", addict="2.4")
+    assert refusal(requirements.require_transformers_for_checkpoint).startswith("easydict is not installed")
+
+
+def test_versions_are_listed_for_a_report() -> None:
+    found = requirements.environment()
+    assert "python" in found
+    assert None not in found.values()
