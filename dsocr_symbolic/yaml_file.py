@@ -56,7 +56,8 @@ def _refuse_text_numbers(_: Any, node: Any) -> str:
 
 def _refuse_odd_integers(_: Any, node: Any) -> int:
     if not _PLAIN_INTEGER.fullmatch(node.value):
-        reason = f"'{node.value[:40]}' would be read as a number of another base, or is too long; write plain digits, or quote it"
+        shown = node.value[:40]
+        reason = f"'{shown}' would be read as a number of another base, or is too long; write plain digits, or quote it"
         raise _RefusedError(node.start_mark.line + 1, reason)
     return int(node.value.replace("_", ""))
 

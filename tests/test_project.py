@@ -17,7 +17,18 @@ PACKAGE = ROOT / "dsocr_symbolic"
 # Each module may import those before it, never those behind it.
 ORDER = (
     *("errors", "paths", "yaml_file", "arithmetic", "expression", "fields", "formula", "symbolic", "formula_file"),
-    *("definition", "definition_file", "library", "hardware", "documents", "tree", "tree_builder", "flows", "source", "program"),
+    *(
+        "definition",
+        "definition_file",
+        "library",
+        "hardware",
+        "documents",
+        "tree",
+        "tree_builder",
+        "flows",
+        "source",
+        "program",
+    ),
     *("model", "values", "estimate", "config_file", "scenario", "printing", "totals", "bill", "report", "rendering"),
     *("derivation", "listings", "cli", "reports"),
 )
@@ -28,7 +39,7 @@ def _requirement(text: str) -> tuple[str, str]:
     return name, version or "*"
 
 
-@pytest.mark.parametrize("feature", ["", "verify", "test", "lint"])
+@pytest.mark.parametrize("feature", ["", "verify", "verify-checkpoint", "test", "lint"])
 def test_pixi_has_the_dependencies_of_pyproject(feature: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pixi = tomllib.loads((ROOT / "pixi.toml").read_text())

@@ -119,6 +119,7 @@ class Bench:
             "forward_io_bytes": total.io_bytes,
             "operator_launches": total.launches,
             "parameters": parameters(subject.owner),
+            "forward_weight_bytes": weight_bytes(subject.owner),
         }
         if subject.kv_bytes is not None:
             metrics["forward_kv_cache_bytes"] = subject.kv_bytes()
@@ -131,6 +132,12 @@ class Bench:
             by_aten={name: (each.io_bytes, each.launches) for name, each in trace.by_operator.items()},
             without=subject.without,
         )
+
+
+def weight_bytes(owner: nn.Module | None) -> int:
+    """Add up the bytes of a module's parameters."""
+    owned: Iterable[Tensor] = () if owner is None else owner.parameters()
+    return sum(each.nbytes for each in owned)
 
 
 def parameters(owner: nn.Module | None) -> int:

@@ -39,7 +39,11 @@ def formula_numbers(counted: Counted) -> Estimate:
         If the layer or a symbol is unknown.
     """
     scenario = make_scenario(
-        definition=_definition(), layer=counted.layer, settings=counted.settings, choices=counted.choices
+        definition=_definition(),
+        layer=counted.layer,
+        settings=counted.settings,
+        choices=counted.choices,
+        waived=frozenset({"allow_any_grid"}),
     )
     slots = chosen_slots(scenario.definition, scenario.options)
     program = _program(scenario.definition.stages[0].name, tuple(sorted(slots.items())))

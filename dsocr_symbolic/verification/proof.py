@@ -1,13 +1,13 @@
 """Proof on cells: polynomials of known degree that agree on a full product grid are equal."""
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import product
+from collections.abc import Iterator, Mapping
+from itertools import pairwise, product
 from typing import Any
 
 from attrs import frozen
 
 from dsocr_symbolic.verification.bench import Bench
-from dsocr_symbolic.verification.cells import Cell, Point
+from dsocr_symbolic.verification.cell import Cell, Point
 from dsocr_symbolic.verification.comparison import compare, formula_numbers
 from dsocr_symbolic.verification.counted import Comparison, Counted
 from dsocr_symbolic.verification.subjects import SUBJECTS
@@ -124,9 +124,6 @@ def _order(values: list[Any]) -> int | None:
     """Return the degree of the polynomial through equally spaced values, or None if they are too few to tell."""
     degree = -1
     while len(values) > 1 and any(values):
-        values = [after - before for before, after in zip(values, values[1:], strict=False)]
+        values = [after - before for before, after in pairwise(values)]
         degree += 1
     return None if any(values) else max(degree, 0)
-
-
-Progress = Callable[[str], None]

@@ -68,27 +68,27 @@ def _tables(module: nn.Module, rows: int) -> nn.Module:
 
 
 def layer_norm(bench: Bench, s: Settings) -> Subject:
-    """nn.LayerNorm."""
+    """Call nn.LayerNorm."""
     norm = bench.module(lambda: nn.LayerNorm(s["width"]))
     x = bench.empty(s["rows"], s["width"]) if s["narrow"] else bench.wide(s["rows"], s["width"])
     return Subject(owner=norm, call=lambda: norm(x))
 
 
 def attention(bench: Bench, s: Settings) -> Subject:
-    """SAM's attention."""
+    """Call SAM's attention."""
     made = bench.module(lambda: _tables(Attention(_sam(s), s["side"]), s["table_rows"]))
     x = bench.empty(s["images"], s["side"], s["side"], s["sam_width"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def rel_pos_table(bench: Bench, s: Settings) -> Subject:
-    """One axis of relative positions."""
+    """Build one axis of relative positions."""
     table = bench.empty(s["table_rows"], s["head_dim"])
     return Subject(owner=None, call=lambda: relative_position_table(table, s["side"]))
 
 
 def block(bench: Bench, s: Settings) -> Subject:
-    """SAM's block, on windows or, with a window of the grid's side, on the whole grid."""
+    """Call SAM's block, on windows or, with a window of the grid's side, on the whole grid."""
 
     def make() -> nn.Module:
         whole = s["window"] == s["grid"]
@@ -102,28 +102,28 @@ def block(bench: Bench, s: Settings) -> Subject:
 
 
 def mlp_block(bench: Bench, s: Settings) -> Subject:
-    """SAM's MLP."""
+    """Call SAM's MLP."""
     made = bench.module(lambda: MLPBlock(_sam(s)))
     x = bench.empty(1, s["tokens"], s["sam_width"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def layer_norm2d(bench: Bench, s: Settings) -> Subject:
-    """The hand-written normalisation; the cast back under autocast is the next convolution's, counted here."""
+    """Call the hand-written normalisation, with the cast back that autocast leaves to the next convolution."""
     made = bench.module(lambda: LayerNorm2d(s["channels"]))
     x = bench.empty(1, s["channels"], s["pixels"], 1)
     return Subject(owner=made, call=lambda: made(x).to(x.dtype))
 
 
 def patch_embed(bench: Bench, s: Settings) -> Subject:
-    """SAM's patches."""
+    """Call SAM's patch embedding."""
     made = bench.module(lambda: PatchEmbed(_sam(s)))
     x = bench.empty(s["batch"], 3, s["image_size"], s["image_size"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def image_encoder_vit(bench: Bench, s: Settings) -> Subject:
-    """SAM as a whole: windowed blocks first, then global ones."""
+    """Call SAM as a whole: windowed blocks first, then global ones."""
     windowed, whole = s["sam_windowed_blocks"], s["sam_global_blocks"]
     places = tuple(range(windowed, windowed + whole))
     made = bench.module(lambda: ImageEncoderViT(_sam(s, num_layers=windowed + whole, global_layers=places)))
@@ -132,56 +132,56 @@ def image_encoder_vit(bench: Bench, s: Settings) -> Subject:
 
 
 def clip_vision_embeddings(bench: Bench, s: Settings) -> Subject:
-    """CLIP's embeddings of SAM's features."""
+    """Call CLIP's embeddings of SAM's features."""
     made = bench.module(lambda: CLIPVisionEmbeddings(_clip(s)))
     x = bench.empty(s["batch"], s["clip_width"], s["feature_grid"], s["feature_grid"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def notp_attention(bench: Bench, s: Settings) -> Subject:
-    """CLIP's attention."""
+    """Call CLIP's attention."""
     made = bench.module(lambda: NoTPAttention(_clip(s)))
     x = bench.empty(s["batch"], s["tokens"], s["clip_width"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def activation(bench: Bench, s: Settings) -> Subject:
-    """CLIP's quick_gelu."""
+    """Call CLIP's quick_gelu."""
     x = bench.empty(s["elements"])
     # Its cast back to the narrow dtype is that of the linear layer behind it.
     return Subject(owner=None, call=lambda: quick_gelu(x).to(x.dtype))
 
 
 def notp_feedforward(bench: Bench, s: Settings) -> Subject:
-    """CLIP's MLP."""
+    """Call CLIP's MLP."""
     made = bench.module(lambda: NoTPFeedForward(_clip(s)))
     x = bench.empty(1, s["tokens"], s["clip_width"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def notp_transformer_block(bench: Bench, s: Settings) -> Subject:
-    """CLIP's block."""
+    """Call CLIP's block."""
     made = bench.module(lambda: NoTPTransformerBlock(_clip(s)))
     x = bench.wide(s["batch"], s["tokens"], s["clip_width"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def notp_transformer(bench: Bench, s: Settings) -> Subject:
-    """CLIP's blocks."""
+    """Call CLIP's blocks."""
     made = bench.module(lambda: NoTPTransformer(_clip(s)))
     x = bench.wide(s["batch"], s["tokens"], s["clip_width"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def vit_model(bench: Bench, s: Settings) -> Subject:
-    """CLIP as a whole."""
+    """Call CLIP as a whole."""
     made = bench.module(lambda: VitModel(_clip(s)))
     x = bench.empty(s["batch"], s["clip_width"], s["feature_grid"], s["feature_grid"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def mlp_projector(bench: Bench, s: Settings) -> Subject:
-    """The projector."""
+    """Call the projector."""
     made = bench.module(lambda: MlpProjector(s["feature_width"], s["hidden_size"]))
     x = bench.wide(s["batch"], s["feature_grid"] ** 2, s["feature_width"])
     return Subject(owner=made, call=lambda: made(x))

@@ -50,35 +50,35 @@ def _cached_bytes(cache: KeyValueCache) -> Callable[[], int]:
 
 
 def rms_norm(bench: Bench, s: Settings) -> Subject:
-    """The decoder's norm."""
+    """Call the decoder's norm."""
     made = bench.module(lambda: DeepseekV2RMSNorm(s["hidden_size"]))
     x = bench.empty(1, s["tokens"], s["hidden_size"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def mlp(bench: Bench, s: Settings) -> Subject:
-    """The gated feed-forward."""
+    """Call the gated feed-forward."""
     made = bench.module(lambda: DeepseekV2MLP(s["hidden_size"], s["intermediate_size"]))
     x = bench.empty(1, s["tokens"], s["hidden_size"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def gate(bench: Bench, s: Settings) -> Subject:
-    """The router."""
+    """Call the router."""
     made = bench.module(lambda: MoEGate(_config(s)))
     x = bench.empty(s["tokens"], s["hidden_size"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def moe(bench: Bench, s: Settings) -> Subject:
-    """Routed and shared experts."""
+    """Call routed and shared experts."""
     made = bench.module(lambda: DeepseekV2MoE(_config(s), rows_over(s["experts_hit"])))
     x = bench.empty(1, s["tokens"], s["hidden_size"])
     return Subject(owner=made, call=lambda: made(x))
 
 
 def rotary(bench: Bench, s: Settings) -> Subject:
-    """Cosines and sines."""
+    """Build cosines and sines."""
     config = DecoderConfig(hidden_size=s["head_dim"], num_attention_heads=1)
     made = bench.module(lambda: LlamaRotaryEmbedding(config))
     like, positions = bench.empty(1), bench.empty(1, s["sequence"], size=8)
@@ -86,14 +86,14 @@ def rotary(bench: Bench, s: Settings) -> Subject:
 
 
 def rotated(bench: Bench, s: Settings) -> Subject:
-    """The rotation of one tensor; several heads share the angles."""
+    """Rotate one tensor, whose heads share the angles."""
     heads = s["elements"] // s["angles"]
     x, cos, sin = (bench.empty(1, each, 1, s["angles"]) for each in (heads, 1, 1))
     return Subject(owner=None, call=lambda: rotate(x, cos, sin))
 
 
 def attention(kind: str) -> Callable[[Bench, Settings], Subject]:
-    """Llama's attention with one of its kernels."""
+    """Call Llama's attention with one of its kernels."""
 
     def make(bench: Bench, s: Settings) -> Subject:
         which = LlamaAttention if kind == "eager" else LlamaFlashAttention2
@@ -109,7 +109,7 @@ def attention(kind: str) -> Callable[[Bench, Settings], Subject]:
 
 
 def attend(kind: str) -> Callable[[Bench, Settings], Subject]:
-    """The kernel between the projections."""
+    """Call the kernel between the projections."""
 
     def make(bench: Bench, s: Settings) -> Subject:
         which = LlamaAttention if kind == "eager" else LlamaFlashAttention2
@@ -118,7 +118,7 @@ def attend(kind: str) -> Callable[[Bench, Settings], Subject]:
         made: Any = bench.module(lambda: which(config, 0))
 
         def tokens(count: int) -> Any:
-            """As the projections leave them, the heads of a token together; a cache joins them head by head."""
+            """Lay tokens out as projections leave them, heads together; a cache joins them head by head."""
             if s["sequence"] > 1:
                 return bench.empty(s["batch"], count, heads, width).transpose(1, 2)
             return bench.empty(s["batch"], heads, count, width)
@@ -131,13 +131,13 @@ def attend(kind: str) -> Callable[[Bench, Settings], Subject]:
 
 
 def mask(bench: Bench, s: Settings) -> Subject:
-    """The mask of an eager prefill."""
+    """Build the mask of an eager prefill."""
     like = bench.empty(1, s["sequence"], 1)
     return Subject(owner=None, call=lambda: causal_mask(s["sequence"], 0, like))
 
 
 def decoder_layer(bench: Bench, s: Settings) -> Subject:
-    """A decoder layer with experts."""
+    """Call a decoder layer with experts."""
     config = _config(s, s.get("kind", "flash"), first_k_dense_replace=0)
     made = bench.module(lambda: DeepseekV2DecoderLayer(config, 0, rows_over(s["prefill_experts_hit"])))
     batch, tokens = s["batch"], s["sequence"]
@@ -161,7 +161,7 @@ def _network(bench: Bench, s: Settings, kind: str) -> DeepseekOCRForCausalLM:
 
 
 def model(kind: str) -> Callable[[Bench, Settings], Subject]:
-    """The language model without its head, on tokens."""
+    """Call the language model without its head, on tokens."""
 
     def make(bench: Bench, s: Settings) -> Subject:
         network = _network(bench, s, kind)
@@ -175,7 +175,7 @@ def model(kind: str) -> Callable[[Bench, Settings], Subject]:
 
 
 def language_model(kind: str) -> Callable[[Bench, Settings], Subject]:
-    """The language model with its head."""
+    """Call the language model with its head."""
 
     def make(bench: Bench, s: Settings) -> Subject:
         network = _network(bench, s, kind)
@@ -205,25 +205,30 @@ def route(network: nn.Module, hit: int) -> None:
 
 
 def page(bench: Bench, s: Settings) -> Subject:
-    """The whole network without its head on one page; pixels are not summed first, as the network does."""
+    """Call the whole network without its head on pages, after the sums that ask whether there are pixels."""
     network = _published(bench.device, "flash")
     route(network, s["prefill_experts_hit"])
     base, tile, crops, columns = s["base_size"], s["image_size"], s["crops"], s["crop_columns"]
     parts = bench.empty(crops, 3, tile, tile) if crops else None
-    views = Views(bench.empty(1, 3, base, base), parts, max(columns, 1), crops // max(columns, 1) or 1)
-    ids = bench.empty(1, s["prompt_tokens"], size=8)
-    mask = bench.empty(1, s["prompt_tokens"], size=1)
+    whole, batch = bench.empty(1, 3, base, base), s["batch"]
+    views = Views(whole, parts, max(columns, 1), crops // max(columns, 1) or 1)
+    ids = bench.empty(batch, s["prompt_tokens"], size=8)
+    mask = bench.empty(batch, s["prompt_tokens"], size=1)
+    blank = bench.empty(1, 3, base, base)
     cache = KeyValueCache()
-    return Subject(
-        owner=network.model,
-        call=lambda: network.model(ids, cache=cache, images=[views], image_mask=mask),
-        kv_bytes=_cached_bytes(cache),
-        without=("preprocess",),
-    )
+
+    def call() -> None:
+        whole.sum()
+        for _ in range(batch):
+            (blank if parts is None else parts).sum()
+        network.model(ids, cache=cache, images=[views] * batch, image_mask=mask)
+
+    # The host's look at each sum needs a value, which tensors without values lack.
+    return Subject(owner=network.model, call=call, kv_bytes=_cached_bytes(cache), without=("item", "blank_item"))
 
 
 def lm_head(bench: Bench, s: Settings) -> Subject:
-    """The head with its cast."""
+    """Call the head with its cast."""
     head = bench.module(lambda: nn.Linear(s["hidden_size"], s["vocab_size"], bias=False))
     x = bench.empty(1, s["tokens"], s["hidden_size"])
     return Subject(owner=head, call=lambda: head(x).float())

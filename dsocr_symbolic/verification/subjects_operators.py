@@ -15,7 +15,7 @@ aten = torch.ops.aten
 
 
 def _unary(function: Callable[[Any], Any]) -> Maker:
-    """f(x); a result of another width is written through an out argument's dtype, so widths must agree."""
+    """Call f(x)."""
 
     def make(bench: Bench, s: Settings) -> Subject:
         x = bench.empty(s["elements"], size=s.get("dtype_x", 2))
@@ -33,7 +33,7 @@ def _integers(function: Callable[[Any], Any]) -> Maker:
 
 
 def _binary(function: Callable[[Any, Any], Any]) -> Maker:
-    """The second operand is broadcast: b divides a."""
+    """Call f(a, b) with b broadcast: its elements divide those of a."""
 
     def make(bench: Bench, s: Settings) -> Subject:
         a = bench.empty(s["a"] // s["b"], s["b"], size=s.get("dtype_a", s.get("dtype", 2)))
@@ -107,7 +107,7 @@ def _embedding(bench: Bench, s: Settings) -> Subject:
 
 def _reduce(function: str) -> Maker:
     def make(bench: Bench, s: Settings) -> Subject:
-        x = bench.empty(s["results"], s["elements"] // s["results"], size=s["dtype"])
+        x = bench.empty(s["results"], s["elements"] // s["results"], size=s["dtype_x"])
         return Subject(owner=None, call=lambda: getattr(x, function)(dim=1))
 
     return make
@@ -115,7 +115,7 @@ def _reduce(function: str) -> Maker:
 
 def _clone(bench: Bench, s: Settings) -> Subject:
     x = bench.empty(s["read"], size=s["dtype"])
-    return Subject(owner=None, call=lambda: x.clone())
+    return Subject(owner=None, call=x.clone)
 
 
 def _concatenate(bench: Bench, s: Settings) -> Subject:

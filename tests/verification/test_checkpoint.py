@@ -167,4 +167,4 @@ def test_the_checkpoint_counts_what_the_formulas_say() -> None:
     assert not different
     for precision in ("plain", "autocast"):
         assert ("core/deepseek_ocr_model", precision) in layers
-    assert len(layers) == 2 * 23
+    assert len(layers) == 2 * 26
