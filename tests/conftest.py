@@ -36,7 +36,9 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         if request.config.getoption("--update"):
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        assert text == path.read_text(encoding="utf-8"), f"{path} differs; pytest --update writes it, then read the diff"
+        assert text == path.read_text(encoding="utf-8"), (
+            f"{path} differs; pytest --update writes it, then read the diff"
+        )
 
     return compare
 

@@ -58,7 +58,7 @@ def process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]
     command = [sys.executable, "-c", "from dsocr_symbolic.cli import main; main()", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(TOP), **options.pop("env", {})}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.run(command, text=True, env=environment, check=False, **streams)  # noqa: S603 - our own command
+    return subprocess.run(command, text=True, env=environment, check=False, **streams)
 
 
 def assert_refused(answer: Answer, *words: str | Path) -> None:

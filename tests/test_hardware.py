@@ -404,5 +404,5 @@ def test_importing_the_module_imports_nothing_slow() -> None:
     heavy = "{'cattrs', 'numpy', 'sympy', 'click', 'rich', 'difflib'}"
     code = f"import sys, dsocr_symbolic.hardware as h; h.load_gpu('l4'); print(sorted({heavy} & set(sys.modules)))"
     top = FOLDER.parent
-    done = subprocess.run([sys.executable, "-c", code], cwd=top, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], cwd=top, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -12,29 +12,87 @@ from typing import Any
 import pytest
 from conftest import evaluate_model
 
-RECORDS = [json.loads(line.strip().rstrip(",")) for line in (Path(__file__).parent / "anchors" / "prototype.json").read_text().splitlines() if line.strip().startswith("{")]
-SAM = {"p": "sam_patch_size", "D": "sam_width", "h": "sam_heads", "F": "sam_mlp_width", "windowed": "sam_windowed_blocks"}
+RECORDS = [
+    json.loads(line.strip().rstrip(","))
+    for line in (Path(__file__).parent / "anchors" / "prototype.json").read_text().splitlines()
+    if line.strip().startswith("{")
+]
+SAM = {
+    "p": "sam_patch_size",
+    "D": "sam_width",
+    "h": "sam_heads",
+    "F": "sam_mlp_width",
+    "windowed": "sam_windowed_blocks",
+}
 SAM |= {"global_": "sam_global_blocks", "w": "sam_window_size", "G": "sam_table_grid", "O": "sam_neck_channels"}
 CLIP = {"D": "clip_width", "h": "clip_heads", "F": "clip_mlp_width", "layers": "clip_layers", "Q": "clip_table_grid"}
-DECODER = {"B": "batch", "S": "sequence", "past": "past", "cached": "cached", "D": "hidden_size", "h": "num_attention_heads"}
+DECODER = {
+    "B": "batch",
+    "S": "sequence",
+    "past": "past",
+    "cached": "cached",
+    "D": "hidden_size",
+    "h": "num_attention_heads",
+}
 LAYERS: dict[str, tuple[str, dict[str, str]]] = {
     "image_encoder_vi_t": ("vision/image_encoder_vit", SAM | {"B": "batch", "s": "image_size"}),
     "vit_model": ("vision/vit_model", CLIP | {"B": "batch", "q": "feature_grid", "p": "clip_patch_size"}),
-    "mlp_projector": ("vision/mlp_projector", {"B": "batch", "q": "feature_grid", "I": "feature_width", "D": "hidden_size"}),
-    "block": ("vision/block", {"B": "batch", "g": "grid", "w": "window", "D": "sam_width", "h": "sam_heads", "F": "sam_mlp_width", "L": "table_rows"}),
-    "attention": ("vision/attention", {"B": "images", "K": "side", "D": "sam_width", "h": "sam_heads", "L": "table_rows"}),
+    "mlp_projector": (
+        "vision/mlp_projector",
+        {"B": "batch", "q": "feature_grid", "I": "feature_width", "D": "hidden_size"},
+    ),
+    "block": (
+        "vision/block",
+        {
+            "B": "batch",
+            "g": "grid",
+            "w": "window",
+            "D": "sam_width",
+            "h": "sam_heads",
+            "F": "sam_mlp_width",
+            "L": "table_rows",
+        },
+    ),
+    "attention": (
+        "vision/attention",
+        {"B": "images", "K": "side", "D": "sam_width", "h": "sam_heads", "L": "table_rows"},
+    ),
     "layer_norm_2d": ("vision/layer_norm2d", {"P": "pixels", "C": "channels"}),
     "mlp_block": ("vision/mlp_block", {"T": "tokens", "D": "sam_width", "F": "sam_mlp_width"}),
     "no_tp_transformer_block": ("vision/notp_transformer_block", CLIP | {"B": "batch", "T": "tokens"}),
     "torch_layer_norm": ("core/layer_norm", {"T": "rows", "D": "width", "narrow": "narrow"}),
     "deepseek_v2_mlp": ("decoder/deepseek_v2_mlp", {"T": "tokens", "D": "hidden_size", "F": "intermediate_size"}),
-    "deepseek_v2_moe": ("decoder/deepseek_v2_moe", {"T": "tokens", "D": "hidden_size", "F": "moe_intermediate_size", "E": "n_routed_experts", "k": "num_experts_per_tok", "hit": "experts_hit"}),
-    "moe_gate": ("decoder/moe_gate", {"T": "tokens", "D": "hidden_size", "E": "n_routed_experts", "k": "num_experts_per_tok"}),
+    "deepseek_v2_moe": (
+        "decoder/deepseek_v2_moe",
+        {
+            "T": "tokens",
+            "D": "hidden_size",
+            "F": "moe_intermediate_size",
+            "E": "n_routed_experts",
+            "k": "num_experts_per_tok",
+            "hit": "experts_hit",
+        },
+    ),
+    "moe_gate": (
+        "decoder/moe_gate",
+        {"T": "tokens", "D": "hidden_size", "E": "n_routed_experts", "k": "num_experts_per_tok"},
+    ),
     "deepseek_v2_rms_norm": ("decoder/deepseek_v2_rms_norm", {"T": "tokens", "D": "hidden_size"}),
     "llama_rotary_embedding": ("llama/llama_rotary_embedding", {"S": "sequence", "d": "head_dim"}),
     "lm_head": ("decoder/lm_head", {"T": "tokens", "D": "hidden_size", "V": "vocab_size"}),
     "llama_attention": ("llama/", DECODER),
-    "decoder": ("decoder/deepseek_v2_model", DECODER | {"F": "intermediate_size", "M": "moe_intermediate_size", "E": "n_routed_experts", "k": "num_experts_per_tok", "hit": "experts_hit", "dense": "first_k_dense_replace"}),
+    "decoder": (
+        "decoder/deepseek_v2_model",
+        DECODER
+        | {
+            "F": "intermediate_size",
+            "M": "moe_intermediate_size",
+            "E": "n_routed_experts",
+            "k": "num_experts_per_tok",
+            "hit": "experts_hit",
+            "dense": "first_k_dense_replace",
+        },
+    ),
 }
 # What our tree holds besides the sequences: glue between modules.
 GLUE = ("preprocess", "features", "assemble", "scatter", "embed_tokens")

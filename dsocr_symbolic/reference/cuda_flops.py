@@ -21,7 +21,10 @@ _BICUBIC_REACH = 2
 
 
 def _bias(index: int) -> Callable[[Any, Any], int]:
-    return lambda args, out: out.numel() if args[index] is not None else 0
+    def count(args: Any, out: Tensor) -> int:
+        return out.numel() if args[index] is not None else 0
+
+    return count
 
 
 def _layer_norm(args: Any, _: Any) -> int:
@@ -48,7 +51,7 @@ def _bicubic(args: Any, out: Any) -> int:
         return 2 * math.ceil(_BICUBIC_REACH * max(1.0, old / new)) + 1
 
     across = 2 * taps(width, new_width) * height * new_width
-    return images * (across + 2 * taps(height, new_height) * new_height * new_width)
+    return int(images * (across + 2 * taps(height, new_height) * new_height * new_width))
 
 
 _BY_OPERATOR: dict[str, Callable[[Any, Any], int]] = {

@@ -94,7 +94,7 @@ UNCOUNTED: Mapping[str, str] = {
     "decoder/experts_loop": "counted inside decoder/deepseek_v2_moe",
     "decoder/no_mask": "holds nothing",
     "decoder/decoder_inputs": "counted inside core/deepseek_ocr_model",
-    "vision/preprocess": "asks the host for a value",
+    "vision/preprocess": "its sums are counted inside core/deepseek_ocr_model; what the host reads is not",
     "vision/abs_pos": "counted inside vision/image_encoder_vit and vision/clip_vision_embeddings",
     "vision/image_layout": "counted inside core/deepseek_ocr_model",
     "vision/projector_views": "counted inside core/deepseek_ocr_model",

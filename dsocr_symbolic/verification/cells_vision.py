@@ -1,6 +1,7 @@
 """Cells of the vision towers and the projector."""
 
 from collections.abc import Callable
+from functools import partial
 
 from dsocr_symbolic.verification.cell import Cell, Point
 
@@ -92,6 +93,14 @@ def _clip_embeddings(point: Point) -> Point:
     }
 
 
+def _sam_of(pixels: int, point: Point) -> Point:
+    return _sam({**point, "image_size": pixels})
+
+
+def _clip_of(grid: int, point: Point) -> Point:
+    return {**point, **_CLIP, "feature_grid": grid}
+
+
 VISION_CELLS: tuple[Cell, ...] = (
     Cell(
         layer="vision/block",
@@ -158,16 +167,16 @@ VISION_CELLS: tuple[Cell, ...] = (
     Cell(
         layer="vision/block",
         name="windows, padded",
-        axes={"batch": (1, 1), "turns": (2, 1), "window": (3, 1), "head_dim": (2, 1), "mlp": (3, 1)},
-        settings=_sam_block(lambda p: p["turns"] * p["window"] - 2),
+        axes={"batch": (1, 1), "turns": (2, 1), "window": (3, 1), "head_dim": (2, 1)},
+        settings=lambda p: _sam_block(lambda q: q["turns"] * q["window"] - 2)({**p, "mlp": 5}),
         autocast=("batch", "window"),
     ),
     Cell(
         layer="vision/block",
         name="windows that divide the grid",
-        axes={"batch": (1, 1), "turns": (2, 1), "window": (2, 1), "head_dim": (2, 1)},
-        settings=lambda p: _sam_block(lambda q: q["turns"] * q["window"])({**p, "mlp": 5}),
-        autocast=("batch", "window"),
+        axes={"turns": (2, 1), "window": (2, 1), "head_dim": (2, 1)},
+        settings=lambda p: _sam_block(lambda q: q["turns"] * q["window"])({**p, "mlp": 5, "batch": 2}),
+        autocast=("window",),
     ),
     Cell(
         layer="vision/block",
@@ -230,8 +239,8 @@ VISION_CELLS: tuple[Cell, ...] = (
             layer="vision/image_encoder_vit",
             name=f"published sizes, {pixels} pixels, many images",
             axes={"batch": (2, 1)},
-            settings=lambda p, pixels=pixels: _sam({**p, "image_size": pixels}),
-            autocast=("batch",),
+            settings=partial(_sam_of, pixels),
+            autocast=("batch",) if pixels in (640, 1024) else None,
         )
         for pixels in (512, 640, 1024, 1280)
     ),
@@ -240,7 +249,7 @@ VISION_CELLS: tuple[Cell, ...] = (
             layer="vision/vit_model",
             name=f"published sizes, {grid} x {grid} features",
             axes={"batch": (1, 1)},
-            settings=lambda p, grid=grid: {**p, **_CLIP, "feature_grid": grid},
+            settings=partial(_clip_of, grid),
             autocast=("batch",),
         )
         for grid in (8, 10, 16, 20)
@@ -284,8 +293,8 @@ VISION_CELLS: tuple[Cell, ...] = (
     Cell(
         layer="vision/vit_model",
         name="positions fit",
-        axes={"batch": (1, 1), "feature_grid": (2, 1), "head_dim": (2, 1), "mlp": (3, 1), "layers": (1, 1)},
-        settings=lambda p: _clip({**p, "clip_table_grid": p["feature_grid"], "patch": 2}),
+        axes={"batch": (1, 1), "feature_grid": (2, 1), "head_dim": (2, 1), "layers": (1, 1)},
+        settings=lambda p: _clip({**p, "mlp": 3, "clip_table_grid": p["feature_grid"], "patch": 2}),
     ),
     Cell(
         layer="vision/mlp_projector",

@@ -45,16 +45,13 @@ def verify(*, out: Path | None, mutants: bool, say: Say) -> int:
     require_torch()
     require_transformers()
     found = _with_progress(run_all(os.cpu_count() or 1), len(jobs()))
-    outcomes = in_order(iter(found), lambda: None)
-    status = _report("torch reference", outcomes, say)
-    if out is not None:
-        write_result(out, "reference", comparison_result(outcomes, _versions("torch")))
-    from dsocr_symbolic.verification.oracles import oracle_counts
-
-    outcomes = _compared(oracle_counts())
-    status |= _report("transformers", outcomes, say)
-    if out is not None:
-        write_result(out, "transformers", comparison_result(outcomes, _versions("torch", "transformers")))
+    outcomes = in_order(outcome for job in found for outcome in job)
+    status = 0
+    for part, libraries in (("reference", ("torch",)), ("transformers", ("torch", "transformers"))):
+        own = [each for each in outcomes if each.source.partition(" ")[0] == part]
+        status |= _report(part, own, say)
+        if out is not None:
+            write_result(out, part, comparison_result(own, _versions(*libraries)))
     if mutants:
         status |= run_mutants(out=out, say=say)
     return status
@@ -121,7 +118,7 @@ def run_mutants(*, out: Path | None, say: Say) -> int:
 def _compared(counts: Iterable[Any]) -> list[Outcome]:
     from dsocr_symbolic.verification.comparison import compare
 
-    return in_order((single_outcome(compare(each)) for each in counts), lambda: None)
+    return in_order(single_outcome(compare(each)) for each in counts)
 
 
 def _report(name: str, outcomes: list[Outcome], say: Say) -> int:
@@ -130,13 +127,11 @@ def _report(name: str, outcomes: list[Outcome], say: Say) -> int:
     proven = sum(outcome.proven for outcome in outcomes)
     differing = [(outcome, each) for outcome in outcomes for each in outcome.differing]
     cells = f", {proven} cells proven" if proven else ""
-    say(
-        f"{name}: {calls} calls of {len({each.layer for each in outcomes})} layers compared{cells}, {len(differing)} differ"
-    )
+    layers = len({each.layer for each in outcomes})
+    say(f"{name}: {calls} calls of {layers} layers compared{cells}, {len(differing)} differ")
     for outcome, (settings, differences) in differing[:_SHOWN]:
-        say(
-            f"  {outcome.layer} ({outcome.precision}) at {', '.join(f'{key}={value}' for key, value in settings.items())}"
-        )
+        shown = ", ".join(f"{key}={value}" for key, value in settings.items())
+        say(f"  {outcome.layer} ({outcome.precision}) at {shown}")
         for each in differences:
             say(f"    {each.name}: formula {each.formula}, counted {each.counted}, difference {_gap(each)}")
     if len(differing) > _SHOWN:

@@ -13,7 +13,7 @@ from dsocr_symbolic.formula import Operator
 from dsocr_symbolic.library import Library, load_library
 from dsocr_symbolic.model import layer_definition
 from dsocr_symbolic.scenario import default_definition
-from dsocr_symbolic.tree import walk
+from dsocr_symbolic.tree import Stock, walk
 from dsocr_symbolic.tree_builder import build_tree
 from dsocr_symbolic.values import choose, chosen_slots
 from dsocr_symbolic.verification.counted import Counted
@@ -115,7 +115,7 @@ def numbers(library: Library, counted: Counted) -> Numbers:
     tree = build_tree(library, stages, scope, chosen_slots(definition, options), arithmetic)
     metrics = dict.fromkeys(counted.metrics, 0)
     by_aten: dict[str, tuple[Any, Any]] = {}
-    owned = {}
+    owned: dict[str, Stock] = {}
     for node in walk(tree):
         owned |= {stock.key: stock for stock in node.stocks}
         if node.launch is None or set(node.path) & set(counted.without):
@@ -175,6 +175,7 @@ INSIDE: Mapping[str, tuple[str, ...]] = {
     "decoder/deepseek_v2_model": (
         *("decoder/deepseek_v2_model", "decoder/deepseek_v2_model eager", "core/deepseek_ocr_model"),
     ),
+    "vision/preprocess": ("core/deepseek_ocr_model",),
     "vision/image_layout": ("core/deepseek_ocr_model",),
     "vision/projector_views": ("core/deepseek_ocr_model",),
     "vision/vision_towers": ("core/deepseek_ocr_model",),

@@ -61,7 +61,8 @@ def mutate(formula: Formula) -> Iterator[Mutant]:
 def _operator(operator: Operator) -> Iterator[Mutant]:
     for key in ("tensor_core_flops", "cuda_core_flops"):
         for kind, text, changed in mutate_expression(getattr(operator, key)):
-            yield Mutant(place=f"{key}: {text}", kind=kind, formula=evolve(operator, **{key: changed}))
+            replaced: dict[str, Any] = {key: changed}
+            yield Mutant(place=f"{key}: {text}", kind=kind, formula=evolve(operator, **replaced))
 
 
 def _tensors(formula: Formula) -> Iterator[Mutant]:

@@ -111,13 +111,9 @@ def _formula(cell: Cell, point: Point, precision: str) -> list[Any]:
 
 
 _METRICS = (
-    "forward_tensor_core_flops",
-    "forward_cuda_core_flops",
-    "forward_io_bytes",
-    "operator_launches",
-    "parameters",
+    *("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches"),
+    *("parameters", "forward_kv_cache_bytes"),
 )
-_METRICS += ("forward_kv_cache_bytes",)
 
 
 def _order(values: list[Any]) -> int | None:

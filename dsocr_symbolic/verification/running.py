@@ -1,6 +1,6 @@
 """Run every comparison on all cores, one job after the other in each process."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any
@@ -50,7 +50,7 @@ Job = tuple[str, int, str]
 
 
 def jobs() -> list[Job]:
-    """List every cell and every single call of the reference, by kind, index and precision; long ones first."""
+    """List the library's parts, every cell and every single call, by kind, index and precision; long ones first."""
     from dsocr_symbolic.verification.cases import sampled_cases
     from dsocr_symbolic.verification.cells import CELLS
 
@@ -60,13 +60,18 @@ def jobs() -> list[Job]:
         for precision in ("plain", *(("autocast",) if cell.autocast is not None else ()))
     ]
     cases = [("case", index, precision) for index, case in enumerate(sampled_cases()) for precision in case.precisions]
-    return [*reversed(cases), *cells]
+    return [("oracles", 0, "plain"), *reversed(cases), *cells]
 
 
-def run_job(job: Job) -> Outcome:
+def run_job(job: Job) -> list[Outcome]:
     """Run one job in this process."""
     kind, index, precision = job
-    return _prove(index, precision) if kind == "cell" else _sample(index, precision)
+    if kind == "oracles":
+        from dsocr_symbolic.verification.comparison import compare
+        from dsocr_symbolic.verification.oracles import oracle_counts
+
+        return [single_outcome(compare(each)) for each in oracle_counts()]
+    return [_prove(index, precision) if kind == "cell" else _sample(index, precision)]
 
 
 def _prove(index: int, precision: str) -> Outcome:
@@ -120,8 +125,8 @@ def _differing(comparisons: Sequence[Comparison]) -> tuple[tuple[Mapping[str, An
     return tuple((dict(each.counted.settings), each.differences) for each in comparisons if each.differences)
 
 
-def run_all(workers: int) -> Iterator[Outcome]:
-    """Run every job, yielding outcomes as they come.
+def run_all(workers: int) -> Iterator[list[Outcome]]:
+    """Run every job, yielding its outcomes as they come.
 
     Parameters
     ----------
@@ -130,8 +135,8 @@ def run_all(workers: int) -> Iterator[Outcome]:
 
     Yields
     ------
-    Outcome
-        In no fixed order.
+    list of Outcome
+        Of one job; jobs come in no fixed order.
     """
     todo = jobs()
     if workers == 1:
@@ -143,10 +148,6 @@ def run_all(workers: int) -> Iterator[Outcome]:
             yield future.result()
 
 
-def in_order(outcomes: Iterator[Outcome], step: Callable[[], None]) -> list[Outcome]:
-    """Collect outcomes in an order that does not depend on which came first."""
-    found = []
-    for outcome in outcomes:
-        found.append(outcome)
-        step()
-    return sorted(found, key=lambda each: (not each.proven, each.layer, each.name, each.precision))
+def in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Bring outcomes into an order that does not depend on which came first."""
+    return sorted(outcomes, key=lambda each: (not each.proven, each.layer, each.name, each.precision))

@@ -189,7 +189,7 @@ def language_model(kind: str) -> Callable[[Bench, Settings], Subject]:
 
 
 @lru_cache(maxsize=2)
-def _published(device: str, attention: str) -> DeepseekOCRForCausalLM:
+def _published(device: str, attention: Any) -> DeepseekOCRForCausalLM:
     """Make the network at its own sizes once; its 704 experts take a second."""
     bench = Bench("autocast" if device == "cuda" else "plain")
     made = bench.module(lambda: DeepseekOCRForCausalLM(OcrConfig(decoder=DecoderConfig(attention=attention))))

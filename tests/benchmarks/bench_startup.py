@@ -1,4 +1,4 @@
-"""Cold start against ``python -c "import sympy"``: ratios, best of several. Run: python tests/benchmarks/bench_startup.py."""
+"""Cold start against ``import sympy``, best of several, as ratios. Run: python tests/benchmarks/bench_startup.py."""
 
 import os
 import subprocess

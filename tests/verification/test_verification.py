@@ -1,0 +1,221 @@
+"""The verifier: it agrees everywhere, it would notice, and its results are the committed ones."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+pytest.importorskip("torch", reason="counting needs torch: pip install dsocr_symbolic[verify]")
+pytest.importorskip("transformers", reason="the library's parts need transformers: pip install dsocr_symbolic[verify]")
+
+from dsocr_symbolic.cli import main
+from dsocr_symbolic.library import load_library
+from dsocr_symbolic.paths import data_files
+from dsocr_symbolic.reference.cuda_flops import cuda_core_flops
+from dsocr_symbolic.verification import killing
+from dsocr_symbolic.verification.bench import Bench
+from dsocr_symbolic.verification.cases import UNCOUNTED, Case, sampled_cases
+from dsocr_symbolic.verification.cell import Cell
+from dsocr_symbolic.verification.cells import CELLS
+from dsocr_symbolic.verification.comparison import compare
+from dsocr_symbolic.verification.counted import Counted
+from dsocr_symbolic.verification.equivalents import REASONS, reason
+from dsocr_symbolic.verification.killing import Survivor, counts_for, kill, mutated_layers
+from dsocr_symbolic.verification.mutants import mutate
+from dsocr_symbolic.verification.proof import prove
+from dsocr_symbolic.verification.results import PARTS, page, reports_folder
+from dsocr_symbolic.verification.subjects import SUBJECTS
+
+REPORTS = reports_folder()
+
+
+@pytest.fixture(scope="module")
+def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the whole verification once."""
+    folder = tmp_path_factory.mktemp("verified")
+    with pytest.raises(SystemExit) as exit_:
+        main(["verify", "--out", str(folder)])
+    assert exit_.value.code == 0
+    return folder
+
+
+@pytest.mark.parametrize("part", ["reference", "transformers"])
+def test_committed_results_are_what_is_counted_now(verified: Path, part: str) -> None:
+    found = json.loads((verified / "verification" / f"{part}.json").read_text())["layers"]
+    committed = json.loads((REPORTS / "verification" / f"{part}.json").read_text())["layers"]
+    assert found == committed, "run dsocr verify --out reports and commit"
+
+
+@pytest.mark.parametrize("part", ["reference", "transformers", "checkpoint"])
+def test_nothing_differs_in_the_committed_results(part: str) -> None:
+    layers = json.loads((REPORTS / "verification" / f"{part}.json").read_text())["layers"]
+    assert layers
+    assert all(row["differing"] == 0 and row["calls"] > 0 for row in layers.values())
+
+
+def test_every_survivor_among_the_committed_mutants_has_a_reason() -> None:
+    mutants = json.loads((REPORTS / "verification" / "mutants.json").read_text())
+    assert all(each["reason"] != "unexplained" for each in mutants["survivors"])
+    killed, total = (sum(row[key] for row in mutants["layers"].values()) for key in ("killed", "total"))
+    assert killed + len(mutants["survivors"]) == total > 2500
+
+
+def test_the_committed_page_is_rendered_from_the_committed_results() -> None:
+    assert set(PARTS) == {path.stem for path in (REPORTS / "verification").glob("*.json")}
+    assert (REPORTS / "verification.md").read_text(encoding="utf-8") == page(REPORTS)
+
+
+def test_every_formula_file_is_counted_or_says_why_not() -> None:
+    library = load_library()
+    folders = [("formulas/operators", "operators"), ("formulas/layers", "")]
+    names = {
+        f"operators/{each.name}" for each in library.formulas.values() if Path(each.file).parent.name == "operators"
+    }
+    names |= {f"{path.parent.name}/{path.stem}" for path in data_files(folders[1][0]).values()}
+    counted = {name.partition(" ")[0] for name in SUBJECTS}
+    called = {cell.layer.partition(" ")[0] for cell in CELLS} | {
+        case.layer.partition(" ")[0] for case in sampled_cases()
+    }
+    inside = {"decoder/deepseek_v2_decoder_layer"}
+    assert names == counted | set(UNCOUNTED)
+    assert counted - inside <= called
+
+
+# Mutants of these layers run in every test session; the others when asked: dsocr verify --mutants.
+ALWAYS_MUTATED = [
+    *(name for name in mutated_layers() if name.startswith("operators/")),
+    *("core/layer_norm", "decoder/deepseek_v2_mlp", "decoder/deepseek_v2_moe", "decoder/deepseek_v2_rms_norm"),
+    *("decoder/lm_head", "llama/rotate", "vision/layer_norm2d", "vision/mlp_block", "vision/notp_attention"),
+]
+
+
+@pytest.mark.parametrize("layer", ALWAYS_MUTATED)
+def test_mutants_are_killed(layer: str) -> None:
+    result = kill(layer, counts_for(layer))
+    assert sum(result.total.values()) > 0
+    assert [each for each in result.survivors if reason(each) is None] == []
+    committed = json.loads((REPORTS / "verification" / "mutants.json").read_text())["layers"][layer]
+    assert committed == {"killed": sum(result.killed.values()), "total": sum(result.total.values())}
+
+
+def test_every_reason_is_of_a_survivor() -> None:
+    mutants = json.loads((REPORTS / "verification" / "mutants.json").read_text())["survivors"]
+    places = [f"{each['layer']}: {each['place']}" for each in mutants]
+    assert [pattern for pattern in REASONS if not any(re.fullmatch(pattern, place) for place in places)] == []
+
+
+def test_an_unknown_survivor_has_no_reason() -> None:
+    assert reason(Survivor(layer="vision/block", place="child mlp removed", kind="child")) is None
+
+
+def test_mutants_change_every_kind_of_thing() -> None:
+    kinds = {mutant.kind for formula in load_library().formulas.values() for mutant in mutate(formula)}
+    assert kinds == {"literal", "symbol", "sign", "comparison", "child", "guard"}
+
+
+def test_mutants_differ_from_their_formula_and_from_one_another() -> None:
+    formula = load_library()["attention"]
+    mutants = [mutant.formula for mutant in mutate(formula)]
+    assert all(mutant != formula for mutant in mutants)
+    assert len({mutant.place for mutant in mutate(formula)}) == len(mutants)
+
+
+def _counted(case: Case) -> Counted:
+    bench = Bench("plain")
+    with bench.context():
+        subject = SUBJECTS[case.layer](bench, case.settings)
+        return bench.count(case.layer, dict(case.settings), {}, subject, "reference")
+
+
+@pytest.mark.parametrize("metric", ["forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes"])
+def test_a_wrong_count_is_a_difference(metric: str) -> None:
+    counted = _counted(next(case for case in sampled_cases() if case.layer == "operators/linear"))
+    assert compare(counted).differences == ()
+    wrong = evolve(counted, metrics={**counted.metrics, metric: counted.metrics[metric] + 1})
+    (difference,) = compare(wrong).differences
+    assert (difference.name, difference.counted - difference.formula) == (metric, 1)
+
+
+def test_the_operator_that_differs_is_named() -> None:
+    counted = _counted(next(case for case in sampled_cases() if case.layer == "operators/gelu"))
+    wrong = evolve(counted, by_aten={"gelu": (1, 1), "relu": (2, 3)})
+    assert [each.name for each in compare(wrong).differences] == ["aten gelu", "aten relu"]
+
+
+def test_a_mismatch_exits_1_and_names_formula_counted_difference_and_operator(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dsocr_symbolic.verification import command
+    from dsocr_symbolic.verification.running import single_outcome
+
+    counted = _counted(next(case for case in sampled_cases() if case.layer == "operators/gelu"))
+    wrong = evolve(counted, metrics={"forward_io_bytes": 5}, by_aten={"gelu": (5, 1)})
+    monkeypatch.setattr(command, "run_all", lambda _: iter([[single_outcome(compare(wrong))]]))
+    with pytest.raises(SystemExit) as exit_:
+        main(["verify"])
+    assert exit_.value.code == 1
+    text = capsys.readouterr().out
+    assert "operators/gelu (plain) at elements=7" in text
+    assert "forward_io_bytes: formula 28, counted 5, difference 23" in text
+    assert "aten gelu: formula (28, 1), counted (5, 1), difference (23, 0)" in text
+
+
+def test_a_cell_on_which_a_guard_changes_is_refused() -> None:
+    cell = Cell(layer="llama/llama_attention", name="a guard inside", axes={"sequence": (1, 1)}, settings=_one_sequence)
+    with pytest.raises(ValueError, match="no polynomial in sequence"):
+        prove(cell, "plain")
+
+
+def _one_sequence(point: dict[str, int]) -> dict[str, int]:
+    return {**point, "batch": 1, "past": 0, "cached": 0, "hidden_size": 8, "num_attention_heads": 2}
+
+
+def test_a_wrong_formula_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = next(cell for cell in CELLS if cell.layer == "vision/mlp_block")
+    maker = SUBJECTS["vision/mlp_block"]
+    wrong = {**SUBJECTS, "vision/mlp_block": lambda bench, s: maker(bench, {**s, "tokens": s["tokens"] + 1})}
+    monkeypatch.setattr("dsocr_symbolic.verification.proof.SUBJECTS", wrong)
+    assert not prove(cell, "plain").holds
+
+
+def test_counts_of_layers_inside_others_show_their_mutants() -> None:
+    assert set(killing.INSIDE) <= set(mutated_layers())
+
+
+# The convention table by hand, on a tensor of 2 rows and 3 columns.
+
+
+def test_softmax_by_hand() -> None:
+    """Six elements: max, subtract, exp, sum, div."""
+    import torch
+
+    assert cuda_core_flops("_softmax", (torch.empty(2, 3),), torch.empty(2, 3)) == 6 * 5
+
+
+def test_layer_norm_by_hand() -> None:
+    """Six elements: sum, centre, square, sum, scale, weight, bias; two rows: 2 div, add, rsqrt."""
+    import torch
+
+    x = torch.empty(2, 3)
+    assert cuda_core_flops("native_layer_norm", (x, [3]), (x, x[:, :1], x[:, :1])) == 6 * 7 + 2 * 4
+
+
+def test_gelu_by_hand() -> None:
+    """Six elements: times, erf, plus, times, times."""
+    import torch
+
+    assert cuda_core_flops("gelu", (torch.empty(2, 3),), torch.empty(2, 3)) == 6 * 5
+
+
+def test_rotary_positions_by_hand() -> None:
+    """Two heads of width 4: x cos is 8, minus the halves is 4, turned sin is 8, their sum is 8."""
+    from dsocr_symbolic.verification.subjects_decoder import rotated
+
+    bench = Bench("plain")
+    with bench.context():
+        counted = bench.count(
+            "llama/rotate", {"elements": 8, "angles": 4}, {}, rotated(bench, {"elements": 8, "angles": 4}), "hand"
+        )
+    assert counted.metrics["forward_cuda_core_flops"] == 8 + 4 + 8 + 8
