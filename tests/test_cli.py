@@ -25,7 +25,7 @@ from dsocr_symbolic.values import parse_number
 
 TOP = Path(__file__).resolve().parent.parent
 MODEL = TOP / "formulas" / "models" / "deepseek-ocr.yaml"
-COMMANDS = ("totals", "formula", "models", "gpus", "workloads", "layers", "symbols")
+COMMANDS = ("totals", "formula", "verify", "torchinfo", "models", "gpus", "workloads", "layers", "symbols")
 _UNIQUE_LAYERS = """
 core/deepseek_ocr_model vision/attention vision/block vision/clip_vision_embeddings vision/image_encoder_vit
 vision/layer_norm2d vision/mlp_block vision/mlp_projector vision/notp_attention vision/notp_feedforward

@@ -22,7 +22,7 @@ _BICUBIC_REACH = 2
 
 def _bias(index: int) -> Callable[[Any, Any], int]:
     def count(args: Any, out: Tensor) -> int:
-        return out.numel() if args[index] is not None else 0
+        return int(out.numel()) if args[index] is not None else 0
 
     return count
 
@@ -31,7 +31,7 @@ def _layer_norm(args: Any, _: Any) -> int:
     """Sum, centre, square, sum, scale, weight and bias per element; 2 div, 1 add and 1 rsqrt per row."""
     x: Tensor = args[0]
     rows = x.numel() // math.prod(args[1])
-    return 7 * x.numel() + 4 * rows
+    return int(7 * x.numel() + 4 * rows)
 
 
 def _attention(args: Any, _: Any) -> int:
