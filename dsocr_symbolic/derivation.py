@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dsocr_symbolic import arithmetic
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.definition_file import load_metrics
 from dsocr_symbolic.errors import UserError, nearest
@@ -70,7 +71,7 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
         letters = {name: each.letter for name, each in scenario.definition.quantities.items()}
         return f"{metrics[metric].latex} = {as_latex(expression, letters)} = {result}\n"
     used = {str(each) for each in collect(expression).free_symbols}
-    numbers = {name: values.numbers[name] for name in used if name in values.numbers}
+    numbers = {name: arithmetic.whole(values.numbers[name]) for name in used if name in values.numbers}
     meanings = "".join(
         f"    {name} = {numbers[name]}: {scenario.definition.quantities[name].meaning}\n" for name in sorted(numbers)
     )

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from attrs import frozen
@@ -57,6 +58,8 @@ class Program:
     ----------
     rows : tuple of Row
         Parents before children.
+    source : str
+        The function as text; :func:`array_function` compiles it for numpy.
     run : callable
         Takes a value for every symbol. Returns the calls of each row, for an operator also Tensor Core FLOPs,
         CUDA-core FLOPs, bytes moved and seconds, and behind the rows (parameters, weight bytes, KV bytes) of
@@ -64,6 +67,7 @@ class Program:
     """
 
     rows: tuple[Row, ...]
+    source: str
     run: Callable[[Mapping[str, Any]], Sequence[tuple[Any, ...]]]
 
 
@@ -92,7 +96,7 @@ def load_program(definition: Definition, slots: Mapping[str, str]) -> Program:
     program = _from_cache(path, key)
     if program is None:
         rows, source = _build(definition, slots)
-        program = Program(rows=tuple(Row(**row) for row in rows), run=_compile(source))
+        program = Program(rows=tuple(Row(**row) for row in rows), source=source, run=_compile(source))
         _to_cache(path, key, {"rows": rows, "source": source})
     return program
 
@@ -118,7 +122,8 @@ def _from_cache(path: Path, key: str) -> Program | None:
             return None
         content = json.loads(body)
         rows = tuple(Row(**{**row, "stocks": tuple(row["stocks"])}) for row in content["rows"])
-        return Program(rows=rows, run=_compile(content["source"]))
+        source = content["source"]
+        return Program(rows=rows, source=source, run=_compile(source))
     except (OSError, ValueError, KeyError, TypeError, SyntaxError):
         return None
 
@@ -140,7 +145,25 @@ def _header(key: str, body: str) -> str:
     return f"dsocr_symbolic {key} {hashlib.sha256(body.encode()).hexdigest()}"
 
 
-def _compile(source: str) -> Callable[[Mapping[str, Any]], Sequence[tuple[Any, ...]]]:
+def array_function(program: Program) -> Callable[[Mapping[str, Any]], Sequence[tuple[Any, ...]]]:
+    """Compile a program for numpy.
+
+    Parameters
+    ----------
+    program : Program
+        The compiled model.
+
+    Returns
+    -------
+    callable
+        As ``program.run``, but takes numbers and float64 arrays that broadcast, and returns float64.
+    """
+    from dsocr_symbolic import arrays
+
+    return _compile(program.source, arrays)
+
+
+def _compile(source: str, algebra: ModuleType = arithmetic) -> Callable[[Mapping[str, Any]], Sequence[tuple[Any, ...]]]:
     """Compile generated source that holds nothing but arithmetic.
 
     Raises
@@ -150,7 +173,7 @@ def _compile(source: str) -> Callable[[Mapping[str, Any]], Sequence[tuple[Any, .
     """
     if _TOKENS.sub("", source):
         raise ValueError("not a generated program")
-    scope: dict[str, Any] = {"__builtins__": {}, **{name: getattr(arithmetic, name) for name in _PRIMITIVES}}
+    scope: dict[str, Any] = {"__builtins__": {}, **{name: getattr(algebra, name) for name in _PRIMITIVES}}
     exec(compile(source, "<program>", "exec"), scope)  # noqa: S102 - every token was checked above
     run: Callable[[Mapping[str, Any]], Sequence[tuple[Any, ...]]] = scope["run"]
     return run

@@ -16,7 +16,18 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dsocr_symbolic"
 # Each module may import those before it, never those behind it.
 ORDER = (
-    *("errors", "paths", "yaml_file", "arithmetic", "expression", "fields", "formula", "symbolic", "formula_file"),
+    *(
+        "errors",
+        "paths",
+        "yaml_file",
+        "arithmetic",
+        "arrays",
+        "expression",
+        "fields",
+        "formula",
+        "symbolic",
+        "formula_file",
+    ),
     *(
         "definition",
         "definition_file",

@@ -1,0 +1,48 @@
+"""Float64 arrays against exact scalars: one source, two algebras."""
+
+import numpy as np
+import pytest
+from conftest import evaluate_model
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsocr_symbolic import arithmetic, arrays
+from dsocr_symbolic.model import find_definition
+from dsocr_symbolic.program import array_function, load_program
+from dsocr_symbolic.values import choose, chosen_slots
+
+
+@pytest.mark.parametrize("attention", ["flash", "eager"])
+def test_arrays_of_workloads_equal_exact_scalars(attention: str) -> None:
+    definition = find_definition("deepseek-ocr")
+    program = load_program(definition, chosen_slots(definition, choose(definition, {"attention": attention})))
+    grids = [(0, 0), (2, 1), (1, 3), (3, 2), (3, 3)]
+    settings = [
+        {"batch": batch, "crop_columns": columns, "crop_rows": rows, "text_tokens": 7 * batch, "new_tokens": steps}
+        for batch in (1, 2, 64)
+        for columns, rows in grids
+        for steps in (0, 1, 700)
+    ]
+    results = [evaluate_model("base", each, attention=attention) for each in settings]
+    names = list(results[0].values.numbers)
+    values = {name: np.array([float(each.values.numbers[name]) for each in results]) for name in names}
+    found = array_function(program)(values)
+    for row, outputs in zip(program.rows, found, strict=False):
+        if not row.aten:
+            continue
+        exact = [next(node for node in each.nodes if node.row.path == row.path) for each in results]
+        metrics = ["operator_launches", "forward_tensor_core_flops", "forward_cuda_core_flops"]
+        for metric, column in zip([*metrics, "forward_io_bytes", "roofline_s"], outputs, strict=True):
+            expected = [float(node.metrics[metric]) for node in exact]
+            assert np.broadcast_to(column, len(expected)) == pytest.approx(expected, rel=1e-12, abs=1e-300), row.path
+
+
+LINES = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 50)), min_size=1, max_size=3)
+
+
+@given(lines=LINES, last=st.integers(0, 60))
+def test_sum_of_maxima_equals_exact_arithmetic(lines: list[tuple[int, int]], last: int) -> None:
+    wide = [(np.array([float(a), 1.0]), np.array([float(b), 0.0])) for a, b in lines]
+    found = arrays.sum_maxima(wide, np.array([float(last), 3.0]))
+    assert found[0] == pytest.approx(float(arithmetic.sum_maxima(lines, last)), rel=1e-12)
+    assert found[1] == 3.0
