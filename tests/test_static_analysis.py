@@ -165,15 +165,11 @@ def test_a_failed_check_is_an_error_after_the_reports_are_written(
 
 
 def test_a_checkpoint_is_not_loaded_without_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def function(name: str) -> object:
-        asked.append(name)
-        return lambda _: ["would import deepencoder.py"]
-
-    monkeypatch.setattr(static_analysis, "_checkpoint_function", function)
+    loaded: list[Path] = []
+    monkeypatch.setattr(static_analysis, "_plan", lambda _: ["would import deepencoder.py"])
+    monkeypatch.setattr(static_analysis, "_loaded", loaded.append)
     assert run(tmp_path / "out", tmp_path) == ["would import deepencoder.py"]
-    assert asked == ["checkpoint_plan"]
+    assert loaded == []
     assert not (tmp_path / "out").exists()
 
 

@@ -4,7 +4,7 @@ TorchInfo's table is shown as it is. Counts are ours: modules from the module tr
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.static_analysis.analysis import Analysis
@@ -122,21 +122,13 @@ def _reference() -> "nn.Module":
     return build()
 
 
-def _checkpoint_function(name: str) -> Any:
-    """Return a function of the checkpoint loader, if there is a loader."""
-    from importlib import import_module
-
-    try:
-        return getattr(import_module("dsocr_symbolic.verification.checkpoint"), name)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"--checkpoint: this installation cannot load a checkpoint's modules ({error})") from error
-
-
 def _loaded(folder: Path) -> "nn.Module":
-    network: nn.Module = _checkpoint_function("load_network")(folder)
-    return network
+    from dsocr_symbolic.verification.checkpoint import load_network
+
+    return load_network(folder)
 
 
 def _plan(folder: Path) -> list[str]:
-    plan = _checkpoint_function("checkpoint_plan")(folder)
-    return plan.splitlines() if isinstance(plan, str) else [str(line) for line in plan]
+    from dsocr_symbolic.verification.checkpoint import checkpoint_plan
+
+    return checkpoint_plan(folder)

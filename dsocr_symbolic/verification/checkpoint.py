@@ -4,6 +4,7 @@ import ast
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -12,6 +13,9 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.scenario import default_definition
 from dsocr_symbolic.verification.counted import Counted
 from dsocr_symbolic.verification.requirements import require_transformers_for_checkpoint
+
+if TYPE_CHECKING:
+    from torch import nn
 
 CONFIG = "config.json"
 ENTRY = "modeling_deepseekocr"
@@ -158,6 +162,33 @@ def checkpoint_counts(folder: Path) -> Iterator[Counted]:
     snapshot = read_snapshot(folder)
     require_transformers_for_checkpoint()
     return _counts(snapshot)
+
+
+def load_network(folder: Path) -> "nn.Module":
+    """Make the checkpoint's own network without values.
+
+    This executes the folder's code: ask first.
+
+    Parameters
+    ----------
+    folder : Path
+        A local snapshot; it needs no weights.
+
+    Returns
+    -------
+    nn.Module
+        The outermost class, on the meta device.
+
+    Raises
+    ------
+    UserError
+        If the folder is no checkpoint of this network, or a library is missing or of another release.
+    """
+    snapshot = read_snapshot(folder)
+    require_transformers_for_checkpoint()
+    from dsocr_symbolic.verification.checkpoint_calls import network_module
+
+    return network_module(snapshot)
 
 
 def _counts(snapshot: Snapshot) -> Iterator[Counted]:

@@ -6,6 +6,7 @@ answered by ``checkpoint_host``: the flash kernel is one operator there, as on a
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from itertools import product
@@ -27,6 +28,25 @@ _IMAGES = {
 """Samples, side of the global view, side of a crop, crops across and down."""
 
 
+def network_module(snapshot: Snapshot) -> nn.Module:
+    """Load the code and make the network without values."""
+    with _quiet():
+        network, _ = load(snapshot)
+        return Bench("plain").module(partial(build_network, network, snapshot.config, "flash"))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the library's advice to the owners of the code."""
+    logging = import_module("transformers.utils.logging")
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
 def calls(snapshot: Snapshot) -> Iterator[Counted]:
     """Load the code and call every layer.
 
@@ -40,10 +60,7 @@ def calls(snapshot: Snapshot) -> Iterator[Counted]:
     Counted
         Each call's counts, in plain bf16 and under autocast, with both kernels of the decoder.
     """
-    logging = import_module("transformers.utils.logging")
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
+    with _quiet():
         network, decoder = load(snapshot)
         for precision, kind in product(("plain", "autocast"), ("eager", "flash")):
             bench = Bench(precision)
@@ -57,8 +74,6 @@ def calls(snapshot: Snapshot) -> Iterator[Counted]:
                 yield from layer_calls(given)
                 yield from decoder_calls(given)
                 yield from _whole_calls(given)
-    finally:
-        logging.set_verbosity(before)
 
 
 def _whole_calls(network: Network) -> Iterator[Counted]:
