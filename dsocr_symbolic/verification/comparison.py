@@ -6,10 +6,8 @@ from typing import Any
 
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.estimate import Estimate, NodeNumbers, estimate
-from dsocr_symbolic.model import layer_definition
-from dsocr_symbolic.program import load_program
-from dsocr_symbolic.scenario import default_definition, make_scenario, scenario_values
-from dsocr_symbolic.values import chosen_slots
+from dsocr_symbolic.program import Program
+from dsocr_symbolic.scenario import Scenario, default_definition, make_scenario, scenario_program, scenario_values
 from dsocr_symbolic.verification.counted import Comparison, Counted, Difference
 
 Evaluator = Callable[[Counted], Estimate]
@@ -38,21 +36,17 @@ def formula_numbers(counted: Counted) -> Estimate:
     UserError
         If the layer or a symbol is unknown.
     """
-    scenario = make_scenario(
-        definition=_definition(),
-        layer=counted.layer,
-        settings=counted.settings,
-        choices=counted.choices,
-        waived=frozenset({"allow_any_grid"}),
-    )
-    slots = chosen_slots(scenario.definition, scenario.options)
-    program = _program(scenario.definition.stages[0].name, tuple(sorted(slots.items())))
-    return estimate(program, scenario_values(scenario))
+    scenario, program = _prepared(counted.layer, tuple(sorted(counted.choices.items())))
+    return estimate(program, scenario_values(scenario, counted.settings))
 
 
 @cache
-def _program(layer: str, slots: tuple[tuple[str, str], ...]) -> Any:
-    return load_program(layer_definition(_definition(), layer), dict(slots))
+def _prepared(layer: str, choices: tuple[tuple[str, str], ...]) -> tuple[Scenario, Program]:
+    """Read and compile a layer once for all of its counts."""
+    scenario = make_scenario(
+        definition=_definition(), layer=layer, choices=dict(choices), waived=frozenset({"allow_any_grid"})
+    )
+    return scenario, scenario_program(scenario)
 
 
 def compare(counted: Counted, evaluate: Evaluator = formula_numbers) -> Comparison:
