@@ -31,6 +31,7 @@ class Row:
     ----------
     path, module, layer, class_name, stage, category : str
         Where it stands and what it is; `layer` is the formula's file below formulas/layers or operators/NAME.
+        A layer has a category only where all of its operators share it.
     parent : int
         Index of the parent; -1 for the whole, which is the first row.
     aten : str
@@ -231,8 +232,18 @@ def _build(definition: Definition, slots: Mapping[str, str]) -> tuple[list[dict[
     for stage in model_tree(definition, slots):
         owned |= visit(stage, 0)
     rows[0]["stocks"] = tuple(owned.values())
+    _name_pure_layers(rows)
     outputs += [(each.parameters, each.weight_bytes, each.kv_cache_bytes) for each in stocks]
     return rows, function_source(outputs, definition.quantities)
+
+
+def _name_pure_layers(rows: list[dict[str, Any]]) -> None:
+    """Give a layer the category of its operators where they all have one."""
+    below: list[set[str]] = [{row["category"]} if row["category"] else set() for row in rows]
+    for index in range(len(rows) - 1, 0, -1):
+        below[rows[index]["parent"]] |= below[index]
+    for row, categories in zip(rows, below, strict=True):
+        row["category"] = min(categories) if len(categories) == 1 else None
 
 
 def _layer_name(formula: Formula) -> str:
