@@ -18,7 +18,7 @@ from test_documents import pdf_of_objects, write_pdf
 
 import dsocr_symbolic.bill
 from dsocr_symbolic.bill import make_bill, page_rows
-from dsocr_symbolic.cli import _with_progress
+from dsocr_symbolic.command_totals import with_progress
 from dsocr_symbolic.documents import Page, all_grids, crop_grid
 from dsocr_symbolic.estimate import Estimate
 from dsocr_symbolic.scenario import Scenario, default_definition, make_scenario
@@ -355,7 +355,7 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     for stream, shown in ((io.StringIO(), False), (Terminal(), True)):
         monkeypatch.setattr("sys.stderr", stream)
         monkeypatch.setenv("TERM", "xterm")
-        assert list(_with_progress(pages)) == pages
+        assert list(with_progress(pages)) == pages
         assert bool(stream.getvalue()) == shown
 
 

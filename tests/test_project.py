@@ -41,7 +41,7 @@ ORDER = (
         "program",
     ),
     *("model", "values", "estimate", "config_file", "scenario", "printing", "totals", "bill", "report", "rendering"),
-    *("derivation", "listings", "cli", "reports"),
+    *("derivation", "listings", "command_options", "command_totals", "command_verify", "cli", "reports"),
 )
 
 

@@ -1,0 +1,74 @@
+"""Options that decide the numbers, and the question that they ask."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dsocr_symbolic.definition import Definition
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.scenario import Scenario, make_scenario
+
+
+def model_option() -> click.Option:
+    """Offer the network."""
+    return click.Option(["--model"], metavar="NAME|FILE", help="Network; deepseek-ocr by default.")
+
+
+def question_options(definition: Definition) -> list[click.Parameter]:
+    """Options that decide the numbers, one per choice of the model among them."""
+    options: list[click.Parameter] = [
+        model_option(),
+        click.Option(["--workload"], metavar="NAME|FILE", help=f"Workload; {definition.default_workload} by default."),
+        click.Option(["--set", "settings"], metavar="SYMBOL=VALUE", multiple=True, help="Give a symbol a value."),
+        click.Option(["--config"], metavar="FILE", type=click.Path(path_type=Path), help="Sizes from a config.json."),
+        click.Option(["--layer"], metavar="NAME", help="Evaluate one layer alone."),
+        click.Option(["--gpu"], metavar="NAME|FILE", help=f"Machine; {definition.default_gpu} by default."),
+        click.Option(["--allow-any-grid"], is_flag=True, help="Let crop grids be what the network never cuts."),
+    ]
+    for name, choice in definition.choices.items():
+        help_text = f"{choice.summary[0].upper()}{choice.summary[1:]}; {choice.default} by default."
+        options.append(click.Option([f"--{name}", _choice_key(name)], metavar="|".join(choice.options), help=help_text))
+    return options
+
+
+def asked_scenario(definition: Definition, given: dict[str, Any]) -> Scenario:
+    """Put together what the options ask."""
+    choices = {name: given[key] for name in definition.choices if given.get(key := _choice_key(name)) is not None}
+    return make_scenario(
+        definition=definition,
+        layer=given["layer"],
+        workload=given["workload"],
+        settings=read_settings(given["settings"]),
+        choices=choices,
+        gpu=given["gpu"],
+        config=given["config"],
+        waived=frozenset({"allow_any_grid"} if given["allow_any_grid"] else ()),
+    )
+
+
+def _choice_key(name: str) -> str:
+    return f"choice_{name}".replace("-", "_").lower()
+
+
+def read_settings(given: Iterable[str]) -> dict[str, Any]:
+    """Read SYMBOL=VALUE words.
+
+    Raises
+    ------
+    UserError
+        If one is no such word, its value is no number, or a symbol stands twice.
+    """
+    from dsocr_symbolic.values import parse_number
+
+    settings: dict[str, Any] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        name = name.strip()
+        if not equals:
+            raise UserError(f"--set {each}: expected SYMBOL=VALUE")
+        if name in settings:
+            raise UserError(f"--set {name}: given twice; give it once")
+        settings[name] = parse_number(value, name)
+    return settings

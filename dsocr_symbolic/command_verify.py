@@ -1,0 +1,63 @@
+"""``dsocr verify`` and ``dsocr torchinfo``: how the numbers are known."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dsocr_symbolic.errors import UserError
+
+
+def _checkpoint_options() -> list[click.Parameter]:
+    return [
+        click.Option(["--checkpoint"], metavar="DIR", type=click.Path(path_type=Path), help="Snapshot of the network."),
+        click.Option(["--trust-remote-code"], is_flag=True, help="Run the snapshot's Python files."),
+        click.Option(["--out"], metavar="DIR", type=click.Path(path_type=Path), help="Write results here."),
+    ]
+
+
+def verify_command() -> click.Command:
+    """Make ``dsocr verify``."""
+    mutants = click.Option(["--mutants"], is_flag=True, help="Change every formula in every place as well.")
+    return click.Command(
+        "verify",
+        params=[*_checkpoint_options(), mutants],
+        callback=lambda **given: _verify(given),
+        help="Compare every formula with real modules, to the last digit. Exit 1 if one differs.",
+    )
+
+
+def _verify(given: dict[str, Any]) -> int:
+    from dsocr_symbolic.verification.command import check_folder, verify, verify_checkpoint
+
+    out = check_folder(given["out"]) if given["out"] else None
+    if given["checkpoint"]:
+        if given["mutants"]:
+            raise UserError("--mutants are run on the reference; drop --checkpoint")
+        return verify_checkpoint(given["checkpoint"], trusted=given["trust_remote_code"], out=out, say=click.echo)
+    return verify(out=out, mutants=given["mutants"], say=click.echo)
+
+
+def torchinfo_command() -> click.Command:
+    """Make ``dsocr torchinfo``."""
+    return click.Command(
+        "torchinfo",
+        params=_checkpoint_options(),
+        callback=lambda **given: _torchinfo(given),
+        help="Classes, stages and calls of the network; checks that every layer has a formula file.",
+    )
+
+
+def _torchinfo(given: dict[str, Any]) -> int:
+    from dsocr_symbolic.static_analysis import MissingLayersError, run
+    from dsocr_symbolic.verification.requirements import require_torch
+
+    require_torch()
+    out = given["out"] or Path("reports/torchinfo")
+    try:
+        lines = run(out, given["checkpoint"], given["trust_remote_code"])
+    except MissingLayersError as error:
+        click.echo("\n".join(error.lines))
+        return int(error.status)
+    click.echo("\n".join(lines))
+    return 0
