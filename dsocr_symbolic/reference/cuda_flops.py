@@ -1,4 +1,4 @@
-"""CUDA-core FLOPs of one dispatched operator, from its tensors and the convention table, one unit per function call.
+"""CUDA-core FLOPs of one dispatched operator, from its tensors and the convention table.
 
 Written down independently of the formula files, so that each judges the other. Integer work counts nothing.
 """
@@ -9,13 +9,15 @@ from typing import Any
 
 from torch import Tensor
 
+# Each function has a cost of its own, so that a formula which names another one is told apart.
+COSTS = {"div": 23, "sqrt": 3, "rsqrt": 5, "exp": 7, "erf": 11, "sigmoid": 13, "sin": 17, "cos": 19}
 # Per element of the result.
 _PER_RESULT = {
-    **dict.fromkeys(("add", "add_", "sub", "mul", "mul_", "neg", "pow", "div", "sqrt", "rsqrt", "cos", "sin"), 1),
-    "sigmoid": 1,
-    "silu": 2,
-    "gelu": 5,
-    "_softmax": 5,
+    **dict.fromkeys(("add", "add_", "sub", "mul", "mul_", "neg", "pow"), 1),
+    **{name: COSTS[name] for name in ("div", "sqrt", "rsqrt", "cos", "sin", "sigmoid")},
+    "silu": 1 + COSTS["sigmoid"],
+    "gelu": 4 + COSTS["erf"],
+    "_softmax": 3 + COSTS["exp"] + COSTS["div"],
 }
 _BICUBIC_REACH = 2
 
@@ -31,7 +33,7 @@ def _layer_norm(args: Any, _: Any) -> int:
     """Sum, centre, square, sum, scale, weight and bias per element; 2 div, 1 add and 1 rsqrt per row."""
     x: Tensor = args[0]
     rows = x.numel() // math.prod(args[1])
-    return int(7 * x.numel() + 4 * rows)
+    return int(7 * x.numel() + rows * (1 + 2 * COSTS["div"] + COSTS["rsqrt"]))
 
 
 def _attention(args: Any, _: Any) -> int:
@@ -39,7 +41,7 @@ def _attention(args: Any, _: Any) -> int:
     q, k = args[0], args[1]
     scores = q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2]
     masked = len(args) > 3 and isinstance(args[3], Tensor)  # noqa: PLR2004 - the mask is the fourth argument
-    return int(scores * (7 if masked else 6))
+    return int(scores * (4 + masked + COSTS["exp"] + COSTS["div"]))
 
 
 def _bicubic(args: Any, out: Any) -> int:
@@ -58,7 +60,7 @@ _BY_OPERATOR: dict[str, Callable[[Any, Any], int]] = {
     "addmm": lambda _, out: out.numel(),
     "convolution": _bias(2),
     "sum": lambda args, _: args[0].numel(),
-    "mean": lambda args, out: args[0].numel() + out.numel(),
+    "mean": lambda args, out: args[0].numel() + out.numel() * COSTS["div"],
     "native_layer_norm": _layer_norm,
     "_scaled_dot_product_flash_attention": _attention,
     "_scaled_dot_product_efficient_attention": _attention,
@@ -82,7 +84,7 @@ def cuda_core_flops(name: str, args: tuple[Any, ...], out: Any) -> int:
     Returns
     -------
     int
-        FLOPs with every ``flops_per_`` symbol at 1; 0 for data movement and integer work.
+        FLOPs with every ``flops_per_`` symbol at its cost above; 0 for data movement and integer work.
     """
     first = out[0] if isinstance(out, list | tuple) else out
     if not isinstance(first, Tensor) or not first.dtype.is_floating_point:

@@ -8,7 +8,7 @@ from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.estimate import Estimate, NodeNumbers, estimate
 from dsocr_symbolic.program import Program
 from dsocr_symbolic.scenario import Scenario, default_definition, make_scenario, scenario_program, scenario_values
-from dsocr_symbolic.verification.counted import Comparison, Counted, Difference
+from dsocr_symbolic.verification.counted import FUNCTION_COSTS, Comparison, Counted, Difference
 
 Evaluator = Callable[[Counted], Estimate]
 
@@ -37,7 +37,7 @@ def formula_numbers(counted: Counted) -> Estimate:
         If the layer or a symbol is unknown.
     """
     scenario, program = _prepared(counted.layer, tuple(sorted(counted.choices.items())))
-    return estimate(program, scenario_values(scenario, counted.settings))
+    return estimate(program, scenario_values(scenario, {**FUNCTION_COSTS, **counted.settings}))
 
 
 @cache

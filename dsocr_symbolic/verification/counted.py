@@ -6,6 +6,10 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.formula import EMPTY
+from dsocr_symbolic.reference.cuda_flops import COSTS
+
+FUNCTION_COSTS = {f"flops_per_{name}": cost for name, cost in COSTS.items()}
+"""The ``flops_per_`` symbols as the counts have them."""
 
 
 @frozen(kw_only=True)

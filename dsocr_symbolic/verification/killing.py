@@ -16,7 +16,7 @@ from dsocr_symbolic.scenario import default_definition
 from dsocr_symbolic.tree import Stock, walk
 from dsocr_symbolic.tree_builder import build_tree
 from dsocr_symbolic.values import choose, chosen_slots
-from dsocr_symbolic.verification.counted import Counted
+from dsocr_symbolic.verification.counted import FUNCTION_COSTS, Counted
 from dsocr_symbolic.verification.mutants import Mutant, mutate
 
 
@@ -154,7 +154,7 @@ def _scope(definition: Any, options: Mapping[str, str], settings: Mapping[str, A
         bound = definition.choices[name].options[option].symbols
         scope |= {symbol: evaluate(each, {}, arithmetic) for symbol, each in bound.items()}
     scope["wide"] = evaluate(symbols["wide"].formula, scope, arithmetic)
-    return {**scope, **settings}
+    return {**scope, **FUNCTION_COSTS, **settings}
 
 
 def reduced(counted: Iterable[Counted], most: int) -> Iterator[Counted]:
