@@ -12,8 +12,6 @@ from dsocr_symbolic.model import find_definition, layer_definition
 from dsocr_symbolic.program import Program, load_program
 from dsocr_symbolic.values import choose, chosen_slots, load_workload, resolve
 
-Evaluate = Callable[..., Estimate]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="write golden files anew instead of comparing with them")
@@ -67,8 +65,3 @@ def evaluate_model(
     values = {**({} if layer else load_workload(definition, workload).values), **(settings or {})}
     numbers = resolve(definition, options=options, settings=values, gpu=load_gpu(gpu), waived=waived)
     return estimate(_PROGRAMS[key], numbers)
-
-
-@pytest.fixture(scope="session")
-def evaluate() -> Evaluate:
-    return evaluate_model

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dsocr_symbolic import arithmetic
 from dsocr_symbolic.definition_file import load_conventions
@@ -53,9 +53,21 @@ def kill(layer: str, counts: Iterable[Counted]) -> Killed:
     -------
     Killed
         How many mutants disagree with at least one count.
+
+    Raises
+    ------
+    ValueError
+        If the unchanged formula disagrees with a count, or there is none.
     """
     counts = list(counts)
+    if not counts:
+        raise ValueError(f"{layer}: no count to try mutants on")
     library = load_library()
+    for counted in counts:
+        # A count that the formula itself misses would kill every mutant and prove nothing.
+        if numbers(library, counted) != expected(counted):
+            settings = ", ".join(f"{name}={value}" for name, value in counted.settings.items())
+            raise ValueError(f"{counted.layer} at {settings}: the unchanged formula disagrees with the count")
     formula = library[layer.rpartition("/")[2]]
     killed: dict[str, int] = {}
     total: dict[str, int] = {}
@@ -163,7 +175,7 @@ def reduced(counted: Iterable[Counted], most: int) -> Iterator[Counted]:
     step = max(1, len(every) // most)
     for index, each in enumerate(every):
         if index % step == 0 or index == len(every) - 1:
-            yield evolve(each, metrics=dict(each.metrics))
+            yield each
 
 
 # Layers that are only called inside others: where their mutants show.
@@ -195,11 +207,10 @@ def mutated_layers() -> list[str]:
 
 def counts_for(layer: str) -> list[Counted]:
     """Count calls that tell a layer's mutants apart: a few points of each of its cells, and its single calls."""
-    from dsocr_symbolic.verification.bench import Bench
     from dsocr_symbolic.verification.cases import sampled_cases
     from dsocr_symbolic.verification.cells import CELLS
+    from dsocr_symbolic.verification.counting import count_case
     from dsocr_symbolic.verification.proof import counts
-    from dsocr_symbolic.verification.subjects import SUBJECTS
 
     roots = INSIDE.get(layer, (layer, f"{layer} eager"))
     found: list[Counted] = []
@@ -215,9 +226,5 @@ def counts_for(layer: str) -> list[Counted]:
         small = case.layer.startswith("operators/") or case.layer == "core/deepseek_ocr_model"
         if case.layer not in roots or not small:
             continue
-        bench = Bench("plain")
-        with bench.context():
-            subject = SUBJECTS[case.layer](bench, case.settings)
-            root = case.layer.partition(" ")[0]
-            found.append(bench.count(root, dict(case.settings), dict(case.choices), subject, "reference"))
+        found.append(count_case(case, "plain"))
     return found

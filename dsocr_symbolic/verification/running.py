@@ -91,18 +91,11 @@ def _prove(index: int, precision: str) -> Outcome:
 
 
 def _sample(index: int, precision: str) -> Outcome:
-    from dsocr_symbolic.verification.bench import Bench
     from dsocr_symbolic.verification.cases import sampled_cases
     from dsocr_symbolic.verification.comparison import compare
-    from dsocr_symbolic.verification.subjects import SUBJECTS
+    from dsocr_symbolic.verification.counting import count_case
 
-    case = list(sampled_cases())[index]
-    layer = case.layer.partition(" ")[0]
-    bench = Bench(precision)
-    with bench.context():
-        subject = SUBJECTS[case.layer](bench, case.settings)
-        counted = bench.count(layer, dict(case.settings), dict(case.choices), subject, "reference")
-    return single_outcome(compare(counted))
+    return single_outcome(compare(count_case(list(sampled_cases())[index], precision)))
 
 
 def single_outcome(comparison: Comparison) -> Outcome:

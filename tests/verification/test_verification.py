@@ -21,6 +21,7 @@ from dsocr_symbolic.verification.cell import Cell
 from dsocr_symbolic.verification.cells import CELLS
 from dsocr_symbolic.verification.comparison import compare
 from dsocr_symbolic.verification.counted import Counted
+from dsocr_symbolic.verification.counting import count_case
 from dsocr_symbolic.verification.equivalents import REASONS, reason
 from dsocr_symbolic.verification.killing import Survivor, counts_for, kill, mutated_layers
 from dsocr_symbolic.verification.mutants import mutate
@@ -69,11 +70,10 @@ def test_the_committed_page_is_rendered_from_the_committed_results() -> None:
 
 def test_every_formula_file_is_counted_or_says_why_not() -> None:
     library = load_library()
-    folders = [("formulas/operators", "operators"), ("formulas/layers", "")]
     names = {
         f"operators/{each.name}" for each in library.formulas.values() if Path(each.file).parent.name == "operators"
     }
-    names |= {f"{path.parent.name}/{path.stem}" for path in data_files(folders[1][0]).values()}
+    names |= {f"{path.parent.name}/{path.stem}" for path in data_files("formulas/layers").values()}
     counted = {name.partition(" ")[0] for name in SUBJECTS}
     called = {cell.layer.partition(" ")[0] for cell in CELLS} | {
         case.layer.partition(" ")[0] for case in sampled_cases()
@@ -123,10 +123,16 @@ def test_mutants_differ_from_their_formula_and_from_one_another() -> None:
 
 
 def _counted(case: Case) -> Counted:
-    bench = Bench("plain")
-    with bench.context():
-        subject = SUBJECTS[case.layer](bench, case.settings)
-        return bench.count(case.layer, dict(case.settings), {}, subject, "reference")
+    return count_case(case, "plain")
+
+
+def test_mutants_are_not_tried_on_counts_that_the_formula_misses() -> None:
+    counted = _counted(next(case for case in sampled_cases() if case.layer == "operators/gelu"))
+    wrong = evolve(counted, metrics={**counted.metrics, "forward_io_bytes": 5})
+    with pytest.raises(ValueError, match="the unchanged formula disagrees"):
+        kill("operators/gelu", [wrong])
+    with pytest.raises(ValueError, match="no count"):
+        kill("operators/gelu", [])
 
 
 @pytest.mark.parametrize("metric", ["forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes"])
