@@ -52,7 +52,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
         status = int(any(row["error"] for row in rows))
         result = bill.total
     else:
-        result = answer(scenario)
+        result = answer(scenario, backward=given["format"] != "text")
     if result is None:
         click.echo(unreadable(rows or [], given["format"]), nl=False, err=given["format"] not in ("json", "yaml"))
         return 1
@@ -137,12 +137,12 @@ def _formatted(document: dict[str, Any], result: Any, view: str, output: str) ->
 
 
 def _lines(result: Any, view: str) -> list[Any]:
-    from dsocr_symbolic import estimate
+    from dsocr_symbolic import views
     from dsocr_symbolic.definition_file import load_conventions
 
     if view == "category":
-        lines = estimate.by_category(result, load_conventions().categories)
+        lines = views.by_category(result, load_conventions().categories)
     else:
-        lines = getattr(estimate, f"by_{view}")(result)
-    estimate.check_sums(result, lines)
+        lines = getattr(views, f"by_{view}")(result)
+    views.check_sums(result, lines)
     return lines

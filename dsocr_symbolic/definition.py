@@ -6,9 +6,9 @@ from typing import Any, Literal
 from attrs import frozen
 
 from dsocr_symbolic.expression import Expression
-from dsocr_symbolic.formula import Call
+from dsocr_symbolic.formula import Call, Symbol
 
-Kind = Literal["flow", "stock", "ratio", "time", "null"]
+Kind = Literal["flow", "stock", "ratio", "boundary", "peak", "time", "bound", "memory", "latency", "null"]
 
 
 @frozen(kw_only=True)
@@ -22,7 +22,7 @@ class Quantity:
     formula : Expression
         Its value, or what gives it.
     group : str
-        ``constant``, ``workload``, ``derived``, ``convention``, ``choice`` or ``time``.
+        ``constant``, ``workload``, ``derived``, ``convention``, ``choice`` or ``machine``.
     least : int
         Smallest value allowed.
     real : bool
@@ -31,8 +31,12 @@ class Quantity:
         Whether it is a definition that nobody may set.
     config : str
         Its key in config.json, or empty.
-    gpu : str
-        The GPU's number it stands for, or empty.
+    gpu : tuple of str
+        The GPU's numbers it may stand for: the first one that the GPU has.
+    optional : bool
+        Whether its formula stands in where the GPU has none of them.
+    zero : bool
+        Whether a machine's number may be 0.
     """
 
     letter: str
@@ -43,7 +47,9 @@ class Quantity:
     real: bool = True
     fixed: bool = False
     config: str = ""
-    gpu: str = ""
+    gpu: tuple[str, ...] = ()
+    optional: bool = False
+    zero: bool = False
 
 
 @frozen(kw_only=True)
@@ -86,7 +92,7 @@ class Workload:
 
 @frozen(kw_only=True)
 class Metric:
-    """One metric of the registry."""
+    """One metric of the registry; a latency says which formula of the model it is, of which time."""
 
     name: str
     kind: Kind
@@ -95,6 +101,8 @@ class Metric:
     definition: str
     formula: Expression | None
     reason: str
+    latency: str
+    of: str
 
 
 @frozen(kw_only=True)
@@ -108,18 +116,40 @@ class Conventions:
 
 @frozen(kw_only=True)
 class TimeFormula:
-    """Seconds of one launch from its FLOPs and bytes and the machine's numbers."""
+    """Seconds of one launch or phase from its FLOPs and bytes and the machine's numbers.
+
+    Attributes
+    ----------
+    metric : str
+        Its name in the registry.
+    of : str
+        ``launch`` or ``phase``.
+    why : str
+        What it means and what it leaves out.
+    arguments : mapping of str to Symbol
+        What a launch or phase gives: ``tensor_core_flops``, ``cuda_core_flops``, ``io_bytes``.
+    seconds : Expression
+        The formula.
+    """
 
     metric: str
+    of: str
     why: str
-    symbols: Mapping[str, Quantity]
-    arguments: tuple[str, ...]
-    seconds_per_launch: Expression
+    arguments: Mapping[str, Symbol]
+    seconds: Expression
 
 
 @frozen(kw_only=True)
 class Definition:
-    """A network as its model file defines it, with conventions and time formulas."""
+    """A network as its model file defines it, with conventions and the machine's symbols.
+
+    Attributes
+    ----------
+    phases : tuple of str
+        Paths of what runs one after the other; they cover the network.
+    latencies : mapping of str to Expression
+        Formulas in the stages' names, each of which stands for its time, and in symbols.
+    """
 
     name: str
     file: str
@@ -132,3 +162,5 @@ class Definition:
     default_workload: str
     default_gpu: str
     stages: tuple[Call, ...]
+    phases: tuple[str, ...]
+    latencies: Mapping[str, Expression]

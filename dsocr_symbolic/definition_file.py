@@ -19,16 +19,18 @@ from dsocr_symbolic.definition import (
 )
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.expression import Expression, names, parse
-from dsocr_symbolic.fields import check_keys, flag, table, text
+from dsocr_symbolic.fields import check_keys, flag, formulas, table, text, words
+from dsocr_symbolic.formula import Symbol
 from dsocr_symbolic.formula_file import read_call
 from dsocr_symbolic.paths import data_folders
 from dsocr_symbolic.yaml_file import read_yaml
 
 # What a rule says may hold formulas in braces.
 BRACES = re.compile(r"\{([^}]*)\}")
-_QUANTITY = ["value", "formula", "letter", "meaning", "least", "real", "fixed", "config", "gpu"]
+_QUANTITY = ["value", "formula", "letter", "meaning", "least", "real", "fixed", "config", "gpu", "zero"]
 _MODEL = ["summary", "source", "default_workload", "default_gpu", "constants", "config", "workload", "derived"]
-_MODEL += ["rules", "choices", "workloads", "children"]
+_MODEL += ["rules", "choices", "workloads", "phases", "latencies", "children"]
+
 
 
 def _formula_file(relative: str) -> Path:
@@ -53,7 +55,9 @@ def _quantity(group: str, *, real: bool) -> Callable[[str, Any, str], Quantity]:
             real=flag(raw, "real", where, default=real),
             fixed=flag(raw, "fixed", where, default=False),
             config=text(raw, "config", where, ""),
-            gpu=text(raw, "gpu", where, ""),
+            gpu=tuple(name for names in words(raw, "gpu", where) for name in names),
+            optional="value" in raw,
+            zero=flag(raw, "zero", where, default=False),
         )
 
     return read
@@ -89,7 +93,7 @@ def load_metrics() -> Mapping[str, Metric]:
     path = _formula_file("metrics.yaml")
 
     def read(name: str, raw: Any, where: str) -> Metric:
-        check_keys(raw, ["kind", "unit", "latex", "definition", "formula", "reason"], where)
+        check_keys(raw, ["kind", "unit", "latex", "definition", "formula", "reason", "latency", "of"], where)
         return Metric(
             name=name,
             kind=raw["kind"],
@@ -98,32 +102,54 @@ def load_metrics() -> Mapping[str, Metric]:
             definition=raw["definition"],
             formula=parse(raw["formula"], where) if "formula" in raw else None,
             reason=raw.get("reason", ""),
+            latency=raw.get("latency", ""),
+            of=raw.get("of", ""),
         )
 
     return table({"metrics": read_yaml(path)}, "metrics", str(path), read)
 
 
 @cache
-def load_time() -> TimeFormula:
-    """Read formulas/time/roofline.yaml.
+def load_machine() -> Mapping[str, Quantity]:
+    """Read formulas/machine.yaml.
 
     Raises
     ------
     UserError
         If it breaks the schema.
     """
-    path = _formula_file("time/roofline.yaml")
-    keys = ["summary", "metric", "why", "symbols", "seconds_per_launch"]
+    path = _formula_file("machine.yaml")
+    raw = check_keys(read_yaml(path), ["summary", "symbols"], str(path), required=["symbols"])
+    return table(raw, "symbols", str(path), _quantity("machine", real=True))
+
+
+@cache
+def load_time(name: str) -> TimeFormula:
+    """Read a time formula: ``roofline`` or ``lower_bound``.
+
+    Raises
+    ------
+    UserError
+        If it breaks the schema.
+    """
+    path = _formula_file(f"time/{name}.yaml")
+    keys = ["summary", "metric", "of", "why", "symbols", "seconds"]
     raw = check_keys(read_yaml(path), keys, str(path), required=keys)
-    quantities = table(raw, "symbols", str(path), _quantity("time", real=True))
-    arguments = tuple(name for name, each in raw["symbols"].items() if "gpu" not in each and "value" not in each)
+    arguments = table(raw, "symbols", str(path), _argument)
+    seconds = parse(raw["seconds"], f"{path}: seconds")
+    known = [*load_machine(), *arguments]
+    for used in names(seconds):
+        if used not in known:
+            raise UserError(f"{path}: seconds: unknown symbol '{used}': {nearest(used, known)}")
     return TimeFormula(
-        metric=raw["metric"],
-        why=" ".join(raw["why"].split()),
-        symbols={name: each for name, each in quantities.items() if name not in arguments},
-        arguments=arguments,
-        seconds_per_launch=parse(raw["seconds_per_launch"], str(path)),
+        metric=raw["metric"], of=raw["of"], why=" ".join(raw["why"].split()), arguments=arguments, seconds=seconds
     )
+
+
+def _argument(_: str, raw: Any, where: str) -> Symbol:
+    """Read a symbol that stands for what a launch or phase gives."""
+    check_keys(raw, ["letter", "meaning"], where, required=["letter", "meaning"])
+    return Symbol(letter=text(raw, "letter", where), meaning=text(raw, "meaning", where))
 
 
 def load_definition(path: Path) -> Definition:
@@ -151,7 +177,7 @@ def load_definition(path: Path) -> Definition:
         **table(raw, "workload", where, _quantity("workload", real=False)),
         **table(raw, "derived", where, _quantity("derived", real=False)),
         **load_conventions().symbols,
-        **load_time().symbols,
+        **load_machine(),
     }
     choices = table(raw, "choices", where, _choice)
     for name, choice in choices.items():
@@ -179,6 +205,8 @@ def load_definition(path: Path) -> Definition:
         default_workload=text(raw, "default_workload", where, next(iter(workloads), "")),
         default_gpu=text(raw, "default_gpu", where, "rtx5090"),
         stages=tuple(table(raw, "children", where, read_call).values()),
+        phases=tuple(name for names in words(raw, "phases", where) for name in names),
+        latencies=formulas(raw, "latencies", where),
     )
     _check_definition(definition)
     return definition
@@ -207,6 +235,12 @@ def _check_definition(definition: Definition) -> None:
             check(each.symbols.values(), f"choices: {name}: {option}")
     for name, workload in definition.workloads.items():
         check((parse(symbol, symbol) for symbol in workload.values), f"workloads: {name}")
+    stages = [call.name for call in definition.stages]
+    for name, latency in definition.latencies.items():
+        check([latency], f"latencies: {name}", stages)
+    for phase in definition.phases:
+        if phase.partition("/")[0] not in stages:
+            raise UserError(f"{definition.file}: phases: '{phase}' is in no stage: {nearest(phase, stages)}")
     for call in definition.stages:
         step = [call.repeat.index] if call.repeat.index else []
         place = f"children: {call.name}"

@@ -1,6 +1,6 @@
-"""Numbers of a model at one workload: per node, and summed by stage, category, layer and operator."""
+"""Numbers of a model at one workload, node by node."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -8,31 +8,35 @@ from attrs import frozen
 from dsocr_symbolic import arithmetic
 from dsocr_symbolic.definition_file import load_metrics
 from dsocr_symbolic.expression import Expression, evaluate
-from dsocr_symbolic.program import Program, Row
+from dsocr_symbolic.formula import EMPTY
+from dsocr_symbolic.program import BACKWARD, EACH, OPERATOR, STOCK, BackwardProgram, Program, Row
 from dsocr_symbolic.values import Values
 
 Metrics = Mapping[str, Any]
-# Position of each flow and stock in what a program returns.
-_FLOWS = ("operator_launches", "forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "roofline_s")
-_STOCKS = ("parameters", "forward_weight_bytes", "forward_kv_cache_bytes")
-
-
-@frozen(kw_only=True)
-class Line:
-    """One row of a view: a name, calls and metrics (None: not built, or not to be summed here)."""
-
-    name: str
-    calls: Any
-    metrics: Metrics
+FLOWS = OPERATOR[1:]
+_OWN, _FIRST_FLOW = len(EACH), len(EACH) + 1
 
 
 @frozen(kw_only=True)
 class NodeNumbers:
-    """A node with its numbers, its children and all its repeats included."""
+    """A node with its numbers, its children and all its repeats included.
+
+    Attributes
+    ----------
+    row : Row
+        Where it stands and what it is.
+    calls : int or float
+        Calls in the whole workload.
+    metrics : mapping of str to number or None
+        By name of the registry; None where a metric does not exist.
+    beside_bytes : int or float
+        Activations that its caller keeps alive while it runs.
+    """
 
     row: Row
     calls: Any
     metrics: Metrics
+    beside_bytes: Any
 
 
 @frozen(kw_only=True)
@@ -45,7 +49,12 @@ class Estimate:
     nodes: tuple[NodeNumbers, ...]
 
 
-def estimate(program: Program, values: Values) -> Estimate:
+def estimate(
+    program: Program,
+    values: Values,
+    latencies: Mapping[str, Expression] = EMPTY,
+    backward: BackwardProgram | None = None,
+) -> Estimate:
     """Evaluate a model.
 
     Parameters
@@ -54,6 +63,10 @@ def estimate(program: Program, values: Values) -> Estimate:
         The compiled model.
     values : Values
         A number for every symbol.
+    latencies : mapping of str to Expression, optional
+        Formulas of the stages' times.
+    backward : BackwardProgram or None
+        The training step, if it is asked for; without it there are no backward flows and no saved tensors.
 
     Returns
     -------
@@ -62,17 +75,40 @@ def estimate(program: Program, values: Values) -> Estimate:
     """
     rows = program.rows
     numbers = program.run(values.numbers)
-    stocks = numbers[len(rows) :]
-    flows = [list(numbers[index]) if row.aten else [0] * len(_FLOWS) for index, row in enumerate(rows)]
+    behind = numbers[len(rows) :]
+    stocks = behind[: len(behind) - len(program.phases)]
+    bounds = dict(zip(program.phases, (each[0] for each in behind[len(stocks) :]), strict=True))
+    flows = [list(numbers[index][_FIRST_FLOW:]) if row.aten else [0] * len(FLOWS) for index, row in enumerate(rows)]
+    required = [row_numbers[4] for row_numbers in numbers[: len(rows)]]
+    peaks = [row_numbers[_OWN] if row.aten else 0 for row, row_numbers in zip(rows, numbers, strict=False)]
     for index in range(len(rows) - 1, 0, -1):
-        parent = flows[rows[index].parent]
-        for place, value in enumerate(flows[index]):
-            parent[place] += value
+        parent = rows[index].parent
+        _, runs, beside, *_ = numbers[index]
+        peaks[parent] = max(peaks[parent], runs * peaks[index] + beside)
+        required[parent] += required[index]
+        _add(flows[parent], flows[index])
+    owned = [[sum(column) for column in zip(*(stocks[each] for each in row.stocks), strict=True)] for row in rows]
+    found: list[dict[str, Any]] = []
+    for index, row in enumerate(rows):
+        metrics = dict(zip(FLOWS, flows[index], strict=True))
+        metrics |= dict(zip(STOCK, owned[index] or [0] * len(STOCK), strict=True))
+        if not row.trains:
+            metrics["backward_weight_bytes"] = None
+        edge = flows[index][FLOWS.index("forward_io_bytes")] if row.aten else numbers[index][3] + required[index]
+        metrics["forward_fused_io_bytes"] = edge
+        metrics["forward_activation_bytes"] = peaks[index]
+        found.append(metrics)
+    if backward is not None:
+        _add_backward(rows, found, backward, values)
+    _add_bounds(rows, found, bounds)
+    _add_memory(rows, found, [row_numbers[2] for row_numbers in numbers[: len(rows)]])
+    _add_latencies(rows, found, values, latencies)
     whole, *nodes = (
         NodeNumbers(
             row=row,
             calls=arithmetic.whole(numbers[index][0]),
-            metrics=_metrics(flows[index], [stocks[each] for each in row.stocks]),
+            metrics=complete(found[index]),
+            beside_bytes=arithmetic.whole(numbers[index][2]),
         )
         for index, row in enumerate(rows)
     )
@@ -80,102 +116,80 @@ def estimate(program: Program, values: Values) -> Estimate:
     return Estimate(values=values, total=whole.metrics, stages=stages, nodes=tuple(nodes))
 
 
-def _metrics(flows: Sequence[Any], stocks: Iterable[Sequence[Any]] | None) -> Metrics:
-    """Name flows and stocks after the registry; what is not built yet is None."""
-    found: dict[str, Any] = dict(zip(_FLOWS, flows, strict=True))
-    if stocks is not None:
-        sums = [sum(column) for column in zip(*stocks, strict=True)] or [0] * len(_STOCKS)
-        found |= dict(zip(_STOCKS, sums, strict=True))
+def _add(above: list[Any], below: Sequence[Any]) -> None:
+    for place, value in enumerate(below):
+        above[place] += value
+
+
+def _add_backward(
+    rows: Sequence[Row], found: Sequence[dict[str, Any]], backward: BackwardProgram, values: Values
+) -> None:
+    """Give everything that trains its backward flows and the bytes that it saves."""
+    numbers = backward.run(values.numbers)
+    sizes = [each[0] for each in numbers[len(rows) :]]
+    flows = [list(each) or [0] * len(BACKWARD) for each in numbers[: len(rows)]]
+    for index in range(len(rows) - 1, 0, -1):
+        _add(flows[rows[index].parent], flows[index])
+    for index, row in enumerate(rows):
+        if row.trains:
+            found[index] |= dict(zip(BACKWARD, flows[index], strict=True))
+            found[index]["backward_activation_bytes"] = sum(sizes[each] for each in backward.saved[index])
+
+
+def _add_bounds(rows: Sequence[Row], found: Sequence[dict[str, Any]], bounds: Mapping[str, Any]) -> None:
+    """Give phases, stages and the whole the sum of the phases at or below them."""
+    for row, metrics in zip(rows, found, strict=True):
+        inside = [
+            seconds for path, seconds in bounds.items() if row.parent < 0 or path == row.path or path.startswith(f"{row.path}/")
+        ]
+        if inside:
+            metrics["lower_bound_s"] = sum(inside)
+
+
+def _add_memory(rows: Sequence[Row], found: Sequence[dict[str, Any]], beside: Sequence[Any]) -> None:
+    """Give stages and the whole what is resident at their worst moment."""
+    formula = load_metrics()["peak_memory_bytes"].formula
+    assert formula is not None  # noqa: S101 - the registry gives it
+    resident = found[0]["forward_weight_bytes"]
+    for index, row in enumerate(rows):
+        if row.parent == 0:
+            live = found[index]["forward_activation_bytes"] + beside[index]
+            scope = found[index] | {"resident_weight_bytes": resident, "live_activation_bytes": live}
+            found[index]["peak_memory_bytes"] = evaluate(formula, scope, arithmetic)
+            found[0]["peak_memory_bytes"] = max(
+                found[0].get("peak_memory_bytes", 0), found[index]["peak_memory_bytes"]
+            )
+
+
+def _add_latencies(
+    rows: Sequence[Row], found: Sequence[dict[str, Any]], values: Values, latencies: Mapping[str, Expression]
+) -> None:
+    """Give the whole its latencies."""
+    for name, metric in load_metrics().items():
+        if metric.latency not in latencies:
+            continue
+        scope = dict(values.numbers)
+        scope |= {row.path: metrics[metric.of] for row, metrics in zip(rows, found, strict=True) if row.parent == 0}
+        found[0][name] = _quotient(latencies[metric.latency], scope)
+
+
+def complete(found: Metrics) -> Metrics:
+    """Bring metrics into the order of the registry: ratios worked out, what does not exist None."""
     result: dict[str, Any] = {}
     for name, metric in load_metrics().items():
         value = found.get(name)
+        if metric.kind == "ratio" and metric.formula is not None:
+            value = _quotient(metric.formula, found)
         result[name] = None if value is None else arithmetic.whole(value)
-        if metric.formula is not None:
-            result[name] = _ratio(metric.formula, found)
     return result
 
 
-def _ratio(formula: Expression, found: Metrics) -> Any:
-    """Divide two metrics; nothing moved is no ratio."""
+def _quotient(formula: Expression, found: Metrics) -> Any:
+    """Divide metrics; nothing moved is no ratio, and what does not exist has none."""
     try:
         return arithmetic.whole(evaluate(formula, found, arithmetic))
-    except ZeroDivisionError:
+    except (ZeroDivisionError, KeyError, TypeError):
         return None
-
-
-def by_total(result: Estimate) -> list[Line]:
-    """Return one line for the whole."""
-    return [Line(name="total", calls=1, metrics=result.total)]
-
-
-def by_stage(result: Estimate) -> list[Line]:
-    """Return one line per stage."""
-    stages = [node for node in result.nodes if node.row.parent == 0]
-    return [Line(name=node.row.path, calls=node.calls, metrics=node.metrics) for node in stages]
-
-
-def by_layer(result: Estimate) -> list[Line]:
-    """Return one line per top module: below each stage, through layers that are no module themselves."""
-    nodes = result.nodes
-    below: dict[int, list[int]] = {}
-    for index, node in enumerate(nodes, start=1):
-        below.setdefault(node.row.parent, []).append(index)
-    lines: list[Line] = []
-
-    def descend(index: int) -> None:
-        node = nodes[index - 1]
-        layers = [each for each in below.get(index, []) if not nodes[each - 1].row.aten]
-        if layers and (not node.row.class_name or node.row.parent == 0):
-            for each in below[index]:
-                descend(each)
-        else:
-            lines.append(Line(name=node.row.path, calls=node.calls, metrics=node.metrics))
-
-    for stage in below.get(0, []):
-        descend(stage)
-    return lines
-
-
-def by_category(result: Estimate, categories: Iterable[str]) -> list[Line]:
-    """Return one line per category of operators; stocks belong to modules and stay None."""
-    return _grouped(result, {name: [] for name in categories}, lambda row: row.category or "other")
-
-
-def by_operator(result: Estimate) -> list[Line]:
-    """Return one line per kind of operator, the slowest first."""
-    lines = _grouped(result, {}, lambda row: row.layer.rpartition("/")[2])
-    return sorted(lines, key=lambda line: -line.metrics["roofline_s"])
-
-
-def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callable[[Row], str]) -> list[Line]:
-    for node in result.nodes:
-        if node.row.aten:
-            groups.setdefault(key(node.row), []).append(node)
-    return [
-        Line(
-            name=name,
-            calls=arithmetic.whole(sum(node.calls for node in members)),
-            metrics=_metrics([sum(node.metrics[flow] for node in members) for flow in _FLOWS], None),
-        )
-        for name, members in groups.items()
-    ]
-
-
-def check_sums(result: Estimate, lines: Iterable[Line]) -> None:
-    """Assert that the flows of a view add up to the total: exactly for whole numbers.
-
-    Raises
-    ------
-    AssertionError
-        If they do not; a defect of ours, never of the user's.
-    """
-    lines = list(lines)
-    for name in _FLOWS:
-        added, total = sum(line.metrics[name] for line in lines), result.total[name]
-        exact = isinstance(added, int) and isinstance(total, int)
-        close = added == total if exact else abs(added - total) <= 1e-9 * max(abs(total), 1e-30)
-        if not close:
-            raise AssertionError(f"{name}: the rows add up to {added}, the total is {total}")
 
 
 def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
@@ -189,8 +203,8 @@ def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
     Returns
     -------
     Estimate
-        Flows and calls add up; stocks count once, the KV cache is the largest one. Values are those of the
-        first part.
+        Flows, compulsory bytes, times and calls add up; stocks and peaks are the largest one. Latencies are those
+        of a request each, so that there are none of all together. Values are those of the first part.
     """
     first = parts[0][0]
     nodes = tuple(
@@ -198,6 +212,7 @@ def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
             row=node.row,
             calls=arithmetic.whole(sum(part.nodes[index].calls * count for part, count in parts)),
             metrics=_added([(part.nodes[index].metrics, count) for part, count in parts]),
+            beside_bytes=max(part.nodes[index].beside_bytes for part, _ in parts),
         )
         for index, node in enumerate(first.nodes)
     )
@@ -209,7 +224,17 @@ def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
     )
 
 
+_ADDING = ("flow", "boundary", "time", "bound")
+_LARGEST = ("stock", "peak", "memory")
+
+
 def _added(parts: Sequence[tuple[Metrics, int]]) -> Metrics:
-    flows = [sum(metrics[name] * count for metrics, count in parts) for name in _FLOWS]
-    stocks = [max(metrics[name] for metrics, _ in parts) for name in _STOCKS]
-    return _metrics(flows, [stocks])
+    found: dict[str, Any] = {}
+    for name, metric in load_metrics().items():
+        if any(metrics[name] is None for metrics, _ in parts):
+            continue
+        if metric.kind in _ADDING:
+            found[name] = sum(metrics[name] * count for metrics, count in parts)
+        elif metric.kind in _LARGEST:
+            found[name] = max(metrics[name] for metrics, _ in parts)
+    return complete(found)

@@ -1,5 +1,6 @@
 """Totals of a node: its launches times its calls, summed over its steps, as sympy expressions."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sympy
@@ -7,9 +8,10 @@ from attrs import frozen
 
 from dsocr_symbolic import symbolic
 from dsocr_symbolic.definition import TimeFormula
+from dsocr_symbolic.definition_file import load_machine
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.expression import evaluate
-from dsocr_symbolic.tree import Node
+from dsocr_symbolic.tree import Launch, Node, Steps, walk
 
 
 @frozen(kw_only=True)
@@ -34,7 +36,7 @@ def operator_flow(node: Node, time: TimeFormula | None) -> Flow:
     Parameters
     ----------
     node : Node
-        An operator.
+        An operator; in a training step its flows are those of the backward.
     time : TimeFormula or None
         Seconds of one launch; without it seconds are 0.
 
@@ -52,14 +54,21 @@ def operator_flow(node: Node, time: TimeFormula | None) -> Flow:
     assert launch is not None  # noqa: S101 - operators carry a launch by construction
     return Flow(
         operator_launches=total_calls(node),
-        tensor_core_flops=_over_steps(node, launch.tensor_core_flops),
-        cuda_core_flops=_over_steps(node, launch.cuda_core_flops),
-        io_bytes=_over_steps(node, launch.io_bytes),
-        seconds=sympy.S.Zero if time is None else _seconds(node, time),
+        tensor_core_flops=over_steps(node, launch.tensor_core_flops),
+        cuda_core_flops=over_steps(node, launch.cuda_core_flops),
+        io_bytes=over_steps(node, launch.io_bytes),
+        seconds=sympy.S.Zero if time is None else node.calls * _seconds(launch, node.steps, time, node.path),
     )
 
 
-def _over_steps(node: Node, term: Any) -> Any:
+def over_steps(node: Node, term: Any) -> Any:
+    """Total what one call costs over all calls and steps of a node.
+
+    Raises
+    ------
+    UserError
+        If it is no polynomial in the step.
+    """
     if node.steps is None:
         return node.calls * term
     try:
@@ -70,18 +79,54 @@ def _over_steps(node: Node, term: Any) -> Any:
         ) from error
 
 
-def _seconds(node: Node, time: TimeFormula) -> Any:
-    launch = node.launch
-    scope: dict[str, Any] = {name: symbolic.symbol(name) for name in time.symbols}
+def phase_seconds(phase: Node, boundaries: Mapping[tuple[str, ...], Any], time: TimeFormula) -> Any:
+    """Return the seconds of a phase as a whole, its steps one after the other.
+
+    Parameters
+    ----------
+    phase : Node
+        A node whose calls follow one another.
+    boundaries : mapping of path to sympy.Expr
+        Bytes that one call moves at its edge, see :func:`~dsocr_symbolic.fusion.boundaries`.
+    time : TimeFormula
+        Seconds from what the phase costs together.
+
+    Returns
+    -------
+    sympy.Expr
+        Seconds over all calls and steps.
+
+    Raises
+    ------
+    UserError
+        If a cost is not straight in the step.
+    """
+    inside = list(walk((phase,)))
+    operators = [node for node in inside if node.launch is not None]
+    edge = boundaries.get(phase.path, 0)
+    whole = Launch(
+        tensor_core_flops=_sum(node.calls * node.launch.tensor_core_flops for node in operators if node.launch),
+        cuda_core_flops=_sum(node.calls * node.launch.cuda_core_flops for node in operators if node.launch),
+        io_bytes=phase.calls * edge + _sum(node.calls * node.required_bytes for node in inside),
+    )
+    return _seconds(whole, phase.steps, time, phase.path)
+
+
+def _sum(terms: Iterable[Any]) -> Any:
+    return sympy.Add(*terms)
+
+
+def _seconds(launch: Launch, steps: Steps | None, time: TimeFormula, path: tuple[str, ...]) -> Any:
+    """Evaluate a time formula, summed over steps in closed form."""
+    scope: dict[str, Any] = {name: symbolic.symbol(name) for name in load_machine()}
     scope |= {name: getattr(launch, name) for name in time.arguments}
-    seconds = evaluate(time.seconds_per_launch, scope, symbolic)
-    if node.steps is None:
-        return node.calls * seconds
-    index, last = node.steps.index, node.steps.last
-    if not seconds.has(index):
-        return node.calls * last * seconds
+    seconds = evaluate(time.seconds, scope, symbolic)
+    if steps is None:
+        return seconds
+    if not seconds.has(steps.index):
+        return steps.last * seconds
     terms = seconds.args if isinstance(seconds, symbolic.maximum) else (seconds,)
-    lines = symbolic.lines(terms, index)
+    lines = symbolic.lines(terms, steps.index)
     if lines is None:
-        raise UserError(f"{'/'.join(node.path)}: a cost that is not straight in the step {index} has no closed time")
-    return node.calls * symbolic.sum_maxima(last, *(each for line in lines for each in line))
+        raise UserError(f"{'/'.join(path)}: a cost that is not straight in the step {steps.index} has no closed time")
+    return symbolic.sum_maxima(steps.last, *(each for line in lines for each in line))

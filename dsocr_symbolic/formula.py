@@ -38,6 +38,8 @@ class Tensor:
         The part that one launch reads, where it is not all of it.
     runs : bool
         False for a weight that is stored and never read.
+    gradient : bool
+        Whether a training step needs its gradient, where no caller says what feeds it.
     """
 
     role: Role
@@ -45,6 +47,7 @@ class Tensor:
     dtype: Expression
     read: tuple[Expression, ...]
     runs: bool = True
+    gradient: bool = True
 
 
 @frozen(kw_only=True)
@@ -149,20 +152,65 @@ class Formula:
 
 
 @frozen(kw_only=True)
-class Operator(Formula):
-    """A launched operator: its FLOPs are formulas, everything else follows from its tensors."""
+class Gradient:
+    """One launch of an operator's backward: reads the result's gradient and some tensors, writes gradients.
 
-    aten: str
-    family: str
+    Attributes
+    ----------
+    gives : tuple of str
+        The tensors whose gradients it writes; it runs if a training step needs one of them.
+    reads : tuple of str
+        The tensors of the forward that it reads again, so that they are saved.
+    when : Expression or None
+        Guard of 1 or 0.
+    tensor_core_flops, cuda_core_flops : Expression
+        What it costs.
+    """
+
+    gives: tuple[str, ...]
+    reads: tuple[str, ...]
+    when: Expression | None
     tensor_core_flops: Expression
     cuda_core_flops: Expression
 
 
 @frozen(kw_only=True)
+class Operator(Formula):
+    """A launched operator: its FLOPs are formulas, everything else follows from its tensors.
+
+    Attributes
+    ----------
+    aten, family : str
+        The operator that PyTorch dispatches, and the file it stands in.
+    tensor_core_flops, cuda_core_flops : Expression
+        Of one launch.
+    backward : tuple of Gradient or None
+        Launches of its backward; empty where the gradient passes unchanged, None where it ends.
+    """
+
+    aten: str
+    family: str
+    tensor_core_flops: Expression
+    cuda_core_flops: Expression
+    backward: tuple[Gradient, ...] | None
+
+
+@frozen(kw_only=True)
 class Layer(Formula):
-    """A module: nothing but calls of other formulas."""
+    """A module: nothing but calls of other formulas.
+
+    Attributes
+    ----------
+    slots : mapping of str to Binding
+        Formulas that a caller or a choice may put in.
+    holds : frozenset of str
+        Tensors that its code keeps in a variable until it returns, beyond their last reader.
+    calls : tuple of Call
+        In order.
+    """
 
     slots: Mapping[str, Binding]
+    holds: frozenset[str]
     calls: tuple[Call, ...]
 
 

@@ -4,15 +4,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.expression import Expression, parse
 from dsocr_symbolic.fields import check_keys, flag, formulas, table, text, words
-from dsocr_symbolic.formula import EMPTY, ROLES, Binding, Call, Example, Layer, Operator, Repeat, Symbol, Tensor
+from dsocr_symbolic.formula import (
+    EMPTY,
+    ROLES,
+    Binding,
+    Call,
+    Example,
+    Gradient,
+    Layer,
+    Operator,
+    Repeat,
+    Symbol,
+    Tensor,
+)
 from dsocr_symbolic.yaml_file import read_yaml
 
 _SHARED = ["summary", "class", "category", "why", "source", "symbols", "let", "tensors", "example"]
-_OPERATOR = [*_SHARED, "aten", "members", "tensor_core_flops", "cuda_core_flops"]
-_LAYER = [*_SHARED, "slots", "children"]
+_OPERATOR = [*_SHARED, "aten", "members", "tensor_core_flops", "cuda_core_flops", "backward"]
+_GRADIENT = ["gives", "reads", "when", "tensor_core_flops", "cuda_core_flops"]
+_LAYER = [*_SHARED, "slots", "holds", "children"]
 _CALL = ["use", "with", "reads", "writes", "skip", "when", "repeat", "module", "category", "inline", "slots"]
 _DTYPE = {"weight": "weight", "past": "kv", "cache": "kv"}
 ONE = parse(1, "1")
@@ -43,10 +56,11 @@ def read_operators(path: Path) -> list[Operator]:
     result = []
     for name, member in table(raw, "members", str(path), lambda _, value, __: value).items():
         where = f"{path}: members: {name}"
-        check_keys(member, ["aten", "flops", "category"], where, required=["aten"])
+        check_keys(member, ["aten", "flops", "category", "backward"], where, required=["aten"])
         bound = {"flops": parse(member["flops"], where)} if "flops" in member else EMPTY
         category = text(member, "category", where, text(raw, "category", str(path)))
-        result.append(_operator(path, raw, name=name, aten=text(member, "aten", where), bound=bound, category=category))
+        own = {**raw, **({"backward": member["backward"]} if "backward" in member else {})}
+        result.append(_operator(path, own, name=name, aten=text(member, "aten", where), bound=bound, category=category))
     return result
 
 
@@ -58,6 +72,33 @@ def _operator(
         **(_shared(path, raw, name) | {"category": category, "let": {**formulas(raw, "let", where), **bound}}),
         family=path.stem,
         aten=aten,
+        tensor_core_flops=parse(raw.get("tensor_core_flops", 0), f"{where}: tensor_core_flops"),
+        cuda_core_flops=parse(raw.get("cuda_core_flops", 0), f"{where}: cuda_core_flops"),
+        backward=_backward(raw, f"{where}: {name}: backward"),
+    )
+
+
+def _backward(raw: Mapping[str, Any], where: str) -> tuple[Gradient, ...] | None:
+    """Read the launches of a backward; no key means that no gradient passes."""
+    if "backward" not in raw:
+        return None
+    launches = raw["backward"]
+    if not isinstance(launches, list):
+        raise UserError(f"{where}: expected a list of launches, found {launches!r}")
+    return tuple(_gradient(each, f"{where}: {place}", raw["tensors"]) for place, each in enumerate(launches, start=1))
+
+
+def _gradient(raw: Any, where: str, tensors: Mapping[str, Any]) -> Gradient:
+    check_keys(raw, _GRADIENT, where, required=["gives"])
+    named = {key: tuple(name for names in words(raw, key, where) for name in names) for key in ("gives", "reads")}
+    for key, names in named.items():
+        for name in names:
+            if name not in tensors:
+                raise UserError(f"{where}: {key}: unknown tensor '{name}': {nearest(name, tensors)}")
+    return Gradient(
+        gives=named["gives"],
+        reads=named["reads"],
+        when=parse(raw["when"], f"{where}: when") if "when" in raw else None,
         tensor_core_flops=parse(raw.get("tensor_core_flops", 0), f"{where}: tensor_core_flops"),
         cuda_core_flops=parse(raw.get("cuda_core_flops", 0), f"{where}: cuda_core_flops"),
     )
@@ -86,6 +127,7 @@ def read_layer(path: Path) -> Layer:
     return Layer(
         **_shared(path, raw, path.stem),
         slots=table(raw, "slots", where, _binding),
+        holds=frozenset(name for names in words(raw, "holds", where) for name in names),
         calls=tuple(table(raw, "children", where, read_call).values()),
     )
 
@@ -117,7 +159,7 @@ def _symbol(_: str, raw: Any, where: str) -> Symbol:
 
 
 def _tensor(_: str, raw: Any, where: str) -> Tensor:
-    check_keys(raw, ["role", "shape", "dtype", "read", "runs"], where, required=["role", "shape"])
+    check_keys(raw, ["role", "shape", "dtype", "read", "runs", "gradient"], where, required=["role", "shape"])
     if raw["role"] not in ROLES:
         raise UserError(f"{where}: role: '{raw['role']}' is none of {', '.join(ROLES)}")
     return Tensor(
@@ -126,6 +168,7 @@ def _tensor(_: str, raw: Any, where: str) -> Tensor:
         dtype=parse(raw.get("dtype", _DTYPE.get(raw["role"], "activation")), f"{where}: dtype"),
         read=_shape(raw.get("read", raw["shape"]), f"{where}: read"),
         runs=flag(raw, "runs", where, default=True),
+        gradient=flag(raw, "gradient", where, default=True),
     )
 
 

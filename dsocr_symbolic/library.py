@@ -132,6 +132,9 @@ def check_formula(library: Library, formula: Formula) -> None:
     if isinstance(formula, Operator):
         use([formula.tensor_core_flops], "tensor_core_flops")
         use([formula.cuda_core_flops], "cuda_core_flops")
+        for each in formula.backward or ():
+            use([each.tensor_core_flops, each.cuda_core_flops], "backward")
+            use([each.when] if each.when else [], "backward: when")
     if isinstance(formula, Layer):
         for call in formula.calls:
             place = f"children: {call.name}"
@@ -228,6 +231,9 @@ def _check_tensors(layer: Layer) -> None:
                 raise UserError(f"{where}: the tensor '{name}' is written twice; give the second one its own name")
             written[name] = call.name
             at_hand.add(name)
+    for name in sorted(layer.holds):
+        if name not in written:
+            raise UserError(f"{layer.file}: holds: no call writes '{name}': {nearest(name, written)}")
     for name, tensor in layer.tensors.items():
         if tensor.role in ("output", "cache") and name not in written and not _is_empty(tensor):
             raise UserError(f"{layer.file}: tensors: the {tensor.role} '{name}' is never written")

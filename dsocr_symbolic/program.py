@@ -8,19 +8,31 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
 import dsocr_symbolic
 from dsocr_symbolic import arithmetic
 from dsocr_symbolic.definition import Definition
-from dsocr_symbolic.formula import Formula, Operator
 from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders
 
 _PRIMITIVES = ("divide", "ceiling", "floor", "maximum", "minimum", "positive", "nonzero", "power", "sum_maxima")
+P = TypeVar("P")
 # What generated source may hold: no dots, no quotes but around the names it unpacks, no other names.
 _TOKENS = re.compile(r"def run\(v\):|return|v\['\w+'\]|s_\w+|t\d+|\d+|[()*+,=%\- \n]|" + "|".join(_PRIMITIVES))
+
+EACH = ("calls", "runs", "beside", "edge_bytes", "required_bytes")
+OPERATOR = (
+    "own_bytes",
+    "operator_launches",
+    "forward_tensor_core_flops",
+    "forward_cuda_core_flops",
+    "forward_io_bytes",
+    "roofline_s",
+)
+STOCK = ("parameters", "forward_weight_bytes", "forward_kv_cache_bytes", "backward_weight_bytes")
+BACKWARD = ("backward_tensor_core_flops", "backward_cuda_core_flops", "backward_io_bytes")
 
 
 @frozen(kw_only=True)
@@ -38,6 +50,8 @@ class Row:
         The aten operator that an operator launches; empty for layers.
     stocks : tuple of int
         Indices of the distinct stocks at or below it, the last state of each.
+    trains : bool
+        Whether it has a backward.
     """
 
     path: str
@@ -49,6 +63,7 @@ class Row:
     parent: int
     aten: str
     stocks: tuple[int, ...]
+    trains: bool
 
 
 @frozen(kw_only=True)
@@ -59,15 +74,38 @@ class Program:
     ----------
     rows : tuple of Row
         Parents before children.
+    phases : tuple of str
+        Paths of what runs one after the other.
     source : str
         The function as text; :func:`array_function` compiles it for numpy.
     run : callable
-        Takes a value for every symbol. Returns the calls of each row, for an operator also Tensor Core FLOPs,
-        CUDA-core FLOPs, bytes moved and seconds, and behind the rows (parameters, weight bytes, KV bytes) of
-        each stock.
+        Takes a value for every symbol. Returns one tuple for each row: see ``EACH`` for all rows and ``OPERATOR``
+        for what an operator has besides. Behind the rows stands one for each stock, see ``STOCK``, and behind those
+        the lower bound of each phase in seconds.
     """
 
     rows: tuple[Row, ...]
+    phases: tuple[str, ...]
+    source: str
+    run: Callable[[Mapping[str, Any]], Sequence[tuple[Any, ...]]]
+
+
+@frozen(kw_only=True)
+class BackwardProgram:
+    """The training step of the same rows, and the function that gives its numbers.
+
+    Attributes
+    ----------
+    saved : tuple of tuple of int
+        For each row, indices of the storages that it or what is below it saves.
+    source : str
+        The function as text.
+    run : callable
+        Takes a value for every symbol. Returns for each row what ``BACKWARD`` says, nothing for a layer, and behind
+        the rows the bytes of each storage.
+    """
+
+    saved: tuple[tuple[int, ...], ...]
     source: str
     run: Callable[[Mapping[str, Any]], Sequence[tuple[Any, ...]]]
 
@@ -92,14 +130,65 @@ def load_program(definition: Definition, slots: Mapping[str, str]) -> Program:
     UserError
         If a formula file is wrong.
     """
-    key = _key(definition, slots)
+
+    def build() -> dict[str, Any]:
+        from dsocr_symbolic.program_builder import build_forward
+
+        rows, source = build_forward(definition, slots)
+        return {"rows": rows, "phases": definition.phases, "source": source}
+
+    def read(content: Mapping[str, Any]) -> Program:
+        rows = tuple(Row(**{**row, "stocks": tuple(row["stocks"])}) for row in content["rows"])
+        source = content["source"]
+        return Program(rows=rows, phases=tuple(content["phases"]), source=source, run=_compile(source))
+
+    return _cached(_key(definition, slots), build, read)
+
+
+def load_backward(definition: Definition, slots: Mapping[str, str]) -> BackwardProgram:
+    """Return the compiled training step of a model, from the cache where it is good, else built anew.
+
+    Parameters
+    ----------
+    definition, slots
+        As in :func:`load_program`.
+
+    Returns
+    -------
+    BackwardProgram
+        Ready to run; kept apart, for most questions do not ask for it.
+
+    Raises
+    ------
+    UserError
+        If a formula file is wrong.
+    """
+
+    def build() -> dict[str, Any]:
+        from dsocr_symbolic.program_builder import build_backward
+
+        saved, source = build_backward(definition, slots)
+        return {"saved": saved, "source": source}
+
+    def read(content: Mapping[str, Any]) -> BackwardProgram:
+        source = content["source"]
+        return BackwardProgram(
+            saved=tuple(tuple(each) for each in content["saved"]), source=source, run=_compile(source)
+        )
+
+    return _cached(f"{_key(definition, slots)}-backward", build, read)
+
+
+def _cached(key: str, build: Callable[[], dict[str, Any]], read: Callable[[Mapping[str, Any]], P]) -> P:
+    """Read a program from the cache, or build it and put it there."""
     path = cache_folder() / f"{key}.json"
-    program = _from_cache(path, key)
-    if program is None:
-        rows, source = _build(definition, slots)
-        program = Program(rows=tuple(Row(**row) for row in rows), source=source, run=_compile(source))
-        _to_cache(path, key, {"rows": rows, "source": source})
-    return program
+    content = _from_cache(path, key)
+    if content is not None:
+        with contextlib.suppress(ValueError, KeyError, TypeError, SyntaxError):
+            return read(content)
+    content = build()
+    _to_cache(path, key, content)
+    return read(content)
 
 
 def _key(definition: Definition, slots: Mapping[str, str]) -> str:
@@ -107,7 +196,7 @@ def _key(definition: Definition, slots: Mapping[str, str]) -> str:
     digest = hashlib.sha256(dsocr_symbolic.__version__.encode())
     files = [*sorted(PACKAGE.glob("*.py")), *data_files("formulas/operators").values()]
     files += [*data_files("formulas/layers").values(), *data_files("formulas/time").values()]
-    files += [data_folders("formulas")[-1] / "conventions.yaml"]
+    files += [data_folders("formulas")[-1] / name for name in ("conventions.yaml", "machine.yaml")]
     for path in [*files, Path(definition.file)]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     stages = [(call.name, call.use) for call in definition.stages]
@@ -115,17 +204,12 @@ def _key(definition: Definition, slots: Mapping[str, str]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _from_cache(path: Path, key: str) -> Program | None:
-    """Return the cached program, or None if it is absent, damaged or not ours."""
+def _from_cache(path: Path, key: str) -> Any:
+    """Return what is cached, or None if it is absent, damaged or not ours."""
     try:
         header, _, body = path.read_text(encoding="utf-8").partition("\n")
-        if header != _header(key, body):
-            return None
-        content = json.loads(body)
-        rows = tuple(Row(**{**row, "stocks": tuple(row["stocks"])}) for row in content["rows"])
-        source = content["source"]
-        return Program(rows=rows, source=source, run=_compile(source))
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError):
+        return json.loads(body) if header == _header(key, body) else None
+    except (OSError, ValueError):
         return None
 
 
@@ -178,74 +262,3 @@ def _compile(source: str, algebra: ModuleType = arithmetic) -> Callable[[Mapping
     exec(compile(source, "<program>", "exec"), scope)  # noqa: S102 - every token was checked above
     run: Callable[[Mapping[str, Any]], Sequence[tuple[Any, ...]]] = scope["run"]
     return run
-
-
-def _build(definition: Definition, slots: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
-    """Build rows and source from the formulas; sympy is imported only here."""
-    import sympy
-
-    from dsocr_symbolic.definition_file import load_time
-    from dsocr_symbolic.flows import operator_flow, total_calls
-    from dsocr_symbolic.source import function_source
-    from dsocr_symbolic.tree import Node
-    from dsocr_symbolic.tree_builder import model_tree
-
-    time = load_time()
-    rows: list[dict[str, Any]] = []
-    outputs: list[tuple[Any, ...]] = []
-    stocks: list[Any] = []
-
-    def visit(node: Node, parent: int) -> dict[str, int]:
-        index = len(rows)
-        rows.append({})
-        outputs.append(_outputs(node))
-        owned: dict[str, int] = {}
-        for stock in node.stocks:
-            owned[stock.key] = len(stocks)
-            stocks.append(stock)
-        for child in node.children:
-            owned |= visit(child, index)
-        rows[index] = {
-            "path": "/".join(node.path),
-            "module": node.module if node.formula.class_name or node.stocks else None,
-            "layer": _layer_name(node.formula),
-            "class_name": node.formula.class_name,
-            "stage": node.path[0],
-            "category": node.category or None,
-            "parent": parent,
-            "aten": node.formula.aten if isinstance(node.formula, Operator) else "",
-            "stocks": tuple(owned.values()),
-        }
-        return owned
-
-    def _outputs(node: Node) -> tuple[Any, ...]:
-        if node.launch is None:
-            return (sympy.sympify(total_calls(node)),)
-        flow = operator_flow(node, time)
-        found = (flow.operator_launches, flow.tensor_core_flops, flow.cuda_core_flops, flow.io_bytes, flow.seconds)
-        return tuple(sympy.sympify(each) for each in found)
-
-    blank = {"path": "", "module": None, "layer": "", "class_name": "", "stage": "", "category": None}
-    rows.append(blank | {"parent": -1, "aten": ""})
-    outputs.append((sympy.S.One,))
-    owned: dict[str, int] = {}
-    for stage in model_tree(definition, slots):
-        owned |= visit(stage, 0)
-    rows[0]["stocks"] = tuple(owned.values())
-    _name_pure_layers(rows)
-    outputs += [(each.parameters, each.weight_bytes, each.kv_cache_bytes) for each in stocks]
-    return rows, function_source(outputs, definition.quantities)
-
-
-def _name_pure_layers(rows: list[dict[str, Any]]) -> None:
-    """Give a layer the category of its operators where they all have one."""
-    below: list[set[str]] = [{row["category"]} if row["category"] else set() for row in rows]
-    for index in range(len(rows) - 1, 0, -1):
-        below[rows[index]["parent"]] |= below[index]
-    for row, categories in zip(rows, below, strict=True):
-        row["category"] = min(categories) if len(categories) == 1 else None
-
-
-def _layer_name(formula: Formula) -> str:
-    """Return the folder and name of a formula: ``vision/attention``, ``operators/linear``."""
-    return f"{Path(formula.file).parent.name}/{formula.name}"

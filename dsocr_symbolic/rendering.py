@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dsocr_symbolic.definition_file import load_conventions, load_metrics
-from dsocr_symbolic.estimate import Line
+from dsocr_symbolic.views import Line
 from dsocr_symbolic.report import SCHEMA_VERSION
 
 Document = Mapping[str, Any]

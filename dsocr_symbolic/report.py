@@ -97,7 +97,7 @@ def _machine(definition: Definition, values: Values, gpu: Gpu) -> dict[str, Any]
     numbers = {
         name: arithmetic.whole(values.numbers[name])
         for name, quantity in definition.quantities.items()
-        if quantity.group == "time"
+        if quantity.group == "machine"
     }
     return {"title": gpu.title, **numbers, "unverified": list(values.unverified)}
 

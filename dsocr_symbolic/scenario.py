@@ -11,7 +11,7 @@ from dsocr_symbolic.definition import Definition, Workload
 from dsocr_symbolic.estimate import Estimate, estimate
 from dsocr_symbolic.hardware import Gpu, load_gpu
 from dsocr_symbolic.model import find_definition, layer_definition
-from dsocr_symbolic.program import Program, load_program
+from dsocr_symbolic.program import BackwardProgram, Program, load_backward, load_program
 from dsocr_symbolic.values import Values, choose, chosen_slots, load_workload, resolve
 
 
@@ -106,6 +106,11 @@ def scenario_program(scenario: Scenario) -> Program:
     return load_program(scenario.definition, chosen_slots(scenario.definition, scenario.options))
 
 
+def scenario_backward(scenario: Scenario) -> BackwardProgram:
+    """Return the compiled training step of a scenario."""
+    return load_backward(scenario.definition, chosen_slots(scenario.definition, scenario.options))
+
+
 def scenario_values(scenario: Scenario, settings: Mapping[str, Any] | None = None) -> Values:
     """Return the number of every symbol, with some more settings if there are."""
     return resolve(
@@ -117,15 +122,32 @@ def scenario_values(scenario: Scenario, settings: Mapping[str, Any] | None = Non
     )
 
 
-def answer(scenario: Scenario) -> Estimate:
+def answer(scenario: Scenario, *, backward: bool = True) -> Estimate:
     """Evaluate a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The question.
+    backward : bool
+        Whether the training step is asked for as well.
+
+    Returns
+    -------
+    Estimate
+        Its numbers.
 
     Raises
     ------
     UserError
         If a value is not allowed.
     """
-    return estimate(scenario_program(scenario), scenario_values(scenario))
+    return estimate(
+        scenario_program(scenario),
+        scenario_values(scenario),
+        scenario.definition.latencies,
+        scenario_backward(scenario) if backward else None,
+    )
 
 
 def default_definition(name: str | None) -> Definition:

@@ -123,6 +123,7 @@ def sum_steps(term: Any, index: sympy.Symbol, last: Any) -> Any:
     ValueError
         If the term is no polynomial in the index (a guard or a ceiling hides it).
     """
+    term = sympy.sympify(term)
     if not term.has(index):
         return term * last
     try:

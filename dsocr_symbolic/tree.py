@@ -18,11 +18,52 @@ class Steps:
 
 @frozen(kw_only=True)
 class Launch:
-    """What one launch of an operator costs: FLOPs and bytes, as expressions."""
+    """What one launch of an operator costs: FLOPs and bytes, as expressions; backward: all launches it has."""
 
     tensor_core_flops: Any
     cuda_core_flops: Any
     io_bytes: Any
+
+
+@frozen(kw_only=True, eq=False)
+class Storage:
+    """Memory that a call allocates; views and results in place share it.
+
+    Attributes
+    ----------
+    key : str
+        The path of what made it, and its name there.
+    kind : str
+        ``activation``, ``weight``, ``buffer`` or ``past``.
+    size : sympy.Expr
+        Bytes.
+    copies : sympy.Expr
+        How many of it one run of the whole makes.
+    gradient : bool
+        Whether a training step needs its gradient.
+    """
+
+    key: str
+    kind: str
+    size: Any
+    copies: Any
+    gradient: bool
+
+
+Value = tuple[tuple[Any, Storage], ...]
+"""What a name stands for: storages, each with a condition of 1 or 0, for a guard decides which one it is."""
+
+
+@frozen(kw_only=True)
+class Port:
+    """A tensor that a call takes or gives: what it is for the caller, and what stands for it inside.
+
+    They differ where a call repeats: inside is the tensor of one repeat.
+    """
+
+    name: str
+    outside: Value
+    inside: Value
 
 
 @frozen(kw_only=True)
@@ -35,12 +76,15 @@ class Stock:
         The tensor's checkpoint path; equal keys are one tensor.
     parameters, weight_bytes, kv_cache_bytes : sympy.Expr
         Elements and bytes, all copies together, at the end of the node that declares it.
+    gradient_bytes : sympy.Expr
+        Bytes of its gradient; 0 for a weight that never runs.
     """
 
     key: str
     parameters: Any
     weight_bytes: Any
     kv_cache_bytes: Any
+    gradient_bytes: Any
 
 
 @frozen(kw_only=True)
@@ -65,8 +109,24 @@ class Node:
         Of an operator.
     stocks : tuple of Stock
         Declared by this very node.
+    runs : sympy.Expr
+        1 if its own guard lets it run at all, else 0.
+    inputs, outputs : tuple of Port
+        The tensors that it takes and gives.
+    caches : Value
+        Storages that are KV cache when it returns.
+    held : Value
+        Storages that it keeps until it returns, beyond their last reader.
+    accumulated : sympy.Expr
+        Bytes of outputs that earlier repeats keep beside those of the last one.
+    required_bytes : sympy.Expr
+        Bytes of its own weights and of its KV cache that one call cannot avoid to move.
+    saved : Value
+        Storages that an operator keeps for its backward; empty in inference.
     children : tuple of Node
         In order of execution.
+    training : Node or None
+        The same call in a training step, its launch that of the backward; None where there is no backward.
     """
 
     path: tuple[str, ...]
@@ -77,7 +137,16 @@ class Node:
     steps: Steps | None
     launch: Launch | None
     stocks: tuple[Stock, ...]
+    runs: Any
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    caches: Value
+    held: Value
+    accumulated: Any
+    required_bytes: Any
+    saved: Value
     children: tuple["Node", ...]
+    training: "Node | None" = None
 
 
 def walk(nodes: tuple[Node, ...]) -> Iterator[Node]:

@@ -1,23 +1,20 @@
 """Build the model tree: calls become nodes, formulas become costs in an algebra."""
 
-from collections.abc import Iterable, Mapping
-from functools import reduce
-from operator import mul
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from dsocr_symbolic import costs, dataflow
+from dsocr_symbolic.costs import Scope
+from dsocr_symbolic.dataflow import Names
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.expression import Expression, evaluate
-from dsocr_symbolic.formula import Binding, Call, Formula, Layer, Operator, Tensor
+from dsocr_symbolic.expression import Expression
+from dsocr_symbolic.formula import Binding, Call, Formula, Layer, Operator
 from dsocr_symbolic.library import Library, fit_symbols, load_library
-from dsocr_symbolic.tree import Launch, Node, Steps, Stock
-
-Scope = Mapping[str, Any]
-READS = ("input", "inplace", "weight")
-WRITES = ("output", "inplace")
+from dsocr_symbolic.tree import Launch, Node, Port, Steps, Stock, Value
 
 
 @frozen(kw_only=True)
@@ -35,7 +32,13 @@ class _Place:
 
 
 def build_tree(
-    library: Library, calls: tuple[Call, ...], scope: Scope, chosen: Mapping[str, str], algebra: ModuleType
+    library: Library,
+    calls: tuple[Call, ...],
+    scope: Scope,
+    chosen: Mapping[str, str],
+    algebra: ModuleType,
+    *,
+    training: bool = False,
 ) -> tuple[Node, ...]:
     """Build the tree below a list of calls.
 
@@ -51,6 +54,8 @@ def build_tree(
         Formulas that the choices put into slots; a caller's own filling comes first.
     algebra : module
         :mod:`~dsocr_symbolic.symbolic` for expressions, :mod:`~dsocr_symbolic.arithmetic` for numbers.
+    training : bool
+        Whether it is a training step: launches are then those of the backward.
 
     Returns
     -------
@@ -62,13 +67,14 @@ def build_tree(
     UserError
         If a call does not fit its callee, or a guard hides a step.
     """
-    builder = _Builder(library, dict(scope), chosen, algebra)
+    scope = {**scope, "training": algebra.number(int(training))}
+    builder = _Builder(library, scope, chosen, algebra, training=training)
     one = algebra.number(1)
     root = _Place(path=(), module="", category="", calls=one, copies=one, steps=None, slots={}, own_slots={})
-    return builder.place_all(calls, scope, root)[0]
+    return builder.place_all(calls, scope, root, {})[0]
 
 
-def model_tree(definition: Definition, slots: Mapping[str, str]) -> tuple[Node, ...]:
+def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bool = True) -> tuple[Node, ...]:
     """Build the tree of a model.
 
     Parameters
@@ -77,11 +83,13 @@ def model_tree(definition: Definition, slots: Mapping[str, str]) -> tuple[Node, 
         The model.
     slots : mapping of str to str
         Formulas that the choices put into slots.
+    training : bool
+        Whether to put the training step of each call beside it.
 
     Returns
     -------
     tuple of Node
-        One per stage.
+        One per stage, with its training step where it has one: what repeats over steps has none.
 
     Raises
     ------
@@ -91,32 +99,47 @@ def model_tree(definition: Definition, slots: Mapping[str, str]) -> tuple[Node, 
     from dsocr_symbolic import symbolic
 
     scope = {name: symbolic.symbol(name) for name in definition.quantities}
-    return build_tree(load_library(), definition.stages, scope, slots, symbolic)
+    library = load_library()
+    forward = build_tree(library, definition.stages, scope, slots, symbolic)
+    if not training:
+        return forward
+    once = tuple(call for call in definition.stages if call.repeat.index is None)
+    backward = {node.path: node for node in build_tree(library, once, scope, slots, symbolic, training=True)}
+    return tuple(_paired(node, backward[node.path]) if node.path in backward else node for node in forward)
+
+
+def _paired(forward: Node, backward: Node) -> Node:
+    """Put the training step of every call beside it."""
+    pairs = zip(forward.children, backward.children, strict=True)
+    return evolve(forward, training=backward, children=tuple(_paired(*pair) for pair in pairs))
 
 
 class _Builder:
     """One walk over the calls; costs of equal operators are computed once."""
 
-    def __init__(self, library: Library, scope: Scope, chosen: Mapping[str, str], algebra: ModuleType) -> None:
+    def __init__(
+        self, library: Library, scope: Scope, chosen: Mapping[str, str], algebra: ModuleType, *, training: bool
+    ) -> None:
         self.m_library = library
         self.m_algebra = algebra
         self.m_scope = scope
         self.m_chosen = chosen
+        self.m_training = training
         self.m_launches: dict[tuple[Any, ...], Launch] = {}
 
     def place_all(
-        self, calls: tuple[Call, ...], scope: Scope, parent: _Place
-    ) -> tuple[tuple[Node, ...], tuple[Stock, ...]]:
-        """Return the nodes of calls, and the stocks that inline calls leave to their parent."""
+        self, calls: tuple[Call, ...], scope: Scope, parent: _Place, names: Names
+    ) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
+        """Return the nodes of calls, and the inline ones: their children stand among the nodes in their place."""
         nodes: list[Node] = []
-        stocks: list[Stock] = []
+        inline: list[Node] = []
         for call in calls:
-            node = self.place(call, scope, parent)
-            nodes += node.children if call.inline else [node]
-            stocks += node.stocks if call.inline else []
-        return tuple(nodes), tuple(stocks)
+            node = self.place(call, scope, parent, names)
+            nodes += _spliced(node) if call.inline else [node]
+            inline += [node] if call.inline else []
+        return tuple(nodes), tuple(inline)
 
-    def place(self, call: Call, scope: Scope, parent: _Place) -> Node:
+    def place(self, call: Call, scope: Scope, parent: _Place, names: Names) -> Node:
         """Return the node of a call."""
         binding, binding_scope = self._bound(call, scope, parent)
         formula = self.m_library.formulas.get(binding.use)
@@ -133,11 +156,12 @@ class _Builder:
         given |= {name: self._value(each, binding_scope) for name, each in binding.given.items()}
         inner = self._scope(formula, given)
         guard = 1 if call.when is None else self._value(call.when, scope)
+        repeats = self._value(call.repeat.calls, scope)
         place = _Place(
             path=parent.path if call.inline else (*parent.path, call.name),
             module=_module(call, parent.module),
             category=call.category or (formula.category if isinstance(formula, Layer) else "") or parent.category,
-            calls=parent.calls * guard * self._value(call.repeat.calls, scope),
+            calls=parent.calls * guard * repeats,
             copies=parent.copies * self._value(call.repeat.copies, scope),
             steps=steps or parent.steps,
             slots={name: (filling, scope) for name, filling in call.slots.items()},
@@ -146,8 +170,12 @@ class _Builder:
         if place.steps is not None and _depends(place.calls, place.steps):
             index = place.steps.index
             raise UserError(f"{where}: a guard or a count depends on the step {index}; pass a 0|1 instead")
-        lines = formula.calls if isinstance(formula, Layer) else ()
-        children, inherited = self.place_all(lines, inner, place)
+        times = parent.calls * repeats
+        ports = dataflow.fed(call, formula, names, where, (parent.calls, times), inner, self.m_algebra)
+        children, inline, inside = self._inside(formula, inner, place, ports, times)
+        results = dataflow.handed_out(call, formula, inside, where, (parent.calls, repeats))
+        dataflow.bind(call, results, guard, names)
+        launch, saved = self._launch(formula, given, inner, ports, inside)
         return Node(
             path=place.path,
             formula=formula,
@@ -155,10 +183,31 @@ class _Builder:
             category=(place.category or formula.category) if isinstance(formula, Operator) else "",
             calls=place.calls,
             steps=place.steps,
-            launch=self._launch(formula, given, inner) if isinstance(formula, Operator) else None,
-            stocks=(*self._stocks(formula, inner, place), *inherited),
+            launch=launch,
+            stocks=(*self._stocks(formula, inner, place), *(stock for each in inline for stock in each.stocks)),
+            runs=guard if call.repeat.calls.text == "1" else guard * self.m_algebra.positive(repeats),
+            inputs=ports,
+            outputs=results,
+            caches=dataflow.joined([_caches(formula, inside), *(each.caches for each in inline)]),
+            held=dataflow.joined([_held(formula, inside), *(each.held for each in inline)]),
+            accumulated=_accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
+            required_bytes=self._required(formula, inner) + sum(each.required_bytes for each in inline),
+            saved=saved,
             children=children,
         )
+
+    def _inside(
+        self, formula: Formula, inner: Scope, place: _Place, ports: tuple[Port, ...], times: Any
+    ) -> tuple[tuple[Node, ...], tuple[Node, ...], Names]:
+        """Return the nodes inside a call, the inline ones, and what stands for its tensors in the end."""
+        key = "/".join(place.path)
+        if isinstance(formula, Operator):
+            return (), (), dataflow.made(formula, ports, key, times, inner, self.m_algebra)
+        assert isinstance(formula, Layer)  # noqa: S101 - a formula is an operator or a layer
+        names = dataflow.of_layer(formula, key, times, inner, self.m_algebra)
+        names |= {port.name: port.inside for port in ports}
+        children, inline = self.place_all(formula.calls, inner, place, names)
+        return children, inline, names
 
     def _bound(self, call: Call, scope: Scope, parent: _Place) -> tuple[Binding, Scope]:
         """Resolve a slot: the caller's filling, else the choice's, else the layer's own."""
@@ -184,41 +233,51 @@ class _Builder:
             return None
         return Steps(index=self.m_algebra.symbol(call.repeat.index), last=self._value(call.repeat.last, scope))
 
-    def _launch(self, operator: Operator, given: Scope, inner: Scope) -> Launch:
-        key = (operator.name, *given.items())
+    def _launch(
+        self, formula: Formula, given: Scope, inner: Scope, ports: tuple[Port, ...], inside: Names
+    ) -> tuple[Launch | None, Value]:
+        """Return an operator's launch, or in training its backward and the storages saved for it."""
+        if not isinstance(formula, Operator):
+            return None, ()
+        values = {port.name: port.inside for port in ports}
+        needed = frozenset(name for name, value in values.items() if dataflow.needs_gradient(value))
+        needed |= {name for name, each in formula.tensors.items() if each.role == "weight" and each.runs}
+        key = (formula.name, needed if self.m_training else None, *given.items())
+        running = costs.running_gradients(formula, needed) if self.m_training else []
         if key not in self.m_launches:
-            self.m_launches[key] = Launch(
-                tensor_core_flops=self._value(operator.tensor_core_flops, inner),
-                cuda_core_flops=self._value(operator.cuda_core_flops, inner),
-                io_bytes=sum(self._moved(tensor, inner) for tensor in operator.tensors.values()),
+            self.m_launches[key] = (
+                costs.backward_launch(formula, running, needed, inner, self.m_algebra)
+                if self.m_training
+                else costs.forward_launch(formula, inner, self.m_algebra)
             )
-        return self.m_launches[key]
+        saved = [
+            dataflow.under(1 if each.when is None else self._value(each.when, inner), value)
+            for each in running
+            for name in each.reads
+            for value in [values.get(name) or inside.get(name, ())]
+        ]
+        return self.m_launches[key], dataflow.joined(saved)
+
+    def _required(self, formula: Formula, inner: Scope) -> Any:
+        """Bytes that a call cannot avoid: its weights read once, its cache read once and appended once."""
+        found = self.m_algebra.number(0)
+        for tensor in formula.tensors.values():
+            if tensor.role == "weight" and tensor.runs:
+                found += costs.read_size(tensor, inner, self.m_algebra)
+            if tensor.role == "cache":
+                found += costs.size(tensor, inner, self.m_algebra)
+        return found
 
     def _value(self, expression: Expression, scope: Scope) -> Any:
-        try:
-            return evaluate(expression, scope, self.m_algebra)
-        except KeyError as error:
-            name = str(error.args[0])
-            raise UserError(f"{expression.text}: unknown symbol '{name}': {nearest(name, scope)}") from error
-
-    def _product(self, shape: Iterable[Expression], scope: Scope) -> Any:
-        return reduce(mul, (self._value(size, scope) for size in shape), self.m_algebra.number(1))
-
-    def _moved(self, tensor: Tensor, scope: Scope) -> Any:
-        """Bytes that one launch reads of a tensor and writes to it."""
-        elements = self.m_algebra.number(0)
-        if tensor.role in READS and tensor.runs:
-            elements += self._product(tensor.read, scope)
-        if tensor.role in WRITES:
-            elements += self._product(tensor.shape, scope)
-        return elements * self._value(tensor.dtype, scope)
+        return costs.value(expression, scope, self.m_algebra)
 
     def _stocks(self, formula: Formula, inner: Scope, place: _Place) -> tuple[Stock, ...]:
         result = []
         for name, tensor in formula.tensors.items():
             if tensor.role not in ("weight", "cache"):
                 continue
-            elements = _at_last_step(place.copies * self._product(tensor.shape, inner), place.steps)
+            elements = costs.elements(tensor.shape, inner, self.m_algebra)
+            elements = _at_last_step(place.copies * elements, place.steps)
             size = elements * self._value(tensor.dtype, inner)
             weight, zero = tensor.role == "weight", self.m_algebra.number(0)
             result.append(
@@ -227,9 +286,44 @@ class _Builder:
                     parameters=elements if weight else zero,
                     weight_bytes=size if weight else zero,
                     kv_cache_bytes=zero if weight else size,
+                    gradient_bytes=size if weight and tensor.runs else zero,
                 )
             )
         return tuple(result)
+
+
+def _spliced(node: Node) -> tuple[Node, ...]:
+    """Return the children of an inline call; what writes its results hands them to its caller."""
+    children = list(node.children)
+    for port in node.outputs:
+        inner = {storage for _, storage in port.inside}
+        for place, child in enumerate(children):
+            outputs = tuple(
+                evolve(each, outside=dataflow.joined([each.outside, port.outside]))
+                if inner & {storage for _, storage in each.outside}
+                else each
+                for each in child.outputs
+            )
+            children[place] = evolve(child, outputs=outputs)
+    return tuple(children)
+
+
+def _caches(formula: Formula, inside: Names) -> Value:
+    return dataflow.joined(inside.get(name, ()) for name, each in formula.tensors.items() if each.role == "cache")
+
+
+def _held(formula: Formula, inside: Names) -> Value:
+    return dataflow.joined(inside[name] for name in sorted(formula.holds)) if isinstance(formula, Layer) else ()
+
+
+def _accumulated(ports: tuple[Port, ...]) -> Any:
+    """Bytes that all repeats write together, less those of one."""
+    return sum(
+        sum(condition * storage.size for condition, storage in port.outside)
+        - sum(condition * storage.size for condition, storage in port.inside)
+        for port in ports
+        if port.outside is not port.inside
+    )
 
 
 def _module(call: Call, parent: str) -> str:

@@ -177,12 +177,12 @@ def resolve(
     unverified = []
     overridden = {}
     for name, quantity in _in_order(definition):
-        machine = peaks.get(name, quantity.gpu)
+        machine = _machine_key(gpu, (peaks[name],) if name in peaks else quantity.gpu)
         if name in settings:
             numbers[name] = settings[name]
         elif name in bound:
             numbers[name] = bound[name]
-        elif machine:
+        elif machine in gpu.numbers or (machine and not quantity.optional):
             numbers[name] = float(_machine_number(gpu, machine))
             unverified += [machine] if gpu.numbers[machine].unverified else []
         else:
@@ -209,6 +209,11 @@ def _finite(name: str, quantity: Quantity, numbers: Mapping[str, Any]) -> Any:
     return arithmetic.whole(value)
 
 
+def _machine_key(gpu: Gpu, keys: tuple[str, ...]) -> str:
+    """Return the first number that a GPU has; the last one if it has none."""
+    return next((key for key in keys if key in gpu.numbers), keys[-1] if keys else "")
+
+
 def _machine_number(gpu: Gpu, machine: str) -> Any:
     if machine not in gpu.numbers:
         raise UserError(f"{gpu.name}: the GPU file gives no {machine}; choose another dtype or GPU, or add the number")
@@ -228,7 +233,7 @@ def _check_setting(definition: Definition, name: str, value: Any) -> None:
         raise UserError(f"{name}: the value is larger than {_LARGEST:.0e} ({quantity.meaning})")
     if not quantity.real and not isinstance(value, int):
         raise UserError(f"{name}: {value} is not a whole number ({quantity.meaning})")
-    if quantity.group == "time" and value <= 0:
+    if quantity.group == "machine" and value <= 0 and not quantity.zero:
         raise UserError(f"{name}: {value} is not greater than 0 ({quantity.meaning})")
     if value < quantity.least:
         raise UserError(f"{name}: {value} is less than {quantity.least} ({quantity.meaning})")

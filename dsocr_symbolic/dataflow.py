@@ -1,0 +1,181 @@
+"""Follow tensors through calls: which storage stands behind a name, and under which condition."""
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from types import ModuleType
+from typing import Any
+
+from dsocr_symbolic.costs import Scope, owns, size
+from dsocr_symbolic.formula import Call, Formula, Layer, Operator, Tensor, inputs, outputs
+from dsocr_symbolic.tree import Port, Storage, Value
+
+Names = MutableMapping[str, Value]
+_WHOLE = ("int64", "bool")
+
+
+def certain(storage: Storage) -> Value:
+    """Return the value of a name that stands for one storage whatever the guards."""
+    return ((1, storage),)
+
+
+def joined(values: Iterable[Value]) -> Value:
+    """Put values together; a storage that stands in several of them stands once for each condition."""
+    return tuple(dict.fromkeys(part for value in values for part in value))
+
+
+def under(guard: Any, value: Value) -> Value:
+    """Put a value under one more condition."""
+    found = ((guard * condition, storage) for condition, storage in value)
+    return tuple((condition, storage) for condition, storage in found if condition != 0)
+
+
+def declared(tensor: Tensor, key: str, copies: Any, scope: Scope, algebra: ModuleType) -> Storage:
+    """Make the storage of a tensor that a formula declares."""
+    kind = tensor.role if tensor.role in ("weight", "buffer", "past") else "activation"
+    return Storage(
+        key=key,
+        kind=kind,
+        size=size(tensor, scope, algebra),
+        copies=copies,
+        gradient=tensor.gradient and tensor.runs and kind in ("weight", "activation") and not is_whole(tensor),
+    )
+
+
+def is_whole(tensor: Tensor) -> bool:
+    """Say whether a tensor holds whole numbers or truths, which have no gradient."""
+    return tensor.dtype.text in _WHOLE
+
+
+def is_chained(call: Call) -> bool:
+    """Say whether each repeat of a call reads what the one before it wrote."""
+    return call.repeat.calls is call.repeat.copies and call.repeat.copies.text != "1"
+
+
+def is_spread(call: Call) -> bool:
+    """Say whether a call repeats over parts of what it reads, and its results add up."""
+    return call.repeat.calls is not call.repeat.copies and call.repeat.calls.text != "1"
+
+
+def fed(
+    call: Call, formula: Formula, names: Names, key: str, calls: tuple[Any, Any], scope: Scope, algebra: ModuleType
+) -> tuple[Port, ...]:
+    """Hand a callee its inputs.
+
+    Parameters
+    ----------
+    call : Call
+        The call.
+    formula : Formula
+        What it calls.
+    names : mutable mapping of str to Value
+        What the caller knows; a name that the whole network leaves open becomes an input of its own.
+    key : str
+        The callee's path.
+    calls : (value, value)
+        Calls of the caller and of the callee.
+    scope, algebra
+        The callee's symbols.
+
+    Returns
+    -------
+    tuple of Port
+        In the order of the callee's inputs.
+    """
+    ports = []
+    for name, sources in zip(inputs(formula), call.reads, strict=True):
+        tensor = formula.tensors[name]
+        for source in sources:
+            if source not in names:
+                names[source] = certain(declared(tensor, source, calls[0], scope, algebra))
+        outside = joined(names[source] for source in sources)
+        inside = outside
+        if is_chained(call) and not ports:
+            link = declared(tensor, f"{key}:{name}", calls[1], scope, algebra)
+            inside = certain(_with_gradient(link, gradient=needs_gradient(outside)))
+        ports.append(Port(name=name, outside=outside, inside=inside))
+    return tuple(ports)
+
+
+def made(operator: Operator, ports: Iterable[Port], key: str, calls: Any, scope: Scope, algebra: ModuleType) -> Names:
+    """Return what an operator writes: new storages, or the input's where it works in place."""
+    ports = list(ports)
+    inside = {port.name: port.inside for port in ports}
+    differentiable = operator.backward is not None
+    gradient = differentiable and (owns(operator) or any(needs_gradient(port.inside) for port in ports))
+    found: Names = {}
+    for name in outputs(operator):
+        tensor = operator.tensors[name]
+        if tensor.role == "inplace":
+            found[name] = inside[name]
+            continue
+        storage = declared(tensor, f"{key}:{name}", calls, scope, algebra)
+        found[name] = certain(_with_gradient(storage, gradient=gradient and storage.gradient))
+    return found
+
+
+def handed_out(call: Call, formula: Formula, inside: Mapping[str, Value], key: str, calls: tuple[Any, Any]) -> tuple[Port, ...]:
+    """Return what a callee gives, as its caller sees it.
+
+    Parameters
+    ----------
+    call : Call
+        The call.
+    formula : Formula
+        What it calls.
+    inside : mapping of str to Value
+        What stands for the callee's outputs inside.
+    key : str
+        The callee's path.
+    calls : (value, value)
+        Calls of the caller, and repeats of the callee within one of them.
+
+    Returns
+    -------
+    tuple of Port
+        In the order of the callee's outputs.
+    """
+    ports = []
+    for name in outputs(formula):
+        value = inside.get(name, ())
+        outside = value
+        in_place = formula.tensors[name].role == "inplace"
+        if (is_chained(call) or is_spread(call)) and value and not in_place:
+            one = sum(condition * storage.size for condition, storage in value)
+            whole = Storage(
+                key=f"{key}:{name}.all",
+                kind="activation",
+                size=one * calls[1] if is_spread(call) else one,
+                copies=calls[0],
+                gradient=needs_gradient(value),
+            )
+            outside = certain(whole)
+        ports.append(Port(name=name, outside=outside, inside=value))
+    return tuple(ports)
+
+
+def bind(call: Call, ports: Iterable[Port], guard: Any, names: Names) -> None:
+    """Give the names that a call writes their values; a call that may not run leaves what it read in their place."""
+    for place, (name, port) in enumerate(zip(call.writes, ports, strict=False)):
+        value = under(guard, port.outside)
+        if call.when is not None and place == 0 and call.skip:
+            value = joined([value, under(1 - guard, names[call.skip])])
+        names[name] = value
+
+
+def needs_gradient(value: Value) -> bool:
+    """Say whether any storage of a value needs a gradient."""
+    return any(storage.gradient for _, storage in value)
+
+
+def of_layer(layer: Layer, key: str, calls: Any, scope: Scope, algebra: ModuleType) -> Names:
+    """Return the storages that a layer finds at hand besides its inputs: weights, buffers, the cache before it."""
+    return {
+        name: certain(declared(tensor, f"{key}:{name}", calls, scope, algebra))
+        for name, tensor in layer.tensors.items()
+        if tensor.role in ("weight", "buffer", "past")
+    }
+
+
+def _with_gradient(storage: Storage, *, gradient: bool) -> Storage:
+    from attrs import evolve
+
+    return evolve(storage, gradient=gradient)

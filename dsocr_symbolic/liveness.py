@@ -1,0 +1,141 @@
+"""Peak memory: a tensor lives from its writer to its last reader, views and results in place share it.
+
+A caller keeps what it hands in until the call returns, and what its code names longer than it reads
+(``holds``). Weights and the KV cache are no activations; a cache that is copied stands twice meanwhile.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sympy
+from attrs import frozen
+
+from dsocr_symbolic import symbolic
+from dsocr_symbolic.conditions import either, of_storages
+from dsocr_symbolic.formula import Operator
+from dsocr_symbolic.tree import Node, Storage, walk
+
+_COUNTED = ("activation", "past")
+
+
+@frozen(kw_only=True)
+class Memory:
+    """Bytes of activations around one call.
+
+    Attributes
+    ----------
+    beside : sympy.Expr
+        What its caller keeps alive meanwhile, besides what the call takes and gives.
+    own : sympy.Expr
+        What an operator itself takes and gives; 0 for a layer.
+    """
+
+    beside: Any
+    own: Any
+
+
+def memory(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Memory]:
+    """Return the memory of every call.
+
+    Parameters
+    ----------
+    stages : tuple of Node
+        The tree.
+
+    Returns
+    -------
+    mapping of path to Memory
+        Bytes; of a call that repeats over steps, those of the last one.
+    """
+    caches = of_storages(node.caches for node in walk(stages))
+    found: dict[tuple[str, ...], Memory] = {}
+    inputs = _open_inputs(stages)
+    _place(stages, inputs, inputs, caches, found)
+    return found
+
+
+def peak(node: Node, found: Mapping[tuple[str, ...], Memory]) -> Any:
+    """Return the peak of live bytes inside one call, as a tree of maxima.
+
+    Parameters
+    ----------
+    node : Node
+        The call.
+    found : mapping of path to Memory
+        Of :func:`memory`.
+
+    Returns
+    -------
+    sympy.Expr
+        Its inputs and outputs included; bytes.
+    """
+    if isinstance(node.formula, Operator):
+        return found[node.path].own
+    return highest(node.children, found)
+
+
+def highest(nodes: Iterable[Node], found: Mapping[tuple[str, ...], Memory]) -> Any:
+    """Return the largest of what lives during each of some calls, one after the other."""
+    moments = dict.fromkeys(node.runs * peak(node, found) + found[node.path].beside for node in nodes)
+    if len(moments) <= 1:
+        return next(iter(moments), 0)
+    return symbolic.maximum(*moments)
+
+
+def _open_inputs(stages: tuple[Node, ...]) -> dict[Storage, Any]:
+    """Return what the stages read and none of them wrote."""
+    written: set[Storage] = set()
+    opened: dict[Storage, Any] = {}
+    for node in stages:
+        opened |= {s: c for s, c in of_storages(port.outside for port in node.inputs).items() if s not in written}
+        written |= set(of_storages(port.outside for port in node.outputs))
+    return opened
+
+
+def _place(
+    children: tuple[Node, ...],
+    inputs: Mapping[Storage, Any],
+    kept: Mapping[Storage, Any],
+    caches: Mapping[Storage, Any],
+    found: dict[tuple[str, ...], Memory],
+) -> None:
+    """Find the memory of calls in order, given what is at hand before and what must be there behind them."""
+    takes = [of_storages(port.outside for port in child.inputs) for child in children]
+    gives = [of_storages(port.outside for port in child.outputs) for child in children]
+    born = dict.fromkeys(inputs, -1)
+    for place, given in enumerate(gives):
+        for storage in given:
+            born.setdefault(storage, place)
+    # Walking backwards, what is needed later grows by what each call takes.
+    later: dict[Storage, list[Any]] = {storage: [condition] for storage, condition in kept.items()}
+    for place in range(len(children) - 1, -1, -1):
+        child = children[place]
+        own = {s: either([takes[place].get(s, 0), gives[place].get(s, 0)]) for s in {**takes[place], **gives[place]}}
+        beside: Any = child.accumulated
+        for storage, conditions in later.items():
+            if born.get(storage, place) < place and storage.kind == "activation":
+                alive = either(conditions) * (1 - own.get(storage, 0))
+                beside += alive * _size(storage, caches)
+        found[child.path] = Memory(beside=_last(beside, child), own=_last(_own(child, caches), child))
+        for storage, condition in takes[place].items():
+            later.setdefault(storage, []).append(condition)
+        inside = of_storages(port.inside for port in child.inputs)
+        behind = of_storages([child.held, *(port.inside for port in (*child.inputs, *child.outputs))])
+        _place(child.children, inside, behind, caches, found)
+
+
+def _own(node: Node, caches: Mapping[Storage, Any]) -> Any:
+    if not isinstance(node.formula, Operator):
+        return 0
+    touched = of_storages(port.inside for port in (*node.inputs, *node.outputs))
+    return sum(condition * _size(storage, caches) for storage, condition in touched.items())
+
+
+def _size(storage: Storage, caches: Mapping[Storage, Any]) -> Any:
+    if storage.kind not in _COUNTED:
+        return 0
+    return storage.size * (1 - caches.get(storage, 0))
+
+
+def _last(value: Any, node: Node) -> Any:
+    return value if node.steps is None else sympy.sympify(value).subs(node.steps.index, node.steps.last)

@@ -1,0 +1,174 @@
+"""Build the rows and the source of a program from the tree; the only way to it from sympy."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import sympy
+
+from dsocr_symbolic.conditions import of_storages
+from dsocr_symbolic.definition import Definition, TimeFormula
+from dsocr_symbolic.definition_file import load_time
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.flows import operator_flow, over_steps, phase_seconds, total_calls
+from dsocr_symbolic.formula import Formula, Operator
+from dsocr_symbolic.fusion import boundaries
+from dsocr_symbolic.liveness import Memory, memory
+from dsocr_symbolic.source import function_source
+from dsocr_symbolic.tree import Node, Storage, walk
+from dsocr_symbolic.tree_builder import model_tree
+
+
+def build_forward(definition: Definition, slots: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
+    """Build rows and source from the formulas.
+
+    Parameters
+    ----------
+    definition : Definition
+        The model (or the layer that stands for one).
+    slots : mapping of str to str
+        Formulas that the choices put into slots.
+
+    Returns
+    -------
+    rows : list of dict
+        Attributes of :class:`~dsocr_symbolic.program.Row`.
+    source : str
+        See :func:`~dsocr_symbolic.source.function_source`.
+
+    Raises
+    ------
+    UserError
+        If a formula file is wrong.
+    """
+    stages = model_tree(definition, slots, training=False)
+    around, edges, roofline = memory(stages), boundaries(stages), load_time("roofline")
+    blank = {"path": "", "module": None, "layer": "", "class_name": "", "stage": "", "category": None}
+    rows: list[dict[str, Any]] = [blank | {"parent": -1, "aten": "", "trains": True}]
+    outputs: list[tuple[Any, ...]] = [(1, 1, 0, 0, 0)]
+    stocks: list[tuple[Any, ...]] = []
+
+    def visit(node: Node, parent: int) -> dict[str, int]:
+        index = len(rows)
+        rows.append({})
+        outputs.append(_outputs(node, around[node.path], edges.get(node.path, 0), roofline))
+        owned: dict[str, int] = {}
+        for stock in node.stocks:
+            owned[stock.key] = len(stocks)
+            stocks.append((stock.parameters, stock.weight_bytes, stock.kv_cache_bytes, stock.gradient_bytes))
+        for child in node.children:
+            owned |= visit(child, index)
+        rows[index] = {
+            "path": "/".join(node.path),
+            "module": node.module if node.formula.class_name or node.stocks else None,
+            "layer": _layer_name(node.formula),
+            "class_name": node.formula.class_name,
+            "stage": node.path[0],
+            "category": node.category or None,
+            "parent": parent,
+            "aten": node.formula.aten if isinstance(node.formula, Operator) else "",
+            "stocks": tuple(owned.values()),
+            "trains": node.steps is None,
+        }
+        return owned
+
+    owned: dict[str, int] = {}
+    for stage in stages:
+        owned |= visit(stage, 0)
+    rows[0]["stocks"] = tuple(owned.values())
+    _name_pure_layers(rows)
+    return rows, _source([*outputs, *stocks, *_phases(definition, stages, edges)], definition)
+
+
+def build_backward(definition: Definition, slots: Mapping[str, str]) -> tuple[list[tuple[int, ...]], str]:
+    """Build the training step of the same rows.
+
+    Parameters
+    ----------
+    definition, slots
+        As in :func:`build_forward`.
+
+    Returns
+    -------
+    saved : list of tuple of int
+        For each row, indices of the storages that are saved at or below it.
+    source : str
+        See :func:`~dsocr_symbolic.source.function_source`.
+
+    Raises
+    ------
+    UserError
+        If a formula file is wrong.
+    """
+    stages = model_tree(definition, slots)
+    sizes = saved_storages(stages)
+    places = {storage: place for place, storage in enumerate(sizes)}
+    saved: list[tuple[int, ...]] = [tuple(places.values())]
+    outputs: list[tuple[Any, ...]] = [()]
+
+    def visit(node: Node) -> dict[int, None]:
+        index = len(outputs)
+        saved.append(())
+        flow = operator_flow(node.training, None) if node.training and node.launch else None
+        outputs.append((flow.tensor_core_flops, flow.cuda_core_flops, flow.io_bytes) if flow else ())
+        kept = node.training.saved if node.training else ()
+        found = dict.fromkeys(places[storage] for _, storage in kept if storage in places)
+        for child in node.children:
+            found |= visit(child)
+        saved[index] = tuple(found)
+        return found
+
+    for stage in stages:
+        visit(stage)
+    return saved, _source([*outputs, *((size,) for size in sizes.values())], definition)
+
+
+def _source(outputs: Iterable[Iterable[Any]], definition: Definition) -> str:
+    exact = [tuple(sympy.sympify(each) for each in row) for row in outputs]
+    return function_source(exact, definition.quantities)
+
+
+def _outputs(node: Node, around: Memory, edge: Any, roofline: TimeFormula) -> tuple[Any, ...]:
+    """Return what a row gives, in the order of ``program.EACH`` and ``program.OPERATOR``."""
+    calls, required = total_calls(node), over_steps(node, node.required_bytes)
+    each = (calls, node.runs, around.beside, over_steps(node, edge), required)
+    if node.launch is None:
+        return each
+    flow = operator_flow(node, roofline)
+    moved = (flow.tensor_core_flops, flow.cuda_core_flops, flow.io_bytes)
+    return (*each, around.own, flow.operator_launches, *moved, flow.seconds)
+
+
+def _phases(definition: Definition, stages: tuple[Node, ...], edges: Mapping[tuple[str, ...], Any]) -> list[tuple[Any]]:
+    """Return the lower bound of each phase."""
+    bound = load_time("lower_bound")
+    nodes = {"/".join(node.path): node for node in walk(stages)}
+    for path in definition.phases:
+        if path not in nodes:
+            raise UserError(f"{definition.file}: phases: unknown node '{path}': {nearest(path, nodes)}")
+    return [(phase_seconds(nodes[path], edges, bound),) for path in definition.phases]
+
+
+def saved_storages(stages: tuple[Node, ...]) -> dict[Storage, Any]:
+    """Return the bytes of every storage that a training step saves, weights left out, over all calls."""
+    backward = [node.training for node in walk(stages) if node.training is not None]
+    conditions = of_storages(node.saved for node in backward)
+    return {
+        storage: condition * storage.size * storage.copies
+        for storage, condition in conditions.items()
+        if storage.kind != "weight"
+    }
+
+
+def _name_pure_layers(rows: list[dict[str, Any]]) -> None:
+    """Give a layer the category of its operators where they all have one."""
+    below: list[set[str]] = [{row["category"]} if row["category"] else set() for row in rows]
+    for index in range(len(rows) - 1, 0, -1):
+        below[rows[index]["parent"]] |= below[index]
+    for row, categories in zip(rows, below, strict=True):
+        row["category"] = min(categories) if len(categories) == 1 else None
+
+
+def _layer_name(formula: Formula) -> str:
+    """Return the folder and name of a formula: ``vision/attention``, ``operators/linear``."""
+    return f"{Path(formula.file).parent.name}/{formula.name}"
