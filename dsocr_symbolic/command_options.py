@@ -10,6 +10,8 @@ from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.scenario import Scenario, make_scenario
 
+_MOST_GIB = 1e6
+
 
 def model_option() -> click.Option:
     """Offer the network."""
@@ -25,6 +27,7 @@ def question_options(definition: Definition) -> list[click.Parameter]:
         click.Option(["--config"], metavar="FILE", type=click.Path(path_type=Path), help="Sizes from a config.json."),
         click.Option(["--layer"], metavar="NAME", help="Evaluate one layer alone."),
         click.Option(["--gpu"], metavar="NAME|FILE", help=f"Machine; {definition.default_gpu} by default."),
+        click.Option(["--reserve"], metavar="GIB", type=float, help="Memory kept free; 1 GiB by default."),
         click.Option(["--allow-any-grid"], is_flag=True, help="Let crop grids be what the network never cuts."),
     ]
     for name, choice in definition.choices.items():
@@ -40,12 +43,23 @@ def asked_scenario(definition: Definition, given: dict[str, Any]) -> Scenario:
         definition=definition,
         layer=given["layer"],
         workload=given["workload"],
-        settings=read_settings(given["settings"]),
+        settings=_with_reserve(read_settings(given["settings"]), given["reserve"]),
         choices=choices,
         gpu=given["gpu"],
         config=given["config"],
         waived=frozenset({"allow_any_grid"} if given["allow_any_grid"] else ()),
     )
+
+
+def _with_reserve(settings: dict[str, Any], gibibytes: float | None) -> dict[str, Any]:
+    """Put the reserve among the settings, in bytes."""
+    if gibibytes is None:
+        return settings
+    if "reserve" in settings:
+        raise UserError("--reserve and --set reserve: give one of them")
+    if not 0 <= gibibytes < _MOST_GIB:
+        raise UserError(f"--reserve {gibibytes:g}: expected GiB from 0 to {_MOST_GIB:g}")
+    return settings | {"reserve": round(gibibytes * 2**30)}
 
 
 def _choice_key(name: str) -> str:

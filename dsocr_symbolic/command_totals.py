@@ -12,7 +12,11 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.scenario import Scenario
 
 FORMATS = ("text", "json", "yaml", "csv", "markdown")
+TRAFFIC = ("eager", "fused")
 VIEWS = ("total", "stage", "category", "layer", "operator")
+
+
+_TRAFFIC = "Bytes of every launched operator, or what a perfect compiler must still move; eager by default."
 
 
 def totals_command(definition: Definition) -> click.Command:
@@ -22,6 +26,7 @@ def totals_command(definition: Definition) -> click.Command:
         click.Option(["--document"], metavar="PATH", multiple=True, help="Images, PDFs and folders; a bill per page."),
         click.Option(["--dpi"], type=float, default=144.0, help="Pixels per inch of PDF pages; 144 by default."),
         click.Option(["--by"], type=click.Choice(VIEWS), default="stage", help="Rows; stage by default."),
+        click.Option(["--traffic"], type=click.Choice(TRAFFIC), default="eager", help=_TRAFFIC),
         click.Option(["--closed-form"], is_flag=True, help="Print totals as formulas of few symbols."),
         click.Option(["--keep"], metavar="SYMBOL", multiple=True, help="Leave one more symbol free in closed forms."),
         click.Option(["--format"], type=click.Choice(FORMATS), default="text", help="Output; text by default."),
@@ -37,7 +42,9 @@ def totals_command(definition: Definition) -> click.Command:
 
 def _totals(definition: Definition, given: dict[str, Any]) -> int:
     from dsocr_symbolic.bill import make_bill, page_rows
+    from dsocr_symbolic.capacity import fit
     from dsocr_symbolic.documents import read_pages
+    from dsocr_symbolic.estimate import with_fused_traffic
     from dsocr_symbolic.rendering import unreadable
     from dsocr_symbolic.report import totals_document
     from dsocr_symbolic.scenario import answer
@@ -56,6 +63,8 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
     if result is None:
         click.echo(unreadable(rows or [], given["format"]), nl=False, err=given["format"] not in ("json", "yaml"))
         return 1
+    if given["traffic"] == "fused":
+        result = with_fused_traffic(result)
     closed = _closed_forms(scenario, result.values, given) if given["closed_form"] or given["keep"] else None
     document = totals_document(
         scenario.definition,
@@ -66,6 +75,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
         operators=given["by"] == "operator",
         closed_form=closed,
         pages=rows,
+        memory=None if rows is not None else fit(scenario),
     )
     click.echo(_formatted(document, result, given["by"], given["format"]), nl=False)
     return status

@@ -1,9 +1,10 @@
 """Numbers of a model at one workload, node by node."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from dsocr_symbolic import arithmetic
 from dsocr_symbolic.definition_file import load_metrics
@@ -14,6 +15,7 @@ from dsocr_symbolic.values import Values
 
 Metrics = Mapping[str, Any]
 FLOWS = OPERATOR[1:]
+_RUNS, _BESIDE, _EDGE, _REQUIRED = (EACH.index(each) for each in ("runs", "beside", "edge_bytes", "required_bytes"))
 _OWN, _FIRST_FLOW = len(EACH), len(EACH) + 1
 
 
@@ -27,16 +29,18 @@ class NodeNumbers:
         Where it stands and what it is.
     calls : int or float
         Calls in the whole workload.
-    metrics : mapping of str to number or None
-        By name of the registry; None where a metric does not exist.
-    beside_bytes : int or float
-        Activations that its caller keeps alive while it runs.
+    found : mapping of str to number
+        The metrics that exist, as they were added up.
     """
 
     row: Row
     calls: Any
-    metrics: Metrics
-    beside_bytes: Any
+    found: Metrics
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Every metric of the registry; None where it does not exist."""
+        return complete(self.found)
 
 
 @frozen(kw_only=True)
@@ -47,6 +51,7 @@ class Estimate:
     total: Metrics
     stages: Mapping[str, Metrics]
     nodes: tuple[NodeNumbers, ...]
+    traffic: str = "eager"
 
 
 def estimate(
@@ -79,41 +84,76 @@ def estimate(
     stocks = behind[: len(behind) - len(program.phases)]
     bounds = dict(zip(program.phases, (each[0] for each in behind[len(stocks) :]), strict=True))
     flows = [list(numbers[index][_FIRST_FLOW:]) if row.aten else [0] * len(FLOWS) for index, row in enumerate(rows)]
-    required = [row_numbers[4] for row_numbers in numbers[: len(rows)]]
-    peaks = [row_numbers[_OWN] if row.aten else 0 for row, row_numbers in zip(rows, numbers, strict=False)]
+    required = [row_numbers[_REQUIRED] for row_numbers in numbers[: len(rows)]]
+    peaks = live_peaks(rows, numbers)
     for index in range(len(rows) - 1, 0, -1):
         parent = rows[index].parent
-        _, runs, beside, *_ = numbers[index]
-        peaks[parent] = max(peaks[parent], runs * peaks[index] + beside)
         required[parent] += required[index]
         _add(flows[parent], flows[index])
-    owned = [[sum(column) for column in zip(*(stocks[each] for each in row.stocks), strict=True)] for row in rows]
     found: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         metrics = dict(zip(FLOWS, flows[index], strict=True))
-        metrics |= dict(zip(STOCK, owned[index] or [0] * len(STOCK), strict=True))
+        metrics |= _stocks([stocks[each] for each in row.stocks])
         if not row.trains:
             metrics["backward_weight_bytes"] = None
-        edge = flows[index][FLOWS.index("forward_io_bytes")] if row.aten else numbers[index][3] + required[index]
-        metrics["forward_fused_io_bytes"] = edge
+        edge = numbers[index][_EDGE] + required[index]
+        metrics["forward_fused_io_bytes"] = metrics["forward_io_bytes"] if row.aten else edge
         metrics["forward_activation_bytes"] = peaks[index]
         found.append(metrics)
+    found[0]["forward_fused_io_bytes"] = sum(
+        metrics["forward_fused_io_bytes"] for row, metrics in zip(rows, found, strict=True) if row.parent == 0
+    )
     if backward is not None:
         _add_backward(rows, found, backward, values)
     _add_bounds(rows, found, bounds)
-    _add_memory(rows, found, [row_numbers[2] for row_numbers in numbers[: len(rows)]])
+    _add_memory(rows, found, numbers)
     _add_latencies(rows, found, values, latencies)
     whole, *nodes = (
-        NodeNumbers(
-            row=row,
-            calls=arithmetic.whole(numbers[index][0]),
-            metrics=complete(found[index]),
-            beside_bytes=arithmetic.whole(numbers[index][2]),
-        )
+        NodeNumbers(row=row, calls=arithmetic.whole(numbers[index][0]), found=found[index])
         for index, row in enumerate(rows)
     )
     stages = {node.row.path: node.metrics for node in nodes if node.row.parent == 0}
     return Estimate(values=values, total=whole.metrics, stages=stages, nodes=tuple(nodes))
+
+
+def live_peaks(rows: Sequence[Row], numbers: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return the peak bytes of live activations inside one call of each row.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Of a program.
+    numbers : sequence of tuple
+        What it returned.
+
+    Returns
+    -------
+    list of number
+        An operator's own tensors; of a layer the worst moment among its children.
+    """
+    peaks = [numbers[index][_OWN] if row.aten else 0 for index, row in enumerate(rows)]
+    for index in range(len(rows) - 1, 0, -1):
+        parent = rows[index].parent
+        peaks[parent] = max(peaks[parent], live_around(numbers[index], peaks[index]))
+    return peaks
+
+
+def live_around(row_numbers: Sequence[Any], peak: Any) -> Any:
+    """Return what lives at the worst moment of a call, with what its caller keeps; nothing inside if it never runs."""
+    return row_numbers[_RUNS] * peak + row_numbers[_BESIDE]
+
+
+def resident(weights: Any, cache: Any, live: Any) -> Any:
+    """Return the bytes of ``peak_memory_bytes``."""
+    formula = load_metrics()["peak_memory_bytes"].formula
+    assert formula is not None  # noqa: S101 - the registry gives it
+    scope = {"resident_weight_bytes": weights, "forward_kv_cache_bytes": cache, "live_activation_bytes": live}
+    return evaluate(formula, scope, arithmetic)
+
+
+def _stocks(owned: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    sums = [sum(column) for column in zip(*owned, strict=True)] or [0] * len(STOCK)
+    return dict(zip(STOCK, sums, strict=True))
 
 
 def _add(above: list[Any], below: Sequence[Any]) -> None:
@@ -146,19 +186,15 @@ def _add_bounds(rows: Sequence[Row], found: Sequence[dict[str, Any]], bounds: Ma
             metrics["lower_bound_s"] = sum(inside)
 
 
-def _add_memory(rows: Sequence[Row], found: Sequence[dict[str, Any]], beside: Sequence[Any]) -> None:
+def _add_memory(rows: Sequence[Row], found: Sequence[dict[str, Any]], numbers: Sequence[Sequence[Any]]) -> None:
     """Give stages and the whole what is resident at their worst moment."""
-    formula = load_metrics()["peak_memory_bytes"].formula
-    assert formula is not None  # noqa: S101 - the registry gives it
-    resident = found[0]["forward_weight_bytes"]
+    weights = found[0]["forward_weight_bytes"]
     for index, row in enumerate(rows):
         if row.parent == 0:
-            live = found[index]["forward_activation_bytes"] + beside[index]
-            scope = found[index] | {"resident_weight_bytes": resident, "live_activation_bytes": live}
-            found[index]["peak_memory_bytes"] = evaluate(formula, scope, arithmetic)
-            found[0]["peak_memory_bytes"] = max(
-                found[0].get("peak_memory_bytes", 0), found[index]["peak_memory_bytes"]
-            )
+            live = live_around(numbers[index], found[index]["forward_activation_bytes"])
+            peak = resident(weights, found[index]["forward_kv_cache_bytes"], live)
+            found[index]["peak_memory_bytes"] = peak
+            found[0]["peak_memory_bytes"] = max(found[0].get("peak_memory_bytes", 0), peak)
 
 
 def _add_latencies(
@@ -175,13 +211,19 @@ def _add_latencies(
 
 def complete(found: Metrics) -> Metrics:
     """Bring metrics into the order of the registry: ratios worked out, what does not exist None."""
-    result: dict[str, Any] = {}
-    for name, metric in load_metrics().items():
-        value = found.get(name)
-        if metric.kind == "ratio" and metric.formula is not None:
-            value = _quotient(metric.formula, found)
-        result[name] = None if value is None else arithmetic.whole(value)
+    plain, ratios = _registry()
+    result = {name: None if (value := found.get(name)) is None else arithmetic.whole(value) for name in plain}
+    for name, formula in ratios:
+        result[name] = _quotient(formula, found)
     return result
+
+
+@cache
+def _registry() -> tuple[tuple[str, ...], tuple[tuple[str, Expression], ...]]:
+    """Return the names of all metrics, and the formulas of ratios."""
+    metrics = load_metrics()
+    ratios = tuple((name, each.formula) for name, each in metrics.items() if each.kind == "ratio" and each.formula)
+    return tuple(metrics), ratios
 
 
 def _quotient(formula: Expression, found: Metrics) -> Any:
@@ -190,6 +232,17 @@ def _quotient(formula: Expression, found: Metrics) -> Any:
         return arithmetic.whole(evaluate(formula, found, arithmetic))
     except (ZeroDivisionError, KeyError, TypeError):
         return None
+
+
+def with_fused_traffic(result: Estimate) -> Estimate:
+    """Read compulsory bytes in place of those that the launched operators move; times stay as they are."""
+
+    def fused(found: Metrics) -> Metrics:
+        return {**found, "forward_io_bytes": found["forward_fused_io_bytes"]}
+
+    nodes = tuple(evolve(node, found=fused(node.found)) for node in result.nodes)
+    stages = {node.row.path: node.metrics for node in nodes if node.row.parent == 0}
+    return evolve(result, total=complete(fused(result.total)), stages=stages, nodes=nodes, traffic="fused")
 
 
 def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
@@ -211,14 +264,13 @@ def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
         NodeNumbers(
             row=node.row,
             calls=arithmetic.whole(sum(part.nodes[index].calls * count for part, count in parts)),
-            metrics=_added([(part.nodes[index].metrics, count) for part, count in parts]),
-            beside_bytes=max(part.nodes[index].beside_bytes for part, _ in parts),
+            found=_added([(part.nodes[index].found, count) for part, count in parts]),
         )
         for index, node in enumerate(first.nodes)
     )
     return Estimate(
         values=first.values,
-        total=_added([(part.total, count) for part, count in parts]),
+        total=complete(_added([(part.total, count) for part, count in parts])),
         stages={node.row.path: node.metrics for node in nodes if node.row.parent == 0},
         nodes=nodes,
     )
@@ -231,10 +283,10 @@ _LARGEST = ("stock", "peak", "memory")
 def _added(parts: Sequence[tuple[Metrics, int]]) -> Metrics:
     found: dict[str, Any] = {}
     for name, metric in load_metrics().items():
-        if any(metrics[name] is None for metrics, _ in parts):
+        if any(metrics.get(name) is None for metrics, _ in parts):
             continue
         if metric.kind in _ADDING:
             found[name] = sum(metrics[name] * count for metrics, count in parts)
         elif metric.kind in _LARGEST:
             found[name] = max(metrics[name] for metrics, _ in parts)
-    return complete(found)
+    return found

@@ -123,7 +123,7 @@ def heading(document: Document) -> str:
 
 
 def not_built() -> list[str]:
-    """Return the metrics of the registry that are null."""
+    """Return the metrics of the registry that are null everywhere."""
     return [name for name, metric in load_metrics().items() if metric.kind == "null"]
 
 
@@ -228,16 +228,66 @@ def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int 
         table.add_row(line.name, _count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
     before = [heading(document), *(f"  {line}" for note in notes(document) for line in _wrapped(note))]
     pages = _pages_table(document["pages"]) if "pages" in document else None
-    closed = _closed_form_text(document["closed_form"])
-    parts = ["\n".join(before), on_terminal(pages, width) if pages else "", on_terminal(table, width), closed, _LEGEND]
+    parts = [
+        "\n".join(before),
+        on_terminal(pages, width) if pages else "",
+        on_terminal(table, width),
+        "\n".join(line for each in [*latency_lines(document), *memory_lines(document)] for line in _wrapped(each)),
+        _closed_form_text(document["closed_form"]),
+        _LEGEND.format(traffic=_TRAFFIC[document["traffic"]]),
+    ]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
-_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: bytes that every launched
-operator reads and writes (eager). F/B: FLOPs of both kinds per byte. ops: operators launched.
-weights, KV: what distinct modules own, once. GB = 1e9 bytes. time: roofline_s, each operator at its
-slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
-time. Not built yet, null in JSON: activation and backward metrics."""
+_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: {traffic}
+F/B: FLOPs of both kinds per byte. ops: operators launched. weights, KV: what distinct modules own,
+once. GB = 1e9 bytes. time: roofline_s, each operator at its slowest resource, no overlap, every
+operand from DRAM: neither a bound nor a forecast. share: of the time. JSON, CSV and Markdown hold
+more: activations, backward, compulsory bytes."""
+_TRAFFIC = {
+    "eager": "bytes that every\nlaunched operator reads and writes (eager).",
+    "fused": "bytes that a\nperfect compiler must still move (fused); parts do not add up.",
+}
+
+
+def latency_lines(document: Document) -> list[str]:
+    """Say what the phases need at least, and what a reader of tokens waits for."""
+    total = document["total"]
+    if total["lower_bound_s"] is None:
+        return []
+    clock = document["machine"].get("highest_clock", 1)
+    at = f" at {clock / 1e6:.0f} MHz" if clock > 1 else ""
+    stages = [f"{name} {seconds(metrics['lower_bound_s'])}" for name, metrics in document["stages"].items()]
+    parts = f" ({', '.join(stages)})" if len(stages) > 1 else ""
+    lines = [f"lower bound: {seconds(total['lower_bound_s'])}{at}{parts}"]
+    for metric, name in (("ttft", "first token (ttft)"), ("tpot", "each further token (tpot)")):
+        if total[f"{metric}_s"] is not None:
+            bound = seconds(total[f"{metric}_lower_bound_s"])
+            lines.append(f"{name}: {seconds(total[f'{metric}_s'])} by roofline, at least {bound}; no host work")
+    return lines
+
+
+def memory_lines(document: Document) -> list[str]:
+    """Say whether the workload fits the machine, up to which batch, and what binds."""
+    fit = document.get("memory")
+    if fit is None:
+        return []
+    reserve = scaled(fit["reserve_bytes"], "B")
+    verdict = "fits" if fit["fits"] else "does not fit"
+    lines = [
+        f"memory: {_moment(fit['moment'])}; {verdict} {scaled(fit['capacity_bytes'], 'B')}"
+        f" (usable less {reserve} reserve; fragmentation is not modelled)"
+    ]
+    beyond = fit["beyond"]
+    if beyond is not None:
+        lines.append(f"largest batch that fits: {fit['largest_batch']}; the next one needs {_moment(beyond)}")
+    return lines
+
+
+def _moment(moment: Mapping[str, Any]) -> str:
+    parts = {"weights": "weight_bytes", "KV": "kv_cache_bytes", "activations": "activation_bytes"}
+    sizes = ", ".join(f"{name} {scaled(moment[key], 'B')}" for name, key in parts.items())
+    return f"{scaled(moment['peak_memory_bytes'], 'B')} at {moment['at']} ({sizes})"
 
 
 def _wrapped(note: str) -> list[str]:

@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from attrs import asdict
+
 from dsocr_symbolic import arithmetic
+from dsocr_symbolic.capacity import Fit
 from dsocr_symbolic.definition import Definition, Workload
-from dsocr_symbolic.definition_file import load_conventions
+from dsocr_symbolic.definition_file import load_conventions, load_metrics
 from dsocr_symbolic.estimate import Estimate, NodeNumbers
 from dsocr_symbolic.hardware import Gpu
 from dsocr_symbolic.values import Values
@@ -23,6 +26,7 @@ def totals_document(
     operators: bool = False,
     closed_form: Mapping[str, Mapping[str, str | None]] | None = None,
     pages: list[dict[str, Any]] | None = None,
+    memory: Fit | None = None,
 ) -> dict[str, Any]:
     """Lay out everything that ``dsocr totals`` says.
 
@@ -44,6 +48,8 @@ def totals_document(
         By stage and metric, if asked for.
     pages : list of dict or None
         Rows of a document, if one was read.
+    memory : Fit or None
+        The workload against the machine's memory.
 
     Returns
     -------
@@ -68,6 +74,9 @@ def totals_document(
             "statements": list(load_conventions().statements),
             "symbols": _of_groups(definition, values, ("convention", "choice")),
         },
+        "traffic": result.traffic,
+        "memory": None if memory is None else asdict(memory),
+        "null_because": {name: metric.reason for name, metric in load_metrics().items() if metric.reason},
         "total": dict(result.total),
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
         "nodes": [_node(each) for each in result.nodes if operators or each.row.class_name or not each.row.aten],
