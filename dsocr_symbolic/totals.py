@@ -1,6 +1,7 @@
 """Metrics of a node as sympy expressions, and closed forms of whole stages."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import sympy
@@ -12,7 +13,7 @@ from dsocr_symbolic.definition_file import load_metrics, load_time
 from dsocr_symbolic.expression import Expression, evaluate, names
 from dsocr_symbolic.flows import operator_flow, over_steps, phase_seconds
 from dsocr_symbolic.fusion import boundaries
-from dsocr_symbolic.liveness import highest, memory, peak
+from dsocr_symbolic.liveness import Memory, highest, memory, peak
 from dsocr_symbolic.printing import as_text
 from dsocr_symbolic.program_builder import saved_storages
 from dsocr_symbolic.tree import Node, walk
@@ -40,6 +41,11 @@ class Whole:
 
     definition: Definition
     stages: tuple[Node, ...]
+
+    @cached_property
+    def memory(self) -> Mapping[tuple[str, ...], Memory]:
+        """The memory of every call."""
+        return memory(self.stages)
 
 
 def metric_expression(nodes: tuple[Node, ...], metric: str, whole: Whole | None = None) -> Any | None:
@@ -72,8 +78,7 @@ def metric_expression(nodes: tuple[Node, ...], metric: str, whole: Whole | None 
     if whole is None:
         return None
     if known.kind == "peak":
-        found = memory(whole.stages)
-        return sympy.sympify(highest(nodes, found) if len(nodes) > 1 else peak(nodes[0], found))
+        return sympy.sympify(highest(nodes, whole.memory) if len(nodes) > 1 else peak(nodes[0], whole.memory))
     if known.kind == "bound":
         return _bound(nodes, whole)
     if known.kind == "memory" and known.formula is not None:
@@ -124,7 +129,7 @@ def _resident(nodes: tuple[Node, ...], formula: Expression, whole: Whole) -> Any
     """Return what is resident at the worst moment of stages."""
     if any(node not in whole.stages for node in nodes):
         return None
-    found = memory(whole.stages)
+    found = whole.memory
     resident = metric_expression(whole.stages, "forward_weight_bytes")
     moments = []
     for node in nodes:
