@@ -91,7 +91,7 @@ def fed(
         if is_chained(call) and not ports:
             link = declared(tensor, f"{key}:{name}", calls[1], scope, algebra)
             inside = certain(_with_gradient(link, gradient=needs_gradient(outside)))
-        ports.append(Port(name=name, outside=outside, inside=inside))
+        ports.append(Port(name=name, size=size(tensor, scope, algebra), outside=outside, inside=inside))
     return tuple(ports)
 
 
@@ -112,7 +112,15 @@ def made(operator: Operator, ports: Iterable[Port], key: str, calls: Any, scope:
     return found
 
 
-def handed_out(call: Call, formula: Formula, inside: Mapping[str, Value], key: str, calls: tuple[Any, Any]) -> tuple[Port, ...]:
+def handed_out(
+    call: Call,
+    formula: Formula,
+    inside: Mapping[str, Value],
+    key: str,
+    calls: tuple[Any, Any],
+    scope: Scope,
+    algebra: ModuleType,
+) -> tuple[Port, ...]:
     """Return what a callee gives, as its caller sees it.
 
     Parameters
@@ -127,6 +135,8 @@ def handed_out(call: Call, formula: Formula, inside: Mapping[str, Value], key: s
         The callee's path.
     calls : (value, value)
         Calls of the caller, and repeats of the callee within one of them.
+    scope, algebra
+        The callee's symbols.
 
     Returns
     -------
@@ -135,9 +145,10 @@ def handed_out(call: Call, formula: Formula, inside: Mapping[str, Value], key: s
     """
     ports = []
     for name in outputs(formula):
+        tensor = formula.tensors[name]
         value = inside.get(name, ())
         outside = value
-        in_place = formula.tensors[name].role == "inplace"
+        in_place = tensor.role == "inplace"
         if (is_chained(call) or is_spread(call)) and value and not in_place:
             one = sum(condition * storage.size for condition, storage in value)
             whole = Storage(
@@ -148,7 +159,7 @@ def handed_out(call: Call, formula: Formula, inside: Mapping[str, Value], key: s
                 gradient=needs_gradient(value),
             )
             outside = certain(whole)
-        ports.append(Port(name=name, outside=outside, inside=value))
+        ports.append(Port(name=name, size=size(tensor, scope, algebra), outside=outside, inside=value))
     return tuple(ports)
 
 

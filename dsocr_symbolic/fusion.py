@@ -42,10 +42,14 @@ def _visit(node: Node, found: dict[tuple[str, ...], Any]) -> _Touched:
         touched = [_visit(child, found) for child in node.children]
         reads = _joined(each for each, _ in touched)
         writes = _joined(each for _, each in touched)
-        given, taken = (of_storages(port.inside for port in ports) for ports in (node.inputs, node.outputs))
-        moved = sum(c * reads.get(s, 0) * s.size for s, c in given.items())
-        found[node.path] = moved + sum(c * writes.get(s, 0) * s.size for s, c in taken.items())
+        read = sum(port.size * _touches(port, reads) for port in node.inputs)
+        found[node.path] = read + sum(port.size * _touches(port, writes) for port in node.outputs)
     return _outside(node.inputs, reads, node), _outside((*node.inputs, *node.outputs), writes, node)
+
+
+def _touches(port: Port, touched: Mapping[Storage, Any]) -> Any:
+    """Say whether anything inside touches what stands behind a port."""
+    return either(condition * touched.get(storage, 0) for condition, storage in port.inside)
 
 
 def _outside(ports: Iterable[Port], touched: Mapping[Storage, Any], node: Node) -> Mapping[Storage, Any]:
@@ -56,7 +60,7 @@ def _outside(ports: Iterable[Port], touched: Mapping[Storage, Any], node: Node) 
             for _, storage in port.inside:
                 found.setdefault(storage, []).append(node.runs * touched.get(storage, 0))
             continue
-        any_inside = either(condition * touched.get(storage, 0) for condition, storage in port.inside)
+        any_inside = _touches(port, touched)
         for condition, storage in port.outside:
             found.setdefault(storage, []).append(node.runs * condition * any_inside)
             found[storage].append(node.runs * touched.get(storage, 0))

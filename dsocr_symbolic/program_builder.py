@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy
 
-from dsocr_symbolic.conditions import of_storages
+from dsocr_symbolic.conditions import Found, of_storages
 from dsocr_symbolic.definition import Definition, TimeFormula
 from dsocr_symbolic.definition_file import load_time
 from dsocr_symbolic.errors import UserError, nearest
@@ -15,7 +15,7 @@ from dsocr_symbolic.formula import Formula, Operator
 from dsocr_symbolic.fusion import boundaries
 from dsocr_symbolic.liveness import Memory, memory
 from dsocr_symbolic.source import function_source
-from dsocr_symbolic.tree import Node, Storage, walk
+from dsocr_symbolic.tree import Node, Value, walk
 from dsocr_symbolic.tree_builder import model_tree
 
 
@@ -100,27 +100,42 @@ def build_backward(definition: Definition, slots: Mapping[str, str]) -> tuple[li
     UserError
         If a formula file is wrong.
     """
-    stages = model_tree(definition, slots)
-    sizes = saved_storages(stages)
-    places = {storage: place for place, storage in enumerate(sizes)}
-    saved: list[tuple[int, ...]] = [tuple(places.values())]
-    outputs: list[tuple[Any, ...]] = [()]
+    places: dict[Any, int] = {}
+    saved: list[tuple[int, ...]] = []
+    outputs: list[tuple[Any, ...]] = []
 
-    def visit(node: Node) -> dict[int, None]:
+    def visit(nodes: tuple[Node, ...], own: Value, costs: tuple[Any, ...]) -> Found:
         index = len(outputs)
         saved.append(())
-        flow = operator_flow(node.training, None) if node.training and node.launch else None
-        outputs.append((flow.tensor_core_flops, flow.cuda_core_flops, flow.io_bytes) if flow else ())
-        kept = node.training.saved if node.training else ()
-        found = dict.fromkeys(places[storage] for _, storage in kept if storage in places)
-        for child in node.children:
-            found |= visit(child)
-        saved[index] = tuple(found)
+        outputs.append(costs)
+        below = [visit(node.children, _kept(node), _backward_costs(node)) for node in nodes]
+        found = of_storages([own, *(tuple((c, s) for s, c in each.items()) for each in below)])
+        sizes = [condition * storage.size * storage.copies for storage, condition in found.items()]
+        saved[index] = tuple(places.setdefault(each, len(places)) for each in zip(found, sizes, strict=True))
         return found
 
-    for stage in stages:
-        visit(stage)
-    return saved, _source([*outputs, *((size,) for size in sizes.values())], definition)
+    visit(model_tree(definition, slots), (), ())
+    return saved, _source([*outputs, *((size,) for _, size in places)], definition)
+
+
+def _kept(node: Node) -> Value:
+    """Return what an operator saves, weights left out: they are there anyway."""
+    saved = node.training.saved if node.training else ()
+    return tuple((condition, storage) for condition, storage in saved if storage.kind != "weight")
+
+
+def _backward_costs(node: Node) -> tuple[Any, ...]:
+    """Return what a row of the backward gives, in the order of ``program.BACKWARD``."""
+    if node.training is None or node.training.launch is None:
+        return ()
+    flow = operator_flow(node.training, None)
+    return flow.tensor_core_flops, flow.cuda_core_flops, flow.io_bytes
+
+
+def saved_bytes(nodes: tuple[Node, ...]) -> Any:
+    """Return the bytes of every storage that nodes save in a training step, weights left out, over all calls."""
+    found = of_storages(_kept(node) for node in walk(nodes))
+    return sympy.Add(*(condition * storage.size * storage.copies for storage, condition in found.items()))
 
 
 def _source(outputs: Iterable[Iterable[Any]], definition: Definition) -> str:
@@ -147,17 +162,6 @@ def _phases(definition: Definition, stages: tuple[Node, ...], edges: Mapping[tup
         if path not in nodes:
             raise UserError(f"{definition.file}: phases: unknown node '{path}': {nearest(path, nodes)}")
     return [(phase_seconds(nodes[path], edges, bound),) for path in definition.phases]
-
-
-def saved_storages(stages: tuple[Node, ...]) -> dict[Storage, Any]:
-    """Return the bytes of every storage that a training step saves, weights left out, over all calls."""
-    backward = [node.training for node in walk(stages) if node.training is not None]
-    conditions = of_storages(node.saved for node in backward)
-    return {
-        storage: condition * storage.size * storage.copies
-        for storage, condition in conditions.items()
-        if storage.kind != "weight"
-    }
 
 
 def _name_pure_layers(rows: list[dict[str, Any]]) -> None:

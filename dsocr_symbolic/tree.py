@@ -58,10 +58,12 @@ Value = tuple[tuple[Any, Storage], ...]
 class Port:
     """A tensor that a call takes or gives: what it is for the caller, and what stands for it inside.
 
-    They differ where a call repeats: inside is the tensor of one repeat.
+    They differ where a call repeats: inside is the tensor of one repeat. ``size`` is what the call declares of it, in
+    bytes: a part of the caller's tensor if that is all it reads.
     """
 
     name: str
+    size: Any
     outside: Value
     inside: Value
 

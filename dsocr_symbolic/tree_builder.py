@@ -173,7 +173,7 @@ class _Builder:
         times = parent.calls * repeats
         ports = dataflow.fed(call, formula, names, where, (parent.calls, times), inner, self.m_algebra)
         children, inline, inside = self._inside(formula, inner, place, ports, times)
-        results = dataflow.handed_out(call, formula, inside, where, (parent.calls, repeats))
+        results = dataflow.handed_out(call, formula, inside, where, (parent.calls, repeats), inner, self.m_algebra)
         dataflow.bind(call, results, guard, names)
         launch, saved = self._launch(formula, given, inner, ports, inside)
         return Node(
@@ -192,7 +192,7 @@ class _Builder:
             held=dataflow.joined([_held(formula, inside), *(each.held for each in inline)]),
             accumulated=_accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
             required_bytes=self._required(formula, inner) + sum(each.required_bytes for each in inline),
-            saved=saved,
+            saved=dataflow.under(guard, saved),
             children=children,
         )
 

@@ -18,8 +18,11 @@ from dsocr_symbolic.scenario import default_definition
 _KINDS = ("tensor_core_flops", "cuda_core_flops", "io_bytes", "arithmetic_intensity")
 _KINDS += ("weight_bytes", "activation_bytes", "kv_cache_bytes")
 REGISTRY = [f"{way}_{kind}" for way in ("forward", "backward") for kind in _KINDS]
-REGISTRY += ["parameters", "operator_launches", "roofline_s"]
-NOT_BUILT = {name for name in REGISTRY if name.startswith("backward_")} | {"forward_activation_bytes"}
+LATENCIES = {f"{name}{bound}_s" for name in ("ttft", "tpot") for bound in ("", "_lower_bound")}
+REGISTRY += ["parameters", "operator_launches", "roofline_s", "forward_fused_io_bytes", *sorted(LATENCIES)]
+REGISTRY += ["lower_bound_s", "peak_memory_bytes"]
+NOT_BUILT = {"backward_kv_cache_bytes"}
+BACKWARD = {name for name in REGISTRY if name.startswith("backward_")}
 FLOWS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
 STOCKS = ("parameters", "forward_weight_bytes", "forward_kv_cache_bytes")
 STAGES = ("vision", "projector", "prefill", "decode")
@@ -113,14 +116,24 @@ def test_stages_stand_in_order() -> None:
     assert {each["stage"] for each in document()["nodes"]} == set(STAGES)
 
 
-def test_what_is_not_built_is_null_and_nothing_else_is() -> None:
+def test_what_does_not_exist_is_null_with_a_reason_and_nothing_else_is() -> None:
     found = document("--by", "operator")
-    for metrics in metrics_of(found):
-        missing = {name for name, value in metrics.items() if value is None}
+    for place, metrics in [("", found["total"]), *found["stages"].items(), *((n["path"], n) for n in found["nodes"])]:
+        missing = {name for name in REGISTRY if metrics[name] is None}
         # Nothing moved is no ratio.
-        ratio = set() if metrics["forward_io_bytes"] else {"forward_arithmetic_intensity"}
-        assert missing == NOT_BUILT | ratio
-    assert None not in [found["total"][name] for name in REGISTRY if name not in NOT_BUILT]
+        expected = {f"{way}_arithmetic_intensity" for way in ("forward", "backward") if not metrics[f"{way}_io_bytes"]}
+        expected |= BACKWARD if place.partition("/")[0] == "decode" else NOT_BUILT
+        expected |= LATENCIES if place else set()
+        expected |= {"peak_memory_bytes"} if "/" in place else set()
+        expected |= {"lower_bound_s"} if "/" in place and place not in ("vision/crops", "vision/global") else set()
+        assert missing == expected, place
+        assert missing <= set(found["null_because"])
+
+
+def test_no_decode_step_is_no_time_per_token() -> None:
+    total = document("--set", "new_tokens=0")["total"]
+    assert (total["tpot_s"], total["tpot_lower_bound_s"]) == (None, None)
+    assert total["ttft_s"] > total["ttft_lower_bound_s"] > 0
 
 
 @pytest.mark.parametrize(
@@ -312,7 +325,7 @@ def test_stocks_count_a_module_once() -> None:
 
 @pytest.mark.parametrize("workload", ["gundam", "tiny"])
 def test_json_says_what_the_api_says(workload: str) -> None:
-    found, expected = document("--workload", workload), evaluate_model(workload)
+    found, expected = document("--workload", workload), evaluate_model(workload, backward=True)
     assert found["total"] == dict(expected.total)
     assert found["stages"] == {name: dict(metrics) for name, metrics in expected.stages.items()}
 
@@ -365,5 +378,6 @@ def test_closed_form_of_stages_and_total() -> None:
     for name, each in forms.items():
         assert set(each) == set(REGISTRY), name
         texts = {metric for metric, form in each.items() if form is not None}
-        assert texts == {*FLOWS, *STOCKS}
+        trained = set() if name == "decode" else {each for each in BACKWARD - NOT_BUILT if "intensity" not in each}
+        assert texts == {*FLOWS, *STOCKS} | trained
         assert all(isinstance(each[metric], str) for metric in texts)

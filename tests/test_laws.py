@@ -11,19 +11,12 @@ from hypothesis import strategies as st
 
 from dsocr_symbolic import symbolic
 from dsocr_symbolic.definition_file import load_conventions
-from dsocr_symbolic.estimate import (
-    Estimate,
-    by_category,
-    by_layer,
-    by_operator,
-    by_stage,
-    by_total,
-    check_sums,
-)
+from dsocr_symbolic.estimate import Estimate
 from dsocr_symbolic.model import find_definition
 from dsocr_symbolic.totals import metric_expression
 from dsocr_symbolic.tree_builder import model_tree
 from dsocr_symbolic.values import choose, chosen_slots
+from dsocr_symbolic.views import by_category, by_layer, by_operator, by_stage, by_total, check_sums
 
 TC, CUDA, IO = "forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes"
 WEIGHTS, KV, LAUNCHES = "forward_weight_bytes", "forward_kv_cache_bytes", "operator_launches"
