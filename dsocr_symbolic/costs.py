@@ -105,7 +105,9 @@ def backward_launch(
         products += guard * value(each.tensor_core_flops, scope, algebra)
         work += guard * value(each.cuda_core_flops, scope, algebra)
         read = sum(read_size(operator.tensors[name], scope, algebra) for name in each.reads)
-        written = sum(size(operator.tensors[name], scope, algebra) for name in (*result, *sorted(needed & {*each.gives})))
+        written = sum(
+            size(operator.tensors[name], scope, algebra) for name in (*result, *sorted(needed & {*each.gives}))
+        )
         moved += guard * (read + written)
     return Launch(tensor_core_flops=products, cuda_core_flops=work, io_bytes=moved)
 

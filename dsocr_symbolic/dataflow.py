@@ -1,15 +1,42 @@
 """Follow tensors through calls: which storage stands behind a name, and under which condition."""
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
+
+from attrs import evolve, frozen
 
 from dsocr_symbolic.costs import Scope, owns, size
 from dsocr_symbolic.formula import Call, Formula, Layer, Operator, Tensor, inputs, outputs
 from dsocr_symbolic.tree import Port, Storage, Value
 
-Names = MutableMapping[str, Value]
+Names = dict[str, Value]
 _WHOLE = ("int64", "bool")
+
+
+@frozen(kw_only=True)
+class Site:
+    """Where a callee stands.
+
+    Attributes
+    ----------
+    key : str
+        Its path.
+    calls : sympy.Expr
+        Calls of its caller, the callee's own guard left out.
+    repeats : sympy.Expr
+        How often it repeats in one of them.
+    scope : mapping of str to value
+        Values of its symbols.
+    algebra : module
+        Where they are from.
+    """
+
+    key: str
+    calls: Any
+    repeats: Any
+    scope: Scope
+    algebra: ModuleType
 
 
 def certain(storage: Storage) -> Value:
@@ -28,13 +55,13 @@ def under(guard: Any, value: Value) -> Value:
     return tuple((condition, storage) for condition, storage in found if condition != 0)
 
 
-def declared(tensor: Tensor, key: str, copies: Any, scope: Scope, algebra: ModuleType) -> Storage:
+def declared(tensor: Tensor, key: str, copies: Any, site: Site) -> Storage:
     """Make the storage of a tensor that a formula declares."""
     kind = tensor.role if tensor.role in ("weight", "buffer", "past") else "activation"
     return Storage(
         key=key,
         kind=kind,
-        size=size(tensor, scope, algebra),
+        size=size(tensor, site.scope, site.algebra),
         copies=copies,
         gradient=tensor.gradient and tensor.runs and kind in ("weight", "activation") and not is_whole(tensor),
     )
@@ -55,9 +82,7 @@ def is_spread(call: Call) -> bool:
     return call.repeat.calls is not call.repeat.copies and call.repeat.calls.text != "1"
 
 
-def fed(
-    call: Call, formula: Formula, names: Names, key: str, calls: tuple[Any, Any], scope: Scope, algebra: ModuleType
-) -> tuple[Port, ...]:
+def fed(call: Call, formula: Formula, names: Names, site: Site) -> tuple[Port, ...]:
     """Hand a callee its inputs.
 
     Parameters
@@ -66,36 +91,32 @@ def fed(
         The call.
     formula : Formula
         What it calls.
-    names : mutable mapping of str to Value
+    names : dict of str to Value
         What the caller knows; a name that the whole network leaves open becomes an input of its own.
-    key : str
-        The callee's path.
-    calls : (value, value)
-        Calls of the caller and of the callee.
-    scope, algebra
-        The callee's symbols.
+    site : Site
+        Where the callee stands.
 
     Returns
     -------
     tuple of Port
         In the order of the callee's inputs.
     """
-    ports = []
+    ports: list[Port] = []
     for name, sources in zip(inputs(formula), call.reads, strict=True):
         tensor = formula.tensors[name]
         for source in sources:
             if source not in names:
-                names[source] = certain(declared(tensor, source, calls[0], scope, algebra))
+                names[source] = certain(declared(tensor, source, site.calls, site))
         outside = joined(names[source] for source in sources)
         inside = outside
         if is_chained(call) and not ports:
-            link = declared(tensor, f"{key}:{name}", calls[1], scope, algebra)
-            inside = certain(_with_gradient(link, gradient=needs_gradient(outside)))
-        ports.append(Port(name=name, size=size(tensor, scope, algebra), outside=outside, inside=inside))
+            link = declared(tensor, f"{site.key}:{name}", site.calls * site.repeats, site)
+            inside = certain(evolve(link, gradient=needs_gradient(outside)))
+        ports.append(Port(name=name, size=size(tensor, site.scope, site.algebra), outside=outside, inside=inside))
     return tuple(ports)
 
 
-def made(operator: Operator, ports: Iterable[Port], key: str, calls: Any, scope: Scope, algebra: ModuleType) -> Names:
+def made(operator: Operator, ports: Iterable[Port], site: Site) -> Names:
     """Return what an operator writes: new storages, or the input's where it works in place."""
     ports = list(ports)
     inside = {port.name: port.inside for port in ports}
@@ -107,20 +128,12 @@ def made(operator: Operator, ports: Iterable[Port], key: str, calls: Any, scope:
         if tensor.role == "inplace":
             found[name] = inside[name]
             continue
-        storage = declared(tensor, f"{key}:{name}", calls, scope, algebra)
-        found[name] = certain(_with_gradient(storage, gradient=gradient and storage.gradient))
+        storage = declared(tensor, f"{site.key}:{name}", site.calls * site.repeats, site)
+        found[name] = certain(evolve(storage, gradient=gradient and storage.gradient))
     return found
 
 
-def handed_out(
-    call: Call,
-    formula: Formula,
-    inside: Mapping[str, Value],
-    key: str,
-    calls: tuple[Any, Any],
-    scope: Scope,
-    algebra: ModuleType,
-) -> tuple[Port, ...]:
+def handed_out(call: Call, formula: Formula, inside: Mapping[str, Value], site: Site) -> tuple[Port, ...]:
     """Return what a callee gives, as its caller sees it.
 
     Parameters
@@ -131,12 +144,8 @@ def handed_out(
         What it calls.
     inside : mapping of str to Value
         What stands for the callee's outputs inside.
-    key : str
-        The callee's path.
-    calls : (value, value)
-        Calls of the caller, and repeats of the callee within one of them.
-    scope, algebra
-        The callee's symbols.
+    site : Site
+        Where the callee stands.
 
     Returns
     -------
@@ -148,18 +157,17 @@ def handed_out(
         tensor = formula.tensors[name]
         value = inside.get(name, ())
         outside = value
-        in_place = tensor.role == "inplace"
-        if (is_chained(call) or is_spread(call)) and value and not in_place:
+        if (is_chained(call) or is_spread(call)) and value and tensor.role != "inplace":
             one = sum(condition * storage.size for condition, storage in value)
             whole = Storage(
-                key=f"{key}:{name}.all",
+                key=f"{site.key}:{name}.all",
                 kind="activation",
-                size=one * calls[1] if is_spread(call) else one,
-                copies=calls[0],
+                size=one * site.repeats if is_spread(call) else one,
+                copies=site.calls,
                 gradient=needs_gradient(value),
             )
             outside = certain(whole)
-        ports.append(Port(name=name, size=size(tensor, scope, algebra), outside=outside, inside=value))
+        ports.append(Port(name=name, size=size(tensor, site.scope, site.algebra), outside=outside, inside=value))
     return tuple(ports)
 
 
@@ -177,16 +185,10 @@ def needs_gradient(value: Value) -> bool:
     return any(storage.gradient for _, storage in value)
 
 
-def of_layer(layer: Layer, key: str, calls: Any, scope: Scope, algebra: ModuleType) -> Names:
+def of_layer(layer: Layer, site: Site) -> Names:
     """Return the storages that a layer finds at hand besides its inputs: weights, buffers, the cache before it."""
     return {
-        name: certain(declared(tensor, f"{key}:{name}", calls, scope, algebra))
+        name: certain(declared(tensor, f"{site.key}:{name}", site.calls * site.repeats, site))
         for name, tensor in layer.tensors.items()
         if tensor.role in ("weight", "buffer", "past")
     }
-
-
-def _with_gradient(storage: Storage, *, gradient: bool) -> Storage:
-    from attrs import evolve
-
-    return evolve(storage, gradient=gradient)

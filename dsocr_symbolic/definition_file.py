@@ -32,7 +32,6 @@ _MODEL = ["summary", "source", "default_workload", "default_gpu", "constants", "
 _MODEL += ["rules", "choices", "workloads", "phases", "latencies", "children"]
 
 
-
 def _formula_file(relative: str) -> Path:
     return data_folders("formulas")[-1] / relative
 

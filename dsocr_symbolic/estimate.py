@@ -180,7 +180,9 @@ def _add_bounds(rows: Sequence[Row], found: Sequence[dict[str, Any]], bounds: Ma
     """Give phases, stages and the whole the sum of the phases at or below them."""
     for row, metrics in zip(rows, found, strict=True):
         inside = [
-            seconds for path, seconds in bounds.items() if row.parent < 0 or path == row.path or path.startswith(f"{row.path}/")
+            seconds
+            for path, seconds in bounds.items()
+            if row.parent < 0 or path == row.path or path.startswith(f"{row.path}/")
         ]
         if inside:
             metrics["lower_bound_s"] = sum(inside)

@@ -36,8 +36,8 @@ def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Any]:
 def _visit(node: Node, found: dict[tuple[str, ...], Any]) -> _Touched:
     """Find the boundary of a node, and return what it reads and writes of its caller's storages."""
     if isinstance(node.formula, Operator):
-        reads = of_storages(port.inside for port in node.inputs)
-        writes = of_storages(port.inside for port in node.outputs)
+        reads: Mapping[Storage, Any] = of_storages(port.inside for port in node.inputs)
+        writes: Mapping[Storage, Any] = of_storages(port.inside for port in node.outputs)
     else:
         touched = [_visit(child, found) for child in node.children]
         reads = _joined(each for each, _ in touched)

@@ -65,6 +65,4 @@ def layer_definition(definition: Definition, layer: str) -> Definition:
     )
     # A layer knows nothing of the rest of the network: only rules about its own symbols hold for it.
     rules = tuple(rule for rule in definition.rules if names(rule.require) <= set(formula.symbols))
-    return evolve(
-        definition, quantities=quantities, stages=(call,), phases=(call.name,), latencies=EMPTY, rules=rules
-    )
+    return evolve(definition, quantities=quantities, stages=(call,), phases=(call.name,), latencies=EMPTY, rules=rules)

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dsocr_symbolic.definition_file import load_conventions, load_metrics
-from dsocr_symbolic.views import Line
 from dsocr_symbolic.report import SCHEMA_VERSION
+from dsocr_symbolic.views import Line
 
 Document = Mapping[str, Any]
 _NARROWEST = 100
@@ -274,10 +274,8 @@ def memory_lines(document: Document) -> list[str]:
         return []
     reserve = scaled(fit["reserve_bytes"], "B")
     verdict = "fits" if fit["fits"] else "does not fit"
-    lines = [
-        f"memory: {_moment(fit['moment'])}; {verdict} {scaled(fit['capacity_bytes'], 'B')}"
-        f" (usable less {reserve} reserve; fragmentation is not modelled)"
-    ]
+    room = f"{scaled(fit['capacity_bytes'], 'B')} (usable less {reserve} reserve; fragmentation is not modelled)"
+    lines = [f"memory: {_moment(fit['moment'])}; {verdict} {room}"]
     beyond = fit["beyond"]
     if beyond is not None:
         lines.append(f"largest batch that fits: {fit['largest_batch']}; the next one needs {_moment(beyond)}")

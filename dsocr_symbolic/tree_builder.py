@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from dsocr_symbolic import costs, dataflow
 from dsocr_symbolic.costs import Scope
-from dsocr_symbolic.dataflow import Names
+from dsocr_symbolic.dataflow import Names, Site
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.expression import Expression
@@ -170,10 +170,10 @@ class _Builder:
         if place.steps is not None and _depends(place.calls, place.steps):
             index = place.steps.index
             raise UserError(f"{where}: a guard or a count depends on the step {index}; pass a 0|1 instead")
-        times = parent.calls * repeats
-        ports = dataflow.fed(call, formula, names, where, (parent.calls, times), inner, self.m_algebra)
-        children, inline, inside = self._inside(formula, inner, place, ports, times)
-        results = dataflow.handed_out(call, formula, inside, where, (parent.calls, repeats), inner, self.m_algebra)
+        site = Site(key=where, calls=parent.calls, repeats=repeats, scope=inner, algebra=self.m_algebra)
+        ports = dataflow.fed(call, formula, names, site)
+        children, inline, inside = self._inside(formula, place, ports, site)
+        results = dataflow.handed_out(call, formula, inside, site)
         dataflow.bind(call, results, guard, names)
         launch, saved = self._launch(formula, given, inner, ports, inside)
         return Node(
@@ -197,16 +197,14 @@ class _Builder:
         )
 
     def _inside(
-        self, formula: Formula, inner: Scope, place: _Place, ports: tuple[Port, ...], times: Any
+        self, formula: Formula, place: _Place, ports: tuple[Port, ...], site: Site
     ) -> tuple[tuple[Node, ...], tuple[Node, ...], Names]:
         """Return the nodes inside a call, the inline ones, and what stands for its tensors in the end."""
-        key = "/".join(place.path)
         if isinstance(formula, Operator):
-            return (), (), dataflow.made(formula, ports, key, times, inner, self.m_algebra)
+            return (), (), dataflow.made(formula, ports, site)
         assert isinstance(formula, Layer)  # noqa: S101 - a formula is an operator or a layer
-        names = dataflow.of_layer(formula, key, times, inner, self.m_algebra)
-        names |= {port.name: port.inside for port in ports}
-        children, inline = self.place_all(formula.calls, inner, place, names)
+        names = dataflow.of_layer(formula, site) | {port.name: port.inside for port in ports}
+        children, inline = self.place_all(formula.calls, site.scope, place, names)
         return children, inline, names
 
     def _bound(self, call: Call, scope: Scope, parent: _Place) -> tuple[Binding, Scope]:

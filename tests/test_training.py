@@ -15,6 +15,11 @@ from dsocr_symbolic.library import load_library
 FORWARD, BACKWARD = "forward_tensor_core_flops", "backward_tensor_core_flops"
 SAVED, GRADIENTS = "backward_activation_bytes", "backward_weight_bytes"
 TRAINED = ("vision", "projector", "prefill")
+PRODUCTS = [
+    name
+    for name, formula in load_library().formulas.items()
+    if isinstance(formula, Operator) and formula.tensor_core_flops.text != "0"
+]
 few = settings(deadline=None, max_examples=6)
 
 
@@ -86,7 +91,7 @@ def test_saved_tensors_grow_with_the_batch(workload: dict[str, Any], times: int)
 def test_a_layer_saves_no_more_than_its_parts_and_no_less_than_each(workload: dict[str, Any]) -> None:
     found = _trained(workload)
     children: dict[int, list[int]] = {}
-    for index, node in enumerate(found.nodes, start=1):
+    for node in found.nodes:
         children.setdefault(node.row.parent, []).append(node.metrics[SAVED])
     for index, node in enumerate(found.nodes, start=1):
         if node.metrics[SAVED] is not None and index in children:
@@ -102,9 +107,7 @@ def test_flops_do_not_depend_on_what_else_is_asked() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "name", [each.name for each in load_library().formulas.values() if isinstance(each, Operator) and each.tensor_core_flops.text != "0"]
-)
+@pytest.mark.parametrize("name", PRODUCTS)
 def test_every_product_has_a_backward(name: str) -> None:
     operator = load_library()[name]
     assert isinstance(operator, Operator)
