@@ -7,6 +7,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from dsocr_symbolic.costs import Scope, owns, size
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.formula import Call, Formula, Layer, Operator, Tensor, inputs, outputs
 from dsocr_symbolic.tree import Port, Storage, Value
 
@@ -100,9 +101,19 @@ def fed(call: Call, formula: Formula, names: Names, site: Site) -> tuple[Port, .
     -------
     tuple of Port
         In the order of the callee's inputs.
+
+    Raises
+    ------
+    UserError
+        If a stage reads more or less than its layer does.
     """
     ports: list[Port] = []
-    for name, sources in zip(inputs(formula), call.reads, strict=True):
+    # A stage that names nothing reads inputs of its own.
+    reads = call.reads or tuple((f"{site.key}:{name}",) for name in inputs(formula))
+    if len(reads) != len(inputs(formula)):
+        listed = ", ".join(inputs(formula)) or "nothing"
+        raise UserError(f"{site.key}: reads: {formula.name} reads {listed}; {len(reads)} given")
+    for name, sources in zip(inputs(formula), reads, strict=True):
         tensor = formula.tensors[name]
         for source in sources:
             if source not in names:

@@ -12,12 +12,13 @@ from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic import program, symbolic
+from dsocr_symbolic import program, program_builder, symbolic
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.definition_file import load_time
 from dsocr_symbolic.estimate import Estimate, estimate
-from dsocr_symbolic.flows import operator_flow, total_calls
+from dsocr_symbolic.fusion import boundaries
 from dsocr_symbolic.hardware import load_gpu
+from dsocr_symbolic.liveness import memory
 from dsocr_symbolic.model import find_definition, layer_definition
 from dsocr_symbolic.tree import Node, walk
 from dsocr_symbolic.tree_builder import model_tree
@@ -49,8 +50,8 @@ class _Builds:
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> _Builds:
-    counter = _Builds(program._build)
-    monkeypatch.setattr(program, "_build", counter)
+    counter = _Builds(program_builder.build_forward)
+    monkeypatch.setattr(program_builder, "build_forward", counter)
     return counter
 
 
@@ -295,13 +296,16 @@ def _tree(**choices: str) -> tuple[Definition, tuple[Node, ...]]:
     return definition, model_tree(definition, chosen_slots(definition, choose(definition, choices)))
 
 
-def _expressions(node: Node) -> list[Any]:
-    """Return what the program evaluates of a node, in its order."""
-    if node.launch is None:
-        return [sympy.sympify(total_calls(node))]
-    flow = operator_flow(node, load_time())
-    found = (flow.operator_launches, flow.tensor_core_flops, flow.cuda_core_flops, flow.io_bytes, flow.seconds)
-    return [sympy.sympify(each) for each in found]
+def _expressions(stages: tuple[Node, ...]) -> list[list[Any]]:
+    """Return what the program evaluates of each node, in its order."""
+    around, edges, roofline = memory(stages), boundaries(stages), load_time("roofline")
+    return [
+        [
+            sympy.sympify(each)
+            for each in program_builder._outputs(node, around[node.path], edges.get(node.path, 0), roofline)
+        ]
+        for node in walk(stages)
+    ]
 
 
 @pytest.mark.parametrize("attention", ["flash", "eager"])
@@ -311,8 +315,8 @@ def test_no_symbol_is_free_but_those_of_the_definition(attention: str, experts: 
     known = {symbolic.symbol(name) for name in definition.quantities}
     nodes = list(walk(stages))
     assert len(nodes) > 500
-    for node in nodes:
-        found = _expressions(node)
+    for node, expressions in zip(nodes, _expressions(stages), strict=True):
+        found = [*expressions]
         found += [
             each for stock in node.stocks for each in (stock.parameters, stock.weight_bytes, stock.kv_cache_bytes)
         ]
@@ -327,6 +331,7 @@ def test_only_decode_counts_steps() -> None:
         assert (node.steps is not None) == (node.path[0] == "decode"), node.path
 
 
+SECONDS = len(program.EACH) + program.OPERATOR.index("roofline_s")
 _TREE: list[tuple[list[Any], list[Any]]] = []
 
 
@@ -335,8 +340,12 @@ def _outputs() -> tuple[list[list[Any]], list[list[Any]]]:
     if not _TREE:
         _, stages = _tree()
         nodes = list(walk(stages))
-        stocks = [[each.parameters, each.weight_bytes, each.kv_cache_bytes] for node in nodes for each in node.stocks]
-        _TREE.append(([_expressions(node) for node in nodes], stocks))
+        stocks = [
+            [each.parameters, each.weight_bytes, each.kv_cache_bytes, each.gradient_bytes]
+            for node in nodes
+            for each in node.stocks
+        ]
+        _TREE.append((_expressions(stages), stocks))
     return _TREE[0]
 
 
@@ -375,13 +384,14 @@ def test_program_equals_substitution_into_the_tree_exactly(workload: dict[str, A
     found = program.load_program(definition, chosen_slots(definition, options)).run(values.numbers)
     rationals = {symbolic.symbol(name): sympy.Rational(Fraction(each)) for name, each in values.numbers.items()}
     nodes, stocks = _outputs()
-    assert len(found) == 1 + len(nodes) + len(stocks)
+    phases = len(definition.phases)
+    assert len(found) == 1 + len(nodes) + len(stocks) + phases
     cache: dict[Any, Any] = {}
-    for numbers, expressions in zip(found[1:], [*nodes, *stocks], strict=True):
+    for numbers, expressions in zip(found[1:-phases], [*nodes, *stocks], strict=True):
         for place, (number, expression) in enumerate(zip(numbers, expressions, strict=True)):
             if expression not in cache:
                 cache[expression] = _substituted(expression, rationals)
-            if place == 4:  # seconds: the machine's peaks are floats
+            if place == SECONDS:  # seconds: the machine's peaks are floats
                 assert number == pytest.approx(float(cache[expression]), rel=1e-12, abs=0)
             else:
                 assert number == cache[expression]
