@@ -51,15 +51,16 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
 
     _check_together(given)
     scenario = asked_scenario(definition, given)
-    rows, status = None, 0
+    rows, status, backward = None, 0, given["format"] != "text"
     if given["document"]:
         pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"])
-        bill = make_bill(scenario, with_progress(pages), read_settings(given["settings"]))
+        asked = read_settings(given["settings"])
+        bill = make_bill(scenario, with_progress(pages), asked, backward=backward)
         rows = page_rows(bill)
         status = int(any(row["error"] for row in rows))
         result = bill.total
     else:
-        result = answer(scenario, backward=given["format"] != "text")
+        result = answer(scenario, backward=backward)
     if result is None:
         click.echo(unreadable(rows or [], given["format"]), nl=False, err=given["format"] not in ("json", "yaml"))
         return 1

@@ -6,17 +6,17 @@ from dsocr_symbolic import arithmetic
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.definition_file import load_metrics
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.estimate import estimate
 from dsocr_symbolic.model import layer_definition
 from dsocr_symbolic.printing import as_latex, as_numbers, as_text, collect
-from dsocr_symbolic.program import load_program
-from dsocr_symbolic.scenario import Scenario, scenario_values
-from dsocr_symbolic.totals import metric_expression
+from dsocr_symbolic.scenario import Scenario, answer, scenario_values
+from dsocr_symbolic.totals import Whole, metric_expression
 from dsocr_symbolic.tree import Node, walk
 from dsocr_symbolic.tree_builder import model_tree
 from dsocr_symbolic.values import chosen_slots
 
-_LONGEST = 40
+# Kinds whose formula of many operators is a book, and what they do with these.
+_LONG = {"time": "Summed over", "ratio": "Of", "peak": "The largest of moments at"}
+_LONG |= {"bound": "Of phases of", "memory": "The largest of moments at", "latency": "Of stages of"}
 
 
 def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
@@ -49,7 +49,8 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
     from attrs import evolve
 
     slots = chosen_slots(scenario.definition, scenario.options)
-    nodes = _nodes(model_tree(scenario.definition, slots), path)
+    stages = model_tree(scenario.definition, slots)
+    nodes = _nodes(stages, path)
     if nodes is None:
         try:
             definition = layer_definition(scenario.definition, path)
@@ -57,15 +58,15 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
             raise UserError(_unknown(scenario.definition, slots, path)) from error
         own = {name: value for name, value in scenario.settings.items() if name in definition.quantities}
         scenario = evolve(scenario, definition=definition, settings=own)
-        nodes = model_tree(definition, slots)
-    expression = metric_expression(nodes, metric)
+        nodes = stages = model_tree(definition, slots)
+    expression = metric_expression(nodes, metric, Whole(definition=scenario.definition, stages=stages))
     head = f"{path}: {metric} [{metrics[metric].unit}], {metrics[metric].definition}"
     if expression is None:
         return f"{head}\n  null: {metrics[metric].reason}\n"
     values = scenario_values(scenario)
-    result = _result(scenario, path, metric, slots)
-    if metrics[metric].kind in ("time", "ratio") and len(nodes[0].children) > 0:
-        summed = f"Over {_count(nodes)} operators; ask for one of them to see its formula."
+    result = _result(scenario, path, metric)
+    if metrics[metric].kind in _LONG and len(nodes[0].children) > 0:
+        summed = f"{_LONG[metrics[metric].kind]} {_count(nodes)} operators; ask for one of them to see its formula."
         return f"{head}\n= {result} {metrics[metric].unit}\n  {summed}\n"
     if output == "latex":
         letters = {name: each.letter for name, each in scenario.definition.quantities.items()}
@@ -97,9 +98,9 @@ def _unknown(definition: Definition, slots: Any, path: str) -> str:
     return f"unknown node or layer '{path}': {nearest(path, [*paths, *load_library().formulas])}"
 
 
-def _result(scenario: Scenario, path: str, metric: str, slots: Any) -> Any:
+def _result(scenario: Scenario, path: str, metric: str) -> Any:
     """Take the result from the compiled program, so that the page and the totals are one."""
-    found = estimate(load_program(scenario.definition, slots), scenario_values(scenario))
+    found = answer(scenario)
     for node in found.nodes:
         if node.row.path == path.strip("/"):
             return node.metrics[metric]

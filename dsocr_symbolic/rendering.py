@@ -82,7 +82,8 @@ def to_markdown(document: Document, head: str, lines: Sequence[Line]) -> str:
         pages=document.get("pages", []),
         units={name: metric.unit for name, metric in load_metrics().items()},
         conventions=load_conventions().statements,
-        not_built=not_built(),
+        null_everywhere=null_everywhere(),
+        summary=[*latency_lines(document), *memory_lines(document)],
     )
     return rendered
 
@@ -122,9 +123,9 @@ def heading(document: Document) -> str:
     return f"{document['model']}, {what}, on {document['machine']['title']}"
 
 
-def not_built() -> list[str]:
-    """Return the metrics of the registry that are null everywhere."""
-    return [name for name, metric in load_metrics().items() if metric.kind == "null"]
+def null_everywhere() -> dict[str, str]:
+    """Return the metrics of the registry that exist nowhere, with the reason."""
+    return {name: metric.reason for name, metric in load_metrics().items() if metric.kind == "null"}
 
 
 def notes(document: Document) -> list[str]:
@@ -240,13 +241,14 @@ def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int 
 
 
 _LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: {traffic}
-F/B: FLOPs of both kinds per byte. ops: operators launched. weights, KV: what distinct modules own,
-once. GB = 1e9 bytes. time: roofline_s, each operator at its slowest resource, no overlap, every
-operand from DRAM: neither a bound nor a forecast. share: of the time. JSON, CSV and Markdown hold
-more: activations, backward, compulsory bytes."""
+F/B: FLOPs of both kinds per byte. ops: operators launched.
+weights, KV: what distinct modules own, once. GB = 1e9 bytes. time: roofline_s, each operator at its
+slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
+time. JSON, YAML and CSV hold more: activations, backward, compulsory bytes; what does not exist is
+null in JSON, with its reason."""
 _TRAFFIC = {
-    "eager": "bytes that every\nlaunched operator reads and writes (eager).",
-    "fused": "bytes that a\nperfect compiler must still move (fused); parts do not add up.",
+    "eager": "bytes that every launched\noperator reads and writes (eager).",
+    "fused": "bytes that a perfect\ncompiler must still move (fused; parts do not add up).",
 }
 
 

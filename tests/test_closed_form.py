@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from test_cli import assert_refused, dsocr
 
 from dsocr_symbolic import arithmetic
+from dsocr_symbolic.definition_file import load_metrics
 from dsocr_symbolic.estimate import Estimate
 from dsocr_symbolic.expression import Expression, evaluate, names, parse
 
@@ -154,7 +155,11 @@ def test_every_format_shows_closed_forms(output: str) -> None:
 def test_markdown_shows_latex() -> None:
     text = dsocr("totals", "--closed-form", "--set", "batch=1", "--format", "markdown").out
     formulas = re.findall(r"```math\n(.*?)\n```", text, re.DOTALL)
-    assert len(formulas) == 5 * len((*FLOWS, *STOCKS))
+    # Decode has no backward.
+    trained = [
+        name for name, each in load_metrics().items() if name.startswith("backward") and each.kind in ("flow", "stock")
+    ]
+    assert len(formulas) == 5 * len((*FLOWS, *STOCKS)) + 4 * len(trained)
     assert any(re.fullmatch(r"(F_\{TC\} = )?1138624856064 \+ 387625549824 \\, n", each) for each in formulas)
     assert all(each.count("{") == each.count("}") for each in formulas)
 
@@ -280,10 +285,26 @@ def test_intensity_of_many_operators_is_no_book() -> None:
     assert len(answer.out) < 20_000
 
 
-def test_what_is_not_built_says_so() -> None:
-    answer = dsocr("formula", "prefill", "--metric", "backward_io_bytes")
+@pytest.mark.parametrize(
+    ("path", "metric", "reason"),
+    [
+        ("decode", "backward_io_bytes", "null: decode has no backward"),
+        ("prefill", "backward_kv_cache_bytes", "null: a training step keeps no cache"),
+        ("prefill/norm", "peak_memory_bytes", "null: of stages and the total only"),
+        ("prefill", "ttft_s", "null: of the total only"),
+    ],
+)
+def test_what_does_not_exist_says_why(path: str, metric: str, reason: str) -> None:
+    answer = dsocr("formula", path, "--metric", metric)
     assert answer.status == 0
-    assert "null: not built yet" in answer.out
+    assert reason in answer.out
+
+
+@pytest.mark.parametrize("metric", ["peak_memory_bytes", "ttft_s", "lower_bound_s", "forward_activation_bytes"])
+def test_metrics_of_the_whole_are_derived(metric: str) -> None:
+    answer = dsocr("formula", "total", "--metric", metric)
+    assert answer.status == 0
+    assert f"= {evaluate_model('gundam').total[metric]} " in answer.out
 
 
 @pytest.mark.parametrize(("path", "metric"), [*NODES[:3], NODES[6], NODES[11]])
