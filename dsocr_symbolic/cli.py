@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import dsocr_symbolic
+from dsocr_symbolic.command_export import export_command
 from dsocr_symbolic.command_options import asked_scenario, model_option, question_options
 from dsocr_symbolic.command_totals import totals_command
 from dsocr_symbolic.command_verify import torchinfo_command, verify_command
@@ -87,6 +88,7 @@ def _commands(definition: Definition) -> click.Group:
     group.params.append(_version_option())
     group.add_command(totals_command(definition))
     group.add_command(_formula_command(definition))
+    group.add_command(export_command(definition))
     group.add_command(verify_command())
     group.add_command(torchinfo_command())
     listings = {

@@ -177,7 +177,7 @@ def resolve(
     unverified = []
     overridden = {}
     for name, quantity in _in_order(definition):
-        machine = _machine_key(gpu, (peaks[name],) if name in peaks else quantity.gpu)
+        machine = machine_key(gpu, (peaks[name],) if name in peaks else quantity.gpu)
         if name in settings:
             numbers[name] = settings[name]
         elif name in bound:
@@ -209,7 +209,7 @@ def _finite(name: str, quantity: Quantity, numbers: Mapping[str, Any]) -> Any:
     return arithmetic.whole(value)
 
 
-def _machine_key(gpu: Gpu, keys: tuple[str, ...]) -> str:
+def machine_key(gpu: Gpu, keys: tuple[str, ...]) -> str:
     """Return the first number that a GPU has; the last one if it has none."""
     return next((key for key in keys if key in gpu.numbers), keys[-1] if keys else "")
 

@@ -47,8 +47,8 @@ ORDER = (
         "program",
     ),
     *("model", "values", "estimate", "views", "config_file", "scenario", "capacity"),
-    *("printing", "totals", "bill", "report", "rendering"),
-    *("derivation", "listings", "command_options", "command_totals", "command_verify", "cli", "reports"),
+    *("printing", "totals", "bill", "report", "rendering", "derivation", "listings"),
+    *("command_options", "command_export", "command_totals", "command_verify", "cli", "reports"),
 )
 
 
@@ -95,7 +95,7 @@ def test_no_module_outside_the_verifier_imports_torch() -> None:
 
 def test_a_warm_run_imports_neither_sympy_nor_numpy() -> None:
     code = "import sys; from dsocr_symbolic.cli import capture; capture(['totals']); capture(['totals']);"
-    check = code + "print(sorted({'sympy', 'numpy', 'torch', 'PIL', 'cattrs'} & set(sys.modules)))"
+    check = code + "print(sorted({'sympy', 'numpy', 'torch', 'PIL', 'cattrs', 'xlsxwriter'} & set(sys.modules)))"
     capture(["totals"])
     found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.strip() == "[]"
