@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from dsocr_symbolic.costs import Scope, owns, size
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.formula import Call, Formula, Layer, Operator, Tensor, inputs, outputs
-from dsocr_symbolic.tree import Port, Storage, Value
+from dsocr_symbolic.tree import Node, Port, Storage, Value
 
 Names = dict[str, Value]
 _WHOLE = ("int64", "bool")
@@ -203,3 +203,39 @@ def of_layer(layer: Layer, site: Site) -> Names:
         for name, tensor in layer.tensors.items()
         if tensor.role in ("weight", "buffer", "past")
     }
+
+
+def spliced(node: Node) -> tuple[Node, ...]:
+    """Return the children of an inline call; what writes its results hands them to its caller."""
+    children = list(node.children)
+    for port in node.outputs:
+        inner = {storage for _, storage in port.inside}
+        for place, child in enumerate(children):
+            outputs = tuple(
+                evolve(each, outside=joined([each.outside, port.outside]))
+                if inner & {storage for _, storage in each.outside}
+                else each
+                for each in child.outputs
+            )
+            children[place] = evolve(child, outputs=outputs)
+    return tuple(children)
+
+
+def caches(formula: Formula, inside: Names) -> Value:
+    """Return the storages that are KV cache when a formula returns."""
+    return joined(inside.get(name, ()) for name, each in formula.tensors.items() if each.role == "cache")
+
+
+def held(formula: Formula, inside: Names) -> Value:
+    """Return the storages that a layer keeps until it returns."""
+    return joined(inside[name] for name in sorted(formula.holds)) if isinstance(formula, Layer) else ()
+
+
+def accumulated(ports: tuple[Port, ...]) -> Any:
+    """Bytes that all repeats write together, less those of one."""
+    return sum(
+        sum(condition * storage.size for condition, storage in port.outside)
+        - sum(condition * storage.size for condition, storage in port.inside)
+        for port in ports
+        if port.outside is not port.inside
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from dsocr_symbolic import costs, dataflow
+from dsocr_symbolic import costs, dataflow, stocks
 from dsocr_symbolic.costs import Scope
 from dsocr_symbolic.dataflow import Names, Site
 from dsocr_symbolic.definition import Definition
@@ -14,7 +14,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.expression import Expression
 from dsocr_symbolic.formula import Binding, Call, Formula, Layer, Operator
 from dsocr_symbolic.library import Library, fit_symbols, load_library
-from dsocr_symbolic.tree import Launch, Node, Port, Steps, Stock, Value
+from dsocr_symbolic.tree import Launch, Node, Port, Steps, Value
 
 
 @frozen(kw_only=True)
@@ -135,7 +135,7 @@ class _Builder:
         inline: list[Node] = []
         for call in calls:
             node = self.place(call, scope, parent, names)
-            nodes += _spliced(node) if call.inline else [node]
+            nodes += dataflow.spliced(node) if call.inline else [node]
             inline += [node] if call.inline else []
         return tuple(nodes), tuple(inline)
 
@@ -167,7 +167,7 @@ class _Builder:
             slots={name: (filling, scope) for name, filling in call.slots.items()},
             own_slots=formula.slots if isinstance(formula, Layer) else {},
         )
-        if place.steps is not None and _depends(place.calls, place.steps):
+        if place.steps is not None and stocks.depends(place.calls, place.steps):
             index = place.steps.index
             raise UserError(f"{where}: a guard or a count depends on the step {index}; pass a 0|1 instead")
         site = Site(key=where, calls=parent.calls, repeats=repeats, scope=inner, algebra=self.m_algebra)
@@ -184,14 +184,17 @@ class _Builder:
             calls=place.calls,
             steps=place.steps,
             launch=launch,
-            stocks=(*self._stocks(formula, inner, place), *(stock for each in inline for stock in each.stocks)),
+            stocks=(
+                *stocks.owned(formula, place.module, place.copies, place.steps, site),
+                *(stock for each in inline for stock in each.stocks),
+            ),
             runs=guard if call.repeat.calls.text == "1" else guard * self.m_algebra.positive(repeats),
             inputs=ports,
             outputs=results,
-            caches=dataflow.joined([_caches(formula, inside), *(each.caches for each in inline)]),
-            held=dataflow.joined([_held(formula, inside), *(each.held for each in inline)]),
-            accumulated=_accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
-            required_bytes=self._required(formula, inner) + sum(each.required_bytes for each in inline),
+            caches=dataflow.joined([dataflow.caches(formula, inside), *(each.caches for each in inline)]),
+            held=dataflow.joined([dataflow.held(formula, inside), *(each.held for each in inline)]),
+            accumulated=dataflow.accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
+            required_bytes=stocks.required_bytes(formula, site) + sum(each.required_bytes for each in inline),
             saved=dataflow.under(guard, saved),
             children=children,
         )
@@ -256,72 +259,8 @@ class _Builder:
         ]
         return self.m_launches[key], dataflow.joined(saved)
 
-    def _required(self, formula: Formula, inner: Scope) -> Any:
-        """Bytes that a call cannot avoid: its weights read once, its cache read once and appended once."""
-        found = self.m_algebra.number(0)
-        for tensor in formula.tensors.values():
-            if tensor.role == "weight" and tensor.runs:
-                found += costs.read_size(tensor, inner, self.m_algebra)
-            if tensor.role == "cache":
-                found += costs.size(tensor, inner, self.m_algebra)
-        return found
-
     def _value(self, expression: Expression, scope: Scope) -> Any:
         return costs.value(expression, scope, self.m_algebra)
-
-    def _stocks(self, formula: Formula, inner: Scope, place: _Place) -> tuple[Stock, ...]:
-        result = []
-        for name, tensor in formula.tensors.items():
-            if tensor.role not in ("weight", "cache"):
-                continue
-            elements = costs.elements(tensor.shape, inner, self.m_algebra)
-            elements = _at_last_step(place.copies * elements, place.steps)
-            size = elements * self._value(tensor.dtype, inner)
-            weight, zero = tensor.role == "weight", self.m_algebra.number(0)
-            result.append(
-                Stock(
-                    key=f"{place.module}.{name}",
-                    parameters=elements if weight else zero,
-                    weight_bytes=size if weight else zero,
-                    kv_cache_bytes=zero if weight else size,
-                    gradient_bytes=size if weight and tensor.runs else zero,
-                )
-            )
-        return tuple(result)
-
-
-def _spliced(node: Node) -> tuple[Node, ...]:
-    """Return the children of an inline call; what writes its results hands them to its caller."""
-    children = list(node.children)
-    for port in node.outputs:
-        inner = {storage for _, storage in port.inside}
-        for place, child in enumerate(children):
-            outputs = tuple(
-                evolve(each, outside=dataflow.joined([each.outside, port.outside]))
-                if inner & {storage for _, storage in each.outside}
-                else each
-                for each in child.outputs
-            )
-            children[place] = evolve(child, outputs=outputs)
-    return tuple(children)
-
-
-def _caches(formula: Formula, inside: Names) -> Value:
-    return dataflow.joined(inside.get(name, ()) for name, each in formula.tensors.items() if each.role == "cache")
-
-
-def _held(formula: Formula, inside: Names) -> Value:
-    return dataflow.joined(inside[name] for name in sorted(formula.holds)) if isinstance(formula, Layer) else ()
-
-
-def _accumulated(ports: tuple[Port, ...]) -> Any:
-    """Bytes that all repeats write together, less those of one."""
-    return sum(
-        sum(condition * storage.size for condition, storage in port.outside)
-        - sum(condition * storage.size for condition, storage in port.inside)
-        for port in ports
-        if port.outside is not port.inside
-    )
 
 
 def _module(call: Call, parent: str) -> str:
@@ -330,11 +269,3 @@ def _module(call: Call, parent: str) -> str:
     if call.inline:
         return parent
     return f"{parent}{call.module or '.' + call.name}".removeprefix(".")
-
-
-def _depends(value: Any, steps: Steps) -> bool:
-    return hasattr(value, "has") and bool(value.has(steps.index))
-
-
-def _at_last_step(stock: Any, steps: Steps | None) -> Any:
-    return stock.subs(steps.index, steps.last) if steps is not None and _depends(stock, steps) else stock

@@ -269,9 +269,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
     once = dsocr_symbolic.bill.estimate
 
-    def estimate(program: Any, values: Any) -> Estimate:
+    def estimate(program: Any, values: Any, *more: Any) -> Estimate:
         calls.append(values)
-        return once(program, values)
+        return once(program, values, *more)
 
     monkeypatch.setattr(dsocr_symbolic.bill, "estimate", estimate)
     return calls

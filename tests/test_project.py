@@ -38,6 +38,7 @@ ORDER = (
         "conditions",
         "costs",
         "dataflow",
+        "stocks",
         "tree_builder",
         "flows",
         "fusion",
