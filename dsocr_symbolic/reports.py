@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dsocr_symbolic.cli import capture
+from dsocr_symbolic.contracts.contract_files import contract_files
 from dsocr_symbolic.paths import PACKAGE
 
 # File below reports/ -> the command that prints it.
@@ -22,11 +23,12 @@ def report_text(name: str) -> str:
 
 
 def write_reports(folder: Path) -> None:
-    """Write every report below a folder."""
-    for name in REPORTS:
+    """Write every report and the files of the contracts below a folder."""
+    texts = {name: report_text(name) for name in REPORTS} | contract_files()
+    for name, text in texts.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(report_text(name), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""Generated files of the contracts: committed as they are, valid, and true."""
+
+import ast
+import re
+from pathlib import Path
+
+import openapi_spec_validator
+import pytest
+import yaml
+from contract_examples import TOP, real_report
+
+from dsocr_symbolic.cli import capture
+from dsocr_symbolic.contracts.artifact_file import load_report
+from dsocr_symbolic.contracts.contract_files import contract_files
+from dsocr_symbolic.contracts.endpoints import ENDPOINTS
+from dsocr_symbolic.contracts.messages import DeepSeekOCRAnalyticRequest
+from dsocr_symbolic.paths import data_folders
+from dsocr_symbolic.reports import write_reports
+from dsocr_symbolic.scenario import default_definition
+
+REPORTS = TOP / "reports"
+FILES = contract_files()
+CONTRACTS = TOP / "dsocr_symbolic" / "contracts"
+# Each module may import those before it, never those behind it.
+ORDER = (
+    *("constraints", "model_report", "operator_list", "messages", "endpoints", "conversion", "checks", "artifact_file"),
+    *("placements", "operator_categories", "module_nodes", "report_contract", "operator_contract", "summary"),
+    *("request_contract", "json_schema", "contract_files"),
+)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_committed_files_are_what_the_classes_say(name: str) -> None:
+    stale = f"reports/{name} is stale; run python -m dsocr_symbolic.reports"
+    assert (REPORTS / name).read_text(encoding="utf-8") == FILES[name], stale
+
+
+def test_every_committed_file_is_generated() -> None:
+    found = {path.relative_to(REPORTS).as_posix() for path in (REPORTS / "contracts").rglob("*") if path.is_file()}
+    assert found == set(FILES)
+
+
+def test_reports_write_them(tmp_path: Path) -> None:
+    write_reports(tmp_path)
+    assert {name: (tmp_path / name).read_text(encoding="utf-8") for name in FILES} == FILES
+
+
+def test_schemas_are_found_as_data() -> None:
+    (folder,) = data_folders("reports/contracts/schema")
+    assert (folder / "AnalyticModelReport.json").is_file()
+
+
+def test_openapi_is_valid_and_has_the_endpoints() -> None:
+    document = yaml.safe_load(FILES["contracts/openapi.yaml"])
+    openapi_spec_validator.validate(document)
+    assert document["openapi"].startswith("3.1")
+    found = {(method, path) for path, item in document["paths"].items() for method in item}
+    assert found == {(each.method, each.path) for each in ENDPOINTS}
+    assert len(found) == 3
+    for each in ENDPOINTS:
+        operation = document["paths"][each.path][each.method]
+        content = operation["responses"][str(each.status)]["content"]["application/json"]
+        assert content["schema"]["$ref"] == f"#/components/schemas/{each.response.__name__}"
+        assert set(operation["responses"]) == {str(each.status), *map(str, each.problems)}
+        assert ("requestBody" in operation) == (each.request is not None)
+
+
+def test_every_option_of_the_mapping_is_one_of_the_command() -> None:
+    text = capture(["totals", "--help"])
+    options = re.findall(r"\| `(--[^`]*)` \|", FILES["contracts/MAPPING.md"])
+    named = [name for each in options for name in re.findall(r"--[\w-]+", each)]
+    assert set(named) >= {f"--{name}" for name in default_definition(None).choices}
+    assert all(f"{name} " in text for name in named)
+    fields = re.findall(r"^\| `(\w+)` \| (?:`--|none)", FILES["contracts/MAPPING.md"], re.MULTILINE)
+    assert fields == [each.name for each in DeepSeekOCRAnalyticRequest.__attrs_attrs__]
+
+
+def test_every_function_of_the_mapping_exists() -> None:
+    for each in ENDPOINTS:
+        for name in each.function.split(", "):
+            module, _, function = name.partition(".")
+            tree = ast.parse((CONTRACTS / f"{module}.py").read_text())
+            assert function in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+
+
+def test_the_python_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = re.search(r"```python\n(.*?)```", FILES["contracts/python-contracts.md"], re.DOTALL)
+    assert code
+    monkeypatch.chdir(tmp_path)
+    exec(code.group(1), {})  # noqa: S102 - our own page
+    report = load_report(tmp_path / "report.json")
+    assert float(capsys.readouterr().out) == report.predicted_total_time_ms
+    assert report.predicted_total_time_ms < real_report().predicted_total_time_ms
+
+
+@pytest.mark.parametrize("path", sorted(CONTRACTS.glob("*.py")), ids=lambda path: path.stem)
+def test_imports_run_in_one_direction(path: Path) -> None:
+    if path.stem == "__init__":
+        return
+    place = ORDER.index(path.stem)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dsocr_symbolic.contracts."):
+            module = node.module.rpartition(".")[2]
+            assert ORDER.index(module) < place, f"{path.stem} imports {module}"

@@ -1,0 +1,81 @@
+"""Symbols and repetition of calls: the same calls as the program has, and values that give its costs."""
+
+from typing import Any
+
+import pytest
+from contract_examples import answered
+
+from dsocr_symbolic import arithmetic
+from dsocr_symbolic.contracts.placements import Placement, place_calls
+from dsocr_symbolic.estimate import Estimate
+from dsocr_symbolic.expression import evaluate
+from dsocr_symbolic.formula import Operator
+from dsocr_symbolic.library import load_library
+from dsocr_symbolic.scenario import default_definition
+from dsocr_symbolic.values import chosen_slots
+
+DEFINITION = default_definition(None)
+CASES: list[dict[str, str]] = [{"workload": name} for name in DEFINITION.workloads]
+CASES += [
+    {name.replace("-", "_"): option}
+    for name, choice in DEFINITION.choices.items()
+    for option in choice.options
+    if option != choice.default
+]
+# The default GPU has no rate for these.
+GPUS = {"activation_dtype": "h200"}
+
+
+def placed(case: dict[str, str]) -> tuple[tuple[Placement, ...], Estimate]:
+    gpu = next((gpu for name, gpu in GPUS.items() if name in case), "rtx5090")
+    scenario, result = answered(**{"gpu": gpu, **case})
+    slots = chosen_slots(scenario.definition, scenario.options)
+    return place_calls(scenario.definition, slots, result.values.numbers), result
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_calls_are_those_of_the_program(case: dict[str, str]) -> None:
+    placements, result = placed(case)
+    assert [each.path for each in placements] == [node.row.path for node in result.nodes]
+    library = load_library().formulas
+    for placement, node in zip(placements, result.nodes, strict=True):
+        assert set(placement.symbols) == set(library[node.row.layer.rpartition("/")[2]].symbols)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_formula_at_these_symbols_gives_what_the_program_gives(case: dict[str, str]) -> None:
+    placements, result = placed(case)
+    library = load_library().formulas
+    compared = 0
+    for placement, node in zip(placements, result.nodes, strict=True):
+        operator = library[node.row.layer.rpartition("/")[2]]
+        if not isinstance(operator, Operator) or node.row.stage == "decode":
+            continue
+        scope: dict[str, Any] = {**result.values.numbers, **placement.symbols}
+        for name, expression in operator.let.items():
+            scope[name] = evaluate(expression, scope, arithmetic)
+        for metric, expression in (
+            ("forward_tensor_core_flops", operator.tensor_core_flops),
+            ("forward_cuda_core_flops", operator.cuda_core_flops),
+        ):
+            each = evaluate(expression, scope, arithmetic) * node.calls
+            assert each == pytest.approx(node.metrics[metric], rel=1e-12), placement.path
+            compared += node.metrics[metric] > 0
+    assert compared > 100
+
+
+def test_steps_take_their_last_value() -> None:
+    placements, result = placed({"workload": "gundam"})
+    numbers = result.values.numbers
+    (attention,) = (each for each in placements if each.path == "decode/layers.0/self_attn")
+    assert attention.symbols["past"] == numbers["prompt_tokens"] + numbers["new_tokens"] - 1
+
+
+def test_repetition_says_what_is_independent() -> None:
+    found = {each.path: each.repetition for each in placed({"workload": "gundam"})[0]}
+    assert {found[path] for path in ("decode", "prefill/layers.1-11", "vision/crops/sam_model/blocks.global")} == {
+        "for"
+    }
+    independent = ("vision/crops/sam_model", "projector/global", "prefill/layers.1-11/mlp/experts/gate_proj")
+    assert {found[path] for path in independent} == {"parfor"}
+    assert {found[path] for path in ("vision", "prefill/lm_head", "decode/layers.1-11/mlp/experts")} == {"none"}
