@@ -110,7 +110,7 @@ def _place(
     later: dict[Storage, list[Any]] = {storage: [condition] for storage, condition in kept.items()}
     for place in range(len(children) - 1, -1, -1):
         child = children[place]
-        own = {s: either([takes[place].get(s, 0), gives[place].get(s, 0)]) for s in {**takes[place], **gives[place]}}
+        own = _own_storages(child)
         beside: Any = child.accumulated
         for storage, conditions in later.items():
             if born.get(storage, place) < place and storage.kind == "activation":
@@ -122,6 +122,15 @@ def _place(
         inside = of_storages(port.inside for port in child.inputs)
         behind = of_storages([child.held, *(port.inside for port in (*child.inputs, *child.outputs))])
         _place(child.children, inside, behind, caches, found)
+
+
+def _own_storages(node: Node) -> Mapping[Storage, Any]:
+    """Return what a call counts as its own: what it takes and gives, of a chain only as long as it is the first."""
+    values = [port.outside for port in (*node.inputs, *node.outputs) if port.outside is port.inside]
+    chained = [port.outside for port in (*node.inputs, *node.outputs) if port.outside is not port.inside]
+    first = {storage: (1 - node.again) * condition for storage, condition in of_storages(chained).items()}
+    own = of_storages(values)
+    return {storage: either([own.get(storage, 0), first.get(storage, 0)]) for storage in {**first, **own}}
 
 
 def _own(node: Node, caches: Mapping[Storage, Any]) -> Any:

@@ -113,6 +113,8 @@ class Node:
         Declared by this very node.
     runs : sympy.Expr
         1 if its own guard lets it run at all, else 0.
+    again : sympy.Expr
+        1 if it repeats and each repeat reads what the one before it wrote, else 0.
     inputs, outputs : tuple of Port
         The tensors that it takes and gives.
     caches : Value
@@ -140,6 +142,7 @@ class Node:
     launch: Launch | None
     stocks: tuple[Stock, ...]
     runs: Any
+    again: Any
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     caches: Value

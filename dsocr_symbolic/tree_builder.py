@@ -189,6 +189,7 @@ class _Builder:
                 *(stock for each in inline for stock in each.stocks),
             ),
             runs=guard if call.repeat.calls.text == "1" else guard * self.m_algebra.positive(repeats),
+            again=self.m_algebra.positive(repeats - 1) if dataflow.is_chained(call) else self.m_algebra.number(0),
             inputs=ports,
             outputs=results,
             caches=dataflow.joined([dataflow.caches(formula, inside), *(each.caches for each in inline)]),

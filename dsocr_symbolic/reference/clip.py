@@ -72,8 +72,8 @@ class CLIPVisionEmbeddings(nn.Module):
             return table
         width = table.shape[-1]
         first, rest = torch.split(table.squeeze(0), [1, self.table_grid**2])
-        grid = contiguous(rest.view(1, self.table_grid, self.table_grid, width).permute(0, 3, 1, 2))
-        resized = resize_grid(grid, side).permute(0, 2, 3, 1).view(side * side, width)
+        grid = rest.view(1, self.table_grid, self.table_grid, width).permute(0, 3, 1, 2)
+        resized = resize_grid(contiguous(grid), side).permute(0, 2, 3, 1).view(side * side, width)
         return torch.cat([first, resized]).unsqueeze(0)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -192,8 +192,10 @@ class NoTPTransformerBlock(nn.Module):
         Tensor
             [B, T, D], fp32 under autocast once the input is.
         """
-        x = x + self.self_attn(self.layer_norm1(x))
-        out: Tensor = x + self.mlp(self.layer_norm2(x))
+        # Named as in the network, which keeps both until the end.
+        attended = self.self_attn(self.layer_norm1(x))
+        middle = x + attended
+        out: Tensor = middle + self.mlp(self.layer_norm2(middle))
         return out
 
 
@@ -256,5 +258,8 @@ class VitModel(nn.Module):
         Tensor
             Tokens, class token first, [B, q*q + 1, D].
         """
-        out: Tensor = self.transformer(self.pre_layrnorm(self.embeddings(features)))
+        # Both stay alive through all blocks, as in the network.
+        tokens = self.embeddings(features)
+        normed = self.pre_layrnorm(tokens)
+        out: Tensor = self.transformer(normed)
         return out

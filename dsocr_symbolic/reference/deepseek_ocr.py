@@ -180,11 +180,11 @@ class DeepseekOCRModel(nn.Module):
         if inputs_embeds is None:
             if input_ids is None:
                 raise ValueError("give input_ids or inputs_embeds")
-            x: Tensor = self.embed_tokens(input_ids)
+            inputs_embeds = self.embed_tokens(input_ids)
         elif input_ids is not None:
             raise ValueError("give input_ids or inputs_embeds, not both")
-        else:
-            x = inputs_embeds
+        # The name keeps the embeddings alive through all layers, as in the network.
+        x = inputs_embeds
         if images:
             if image_mask is None:
                 raise ValueError("images need image_mask to say where they go")

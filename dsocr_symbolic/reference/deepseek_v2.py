@@ -9,6 +9,7 @@ from torch.nn import functional
 from dsocr_symbolic.reference.config import DecoderConfig
 from dsocr_symbolic.reference.llama import KeyValueCache, LlamaAttention, LlamaFlashAttention2
 from dsocr_symbolic.reference.precision import has_values
+from dsocr_symbolic.reference.saved import stand_in
 
 Routing = Callable[[int, int, int], list[int]]
 """Rows that each expert receives, as a function of (tokens T, experts chosen per token k, experts E)."""
@@ -227,7 +228,7 @@ class DeepseekV2MoE(nn.Module):
             # Asked twice, as the network does; a mask without values cannot choose, so places stand in for it.
             read, write = flat == number, flat == number
             if rows is not None:
-                read = write = flat.new_empty(rows[number])
+                read, write = (stand_in(flat.new_empty(rows[number]), mask) for mask in (read, write))
             taken: Tensor = torch.ops.aten.index(repeated, [read])
             out.index_put_((write,), expert(taken))
         weighted = (out.view(tokens, chosen, -1) * weights.unsqueeze(-1)).sum(dim=1)
@@ -257,13 +258,14 @@ class DeepseekV2MoE(nn.Module):
         gathered: Tensor = torch.ops.aten.index(x, [order // chosen])
         # On a GPU this is where the host waits, once per layer.
         rows = totals.tolist() if has_values(x) else self.routing(tokens, chosen, len(self.experts))
+        del totals
         parts = torch.split(gathered, rows)
         outputs = [expert(part) for expert, part in zip(self.experts, parts, strict=True) if part.shape[0]]
         joined = torch.cat(outputs)
         restored = torch.empty_like(joined)
         restored.index_put_((order,), joined)
-        weighted = restored.view(tokens, chosen, -1).to(weights.dtype).mul_(weights.unsqueeze(-1))
-        return weighted.sum(dim=1).to(joined.dtype)
+        weighted: Tensor = restored.view(tokens, chosen, -1).to(weights.dtype).mul_(weights.unsqueeze(-1)).sum(dim=1)
+        return weighted.to(joined.dtype)
 
 
 class DeepseekV2DecoderLayer(nn.Module):

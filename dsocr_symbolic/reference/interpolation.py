@@ -20,9 +20,9 @@ def resize_grid(table: Tensor, side: int) -> Tensor:
     Tensor
         [1, D, g, g] in the table's dtype.
     """
-    wide = table.to(torch.float32)
-    resized = functional.interpolate(wide, size=(side, side), mode="bicubic", antialias=True, align_corners=False)
-    return resized.to(table.dtype)
+    dtype, table = table.dtype, table.to(torch.float32)
+    resized = functional.interpolate(table, size=(side, side), mode="bicubic", antialias=True, align_corners=False)
+    return resized.to(dtype)
 
 
 def resize_rows(table: Tensor, rows: int) -> Tensor:

@@ -116,11 +116,12 @@ class LlamaRotaryEmbedding(nn.Module):
         frequencies = self.inv_freq.view(1, -1, 1).float().expand(position_ids.shape[0], -1, 1)
         positions = position_ids.unsqueeze(1).float()
         with without_autocast(like):
-            angles = (frequencies @ positions).transpose(1, 2)
-            angles = torch.cat((angles, angles), dim=-1)
+            half = (frequencies @ positions).transpose(1, 2)
+            angles = torch.cat((half, half), dim=-1)
             cos, sin = angles.cos(), angles.sin()
         # The factor is 1.0 for this network, yet launched.
-        cos, sin = cos * self.attention_scaling, sin * self.attention_scaling
+        cos = cos * self.attention_scaling
+        sin = sin * self.attention_scaling
         return cos.to(like.dtype), sin.to(like.dtype)
 
 
@@ -199,10 +200,10 @@ class LlamaAttention(nn.Module):
         Tensor
             [B, S, heads, d].
         """
-        scores = torch.matmul(q, k.transpose(2, 3)) / math.sqrt(self.head_dim)
+        weights = torch.matmul(q, k.transpose(2, 3)) / math.sqrt(self.head_dim)
         if mask is not None:
-            scores = scores + mask
-        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(q.dtype)
+            weights = weights + mask
+        weights = torch.softmax(weights, dim=-1, dtype=torch.float32).to(q.dtype)
         return contiguous(torch.matmul(weights, v).transpose(1, 2))
 
     def forward(

@@ -61,9 +61,9 @@ def relative_position_scores(q: Tensor, table_h: Tensor, table_w: Tensor, side: 
     grid = q.reshape(groups, side, side, width)
     by_row = torch.einsum("bhwc,hkc->bhwk", grid, rows)
     by_column = torch.einsum("bhwc,wkc->bhwk", grid, columns)
-    rows_first = by_row.unsqueeze(-1).reshape(groups, tokens, side, 1)
-    columns_last = by_column.unsqueeze(-2).reshape(groups, tokens, 1, side)
-    return rows_first, columns_last
+    by_row = by_row.unsqueeze(-1).reshape(groups, tokens, side, 1)
+    by_column = by_column.unsqueeze(-2).reshape(groups, tokens, 1, side)
+    return by_row, by_column
 
 
 class Attention(nn.Module):
@@ -223,12 +223,15 @@ class Block(nn.Module):
         Tensor
             [B, g, g, D].
         """
-        attended: Tensor = self.norm1(x)
+        shortcut, side = x, x.shape[1]
+        # One name for all: each tensor is freed as soon as the next one is there, as in the network.
+        x = self.norm1(x)
         if self.window_size:
-            attended = merge_windows(self.attn(partition_windows(attended, self.window_size)), x.shape[1])
-        else:
-            attended = self.attn(attended)
-        x = x + attended
+            x = partition_windows(x, self.window_size)
+        x = self.attn(x)
+        if self.window_size:
+            x = merge_windows(x, side)
+        x = shortcut + x
         out: Tensor = x + self.mlp(self.norm2(x))
         return out
 
@@ -362,6 +365,7 @@ class ImageEncoderViT(nn.Module):
         x = x + self.positions(x.shape[1])
         for block in self.blocks:
             x = block(x)
-        x = self.net_2(self.neck(x.permute(0, 3, 1, 2)))
-        out: Tensor = self.net_3(x.clone())
+        x = self.neck(x.permute(0, 3, 1, 2))
+        narrow = self.net_2(x)
+        out: Tensor = self.net_3(narrow.clone())
         return out

@@ -119,13 +119,25 @@ class Traffic:
         self.elements_written.update(other.elements_written)
 
 
-def _tensors(values: Iterable[object]) -> list[Tensor]:
+def tensors_in(values: Iterable[object]) -> list[Tensor]:
+    """List the tensors among some values, in order.
+
+    Parameters
+    ----------
+    values
+        Tensors, lists and tuples of such, and anything else.
+
+    Returns
+    -------
+    list of Tensor
+        Lists and tuples are opened; other containers are not.
+    """
     found: list[Tensor] = []
     for value in values:
         if isinstance(value, Tensor):
             found.append(value)
         elif isinstance(value, list | tuple):
-            found.extend(_tensors(value))
+            found.extend(tensors_in(value))
     return found
 
 
@@ -160,8 +172,8 @@ def is_free(func: Any) -> bool:
 def _accesses(
     name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: object
 ) -> tuple[list[Access], list[Access]]:
-    inputs = _tensors((*args, *kwargs.values()))
-    writes = [(tensor.dtype, tensor.numel()) for tensor in _tensors((out,))]
+    inputs = tensors_in((*args, *kwargs.values()))
+    writes = [(tensor.dtype, tensor.numel()) for tensor in tensors_in((out,))]
     reads = [(tensor.dtype, stored_elements(tensor)) for tensor in inputs]
     if name in GATHERS:
         reads = writes + reads[1:]

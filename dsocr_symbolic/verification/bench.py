@@ -8,7 +8,7 @@ import torch
 from attrs import frozen
 from torch import Tensor, nn
 
-from dsocr_symbolic.reference import OperatorTrace, cuda_autocast, fake_cuda
+from dsocr_symbolic.reference import KeyValueCache, OperatorTrace, cuda_autocast, fake_cuda
 from dsocr_symbolic.reference.build import UninitialisedParameters, default_dtype
 from dsocr_symbolic.verification.counted import Counted
 
@@ -29,12 +29,15 @@ class Subject:
         Bytes of KV cache after the call.
     without : tuple of str
         Nodes of the formula that the call leaves out.
+    cache : KeyValueCache or None
+        The reference's cache that the call grows.
     """
 
     owner: nn.Module | None
     call: Callable[[], Any]
     kv_bytes: Callable[[], int] | None = None
     without: tuple[str, ...] = ()
+    cache: KeyValueCache | None = None
 
 
 class Bench:
@@ -77,6 +80,10 @@ class Bench:
     def empty(self, *shape: int, size: int = 2) -> Tensor:
         """Make a tensor whose elements have so many bytes."""
         return torch.empty(*(int(each) for each in shape), dtype=_DTYPES[size], device=self.device)
+
+    def constant(self, *shape: int) -> Tensor:
+        """Make a tensor of activations that no gradient is taken of: pixels, masks, angles."""
+        return Bench.empty(self, *shape)
 
     def wide(self, *shape: int) -> Tensor:
         """Make a tensor of the dtype that autocast leaves in CLIP's residual stream."""

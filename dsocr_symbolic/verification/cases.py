@@ -93,6 +93,11 @@ UNCOUNTED: Mapping[str, str] = {
     "decoder/experts_grouped": "built on grouped_linear; FLOPs and weights equal the loop",
     "decoder/experts_loop": "counted inside decoder/deepseek_v2_moe",
     "decoder/no_mask": "holds nothing",
+    "llama/apply_rotary_pos_emb": "counted inside llama/llama_attention",
+    "operators/equal": "runs in training alone, and counts no FLOPs",
+    "operators/masked_gather": "a mask without values cannot choose; its bytes saved are counted inside decoder/deepseek_v2_moe",
+    "operators/masked_put": "a mask without values cannot choose; its bytes saved are counted inside decoder/deepseek_v2_moe",
+    "operators/repeat": "runs in training alone; its gradient is counted inside decoder/deepseek_v2_moe",
     "decoder/decoder_inputs": "counted inside core/deepseek_ocr_model",
     "vision/preprocess": "its sums are counted inside core/deepseek_ocr_model; what the host reads is not",
     "vision/abs_pos": "counted inside vision/image_encoder_vit and vision/clip_vision_embeddings",
@@ -108,7 +113,8 @@ def _experts_hit(tokens: int) -> int:
     return min(_HIT, 6 * tokens)
 
 
-def _decoder(batch: int, sequence: int, past: int) -> dict[str, int]:
+def decoder_settings(batch: int, sequence: int, past: int) -> dict[str, int]:
+    """Set up a forward of the published language model that hits as many experts as it can."""
     call = {"batch": batch, "sequence": sequence, "past": past, "cached": int(past > 0), "image_tokens": 0}
     sizes = {
         "vocab_size": 129280,
@@ -153,15 +159,15 @@ def sampled_cases() -> Iterator[Case]:
     for batch, sequence in ((1, 1), (1, 10), (1, 903), (8, 903), (1, 8192)):
         for kind in ("flash", "eager"):
             layer = "core/language_model" + (" eager" if kind == "eager" else "")
-            settings = {**_decoder(batch, sequence, 0), "logits_of_all": 1}
+            settings = {**decoder_settings(batch, sequence, 0), "logits_of_all": 1}
             yield Case(layer=layer, settings=settings, choices={"attention": kind})
     for batch, past in ((1, 1), (1, 902), (8, 8191)):
         for kind in ("flash", "eager"):
             layer = "core/language_model" + (" eager" if kind == "eager" else "")
-            settings = {**_decoder(batch, 1, past), "logits_of_all": 1}
+            settings = {**decoder_settings(batch, 1, past), "logits_of_all": 1}
             yield Case(layer=layer, settings=settings, choices={"attention": kind})
     for sequence, past in ((903, 0), (1, 902)):
-        settings = {**_decoder(1, sequence, past), "logits_of_all": 1}
+        settings = {**decoder_settings(1, sequence, past), "logits_of_all": 1}
         yield Case(layer="core/language_model", settings=settings, precisions=("autocast",))
     for columns, rows in ((0, 0), (1, 1), (1, 2), (3, 2), (3, 3)):
         yield Case(layer="core/deepseek_ocr_model", settings=_page(columns, rows))

@@ -31,7 +31,7 @@ def _sam_block(windows: Callable[[Point], int]) -> Callable[[Point], Point]:
     return settings
 
 
-_SAM = {
+PUBLISHED_SAM = {
     "sam_patch_size": 16,
     "sam_width": 768,
     "sam_heads": 12,
@@ -42,7 +42,7 @@ _SAM = {
     "sam_table_grid": 64,
     "sam_neck_channels": 256,
 }
-_CLIP = {
+PUBLISHED_CLIP = {
     "clip_width": 1024,
     "clip_heads": 16,
     "clip_mlp_width": 4096,
@@ -54,7 +54,7 @@ _CLIP = {
 
 def _sam(point: Point) -> Point:
     """Set the published sizes."""
-    return {**_SAM, **point}
+    return {**PUBLISHED_SAM, **point}
 
 
 def _small_sam(point: Point) -> Point:
@@ -98,7 +98,7 @@ def _sam_of(pixels: int, point: Point) -> Point:
 
 
 def _clip_of(grid: int, point: Point) -> Point:
-    return {**point, **_CLIP, "feature_grid": grid}
+    return {**point, **PUBLISHED_CLIP, "feature_grid": grid}
 
 
 VISION_CELLS: tuple[Cell, ...] = (

@@ -13,7 +13,7 @@ from dsocr_symbolic.verification.requirements import (
     require_transformers,
     require_transformers_for_checkpoint,
 )
-from dsocr_symbolic.verification.results import comparison_result, mutants_result, write_result
+from dsocr_symbolic.verification.results import comparison_result, mutants_result, training_result, write_result
 from dsocr_symbolic.verification.running import Outcome, in_order, jobs, run_all, single_outcome
 
 Say = Callable[[str], None]
@@ -47,11 +47,15 @@ def verify(*, out: Path | None, mutants: bool, say: Say) -> int:
     found = _with_progress(run_all(os.cpu_count() or 1), len(jobs()))
     outcomes = in_order(outcome for job in found for outcome in job)
     status = 0
-    for part, libraries in (("reference", ("torch",)), ("transformers", ("torch", "transformers"))):
+    for part, libraries, result in (
+        ("reference", ("torch",), comparison_result),
+        ("training", ("torch",), training_result),
+        ("transformers", ("torch", "transformers"), comparison_result),
+    ):
         own = [each for each in outcomes if each.source.partition(" ")[0] == part]
         status |= _report(part, own, say)
         if out is not None:
-            write_result(out, part, comparison_result(own, _versions(*libraries)))
+            write_result(out, part, result(own, _versions(*libraries)))
     if mutants:
         status |= run_mutants(out=out, say=say)
     return status
@@ -134,6 +138,9 @@ def _report(name: str, outcomes: list[Outcome], say: Say) -> int:
         say(f"  {outcome.layer} ({outcome.precision}) at {shown}")
         for each in differences:
             say(f"    {each.name}: formula {each.formula}, counted {each.counted}, difference {_gap(each)}")
+    unbuilt = sum(ratio is None for outcome in outcomes for ratio in outcome.ratios.values())
+    if unbuilt:
+        say(f"  {unbuilt} numbers are not compared: no formula is built yet")
     if len(differing) > _SHOWN:
         say(f"  ... and {len(differing) - _SHOWN} more calls")
     return int(bool(differing))

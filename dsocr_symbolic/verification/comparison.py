@@ -6,8 +6,15 @@ from typing import Any
 
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.estimate import Estimate, NodeNumbers, estimate
-from dsocr_symbolic.program import Program
-from dsocr_symbolic.scenario import Scenario, default_definition, make_scenario, scenario_program, scenario_values
+from dsocr_symbolic.program import BackwardProgram, Program
+from dsocr_symbolic.scenario import (
+    Scenario,
+    default_definition,
+    make_scenario,
+    scenario_backward,
+    scenario_program,
+    scenario_values,
+)
 from dsocr_symbolic.verification.counted import FUNCTION_COSTS, Comparison, Counted, Difference
 
 Evaluator = Callable[[Counted], Estimate]
@@ -37,7 +44,10 @@ def formula_numbers(counted: Counted) -> Estimate:
         If the layer or a symbol is unknown.
     """
     scenario, program = _prepared(counted.layer, tuple(sorted(counted.choices.items())))
-    return estimate(program, scenario_values(scenario, {**FUNCTION_COSTS, **counted.settings}))
+    values = scenario_values(scenario, {**FUNCTION_COSTS, **counted.settings})
+    if not any(name.startswith("backward_") for name in counted.metrics):
+        return estimate(program, values)
+    return estimate(program, values, backward=_backward(counted.layer, tuple(sorted(counted.choices.items()))))
 
 
 @cache
@@ -47,6 +57,12 @@ def _prepared(layer: str, choices: tuple[tuple[str, str], ...]) -> tuple[Scenari
         definition=_definition(), layer=layer, choices=dict(choices), waived=frozenset({"allow_any_grid"})
     )
     return scenario, scenario_program(scenario)
+
+
+@cache
+def _backward(layer: str, choices: tuple[tuple[str, str], ...]) -> BackwardProgram:
+    """Read and compile a layer's training step once for all of its counts."""
+    return scenario_backward(_prepared(layer, choices)[0])
 
 
 def compare(counted: Counted, evaluate: Evaluator = formula_numbers) -> Comparison:

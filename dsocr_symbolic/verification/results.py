@@ -11,7 +11,7 @@ from dsocr_symbolic.rendering import template
 from dsocr_symbolic.verification.killing import Killed
 from dsocr_symbolic.verification.running import Outcome
 
-PARTS = ("reference", "transformers", "checkpoint", "mutants")
+PARTS = ("reference", "training", "transformers", "checkpoint", "mutants")
 
 
 def reports_folder() -> Path:
@@ -46,6 +46,37 @@ def comparison_result(outcomes: Sequence[Outcome], versions: Mapping[str, str]) 
             row["proven"].append(
                 f"{outcome.name} ({outcome.precision}; {axes or 'one point'}; {outcome.points} points)"
             )
+    return {"versions": dict(versions), "layers": dict(sorted(layers.items()))}
+
+
+def training_result(outcomes: Sequence[Outcome], versions: Mapping[str, str]) -> dict[str, Any]:
+    """Sum up gradient steps and peaks: by layer and metric, how far formula over count reaches.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        In their order.
+    versions : mapping of str to str
+        Of Python and the libraries that counted.
+
+    Returns
+    -------
+    dict
+        JSON-ready and deterministic; a metric without a formula has null bounds.
+    """
+    layers: dict[str, dict[str, Any]] = {}
+    for outcome in outcomes:
+        row = layers.setdefault(outcome.layer, {})
+        wrong = {each.name for _, differences in outcome.differing for each in differences}
+        for metric, ratio in outcome.ratios.items():
+            cell = row.setdefault(metric, {"calls": 0, "differing": 0, "open": 0, "low": None, "high": None})
+            cell["calls"] += 1
+            cell["differing"] += metric in wrong
+            cell["open"] += ratio is None
+            if ratio is not None:
+                rounded = round(ratio, 4)
+                cell["low"] = rounded if cell["low"] is None else min(cell["low"], rounded)
+                cell["high"] = rounded if cell["high"] is None else max(cell["high"], rounded)
     return {"versions": dict(versions), "layers": dict(sorted(layers.items()))}
 
 

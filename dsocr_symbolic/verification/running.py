@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any
 
-from attrs import frozen
+from attrs import Factory, evolve, frozen
 
 from dsocr_symbolic.verification.counted import Comparison, Difference
 
@@ -30,6 +30,8 @@ class Outcome:
         For a cell the degree in each axis; empty for a single call.
     differing : tuple of (settings, differences)
         Calls that do not agree.
+    ratios : mapping of str to float or None
+        For a gradient step or a peak, formula over count by metric; None where no formula is built yet.
     """
 
     source: str
@@ -39,6 +41,7 @@ class Outcome:
     points: int
     degrees: Mapping[str, int]
     differing: tuple[tuple[Mapping[str, Any], tuple[Difference, ...]], ...]
+    ratios: Mapping[str, float | None] = Factory(dict)
 
     @property
     def proven(self) -> bool:
@@ -53,6 +56,7 @@ def jobs() -> list[Job]:
     """List the library's parts, every cell and every single call, by kind, index and precision; long ones first."""
     from dsocr_symbolic.verification.cases import sampled_cases
     from dsocr_symbolic.verification.cells import CELLS
+    from dsocr_symbolic.verification.steps import steps_by_layer
 
     cells = [
         ("cell", index, precision)
@@ -60,7 +64,8 @@ def jobs() -> list[Job]:
         for precision in ("plain", *(("autocast",) if cell.autocast is not None else ()))
     ]
     cases = [("case", index, precision) for index, case in enumerate(sampled_cases()) for precision in case.precisions]
-    return [("oracles", 0, "plain"), *reversed(cases), *cells]
+    steps = [("steps", index, "plain") for index in range(len(steps_by_layer()))]
+    return [("oracles", 0, "plain"), *steps, *reversed(cases), *cells]
 
 
 def run_job(job: Job) -> list[Outcome]:
@@ -71,6 +76,8 @@ def run_job(job: Job) -> list[Outcome]:
         from dsocr_symbolic.verification.oracles import oracle_counts
 
         return [single_outcome(compare(each)) for each in oracle_counts()]
+    if kind == "steps":
+        return _steps(index)
     return [_prove(index, precision) if kind == "cell" else _sample(index, precision)]
 
 
@@ -96,6 +103,18 @@ def _sample(index: int, precision: str) -> Outcome:
     from dsocr_symbolic.verification.counting import count_case
 
     return single_outcome(compare(count_case(list(sampled_cases())[index], precision)))
+
+
+def _steps(index: int) -> list[Outcome]:
+    from dsocr_symbolic.verification.agreement import agree
+    from dsocr_symbolic.verification.steps import steps_by_layer
+
+    layer = list(steps_by_layer())[index]
+    found = [agree(step()) for step in steps_by_layer()[layer]]
+    return [
+        evolve(single_outcome(Comparison(counted=each.counted, differences=each.differences)), ratios=dict(each.ratios))
+        for each in found
+    ]
 
 
 def single_outcome(comparison: Comparison) -> Outcome:

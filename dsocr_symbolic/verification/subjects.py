@@ -118,7 +118,7 @@ def layer_norm2d(bench: Bench, s: Settings) -> Subject:
 def patch_embed(bench: Bench, s: Settings) -> Subject:
     """Call SAM's patch embedding."""
     made = bench.module(lambda: PatchEmbed(_sam(s)))
-    x = bench.empty(s["batch"], 3, s["image_size"], s["image_size"])
+    x = bench.constant(s["batch"], 3, s["image_size"], s["image_size"])
     return Subject(owner=made, call=lambda: made(x))
 
 
@@ -127,7 +127,7 @@ def image_encoder_vit(bench: Bench, s: Settings) -> Subject:
     windowed, whole = s["sam_windowed_blocks"], s["sam_global_blocks"]
     places = tuple(range(windowed, windowed + whole))
     made = bench.module(lambda: ImageEncoderViT(_sam(s, num_layers=windowed + whole, global_layers=places)))
-    x = bench.empty(s["batch"], 3, s["image_size"], s["image_size"])
+    x = bench.constant(s["batch"], 3, s["image_size"], s["image_size"])
     return Subject(owner=made, call=lambda: made(x))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from dsocr_symbolic.reference import DeepseekOCRForCausalLM, KeyValueCache, OcrConfig, Views, rows_over
 from dsocr_symbolic.reference.config import DecoderConfig
@@ -45,8 +45,9 @@ def _cache(bench: Bench, s: Settings, layers: int) -> KeyValueCache:
     return cache
 
 
-def _cached_bytes(cache: KeyValueCache) -> Callable[[], int]:
-    return lambda: cache.nbytes
+def _cached(owner: nn.Module, call: Callable[[], Any], cache: KeyValueCache, **more: Any) -> Subject:
+    """Make the subject of a call that grows a cache."""
+    return Subject(owner=owner, call=call, kv_bytes=lambda: cache.nbytes, cache=cache, **more)
 
 
 def rms_norm(bench: Bench, s: Settings) -> Subject:
@@ -88,7 +89,8 @@ def rotary(bench: Bench, s: Settings) -> Subject:
 def rotated(bench: Bench, s: Settings) -> Subject:
     """Rotate one tensor, whose heads share the angles."""
     heads = s["elements"] // s["angles"]
-    x, cos, sin = (bench.empty(1, each, 1, s["angles"]) for each in (heads, 1, 1))
+    x = bench.empty(1, heads, 1, s["angles"])
+    cos, sin = (bench.constant(1, 1, 1, s["angles"]) for _ in range(2))
     return Subject(owner=None, call=lambda: rotate(x, cos, sin))
 
 
@@ -100,10 +102,10 @@ def attention(kind: str) -> Callable[[Bench, Settings], Subject]:
         made = bench.module(lambda: which(_config(s, kind), 0))
         batch, tokens = s["batch"], s["sequence"]
         x, positions = bench.empty(batch, tokens, s["hidden_size"]), bench.empty(1, tokens, size=8)
-        mask = bench.empty(1, 1, tokens, s["past"] + tokens).expand(batch, -1, -1, -1) if tokens > 1 else None
+        masked = kind == "eager" and tokens > 1
+        mask = bench.constant(1, 1, tokens, s["past"] + tokens).expand(batch, -1, -1, -1) if masked else None
         cache = _cache(bench, s, 1)
-        eager_mask = mask if kind == "eager" else None
-        return Subject(owner=made, call=lambda: made(x, positions, eager_mask, cache), kv_bytes=_cached_bytes(cache))
+        return _cached(made, lambda: made(x, positions, mask, cache), cache)
 
     return make
 
@@ -124,7 +126,8 @@ def attend(kind: str) -> Callable[[Bench, Settings], Subject]:
             return bench.empty(s["batch"], heads, count, width)
 
         queries, keys, values = tokens(s["sequence"]), tokens(s["keys"]), tokens(s["keys"])
-        mask = bench.empty(1, 1, s["sequence"], s["keys"]) if s["sequence"] > 1 else None
+        masked = kind == "eager" and s["sequence"] > 1
+        mask = bench.constant(1, 1, s["sequence"], s["keys"]) if masked else None
         return Subject(owner=None, call=lambda: made.attend(queries, keys, values, mask))
 
     return make
@@ -146,7 +149,7 @@ def decoder_layer(bench: Bench, s: Settings) -> Subject:
         bench.empty(1, tokens, size=8),
         _cache(bench, s, 1),
     )
-    return Subject(owner=made, call=lambda: made(x, positions, None, cache), kv_bytes=_cached_bytes(cache))
+    return _cached(made, lambda: made(x, positions, None, cache), cache)
 
 
 def _network(bench: Bench, s: Settings, kind: str) -> DeepseekOCRForCausalLM:
@@ -169,7 +172,7 @@ def model(kind: str) -> Callable[[Bench, Settings], Subject]:
         ids = bench.empty(s["batch"], s["sequence"], size=8)
         cache = _cache(bench, s, s["num_hidden_layers"])
         owner = nn.ModuleList([inner.embed_tokens, inner.layers, inner.norm])
-        return Subject(owner=owner, call=lambda: inner(ids, cache=cache), kv_bytes=_cached_bytes(cache))
+        return _cached(owner, lambda: inner(ids, cache=cache), cache)
 
     return make
 
@@ -183,7 +186,7 @@ def language_model(kind: str) -> Callable[[Bench, Settings], Subject]:
         ids = bench.empty(s["batch"], s["sequence"], size=8)
         cache = _cache(bench, s, s["num_hidden_layers"])
         owner = nn.ModuleList([inner.embed_tokens, inner.layers, inner.norm, network.lm_head])
-        return Subject(owner=owner, call=lambda: network(ids, cache=cache), kv_bytes=_cached_bytes(cache))
+        return _cached(owner, lambda: network(ids, cache=cache), cache)
 
     return make
 
@@ -209,22 +212,23 @@ def page(bench: Bench, s: Settings) -> Subject:
     network = _published(bench.device, "flash")
     route(network, s["prefill_experts_hit"])
     base, tile, crops, columns = s["base_size"], s["image_size"], s["crops"], s["crop_columns"]
-    parts = bench.empty(crops, 3, tile, tile) if crops else None
-    whole, batch = bench.empty(1, 3, base, base), s["batch"]
+    parts = bench.constant(crops, 3, tile, tile) if crops else None
+    whole, batch = bench.constant(1, 3, base, base), s["batch"]
     views = Views(whole, parts, max(columns, 1), crops // max(columns, 1) or 1)
     ids = bench.empty(batch, s["prompt_tokens"], size=8)
     mask = bench.empty(batch, s["prompt_tokens"], size=1)
-    blank = bench.empty(1, 3, base, base)
+    summed = bench.constant(1, 3, base, base) if parts is None else parts
     cache = KeyValueCache()
 
-    def call() -> None:
+    def call() -> Tensor:
         whole.sum()
         for _ in range(batch):
-            (blank if parts is None else parts).sum()
-        network.model(ids, cache=cache, images=[views] * batch, image_mask=mask)
+            summed.sum()
+        hidden: Tensor = network.model(ids, cache=cache, images=[views] * batch, image_mask=mask)
+        return hidden
 
     # The host's look at each sum needs a value, which tensors without values lack.
-    return Subject(owner=network.model, call=call, kv_bytes=_cached_bytes(cache), without=("item", "blank_item"))
+    return _cached(network.model, call, cache, without=("item", "blank_item"))
 
 
 def lm_head(bench: Bench, s: Settings) -> Subject:

@@ -42,7 +42,7 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("part", ["reference", "transformers"])
+@pytest.mark.parametrize("part", ["reference", "training", "transformers"])
 def test_committed_results_are_what_is_counted_now(verified: Path, part: str) -> None:
     found = json.loads((verified / "verification" / f"{part}.json").read_text())["layers"]
     committed = json.loads((REPORTS / "verification" / f"{part}.json").read_text())["layers"]
