@@ -98,6 +98,8 @@ class Call:
         Names for the callee's outputs; those that nobody reads may be left off at the end.
     skip : str
         The tensor that stands in for the output when the guard is false; the first one read unless said.
+    keeps : tuple of str
+        Tensors that the caller's code still holds while it runs, without handing them in.
     when : Expression or None
         Guard of 1 or 0 on flows, never on stocks.
     repeat : Repeat
@@ -118,6 +120,7 @@ class Call:
     reads: tuple[tuple[str, ...], ...]
     writes: tuple[str, ...]
     skip: str
+    keeps: tuple[str, ...]
     when: Expression | None
     repeat: Repeat
     module: str

@@ -26,7 +26,7 @@ _SHARED = ["summary", "class", "category", "why", "source", "symbols", "let", "t
 _OPERATOR = [*_SHARED, "aten", "members", "tensor_core_flops", "cuda_core_flops", "backward"]
 _GRADIENT = ["gives", "reads", "when", "tensor_core_flops", "cuda_core_flops"]
 _LAYER = [*_SHARED, "slots", "holds", "children"]
-_CALL = ["use", "with", "reads", "writes", "skip", "when", "repeat", "module", "category", "inline", "slots"]
+_CALL = ["use", "with", "reads", "writes", "skip", "keeps", "when", "repeat", "module", "category", "inline", "slots"]
 _DTYPE = {"weight": "weight", "past": "kv", "cache": "kv"}
 ONE = parse(1, "1")
 
@@ -222,6 +222,7 @@ def read_call(name: str, raw: Any, where: str) -> Call:
         reads=reads,
         writes=tuple(each[0] for each in writes),
         skip=text(raw, "skip", where, reads[0][0] if reads and reads[0] else ""),
+        keeps=tuple(name for names in words(raw, "keeps", where) for name in names),
         when=parse(raw["when"], f"{where}: when") if "when" in raw else None,
         repeat=_repeat(raw.get("repeat", {}), f"{where}: repeat"),
         module=text(raw, "module", where, ""),

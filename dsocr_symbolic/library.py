@@ -222,7 +222,7 @@ def _check_tensors(layer: Layer) -> None:
         sources = [name for feeds in call.reads for name in feeds]
         if call.when is not None and call.skip:
             sources.append(call.skip)
-        for name in sources:
+        for name in [*sources, *call.keeps]:
             if name not in at_hand:
                 raise UserError(f"{where}: the tensor '{name}' is read before it is written")
             read.add(name)

@@ -111,6 +111,8 @@ def _place(
     for place in range(len(children) - 1, -1, -1):
         child = children[place]
         own = _own_storages(child)
+        for condition, storage in child.kept:
+            later.setdefault(storage, []).append(condition)
         beside: Any = child.accumulated
         for storage, conditions in later.items():
             if born.get(storage, place) < place and storage.kind == "activation":

@@ -56,6 +56,7 @@ def layer_definition(definition: Definition, layer: str) -> Definition:
         reads=tuple((name,) for name in inputs(formula)),
         writes=(),
         skip="",
+        keeps=(),
         when=None,
         repeat=Repeat(copies=ONE, calls=ONE),
         module="",

@@ -119,6 +119,8 @@ class Node:
         The tensors that it takes and gives.
     caches : Value
         Storages that are KV cache when it returns.
+    kept : Value
+        Storages that its caller holds while it runs, without handing them in.
     held : Value
         Storages that it keeps until it returns, beyond their last reader.
     accumulated : sympy.Expr
@@ -146,6 +148,7 @@ class Node:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     caches: Value
+    kept: Value
     held: Value
     accumulated: Any
     required_bytes: Any

@@ -173,6 +173,7 @@ class _Builder:
         site = Site(key=where, calls=parent.calls, repeats=repeats, scope=inner, algebra=self.m_algebra)
         ports = dataflow.fed(call, formula, names, site)
         children, inline, inside = self._inside(formula, place, ports, site)
+        kept = dataflow.joined(names[name] for name in call.keeps)
         results = dataflow.handed_out(call, formula, inside, site)
         dataflow.bind(call, results, guard, names)
         launch, saved = self._launch(formula, given, inner, ports, inside)
@@ -193,6 +194,7 @@ class _Builder:
             inputs=ports,
             outputs=results,
             caches=dataflow.joined([dataflow.caches(formula, inside), *(each.caches for each in inline)]),
+            kept=kept,
             held=dataflow.joined([dataflow.held(formula, inside), *(each.held for each in inline)]),
             accumulated=dataflow.accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
             required_bytes=stocks.required_bytes(formula, site) + sum(each.required_bytes for each in inline),

@@ -9,7 +9,14 @@ from attrs import frozen
 from dsocr_symbolic.estimate import estimate
 from dsocr_symbolic.formula import EMPTY
 from dsocr_symbolic.program import Program
-from dsocr_symbolic.scenario import Scenario, default_definition, make_scenario, scenario_backward, scenario_program, scenario_values
+from dsocr_symbolic.scenario import (
+    Scenario,
+    default_definition,
+    make_scenario,
+    scenario_backward,
+    scenario_program,
+    scenario_values,
+)
 from dsocr_symbolic.verification.comparison import formula_numbers
 from dsocr_symbolic.verification.counted import Counted, Difference
 from dsocr_symbolic.verification.whole import WHOLE
