@@ -1,3 +1,20 @@
 """Symbolic performance model of DeepSeek-OCR: exact FLOPs, bytes and memory as formulas."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dsocr_symbolic.errors import UserError as UserError
+    from dsocr_symbolic.parts import Model as Model
+    from dsocr_symbolic.python_api import load_model as load_model
+
 __version__ = "0.1.0"
+_PLACES = {"load_model": "python_api", "Model": "parts", "UserError": "errors"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the Python API when it is first used: it brings sympy, which the command line does without."""
+    from importlib import import_module
+
+    if name in _PLACES:
+        return getattr(import_module(f"dsocr_symbolic.{_PLACES[name]}"), name)
+    raise AttributeError(f"module 'dsocr_symbolic' has no attribute '{name}'")

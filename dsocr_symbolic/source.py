@@ -79,6 +79,8 @@ class _Writer:
             return str(expression) if expression >= 0 else f"({expression})"
         if expression.is_Rational:
             return f"divide({expression.p}, {expression.q})"
+        if expression.is_Float:
+            return repr(float(expression))
         if expression.is_Symbol:
             return f"s_{expression}"
         if expression.is_Add:

@@ -70,6 +70,9 @@ class power(sympy.Function):  # type: ignore[misc]  # noqa: N801
 
     nargs = 2
 
+    def _eval_is_nonnegative(self) -> Any:
+        return self.args[0].is_nonnegative or None
+
 
 class sum_maxima(sympy.Function):  # type: ignore[misc]  # noqa: N801
     """Sum over steps 1 to last of the maximum of lines: arguments last, then intercept and slope of each."""

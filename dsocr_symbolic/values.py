@@ -19,7 +19,7 @@ from dsocr_symbolic.yaml_file import read_yaml
 
 _NUMBER = re.compile(r"[-+]?(\d+(_\d+)*(\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?(/\d+)?", re.ASCII)
 _LONGEST_NUMBER = 40
-_LARGEST = 10**18
+LARGEST = 10**18
 
 
 @frozen(kw_only=True)
@@ -98,7 +98,7 @@ def load_workload(definition: Definition, name: str) -> Workload:
         workload = read_workload(path.stem, read_yaml(path), str(path))
         for symbol, value in workload.values.items():
             try:
-                _check_setting(definition, symbol, value)
+                check_setting(definition, symbol, value)
             except UserError as error:
                 raise UserError(f"{path}: set: {error}") from error
         return workload
@@ -173,7 +173,7 @@ def resolve(
         bound |= {symbol: evaluate(each, {}, arithmetic) for symbol, each in option.symbols.items()}
         peaks |= option.gpu
     for name, value in settings.items():
-        _check_setting(definition, name, value)
+        check_setting(definition, name, value)
     unverified = []
     overridden = {}
     for name, quantity in _in_order(definition):
@@ -191,7 +191,7 @@ def resolve(
             given = _finite(name, quantity, numbers)
             if given != settings[name]:
                 overridden[name] = given
-    _check_rules(definition, numbers, waived)
+    check_rules(definition, numbers, waived)
     return Values(numbers=numbers, overridden=overridden, unverified=tuple(unverified))
 
 
@@ -220,7 +220,14 @@ def _machine_number(gpu: Gpu, machine: str) -> Any:
     return gpu.numbers[machine].value_si
 
 
-def _check_setting(definition: Definition, name: str, value: Any) -> None:
+def check_setting(definition: Definition, name: str, value: Any) -> None:
+    """Check a number that somebody gives a symbol.
+
+    Raises
+    ------
+    UserError
+        If the symbol is unknown or cannot be set, or the number is out of its range or not whole where it must be.
+    """
     quantity = definition.quantities.get(name)
     if quantity is None:
         raise UserError(f"unknown symbol '{name}': {nearest(name, definition.quantities)}")
@@ -229,8 +236,8 @@ def _check_setting(definition: Definition, name: str, value: Any) -> None:
     infinite: bool = isinstance(value, float) and not math.isfinite(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Fraction) or infinite:
         raise UserError(f"{name}: {value!r} is not a number")
-    if not -_LARGEST <= value <= _LARGEST:
-        raise UserError(f"{name}: the value is larger than {_LARGEST:.0e} ({quantity.meaning})")
+    if not -LARGEST <= value <= LARGEST:
+        raise UserError(f"{name}: the value is larger than {LARGEST:.0e} ({quantity.meaning})")
     if not quantity.real and not isinstance(value, int):
         raise UserError(f"{name}: {value} is not a whole number ({quantity.meaning})")
     if quantity.group == "machine" and value <= 0 and not quantity.zero:
@@ -239,7 +246,14 @@ def _check_setting(definition: Definition, name: str, value: Any) -> None:
         raise UserError(f"{name}: {value} is less than {quantity.least} ({quantity.meaning})")
 
 
-def _check_rules(definition: Definition, numbers: Mapping[str, Any], waived: frozenset[str]) -> None:
+def check_rules(definition: Definition, numbers: Mapping[str, Any], waived: frozenset[str]) -> None:
+    """Check the rules of a model on numbers for all symbols.
+
+    Raises
+    ------
+    UserError
+        If a rule is broken that no switch lifts.
+    """
     for rule in definition.rules:
         if rule.waived_by in waived or evaluate(rule.require, numbers, arithmetic):
             continue
