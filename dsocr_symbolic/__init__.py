@@ -6,9 +6,10 @@ if TYPE_CHECKING:
     from dsocr_symbolic.errors import UserError as UserError
     from dsocr_symbolic.parts import Model as Model
     from dsocr_symbolic.python_api import load_model as load_model
+    from dsocr_symbolic.sweep_dataset import sweep as sweep
 
 __version__ = "0.1.0"
-_PLACES = {"load_model": "python_api", "Model": "parts", "UserError": "errors"}
+_PLACES = {"load_model": "python_api", "Model": "parts", "UserError": "errors", "sweep": "sweep_dataset"}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ import click
 import dsocr_symbolic
 from dsocr_symbolic.command_export import export_command
 from dsocr_symbolic.command_options import asked_scenario, model_option, question_options
+from dsocr_symbolic.command_sweep import sweep_command
 from dsocr_symbolic.command_totals import totals_command
 from dsocr_symbolic.command_verify import torchinfo_command, verify_command
 from dsocr_symbolic.definition import Definition
@@ -89,6 +90,7 @@ def _commands(definition: Definition) -> click.Group:
     group.add_command(totals_command(definition))
     group.add_command(_formula_command(definition))
     group.add_command(export_command(definition))
+    group.add_command(sweep_command(definition))
     group.add_command(verify_command())
     group.add_command(torchinfo_command())
     listings = {

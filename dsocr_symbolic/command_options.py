@@ -32,18 +32,18 @@ def question_options(definition: Definition) -> list[click.Parameter]:
     ]
     for name, choice in definition.choices.items():
         help_text = f"{choice.summary[0].upper()}{choice.summary[1:]}; {choice.default} by default."
-        options.append(click.Option([f"--{name}", _choice_key(name)], metavar="|".join(choice.options), help=help_text))
+        options.append(click.Option([f"--{name}", choice_key(name)], metavar="|".join(choice.options), help=help_text))
     return options
 
 
 def asked_scenario(definition: Definition, given: dict[str, Any]) -> Scenario:
     """Put together what the options ask."""
-    choices = {name: given[key] for name in definition.choices if given.get(key := _choice_key(name)) is not None}
+    choices = {name: given[key] for name in definition.choices if given.get(key := choice_key(name)) is not None}
     return make_scenario(
         definition=definition,
         layer=given["layer"],
         workload=given["workload"],
-        settings=_with_reserve(read_settings(given["settings"]), given["reserve"]),
+        settings=with_reserve(read_settings(given["settings"]), given["reserve"]),
         choices=choices,
         gpu=given["gpu"],
         config=given["config"],
@@ -51,8 +51,14 @@ def asked_scenario(definition: Definition, given: dict[str, Any]) -> Scenario:
     )
 
 
-def _with_reserve(settings: dict[str, Any], gibibytes: float | None) -> dict[str, Any]:
-    """Put the reserve among the settings, in bytes."""
+def with_reserve(settings: dict[str, Any], gibibytes: float | None) -> dict[str, Any]:
+    """Put the reserve among the settings, in bytes.
+
+    Raises
+    ------
+    UserError
+        If it is there already, or no reasonable size.
+    """
     if gibibytes is None:
         return settings
     if "reserve" in settings:
@@ -62,7 +68,8 @@ def _with_reserve(settings: dict[str, Any], gibibytes: float | None) -> dict[str
     return settings | {"reserve": round(gibibytes * 2**30)}
 
 
-def _choice_key(name: str) -> str:
+def choice_key(name: str) -> str:
+    """Return the name under which click hands on the option of a choice."""
     return f"choice_{name}".replace("-", "_").lower()
 
 

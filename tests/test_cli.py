@@ -25,7 +25,19 @@ from dsocr_symbolic.values import parse_number
 
 TOP = Path(__file__).resolve().parent.parent
 MODEL = TOP / "formulas" / "models" / "deepseek-ocr.yaml"
-COMMANDS = ("totals", "formula", "export", "verify", "torchinfo", "models", "gpus", "workloads", "layers", "symbols")
+COMMANDS = (
+    "totals",
+    "formula",
+    "export",
+    "sweep",
+    "verify",
+    "torchinfo",
+    "models",
+    "gpus",
+    "workloads",
+    "layers",
+    "symbols",
+)
 _UNIQUE_LAYERS = """
 core/deepseek_ocr_model vision/attention vision/block vision/clip_vision_embeddings vision/image_encoder_vit
 vision/layer_norm2d vision/mlp_block vision/mlp_projector vision/notp_attention vision/notp_feedforward
@@ -89,7 +101,7 @@ def test_every_command_and_option_has_help() -> None:
     assert all(name in shown.out for name in (*COMMANDS, "--version"))
 
 
-@pytest.mark.parametrize("command", ["totals", "formula", "export"])
+@pytest.mark.parametrize("command", ["totals", "formula", "export", "sweep"])
 def test_there_is_an_option_per_choice(command: str) -> None:
     definition = default_definition(None)
     options = {each.opts[0] for each in _commands(definition).commands[command].params}

@@ -51,8 +51,10 @@ ORDER = (
     *("model", "values", "estimate", "views", "config_file", "scenario", "capacity"),
     *("printing", "totals", "bill", "report", "rendering"),
     *("overrides", "binding", "reduction", "compiled", "compilation", "parts", "python_api"),
-    *("derivation", "listings", "command_options", "command_export", "command_totals", "command_verify"),
-    *("contracts", "cli", "reports"),
+    *("extras", "whole_file", "sweep_axes", "sweep_plan", "sweep_vary", "sweep_question"),
+    *("sweep_dataset", "sweep_rows", "sweep_parquet", "sweep_marks", "sweep_picture"),
+    *("derivation", "listings", "command_options", "command_export", "command_sweep", "command_totals"),
+    *("command_verify", "contracts", "cli", "reports"),
 )
 
 
@@ -61,7 +63,7 @@ def _requirement(text: str) -> tuple[str, str]:
     return name, version or "*"
 
 
-@pytest.mark.parametrize("feature", ["", "verify", "verify-checkpoint", "test", "lint"])
+@pytest.mark.parametrize("feature", ["", "sweep", "verify", "verify-checkpoint", "test", "lint"])
 def test_pixi_has_the_dependencies_of_pyproject(feature: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pixi = tomllib.loads((ROOT / "pixi.toml").read_text())

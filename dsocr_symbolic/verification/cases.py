@@ -86,6 +86,7 @@ _OPERATORS: Mapping[str, Mapping[str, int]] = {
     "interpolate_bicubic": {"side": 15, "new_side": 5, "width": 3},
     "interpolate_linear": {"rows": 7, "new_rows": 5, "width": 3},
 }
+_MASKED = "a mask without values cannot choose; what it saves is counted inside decoder/deepseek_v2_moe"
 # Formula files that no call stands for, and why.
 UNCOUNTED: Mapping[str, str] = {
     "operators/item": "reads a value, and tensors without values have none",
@@ -95,8 +96,8 @@ UNCOUNTED: Mapping[str, str] = {
     "decoder/no_mask": "holds nothing",
     "llama/apply_rotary_pos_emb": "counted inside llama/llama_attention",
     "operators/equal": "runs in training alone, and counts no FLOPs",
-    "operators/masked_gather": "a mask without values cannot choose; its bytes saved are counted inside decoder/deepseek_v2_moe",
-    "operators/masked_put": "a mask without values cannot choose; its bytes saved are counted inside decoder/deepseek_v2_moe",
+    "operators/masked_gather": _MASKED,
+    "operators/masked_put": _MASKED,
     "operators/repeat": "runs in training alone; its gradient is counted inside decoder/deepseek_v2_moe",
     "decoder/decoder_inputs": "counted inside core/deepseek_ocr_model",
     "vision/preprocess": "its sums are counted inside core/deepseek_ocr_model; what the host reads is not",

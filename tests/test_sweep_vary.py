@@ -1,0 +1,161 @@
+"""What varies: words of the command line and Python values, and one line for every mistake."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsocr_symbolic.documents import all_grids
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.scenario import default_definition
+from dsocr_symbolic.sweep_axes import at
+from dsocr_symbolic.sweep_vary import make_axis, read_vary
+
+DEFINITION = default_definition(None)
+
+
+def labels(name: str, values: Any) -> list[Any]:
+    axis = make_axis(DEFINITION, name, values)
+    found: list[Any] = at(axis.labels, np.arange(len(axis))).tolist()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("batch", "1:4", [1, 2, 3, 4]),
+        ("batch", "1:128:50", [1, 51, 101]),
+        ("batch", "7:7", [7]),
+        ("batch", "1,2,4", [1, 2, 4]),
+        ("base_size", "512, 640", [512, 640]),
+        ("memory_bandwidth", "1e12:1.2e12:1e11", [1e12, 1.1e12, 1.2e12]),
+        ("compute_efficiency", "0.1:0.3:0.1", [0.1, 0.2, 0.3]),
+        ("compute_efficiency", "1/4:1:1/4", [0.25, 0.5, 0.75, 1.0]),
+        ("compute_efficiency", "1/4,0.5", [0.25, 0.5]),
+        ("crop_grid", "2x1,3x2", ["2x1", "3x2"]),
+    ],
+)
+def test_words(name: str, text: str, expected: list[Any]) -> None:
+    assert labels(name, text) == expected
+    assert make_axis(DEFINITION, name, text).meaning
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("batch", range(1, 10, 4), [1, 5, 9]),
+        ("batch", np.array([3, 1], dtype=np.int8), [3, 1]),
+        ("batch", np.linspace(1, 3, 3), [1, 2, 3]),
+        ("compute_efficiency", [Fraction(1, 2), 1], [0.5, 1.0]),
+        ("crop_grid", [(0, 0), (3, 2)], ["0x0", "3x2"]),
+        ("crop_grid", np.array([[2, 1]]), ["2x1"]),
+        ("gpu", ("h200", "l4"), ["h200", "l4"]),
+        ("weight_dtype", ["fp8", "bf16"], ["fp8", "bf16"]),
+    ],
+)
+def test_python_values(name: str, values: Any, expected: list[Any]) -> None:
+    assert labels(name, values) == expected
+
+
+@given(st.integers(1, 10**6), st.integers(0, 200), st.integers(1, 50))
+def test_a_range_holds_its_ends(first: int, steps: int, step: int) -> None:
+    last = first + steps * step
+    assert labels("batch", f"{first}:{last}:{step}") == list(range(first, last + 1, step))
+
+
+def test_all_grids_are_those_of_the_network_and_none() -> None:
+    axis = make_axis(DEFINITION, "crop_grid", "all")
+    columns, rows = (numbers.tolist() for numbers in axis.numbers.values())
+    assert list(zip(columns, rows, strict=True)) == [(0, 0), *all_grids()]
+    assert len(axis) == 23
+    assert axis.labels.tolist()[:3] == ["0x0", "1x2", "2x1"]
+
+
+def test_words_are_read_in_order() -> None:
+    found = read_vary(DEFINITION, ["gpu=h200, l4", "batch=1:8", "weight-dtype=fp8"])
+    assert found == {"gpu": ["h200", "l4"], "batch": "1:8", "weight_dtype": ["fp8"]}
+    assert list(found) == ["gpu", "batch", "weight_dtype"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["batch"], ["--vary batch", "NAME=VALUES"]),
+        (["=3"], ["--vary =3"]),
+        (["batch=1", "batch=2"], ["batch", "given twice"]),
+        (["weight-dtype=fp8", "weight_dtype=int8"], ["weight_dtype", "given twice"]),
+    ],
+)
+def test_words_that_cannot_be_read(given: list[str], words: list[str]) -> None:
+    refused(words, lambda: read_vary(DEFINITION, given))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("batch", "8:1", ["batch=8:1", "empty"]),
+        ("batch", "1:8:0", ["batch=1:8:0", "step 0"]),
+        ("batch", "8:1:-1", ["step -1"]),
+        ("batch", range(8, 1, -1), ["step -1"]),
+        ("batch", range(0), ["no value"]),
+        ("batch", [], ["no value"]),
+        ("batch", "", ["''", "not a number"]),
+        ("batch", "1:", ["''", "not a number"]),
+        ("batch", "1:2:3:4", ["FIRST:LAST:STEP"]),
+        ("batch", "1:1e13", ["1e+13 points", "at most 1e+12"]),
+        ("batch", "one", ["'one'", "not a number"]),
+        ("batch", "1:two", ["'two'", "not a number"]),
+        ("batch", "0:4", ["batch", "less than 1"]),
+        ("batch", "1:2:1/2", ["1.5", "whole number"]),
+        ("batch", [1, 2.5], ["2.5", "whole number"]),
+        ("batch", [1, True], ["True"]),
+        ("batch", [1, None], ["None"]),
+        ("batch", [float("nan")], ["nan", "not a number"]),
+        ("batch", [2, 1, 2], ["2 stands twice"]),
+        ("batch", [10**19], ["larger than"]),
+        ("batch", object(), ["not a list"]),
+        ("memory_bandwidth", "1e12:2e12", ["step", "memory_bandwidth=1e12:2e12:STEP"]),
+        ("memory_bandwidth", "0,1e12", ["memory_bandwidth", "greater than 0"]),
+        ("crop_grid", "2x", ["'2x'", "3x2"]),
+        ("crop_grid", "every", ["'every'", "all"]),
+        ("crop_grid", "2x1,2x1", ["2x1 stands twice"]),
+        ("crop_grid", [(1, 2, 3)], ["not a pair"]),
+        ("crop_grid", [(2, 1.5)], ["crop_rows", "whole number"]),
+        ("crop_grid", [(-1, 2)], ["crop_columns", "-1"]),
+        ("gpu", ["rtx509"], ["unknown GPU 'rtx509'", "rtx5090"]),
+        ("gpu", [5090], ["not a name"]),
+        ("workload", ["gundum"], ["unknown workload 'gundum'", "gundam"]),
+        ("attention", ["flash", "eagre"], ["attention", "'eagre'", "eager"]),
+        ("btach", [1], ["cannot vary 'btach'", "batch"]),
+        ("crop_gird", "all", ["cannot vary 'crop_gird'", "crop_grid"]),
+        ("fp32", [4], ["fp32", "definition"]),
+        ("crops", [2], ["crops", "vary crop_grid", "--set"]),
+        ("image_tokens", [2], ["image_tokens", "base_size", "image_size", "crop_grid"]),
+        ("prompt_tokens", [2], ["prompt_tokens", "vary text_tokens", "--set"]),
+        ("prefill_experts_hit", [6], ["prefill_experts_hit", "batch", "settings"]),
+        ("decode_experts_hit", [6], ["decode_experts_hit", "batch", "settings"]),
+    ],
+)
+def test_values_that_are_refused(name: str, values: Any, words: list[str]) -> None:
+    refused(words, lambda: make_axis(DEFINITION, name, values))
+
+
+def refused(words: list[str], action: Any) -> None:
+    with pytest.raises(UserError) as error:
+        action()
+    assert "\n" not in str(error.value)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_gpu_and_a_workload_of_ones_own(tmp_path: Path) -> None:
+    gpu, workload = tmp_path / "mine.yaml", tmp_path / "page.yaml"
+    source = Path(__file__).parent.parent / "hardware" / "l4.yaml"
+    gpu.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    workload.write_text("summary: mine\ndocument: native\nset: {base_size: 640}\n", encoding="utf-8")
+    assert labels("gpu", ["h200", str(gpu)]) == ["h200", str(gpu)]
+    assert labels("workload", [str(workload)]) == [str(workload)]
