@@ -13,7 +13,7 @@ from dsocr_symbolic.scenario import answer, default_definition, make_scenario
 
 WHOLE = "prefill"
 LIMIT = 0.1
-"""How far a prediction may be off what the GPU's allocator counts, as a part of that."""
+"""How far a prediction may be off what the tensors asked the GPU's allocator for, as a part of that."""
 
 
 @frozen(kw_only=True)
@@ -30,6 +30,8 @@ class Measured:
         Options of the model's choices.
     peak_bytes : int
         What ``torch.cuda.max_memory_allocated`` rose to above the weights: inputs, activations, KV cache.
+    requested_bytes : int
+        The same before the allocator rounds to its blocks: what tensors asked for.
     reserved_bytes : int
         What the allocator had taken from the driver by then.
     predicted_bytes : int or float
@@ -40,13 +42,19 @@ class Measured:
     settings: Mapping[str, int]
     choices: Mapping[str, str]
     peak_bytes: int
+    requested_bytes: int
     reserved_bytes: int
     predicted_bytes: Any
 
     @property
     def ratio(self) -> float:
-        """Prediction over measurement."""
+        """Prediction over what the allocator counts in its blocks."""
         return float(self.predicted_bytes / self.peak_bytes)
+
+    @property
+    def requested_ratio(self) -> float:
+        """Prediction over what tensors asked for."""
+        return float(self.predicted_bytes / self.requested_bytes)
 
 
 def read_measured(path: Path) -> tuple[dict[str, Any], list[Measured]]:
@@ -71,13 +79,13 @@ def read_measured(path: Path) -> tuple[dict[str, Any], list[Measured]]:
 
 
 def _measured(case: Mapping[str, Any], definition: Definition) -> Measured:
-    known = ("name", "settings", "choices", "peak_bytes", "reserved_bytes")
+    known = ("name", "settings", "choices", "peak_bytes", "requested_bytes", "reserved_bytes")
     return Measured(**{name: case[name] for name in known}, predicted_bytes=_predicted(case, definition))
 
 
 def _predicted(case: Mapping[str, Any], definition: Definition) -> Any:
     """Return the peak of a call with its KV cache, weights left out."""
-    layer, _, feed_forward = case["name"].partition(" ")
+    layer = case["name"].partition(" ")[0]
     scenario = make_scenario(
         definition=definition,
         layer=None if layer == WHOLE else layer,
@@ -93,8 +101,11 @@ def _predicted(case: Mapping[str, Any], definition: Definition) -> Any:
 
 
 def comparable(cases: Iterable[Measured]) -> list[Measured]:
-    """Return the towers, the projector and the whole prefill: a decoder layer alone has no cache to put keys into."""
-    return [each for each in cases if not each.name.startswith("decoder/")]
+    """Return the towers, the projector and the whole prefill.
+
+    A decoder layer alone has no cache to put its keys into, and a SAM block alone is part of the tower.
+    """
+    return [each for each in cases if not each.name.startswith(("decoder/", "vision/block", "vision/notp"))]
 
 
 def memory_page(path: Path) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dsocr_symbolic.cli import capture
 from dsocr_symbolic.contracts.contract_files import contract_files
+from dsocr_symbolic.measured import memory_page
 from dsocr_symbolic.paths import PACKAGE
 
 # File below reports/ -> the command that prints it.
@@ -15,6 +16,7 @@ REPORTS: Mapping[str, tuple[str, ...]] = {
         *("totals", "--workload", "dsocr-standard-v2", "--closed-form", "--format", "markdown"),
     ),
 }
+MEASURED = PACKAGE.parent / "reports" / "measured" / "memory-h200.json"
 
 
 def report_text(name: str) -> str:
@@ -25,6 +27,7 @@ def report_text(name: str) -> str:
 def write_reports(folder: Path) -> None:
     """Write every report and the files of the contracts below a folder."""
     texts = {name: report_text(name) for name in REPORTS} | contract_files()
+    texts["measured/memory.md"] = memory_page(MEASURED)
     for name, text in texts.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

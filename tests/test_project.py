@@ -54,7 +54,7 @@ ORDER = (
     *("extras", "whole_file", "sweep_axes", "sweep_plan", "sweep_vary", "sweep_question"),
     *("sweep_dataset", "sweep_rows", "sweep_parquet", "sweep_marks", "sweep_picture"),
     *("derivation", "listings", "command_options", "command_export", "command_sweep", "command_totals"),
-    *("command_verify", "contracts", "cli", "reports"),
+    *("command_verify", "contracts", "measured", "cli", "reports"),
 )
 
 

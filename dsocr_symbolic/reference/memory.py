@@ -167,6 +167,8 @@ class CudaPeak:
     ----------
     peak_bytes : int
         Increase of ``max_memory_allocated``.
+    requested_bytes : int
+        The same of the bytes that tensors asked for, before the allocator rounds to its blocks.
     end_bytes : int
         Increase of ``memory_allocated`` when the call has returned and its result still lives.
     reserved_bytes : int
@@ -174,6 +176,7 @@ class CudaPeak:
     """
 
     peak_bytes: int
+    requested_bytes: int
     end_bytes: int
     reserved_bytes: int
 
@@ -198,12 +201,14 @@ def peak_on_cuda(call: Callable[[], object]) -> CudaPeak:
     cuda.synchronize()
     cuda.empty_cache()
     allocated, reserved = cuda.memory_allocated(), cuda.memory_reserved()
+    requested = cuda.memory_stats()["requested_bytes.all.current"]
     cuda.reset_peak_memory_stats()
     with torch.no_grad():
         out = call()
     cuda.synchronize()
     found = CudaPeak(
         peak_bytes=cuda.max_memory_allocated() - allocated,
+        requested_bytes=cuda.memory_stats()["requested_bytes.all.peak"] - requested,
         end_bytes=cuda.memory_allocated() - allocated,
         reserved_bytes=cuda.max_memory_reserved() - reserved,
     )
