@@ -106,6 +106,11 @@ def worst_moment(program: Program, numbers: Any) -> Moment:
     Moment
         Of the stage that needs most.
     """
+    return max(stage_moments(program, numbers), key=lambda moment: moment.peak_memory_bytes)
+
+
+def stage_moments(program: Program, numbers: Any) -> list[Moment]:
+    """Return the moment of each stage at which most memory is resident, in the order of the stages."""
     rows = program.rows
     found = program.run(numbers)
     stocks = found[len(rows) :]
@@ -116,16 +121,17 @@ def worst_moment(program: Program, numbers: Any) -> Moment:
         if row.parent == 0:
             cache = sum(stocks[each][_KV] for each in row.stocks)
             live = live_around(found[index], peaks[index])
-            moments.append((resident(weights, cache, live), index, cache, live))
-    peak, stage, cache, live = max(moments, key=lambda each: each[0])
-    return Moment(
-        stage=rows[stage].path,
-        at=rows[_operator(program, found, peaks, stage)].path,
-        weight_bytes=arithmetic.whole(weights),
-        kv_cache_bytes=arithmetic.whole(cache),
-        activation_bytes=arithmetic.whole(live),
-        peak_memory_bytes=arithmetic.whole(peak),
-    )
+            moments.append(
+                Moment(
+                    stage=row.path,
+                    at=rows[_operator(program, found, peaks, index)].path,
+                    weight_bytes=arithmetic.whole(weights),
+                    kv_cache_bytes=arithmetic.whole(cache),
+                    activation_bytes=arithmetic.whole(live),
+                    peak_memory_bytes=arithmetic.whole(resident(weights, cache, live)),
+                )
+            )
+    return moments
 
 
 def _operator(program: Program, found: Any, peaks: list[Any], index: int) -> int:

@@ -11,8 +11,10 @@ import click
 import dsocr_symbolic
 from dsocr_symbolic.command_export import export_command
 from dsocr_symbolic.command_options import asked_scenario, model_option, question_options
+from dsocr_symbolic.command_report import report_command
 from dsocr_symbolic.command_sweep import sweep_command
 from dsocr_symbolic.command_totals import totals_command
+from dsocr_symbolic.command_tree import tree_command
 from dsocr_symbolic.command_verify import torchinfo_command, verify_command
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.errors import UserError
@@ -88,6 +90,8 @@ def _commands(definition: Definition) -> click.Group:
     )
     group.params.append(_version_option())
     group.add_command(totals_command(definition))
+    group.add_command(tree_command(definition))
+    group.add_command(report_command(definition))
     group.add_command(_formula_command(definition))
     group.add_command(export_command(definition))
     group.add_command(sweep_command(definition))

@@ -151,6 +151,11 @@ def notes(document: Document) -> list[str]:
     return [*result, *(f"unverified: {name} is from memory, or its sources conflict (marked ?)" for name in doubtful)]
 
 
+def preamble(document: Document) -> str:
+    """Print the heading and the notes, as lines of a terminal."""
+    return "\n".join([heading(document), *(f"  {line}" for note in notes(document) for line in _wrapped(note))])
+
+
 def amount(value: Any) -> str:
     """Print a plain number."""
     return f"{value:.4f}" if isinstance(value, float) else str(value)
@@ -227,10 +232,9 @@ def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int 
         cells = [cell(metric, line.metrics[metric], digits) for _, metric in shown]
         last = place == len(rows) - 1 and len(rows) > 1
         table.add_row(line.name, _count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
-    before = [heading(document), *(f"  {line}" for note in notes(document) for line in _wrapped(note))]
     pages = _pages_table(document["pages"]) if "pages" in document else None
     parts = [
-        "\n".join(before),
+        preamble(document),
         on_terminal(pages, width) if pages else "",
         on_terminal(table, width),
         "\n".join(line for each in [*latency_lines(document), *memory_lines(document)] for line in _wrapped(each)),

@@ -17,6 +17,11 @@ REPORTS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 MEASURED = PACKAGE.parent / "reports" / "measured" / "memory-h200.json"
+# Folder below reports/ -> the command that fills it with a performance report.
+PERFORMANCE: Mapping[str, tuple[str, ...]] = {
+    f"performance/{workload}-{gpu}": ("report", "--workload", workload, "--gpu", gpu, "--layer-docs", "../../formulas")
+    for workload, gpu in (("gundam", "rtx5090"), ("dsocr-standard-v2", "rtx5090"))
+}
 
 
 def report_text(name: str) -> str:
@@ -24,8 +29,15 @@ def report_text(name: str) -> str:
     return capture(REPORTS[name])
 
 
+def write_performance(name: str, folder: Path) -> None:
+    """Write one performance report into a folder, whatever lies there."""
+    capture((*PERFORMANCE[name], "--out", str(folder), "--force"))
+
+
 def write_reports(folder: Path) -> None:
     """Write every report and the files of the contracts below a folder."""
+    for name in PERFORMANCE:
+        write_performance(name, folder / name)
     texts = {name: report_text(name) for name in REPORTS} | contract_files()
     texts["measured/memory.md"] = memory_page(MEASURED)
     for name, text in texts.items():

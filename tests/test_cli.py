@@ -27,6 +27,8 @@ TOP = Path(__file__).resolve().parent.parent
 MODEL = TOP / "formulas" / "models" / "deepseek-ocr.yaml"
 COMMANDS = (
     "totals",
+    "tree",
+    "report",
     "formula",
     "export",
     "sweep",

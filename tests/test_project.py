@@ -53,8 +53,10 @@ ORDER = (
     *("overrides", "binding", "reduction", "compiled", "compilation", "parts", "python_api"),
     *("extras", "whole_file", "sweep_axes", "sweep_plan", "sweep_vary", "sweep_question"),
     *("sweep_dataset", "sweep_rows", "sweep_parquet", "sweep_marks", "sweep_picture"),
+    *("performance", "curves", "figure_style", "figure_roofline", "figure_time", "figure_crops", "figure_tokens"),
+    *("figure_memory", "figures", "contracts", "performance_report", "report_folder", "measured"),
     *("derivation", "listings", "command_options", "command_export", "command_sweep", "command_totals"),
-    *("command_verify", "contracts", "measured", "cli", "reports"),
+    *("command_tree", "command_report", "command_verify", "cli", "reports"),
 )
 
 
@@ -63,7 +65,7 @@ def _requirement(text: str) -> tuple[str, str]:
     return name, version or "*"
 
 
-@pytest.mark.parametrize("feature", ["", "sweep", "verify", "verify-checkpoint", "test", "lint"])
+@pytest.mark.parametrize("feature", ["", "report", "sweep", "verify", "verify-checkpoint", "test", "lint"])
 def test_pixi_has_the_dependencies_of_pyproject(feature: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pixi = tomllib.loads((ROOT / "pixi.toml").read_text())

@@ -226,3 +226,48 @@ def test_decimal_prefixes(value: float, unit: str, expected: str) -> None:
 )
 def test_times(value: float, expected: str) -> None:
     assert seconds(value) == expected
+
+
+# a terminal
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def without_codes(text: str) -> str:
+    return re.sub(r"\x1b\[[\d;]*m", "", text)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("no_color", [None, "1"])
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_shows_the_same_text(view: str, no_color: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With colour and without, on 80 columns too: 100 columns, the same words."""
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    text = on_a_terminal("totals", "--by", view)
+    assert "\x1b[1m" in text  # bold is no colour
+    assert without_codes(text) == shown("--by", view)
+    assert not (no_color and COLOUR.search(text))
+
+
+@pytest.mark.usefixtures("terminal")
+def test_an_empty_wish_for_no_colour_is_none(document: tuple[str | Path, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    assert COLOUR.search(on_a_terminal(*document))
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_dumb_terminal_gets_no_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in on_a_terminal("totals")
+
+
+def test_forced_colour_is_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b" not in dsocr("totals").out

@@ -141,23 +141,24 @@ def test_peak_is_the_highest_sum_of_what_lives(steps: list[tuple[int, int, bool]
 
 
 def test_a_gpu_is_read_before_and_after_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    bytes_now = {"allocated": 100, "peak": 100}
+    bytes_now = {"allocated": 100, "peak": 100, "requested_bytes.all.current": 90, "requested_bytes.all.peak": 90}
 
     def call() -> str:
         assert not torch.is_grad_enabled()
-        bytes_now.update(allocated=150, peak=400)
+        bytes_now.update({"allocated": 150, "peak": 400, "requested_bytes.all.peak": 380})
         return "result"
 
     for name, answer in {
         "memory_allocated": lambda: bytes_now["allocated"],
         "max_memory_allocated": lambda: bytes_now["peak"],
+        "memory_stats": lambda: bytes_now,
         "memory_reserved": lambda: 1000,
         "max_memory_reserved": lambda: 3000,
         **dict.fromkeys(("synchronize", "empty_cache", "reset_peak_memory_stats"), lambda: None),
     }.items():
         assert hasattr(torch.cuda, name)
         monkeypatch.setattr(torch.cuda, name, answer)
-    assert peak_on_cuda(call) == CudaPeak(peak_bytes=300, end_bytes=50, reserved_bytes=2000)
+    assert peak_on_cuda(call) == CudaPeak(peak_bytes=300, requested_bytes=290, end_bytes=50, reserved_bytes=2000)
 
 
 def test_the_trace_ends_with_its_block() -> None:

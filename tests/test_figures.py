@@ -1,0 +1,115 @@
+"""The figures of a report: readable SVG, nothing on anything else, the same on every run."""
+
+import math
+import re
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import matplotlib as mpl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_performance import every_case, numbers_of, scenario
+from test_performance_report import files_of
+
+from dsocr_symbolic import figure_roofline, figure_style
+from dsocr_symbolic.figures import NAMES
+from dsocr_symbolic.performance_report import report_files
+
+_MOVES = re.compile(r"(rotate|translate)\(([^)]*)\)")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def pieces(text: str) -> list[tuple[float, float, float, str]]:
+    """Return left, right and height of every level piece of text, its width guessed, and the text."""
+    found = []
+    for each in ET.fromstring(text).iter(f"{SVG}text"):  # noqa: S314 - made by us
+        moves = {
+            kind: [float(number) for number in numbers.split()]
+            for kind, numbers in _MOVES.findall(each.get("transform", ""))
+        }
+        if moves.get("rotate", [0])[0] != 0:
+            continue
+        style, words = each.get("style", ""), "".join(each.itertext())
+        size = re.search(r"font(?:-size)?: (?:\w+ )?([\d.]+)px", style)
+        assert size, style
+        anchor = re.search(r"text-anchor: (\w+)", style)
+        wide = 0.52 * float(size.group(1)) * len(words)
+        before = {"middle": wide / 2, "end": wide}.get(anchor.group(1) if anchor else "start", 0.0)
+        x, y = moves.get("translate") or (float(each.get("x", "nan")), float(each.get("y", "nan")))
+        found.append((x - before, x - before + wide, y, words))
+    return found
+
+
+@every_case
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_is_svg_with_text_inside_its_edges(case: str, name: str) -> None:
+    text = files_of(case)[f"{name}.svg"]
+    root = ET.fromstring(text)  # noqa: S314 - made by us
+    *_, width, height = (float(each) for each in root.get("viewBox", "").split())
+    assert root.find(f"{SVG}title") is not None
+    level = pieces(text)
+    assert len(level) > 5
+    for left, right, y, words in level:
+        assert left >= -1, words
+        assert right <= width + 1, words
+        assert 0 < y < height, words
+
+
+@every_case
+@pytest.mark.parametrize("name", NAMES)
+def test_no_text_of_a_figure_lies_on_another(case: str, name: str) -> None:
+    level = pieces(files_of(case)[f"{name}.svg"])
+    for place, (left, right, y, words) in enumerate(level):
+        for other_left, other_right, other_y, other in level[:place]:
+            if abs(y - other_y) < 4.5:
+                assert right - other_left < 2 or other_right - left < 2, (words, other)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_figures_hold_no_date_and_no_version(name: str) -> None:
+    text = files_of("gundam")[f"{name}.svg"]
+    assert not re.search(r"\b20\d\d-\d\d|matplotlib v|Matplotlib v", text)
+    assert not re.search(r"<[^>]*\d\.\d{3}", text)
+
+
+def test_figures_are_the_same_whatever_the_user_s_settings() -> None:
+    with mpl.rc_context({"font.size": 20, "svg.fonttype": "path", "axes.facecolor": "red"}):
+        again = report_files(scenario(), "dsocr report --out DIR")
+    assert again == files_of("gundam")
+
+
+def test_stages_have_colours_of_their_own_in_every_figure() -> None:
+    colours = figure_style.stage_colours(stage.name for stage in numbers_of("gundam").stages)
+    assert len(set(colours.values())) == len(colours)
+    assert not set(colours.values()) & {*figure_style.category_colours().values(), figure_style.REST}
+    for name in ("time", "crops"):
+        assert all(colour in files_of("gundam")[f"{name}.svg"] for colour in colours.values())
+
+
+circles = st.tuples(st.floats(0, 200), st.floats(0, 200), st.floats(1, 12))
+
+
+@given(dots=st.lists(circles, min_size=1, max_size=8), taken=st.lists(circles, max_size=6), half=st.floats(4, 12))
+def test_a_label_finds_a_place_where_nothing_is(dots: list[Any], taken: list[Any], half: float) -> None:
+    x, y, radius = dots[0]
+    away = figure_roofline._free(dots[0], half, dots, taken, [])
+    spot = x + away[0], y + away[1]
+    if away != (0.0, -radius - half):
+        assert all(math.dist(spot, each[:2]) >= each[2] + half for each in (*dots, *taken))
+
+
+@given(st.floats(1e-9, 1e12), st.floats(1.5, 1e6))
+def test_ticks_of_a_scale_lie_on_it(least: float, factor: float) -> None:
+    ticks = figure_style.log_ticks(least, least * factor)
+    assert all(least <= tick <= least * factor for tick in ticks)
+    assert ticks == sorted(ticks)
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=12), min_size=1, max_size=8), st.integers(5, 40))
+def test_a_shortened_path_keeps_its_ends(parts: list[str], most: int) -> None:
+    path = "/".join(parts)
+    short = figure_style.shortened(path, most)
+    assert short == path or "\N{HORIZONTAL ELLIPSIS}" in short
+    assert len(short) <= len(path) or len(path) > most
+    assert (short.split("/")[0], short.split("/")[-1]) == (parts[0], parts[-1])
