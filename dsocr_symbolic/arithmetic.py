@@ -37,6 +37,8 @@ def divide(left: Any, right: Any) -> Any:
     """Divide exactly: ints give an int or a Fraction, a float gives a float."""
     if isinstance(left, float) or isinstance(right, float):
         return left / right
+    if isinstance(left, int) and isinstance(right, int) and left % right == 0:
+        return left // right
     ratio = Fraction(left, right)
     return ratio.numerator if ratio.denominator == 1 else ratio
 

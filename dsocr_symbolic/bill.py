@@ -10,7 +10,7 @@ from dsocr_symbolic import arithmetic
 from dsocr_symbolic.documents import Page, crop_grid
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.estimate import Estimate, estimate, sum_estimates
-from dsocr_symbolic.scenario import Scenario, scenario_backward, scenario_program, scenario_values
+from dsocr_symbolic.scenario import Scenario, scenario_details, scenario_program, scenario_values
 
 Grid = tuple[int, int]
 # What pages decide; a user cannot set it as well.
@@ -34,9 +34,7 @@ class Bill:
     total: Estimate | None
 
 
-def make_bill(
-    scenario: Scenario, pages: Iterable[Page], user_settings: Iterable[str], *, backward: bool = True
-) -> Bill:
+def make_bill(scenario: Scenario, pages: Iterable[Page], user_settings: Iterable[str], *, details: bool = True) -> Bill:
     """Evaluate every page of a document.
 
     Parameters
@@ -47,8 +45,8 @@ def make_bill(
         Sizes, or why there is none.
     user_settings : iterable of str
         Symbols that the user set.
-    backward : bool
-        Whether the training step is asked for as well.
+    details : bool
+        Whether the training step and compulsory bytes are asked for as well.
 
     Returns
     -------
@@ -69,7 +67,7 @@ def make_bill(
         raise UserError("--layer: a layer alone reads no document; drop --layer or --document")
     native = scenario.workload.document == "native"
     program = scenario_program(scenario)
-    training = scenario_backward(scenario) if backward else None
+    more = scenario_details(scenario) if details else None
     tile = scenario_values(scenario, _settings((0, 0))).numbers["image_size"]
     found: dict[Grid, Estimate] = {}
     billed = []
@@ -79,7 +77,7 @@ def make_bill(
             grid = (0, 0) if native else crop_grid(page.width, page.height, tile=tile)
             if grid not in found:
                 values = scenario_values(scenario, _settings(grid))
-                found[grid] = estimate(program, values, scenario.definition.latencies, training)
+                found[grid] = estimate(program, values, scenario.definition.latencies, more)
         billed.append(BilledPage(page=page, grid=grid, numbers=None if grid is None else found[grid]))
     counts = Counter(each.grid for each in billed if each.grid is not None)
     total = sum_estimates([(found[grid], count) for grid, count in counts.items()]) if counts else None

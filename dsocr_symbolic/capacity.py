@@ -65,15 +65,27 @@ class Fit:
     beyond: Moment | None
 
 
-def fit(scenario: Scenario) -> Fit:
+def fit(scenario: Scenario, program: Program | None = None) -> Fit:
     """Compare a workload with its machine.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The question.
+    program : Program or None
+        Its compiled model, if it is at hand.
+
+    Returns
+    -------
+    Fit
+        Whether it fits, and up to which batch.
 
     Raises
     ------
     UserError
         If a value is not allowed.
     """
-    program = scenario_program(scenario)
+    program = scenario_program(scenario) if program is None else program
     values = scenario_values(scenario)
     capacity = values.numbers["capacity"]
     moment = worst_moment(program, values.numbers)

@@ -47,20 +47,23 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
     from dsocr_symbolic.estimate import with_fused_traffic
     from dsocr_symbolic.rendering import unreadable
     from dsocr_symbolic.report import totals_document
-    from dsocr_symbolic.scenario import answer
+    from dsocr_symbolic.scenario import answer, scenario_program
 
     _check_together(given)
     scenario = asked_scenario(definition, given)
-    rows, status, backward = None, 0, given["format"] != "text"
+    rows, status, program = None, 0, None
+    # The text shows neither the backward nor, unless it is asked for, compulsory bytes.
+    details = given["format"] != "text" or given["traffic"] == "fused"
     if given["document"]:
         pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"])
         asked = read_settings(given["settings"])
-        bill = make_bill(scenario, with_progress(pages), asked, backward=backward)
+        bill = make_bill(scenario, with_progress(pages), asked, details=details)
         rows = page_rows(bill)
         status = int(any(row["error"] for row in rows))
         result = bill.total
     else:
-        result = answer(scenario, backward=backward)
+        program = scenario_program(scenario)
+        result = answer(scenario, details=details, program=program)
     if result is None:
         click.echo(unreadable(rows or [], given["format"]), nl=False, err=given["format"] not in ("json", "yaml"))
         return 1
@@ -76,7 +79,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
         operators=given["by"] == "operator",
         closed_form=closed,
         pages=rows,
-        memory=None if rows is not None else fit(scenario),
+        memory=None if program is None else fit(scenario, program),
     )
     click.echo(_formatted(document, result, given["by"], given["format"]), nl=False)
     return status

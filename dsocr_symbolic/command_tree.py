@@ -43,7 +43,7 @@ def _tree(definition: Definition, given: dict[str, Any]) -> int:
     from dsocr_symbolic.scenario import answer
 
     scenario = asked_scenario(definition, given)
-    result = answer(scenario, backward=False)
+    result = answer(scenario, details=False)
     document = totals_document(
         scenario.definition, result, workload=scenario.workload, gpu=scenario.gpu, options=scenario.options
     )

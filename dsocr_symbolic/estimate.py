@@ -10,12 +10,12 @@ from dsocr_symbolic import arithmetic
 from dsocr_symbolic.definition_file import load_metrics
 from dsocr_symbolic.expression import Expression, evaluate
 from dsocr_symbolic.formula import EMPTY
-from dsocr_symbolic.program import BACKWARD, EACH, OPERATOR, STOCK, BackwardProgram, Program, Row
+from dsocr_symbolic.program import BACKWARD, EACH, FURTHER, OPERATOR, STOCK, Details, Program, Row
 from dsocr_symbolic.values import Values
 
 Metrics = Mapping[str, Any]
 FLOWS = OPERATOR[1:]
-_RUNS, _BESIDE, _EDGE, _REQUIRED = (EACH.index(each) for each in ("runs", "beside", "edge_bytes", "required_bytes"))
+_RUNS, _BESIDE = EACH.index("runs"), EACH.index("beside")
 _OWN, _FIRST_FLOW = len(EACH), len(EACH) + 1
 
 
@@ -58,7 +58,7 @@ def estimate(
     program: Program,
     values: Values,
     latencies: Mapping[str, Expression] = EMPTY,
-    backward: BackwardProgram | None = None,
+    details: Details | None = None,
 ) -> Estimate:
     """Evaluate a model.
 
@@ -70,8 +70,8 @@ def estimate(
         A number for every symbol.
     latencies : mapping of str to Expression, optional
         Formulas of the stages' times.
-    backward : BackwardProgram or None
-        The training step, if it is asked for; without it there are no backward flows and no saved tensors.
+    details : Details or None
+        Compulsory bytes and the training step, if they are asked for; without them those metrics are left out.
 
     Returns
     -------
@@ -84,27 +84,19 @@ def estimate(
     stocks = behind[: len(behind) - len(program.phases)]
     bounds = dict(zip(program.phases, (each[0] for each in behind[len(stocks) :]), strict=True))
     flows = [list(numbers[index][_FIRST_FLOW:]) if row.aten else [0] * len(FLOWS) for index, row in enumerate(rows)]
-    required = [row_numbers[_REQUIRED] for row_numbers in numbers[: len(rows)]]
     peaks = live_peaks(rows, numbers)
     for index in range(len(rows) - 1, 0, -1):
-        parent = rows[index].parent
-        required[parent] += required[index]
-        _add(flows[parent], flows[index])
+        _add(flows[rows[index].parent], flows[index])
     found: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         metrics = dict(zip(FLOWS, flows[index], strict=True))
         metrics |= _stocks([stocks[each] for each in row.stocks])
         if not row.trains:
             metrics["backward_weight_bytes"] = None
-        edge = numbers[index][_EDGE] + required[index]
-        metrics["forward_fused_io_bytes"] = metrics["forward_io_bytes"] if row.aten else edge
         metrics["forward_activation_bytes"] = peaks[index]
         found.append(metrics)
-    found[0]["forward_fused_io_bytes"] = sum(
-        metrics["forward_fused_io_bytes"] for row, metrics in zip(rows, found, strict=True) if row.parent == 0
-    )
-    if backward is not None:
-        _add_backward(rows, found, backward, values)
+    if details is not None:
+        _add_details(rows, found, details, values)
     _add_bounds(rows, found, bounds)
     _add_memory(rows, found, numbers)
     _add_latencies(rows, found, values, latencies)
@@ -161,19 +153,24 @@ def _add(above: list[Any], below: Sequence[Any]) -> None:
         above[place] += value
 
 
-def _add_backward(
-    rows: Sequence[Row], found: Sequence[dict[str, Any]], backward: BackwardProgram, values: Values
-) -> None:
-    """Give everything that trains its backward flows and the bytes that it saves."""
-    numbers = backward.run(values.numbers)
+def _add_details(rows: Sequence[Row], found: Sequence[dict[str, Any]], details: Details, values: Values) -> None:
+    """Give every row its compulsory bytes, and everything that trains its backward and the bytes that it saves."""
+    numbers = details.run(values.numbers)
     sizes = [each[0] for each in numbers[len(rows) :]]
-    flows = [list(each) or [0] * len(BACKWARD) for each in numbers[: len(rows)]]
+    required = [each[1] for each in numbers[: len(rows)]]
+    flows = [list(each[len(FURTHER) :]) or [0] * len(BACKWARD) for each in numbers[: len(rows)]]
     for index in range(len(rows) - 1, 0, -1):
+        required[rows[index].parent] += required[index]
         _add(flows[rows[index].parent], flows[index])
     for index, row in enumerate(rows):
+        edge = numbers[index][0] + required[index]
+        found[index]["forward_fused_io_bytes"] = found[index]["forward_io_bytes"] if row.aten else edge
         if row.trains:
             found[index] |= dict(zip(BACKWARD, flows[index], strict=True))
-            found[index]["backward_activation_bytes"] = sum(sizes[each] for each in backward.saved[index])
+            found[index]["backward_activation_bytes"] = sum(sizes[each] for each in details.saved[index])
+    # What stages hand to one another is moved: the whole needs what its stages need.
+    stages = [metrics for row, metrics in zip(rows, found, strict=True) if row.parent == 0]
+    found[0]["forward_fused_io_bytes"] = sum(metrics["forward_fused_io_bytes"] for metrics in stages)
 
 
 def _add_bounds(rows: Sequence[Row], found: Sequence[dict[str, Any]], bounds: Mapping[str, Any]) -> None:

@@ -93,7 +93,7 @@ def _predicted(case: Mapping[str, Any], definition: Definition) -> Any:
         choices=case["choices"],
         waived=frozenset({"allow_any_grid"}),
     )
-    found = answer(scenario, backward=False)
+    found = answer(scenario, details=False)
     if layer != WHOLE:
         return found.total["forward_activation_bytes"]
     stages = [metrics for name, metrics in found.stages.items() if name != "decode"]

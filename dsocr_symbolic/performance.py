@@ -11,7 +11,7 @@ from dsocr_symbolic.definition_file import load_conventions, load_time
 from dsocr_symbolic.estimate import Estimate, Metrics, estimate, with_fused_traffic
 from dsocr_symbolic.expression import evaluate
 from dsocr_symbolic.program import Program
-from dsocr_symbolic.scenario import Scenario, scenario_backward, scenario_program, scenario_values
+from dsocr_symbolic.scenario import Scenario, scenario_details, scenario_program, scenario_values
 
 RESOURCES: Mapping[str, str] = {
     "tensor_core_flops": "Tensor Cores",
@@ -140,7 +140,7 @@ def performance(scenario: Scenario) -> Performance:
         If a value is not allowed.
     """
     program, values, latencies = scenario_program(scenario), scenario_values(scenario), scenario.definition.latencies
-    result = estimate(program, values, latencies, scenario_backward(scenario))
+    result = estimate(program, values, latencies, scenario_details(scenario))
     at_rated = scenario_values(scenario, {"highest_clock": values.numbers["rated_clock"]})
     rated, fused = estimate(program, at_rated), with_fused_traffic(result)
     below, decided = _below(result), _decided(result)

@@ -45,13 +45,13 @@ def build_forward(definition: Definition, slots: Mapping[str, str]) -> tuple[lis
     around, edges, roofline = memory(stages), boundaries(stages), load_time("roofline")
     blank = {"path": "", "module": None, "layer": "", "class_name": "", "stage": "", "category": None}
     rows: list[dict[str, Any]] = [blank | {"parent": -1, "aten": "", "trains": True}]
-    outputs: list[tuple[Any, ...]] = [(1, 1, 0, 0, 0)]
+    outputs: list[tuple[Any, ...]] = [(1, 1, 0)]
     stocks: list[tuple[Any, ...]] = []
 
     def visit(node: Node, parent: int) -> dict[str, int]:
         index = len(rows)
         rows.append({})
-        outputs.append(_outputs(node, around[node.path], edges.get(node.path, 0), roofline))
+        outputs.append(_outputs(node, around[node.path], roofline))
         owned: dict[str, int] = {}
         for stock in node.stocks:
             owned[stock.key] = len(stocks)
@@ -80,8 +80,8 @@ def build_forward(definition: Definition, slots: Mapping[str, str]) -> tuple[lis
     return rows, _source([*outputs, *stocks, *_phases(definition, stages, edges)], definition)
 
 
-def build_backward(definition: Definition, slots: Mapping[str, str]) -> tuple[list[tuple[int, ...]], str]:
-    """Build the training step of the same rows.
+def build_details(definition: Definition, slots: Mapping[str, str]) -> tuple[list[tuple[int, ...]], str]:
+    """Build compulsory bytes and the training step of the same rows.
 
     Parameters
     ----------
@@ -108,13 +108,15 @@ def build_backward(definition: Definition, slots: Mapping[str, str]) -> tuple[li
         index = len(outputs)
         saved.append(())
         outputs.append(costs)
-        below = [visit(node.children, _kept(node), _backward_costs(node)) for node in nodes]
+        below = [visit(node.children, _kept(node), _details(node, edges.get(node.path, 0))) for node in nodes]
         found = of_storages([own, *(tuple((c, s) for s, c in each.items()) for each in below)])
         sizes = [condition * storage.size * storage.copies for storage, condition in found.items()]
         saved[index] = tuple(places.setdefault(each, len(places)) for each in zip(found, sizes, strict=True))
         return found
 
-    visit(model_tree(definition, slots), (), ())
+    stages = model_tree(definition, slots)
+    edges = boundaries(stages)
+    visit(stages, (), (0, 0))
     return saved, _source([*outputs, *((size,) for _, size in places)], definition)
 
 
@@ -124,12 +126,15 @@ def _kept(node: Node) -> Value:
     return tuple((condition, storage) for condition, storage in saved if storage.kind != "weight")
 
 
-def _backward_costs(node: Node) -> tuple[Any, ...]:
-    """Return what a row of the backward gives, in the order of ``program.BACKWARD``."""
-    if node.training is None or node.training.launch is None:
-        return ()
+def _details(node: Node, edge: Any) -> tuple[Any, ...]:
+    """Return the details of a row, in the order of ``program.FURTHER`` and ``program.BACKWARD``."""
+    each = (over_steps(node, edge), over_steps(node, node.required_bytes))
+    if node.launch is None:
+        return each
+    if node.training is None:
+        return (*each, 0, 0, 0)
     flow = operator_flow(node.training, None)
-    return flow.tensor_core_flops, flow.cuda_core_flops, flow.io_bytes
+    return (*each, flow.tensor_core_flops, flow.cuda_core_flops, flow.io_bytes)
 
 
 def saved_bytes(nodes: tuple[Node, ...]) -> Any:
@@ -143,10 +148,9 @@ def _source(outputs: Iterable[Iterable[Any]], definition: Definition) -> str:
     return function_source(exact, definition.quantities)
 
 
-def _outputs(node: Node, around: Memory, edge: Any, roofline: TimeFormula) -> tuple[Any, ...]:
+def _outputs(node: Node, around: Memory, roofline: TimeFormula) -> tuple[Any, ...]:
     """Return what a row gives, in the order of ``program.EACH`` and ``program.OPERATOR``."""
-    calls, required = total_calls(node), over_steps(node, node.required_bytes)
-    each = (calls, node.runs, around.beside, over_steps(node, edge), required)
+    each = (total_calls(node), node.runs, around.beside)
     if node.launch is None:
         return each
     flow = operator_flow(node, roofline)

@@ -11,7 +11,7 @@ from dsocr_symbolic.definition import Definition, Workload
 from dsocr_symbolic.estimate import Estimate, estimate
 from dsocr_symbolic.hardware import Gpu, load_gpu
 from dsocr_symbolic.model import find_definition, layer_definition
-from dsocr_symbolic.program import BackwardProgram, Program, load_backward, load_program
+from dsocr_symbolic.program import Details, Program, load_details, load_program
 from dsocr_symbolic.values import Values, choose, chosen_slots, load_workload, resolve
 
 
@@ -106,9 +106,9 @@ def scenario_program(scenario: Scenario) -> Program:
     return load_program(scenario.definition, chosen_slots(scenario.definition, scenario.options))
 
 
-def scenario_backward(scenario: Scenario) -> BackwardProgram:
-    """Return the compiled training step of a scenario."""
-    return load_backward(scenario.definition, chosen_slots(scenario.definition, scenario.options))
+def scenario_details(scenario: Scenario) -> Details:
+    """Return the compiled details of a scenario."""
+    return load_details(scenario.definition, chosen_slots(scenario.definition, scenario.options))
 
 
 def scenario_values(scenario: Scenario, settings: Mapping[str, Any] | None = None) -> Values:
@@ -122,15 +122,17 @@ def scenario_values(scenario: Scenario, settings: Mapping[str, Any] | None = Non
     )
 
 
-def answer(scenario: Scenario, *, backward: bool = True) -> Estimate:
+def answer(scenario: Scenario, *, details: bool = True, program: Program | None = None) -> Estimate:
     """Evaluate a scenario.
 
     Parameters
     ----------
     scenario : Scenario
         The question.
-    backward : bool
-        Whether the training step is asked for as well.
+    details : bool
+        Whether the training step and compulsory bytes are asked for as well.
+    program : Program or None
+        The compiled model, if it is at hand.
 
     Returns
     -------
@@ -143,10 +145,10 @@ def answer(scenario: Scenario, *, backward: bool = True) -> Estimate:
         If a value is not allowed.
     """
     return estimate(
-        scenario_program(scenario),
+        scenario_program(scenario) if program is None else program,
         scenario_values(scenario),
         scenario.definition.latencies,
-        scenario_backward(scenario) if backward else None,
+        scenario_details(scenario) if details else None,
     )
 
 

@@ -60,6 +60,7 @@ class _Writer:
     def __init__(self, shared: set[Any]) -> None:
         self.m_shared = shared
         self.m_names: dict[Any, str] = {}
+        self.m_products: dict[str, str] = {}
         self.m_lines: list[str] = []
 
     def write(self, expression: Any) -> str:
@@ -109,7 +110,17 @@ class _Writer:
             else:
                 above.append(self.write(factor))
         numerator = "*".join(above) or "1"
-        return f"divide({numerator}, {'*'.join(below)})" if below else f"({numerator})"
+        return f"divide({numerator}, {self._named(below)})" if below else f"({numerator})"
+
+    def _named(self, factors: list[str]) -> str:
+        """Return a product by a name of its own: many quotients share what they are divided by."""
+        text = "*".join(factors)
+        if len(factors) == 1:
+            return text
+        if text not in self.m_products:
+            self.m_products[text] = f"d{len(self.m_products)}"
+            self.m_lines.append(f"    {self.m_products[text]} = {text}")
+        return self.m_products[text]
 
     def _power(self, base: Any, exponent: Any) -> str:
         return self.write(base) if exponent == 1 else f"{self.write(base)}**{exponent}"

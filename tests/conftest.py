@@ -9,7 +9,7 @@ import pytest
 from dsocr_symbolic.estimate import Estimate, estimate
 from dsocr_symbolic.hardware import load_gpu
 from dsocr_symbolic.model import find_definition, layer_definition
-from dsocr_symbolic.program import BackwardProgram, Program, load_backward, load_program
+from dsocr_symbolic.program import Details, Program, load_details, load_program
 from dsocr_symbolic.values import choose, chosen_slots, load_workload, resolve
 
 
@@ -42,7 +42,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 
 _PROGRAMS: dict[tuple[Any, ...], Program] = {}
-_BACKWARD: dict[tuple[Any, ...], BackwardProgram] = {}
+_DETAILS: dict[tuple[Any, ...], Details] = {}
 
 
 def evaluate_model(
@@ -52,7 +52,7 @@ def evaluate_model(
     layer: str = "",
     gpu: str = "rtx5090",
     waived: frozenset[str] = frozenset(),
-    backward: bool = False,
+    details: bool = False,
     **choices: str,
 ) -> Estimate:
     """Evaluate a workload, or one layer; programs are kept for the whole run."""
@@ -66,6 +66,6 @@ def evaluate_model(
         _PROGRAMS[key] = load_program(definition, slots)
     values = {**({} if layer else load_workload(definition, workload).values), **(settings or {})}
     numbers = resolve(definition, options=options, settings=values, gpu=load_gpu(gpu), waived=waived)
-    if backward and key not in _BACKWARD:
-        _BACKWARD[key] = load_backward(definition, slots)
-    return estimate(_PROGRAMS[key], numbers, definition.latencies, _BACKWARD[key] if backward else None)
+    if details and key not in _DETAILS:
+        _DETAILS[key] = load_details(definition, slots)
+    return estimate(_PROGRAMS[key], numbers, definition.latencies, _DETAILS[key] if details else None)

@@ -55,7 +55,7 @@ def bill(*arguments: str | Path, status: int = 0) -> dict[str, Any]:
 
 @cache
 def expected_total(columns: int, rows: int, workload: str = "gundam") -> dict[str, Any]:
-    return dict(evaluate_model(workload, {**WHOLE, "crop_columns": columns, "crop_rows": rows}, backward=True).total)
+    return dict(evaluate_model(workload, {**WHOLE, "crop_columns": columns, "crop_rows": rows}, details=True).total)
 
 
 def grids(found: dict[str, Any]) -> list[tuple[int, int]]:
@@ -147,7 +147,7 @@ def test_a_native_workload_cuts_no_crops(tmp_path: Path, workload: str, tokens: 
     found = bill(path, "--workload", workload)
     assert grids(found) == [(0, 0), (0, 0)]
     assert [row["prompt_tokens"] for row in found["pages"]] == [tokens, tokens]
-    total = dict(evaluate_model(workload, WHOLE, backward=True).total)
+    total = dict(evaluate_model(workload, WHOLE, details=True).total)
     assert [row["total"] for row in found["pages"]] == [total, total]
     assert_sums(found)
 
@@ -174,7 +174,7 @@ def test_choices_and_values_reach_every_page(tmp_path: Path) -> None:
     found = bill(path, "--attention", "eager", "--set", "new_tokens=3")
     for row, grid in zip(found["pages"], grids(found), strict=True):
         values = {**WHOLE, "crop_columns": grid[0], "crop_rows": grid[1], "new_tokens": 3}
-        assert row["total"] == dict(evaluate_model("gundam", values, attention="eager", backward=True).total)
+        assert row["total"] == dict(evaluate_model("gundam", values, attention="eager", details=True).total)
     assert_sums(found)
 
 

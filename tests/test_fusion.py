@@ -18,7 +18,7 @@ gpus = st.sampled_from([gpu.name for gpu in load_gpus()])
 @few
 @given(workload=workloads(), options=choices)
 def test_no_node_needs_more_than_it_moves(workload: dict[str, Any], options: dict[str, str]) -> None:
-    found = evaluate_model("tiny", workload, **options)
+    found = evaluate_model("tiny", workload, details=True, **options)
     for node in found.nodes:
         assert 0 <= node.metrics[FUSED] <= node.metrics[EAGER] * (1 + 1e-12), node.row.path
     assert found.total[FUSED] == pytest.approx(sum(each[FUSED] for each in found.stages.values()), rel=1e-12)
@@ -45,7 +45,7 @@ def test_an_efficiency_above_one_does_not_pass_the_bound(efficiency: Any, worklo
 @given(tokens=st.integers(1, 5000), width=st.integers(1, 4096), out=st.integers(1, 4096))
 def test_a_single_linear_moves_what_it_must(tokens: int, width: int, out: int) -> None:
     found = evaluate_model(
-        settings={"tokens": tokens, "in_features": width, "out_features": out}, layer="linear_no_bias"
+        settings={"tokens": tokens, "in_features": width, "out_features": out}, layer="linear_no_bias", details=True
     ).total
     assert found[FUSED] == found[EAGER] == 2 * (tokens * width + width * out + tokens * out)
 
@@ -55,7 +55,7 @@ def test_a_single_linear_moves_what_it_must(tokens: int, width: int, out: int) -
 def test_attention_of_a_decode_step_reads_the_cache_once_and_appends_once(batch: int, past: int) -> None:
     sizes = {"batch": batch, "sequence": 1, "past": past, "cached": 1, "hidden_size": 1280, "num_attention_heads": 10}
     for kind in ("llama/llama_attention", "llama/llama_flash_attention2"):
-        found = evaluate_model(settings=sizes, layer=kind).total
+        found = evaluate_model(settings=sizes, layer=kind, details=True).total
         weights, cache, edge = 4 * 1280**2 * 2, 2 * batch * (past + 1) * 1280 * 2, 2 * batch * 1280 * 2 + 8
         mask = found[FUSED] - weights - cache - edge
         assert mask == 0
@@ -64,7 +64,7 @@ def test_attention_of_a_decode_step_reads_the_cache_once_and_appends_once(batch:
 @few
 @given(workload=workloads())
 def test_flash_and_eager_attention_need_the_same_but_for_the_mask(workload: dict[str, Any]) -> None:
-    flash, eager = (evaluate_model("tiny", workload, attention=name) for name in ("flash", "eager"))
+    flash, eager = (evaluate_model("tiny", workload, details=True, attention=name) for name in ("flash", "eager"))
     for stage in flash.stages:
         assert flash.stages[stage][FUSED] == eager.stages[stage][FUSED]
 
@@ -96,7 +96,7 @@ def test_latencies_follow_from_the_stages(workload: dict[str, Any]) -> None:
 
 
 def test_the_rel_pos_mask_and_the_copies_are_not_compulsory() -> None:
-    found = {node.row.path: node.metrics for node in evaluate_model("base").nodes}
+    found = {node.row.path: node.metrics for node in evaluate_model("base", details=True).nodes}
     block = found["vision/global/sam_model/blocks.global"]
     # Four blocks at 4096 tokens of 768: in and out once, and the weights.
     weights = block["forward_weight_bytes"]

@@ -325,7 +325,7 @@ def test_stocks_count_a_module_once() -> None:
 
 @pytest.mark.parametrize("workload", ["gundam", "tiny"])
 def test_json_says_what_the_api_says(workload: str) -> None:
-    found, expected = document("--workload", workload), evaluate_model(workload, backward=True)
+    found, expected = document("--workload", workload), evaluate_model(workload, details=True)
     assert found["total"] == dict(expected.total)
     assert found["stages"] == {name: dict(metrics) for name, metrics in expected.stages.items()}
 

@@ -16,7 +16,6 @@ from dsocr_symbolic import program, program_builder, symbolic
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.definition_file import load_time
 from dsocr_symbolic.estimate import Estimate, estimate
-from dsocr_symbolic.fusion import boundaries
 from dsocr_symbolic.hardware import load_gpu
 from dsocr_symbolic.liveness import memory
 from dsocr_symbolic.model import find_definition, layer_definition
@@ -298,12 +297,9 @@ def _tree(**choices: str) -> tuple[Definition, tuple[Node, ...]]:
 
 def _expressions(stages: tuple[Node, ...]) -> list[list[Any]]:
     """Return what the program evaluates of each node, in its order."""
-    around, edges, roofline = memory(stages), boundaries(stages), load_time("roofline")
+    around, roofline = memory(stages), load_time("roofline")
     return [
-        [
-            sympy.sympify(each)
-            for each in program_builder._outputs(node, around[node.path], edges.get(node.path, 0), roofline)
-        ]
+        [sympy.sympify(each) for each in program_builder._outputs(node, around[node.path], roofline)]
         for node in walk(stages)
     ]
 

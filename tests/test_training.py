@@ -24,7 +24,7 @@ few = settings(deadline=None, max_examples=6)
 
 
 def _trained(workload: dict[str, Any], **options: str) -> Estimate:
-    return evaluate_model("tiny", workload, backward=True, **options)
+    return evaluate_model("tiny", workload, details=True, **options)
 
 
 def _attention(found: Estimate, stage: str) -> int:
@@ -100,7 +100,7 @@ def test_a_layer_saves_no_more_than_its_parts_and_no_less_than_each(workload: di
 
 
 def test_flops_do_not_depend_on_what_else_is_asked() -> None:
-    alone, both = evaluate_model("tiny"), evaluate_model("tiny", backward=True)
+    alone, both = evaluate_model("tiny"), evaluate_model("tiny", details=True)
     assert alone.total[BACKWARD] is None
     assert {k: v for k, v in both.total.items() if k in alone.total and alone.total[k] is not None} == {
         k: v for k, v in alone.total.items() if v is not None
@@ -132,4 +132,4 @@ SAVED_BYTES = {
 @pytest.mark.parametrize("name", SAVED_BYTES)
 def test_an_operator_saves_what_its_backward_reads(name: str) -> None:
     sizes, expected = SAVED_BYTES[name]
-    assert evaluate_model(settings=sizes, layer=name, backward=True).total[SAVED] == expected
+    assert evaluate_model(settings=sizes, layer=name, details=True).total[SAVED] == expected

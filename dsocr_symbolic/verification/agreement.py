@@ -13,7 +13,7 @@ from dsocr_symbolic.scenario import (
     Scenario,
     default_definition,
     make_scenario,
-    scenario_backward,
+    scenario_details,
     scenario_program,
     scenario_values,
 )
@@ -90,7 +90,7 @@ def agree(counted: Counted) -> Agreement:
 def _network_total(counted: Counted) -> Mapping[str, Any]:
     """Put the stages before decode together: a peak is the highest of them, everything else adds up."""
     scenario, program = _network(tuple(sorted(counted.choices.items())))
-    stages = estimate(program, scenario_values(scenario, counted.settings), backward=scenario_backward(scenario)).stages
+    stages = estimate(program, scenario_values(scenario, counted.settings), details=scenario_details(scenario)).stages
     before = [metrics for name, metrics in stages.items() if name != "decode"]
     return {name: _together(name, [metrics[name] for metrics in before]) for name in counted.metrics}
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.estimate import Estimate, NodeNumbers, estimate
-from dsocr_symbolic.program import BackwardProgram, Program
+from dsocr_symbolic.program import Details, Program
 from dsocr_symbolic.scenario import (
     Scenario,
     default_definition,
     make_scenario,
-    scenario_backward,
+    scenario_details,
     scenario_program,
     scenario_values,
 )
@@ -47,7 +47,7 @@ def formula_numbers(counted: Counted) -> Estimate:
     values = scenario_values(scenario, {**FUNCTION_COSTS, **counted.settings})
     if not any(name.startswith("backward_") for name in counted.metrics):
         return estimate(program, values)
-    return estimate(program, values, backward=_backward(counted.layer, tuple(sorted(counted.choices.items()))))
+    return estimate(program, values, details=_details(counted.layer, tuple(sorted(counted.choices.items()))))
 
 
 @cache
@@ -60,9 +60,9 @@ def _prepared(layer: str, choices: tuple[tuple[str, str], ...]) -> tuple[Scenari
 
 
 @cache
-def _backward(layer: str, choices: tuple[tuple[str, str], ...]) -> BackwardProgram:
+def _details(layer: str, choices: tuple[tuple[str, str], ...]) -> Details:
     """Read and compile a layer's training step once for all of its counts."""
-    return scenario_backward(_prepared(layer, choices)[0])
+    return scenario_details(_prepared(layer, choices)[0])
 
 
 def compare(counted: Counted, evaluate: Evaluator = formula_numbers) -> Comparison:
