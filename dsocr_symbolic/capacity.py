@@ -6,7 +6,7 @@ from attrs import frozen
 
 from dsocr_symbolic import arithmetic
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.estimate import live_around, live_peaks, resident
+from dsocr_symbolic.estimate import live_peaks, resident
 from dsocr_symbolic.program import STOCK, Program
 from dsocr_symbolic.scenario import Scenario, scenario_program, scenario_values
 
@@ -126,17 +126,17 @@ def stage_moments(program: Program, numbers: Any) -> list[Moment]:
     rows = program.rows
     found = program.run(numbers)
     stocks = found[len(rows) :]
-    peaks = live_peaks(rows, found)
+    _, around = live_peaks(program, found)
     weights = sum(stocks[each][_WEIGHTS] for each in rows[0].stocks)
     moments = []
     for index, row in enumerate(rows):
         if row.parent == 0:
             cache = sum(stocks[each][_KV] for each in row.stocks)
-            live = live_around(found[index], peaks[index])
+            live = around[index]
             moments.append(
                 Moment(
                     stage=row.path,
-                    at=rows[_operator(program, found, peaks, index)].path,
+                    at=rows[_operator(program, around, index)].path,
                     weight_bytes=arithmetic.whole(weights),
                     kv_cache_bytes=arithmetic.whole(cache),
                     activation_bytes=arithmetic.whole(live),
@@ -146,13 +146,13 @@ def stage_moments(program: Program, numbers: Any) -> list[Moment]:
     return moments
 
 
-def _operator(program: Program, found: Any, peaks: list[Any], index: int) -> int:
+def _operator(program: Program, around: list[Any], index: int) -> int:
     """Follow the worst moment of a row down to an operator."""
     below: dict[int, list[int]] = {}
     for place, row in enumerate(program.rows):
         below.setdefault(row.parent, []).append(place)
     while index in below:
-        index = max(below[index], key=lambda each: live_around(found[each], peaks[each]))
+        index = max(below[index], key=lambda each: around[each])
     return index
 
 

@@ -14,9 +14,8 @@ from dsocr_symbolic.program import BACKWARD, EACH, FURTHER, OPERATOR, STOCK, Det
 from dsocr_symbolic.values import Values
 
 Metrics = Mapping[str, Any]
-FLOWS = OPERATOR[1:]
-_RUNS, _BESIDE = EACH.index("runs"), EACH.index("beside")
-_OWN, _FIRST_FLOW = len(EACH), len(EACH) + 1
+FLOWS = OPERATOR
+_RUNS = EACH.index("runs")
 
 
 @frozen(kw_only=True)
@@ -80,11 +79,10 @@ def estimate(
     """
     rows = program.rows
     numbers = program.run(values.numbers)
-    behind = numbers[len(rows) :]
-    stocks = behind[: len(behind) - len(program.phases)]
-    bounds = dict(zip(program.phases, (each[0] for each in behind[len(stocks) :]), strict=True))
-    flows = [list(numbers[index][_FIRST_FLOW:]) if row.aten else [0] * len(FLOWS) for index, row in enumerate(rows)]
-    peaks = live_peaks(rows, numbers)
+    stocks = numbers[len(rows) : len(rows) + program.stocks]
+    bounds = dict(zip(program.phases, (each[0] for each in numbers[len(numbers) - len(program.phases) :]), strict=True))
+    flows = [list(numbers[index][len(EACH) :]) if row.aten else [0] * len(FLOWS) for index, row in enumerate(rows)]
+    peaks, around = live_peaks(program, numbers)
     for index in range(len(rows) - 1, 0, -1):
         _add(flows[rows[index].parent], flows[index])
     found: list[dict[str, Any]] = []
@@ -98,7 +96,7 @@ def estimate(
     if details is not None:
         _add_details(rows, found, details, values)
     _add_bounds(rows, found, bounds)
-    _add_memory(rows, found, numbers)
+    _add_memory(rows, found, around)
     _add_latencies(rows, found, values, latencies)
     whole, *nodes = (
         NodeNumbers(row=row, calls=arithmetic.whole(numbers[index][0]), found=found[index])
@@ -108,31 +106,33 @@ def estimate(
     return Estimate(values=values, total=whole.metrics, stages=stages, nodes=tuple(nodes))
 
 
-def live_peaks(rows: Sequence[Row], numbers: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return the peak bytes of live activations inside one call of each row.
+def live_peaks(program: Program, numbers: Sequence[Sequence[Any]]) -> tuple[list[Any], list[Any]]:
+    """Return the peak bytes of live activations of each row.
 
     Parameters
     ----------
-    rows : sequence of Row
-        Of a program.
+    program : Program
+        The compiled model.
     numbers : sequence of tuple
         What it returned.
 
     Returns
     -------
-    list of number
-        An operator's own tensors; of a layer the worst moment among its children.
+    inside : list of number
+        Inside one call: an operator's own tensors; of a layer the worst moment among its children.
+    around : list of number
+        The same with what the caller keeps meanwhile; nothing inside if the call never runs.
     """
-    peaks = [numbers[index][_OWN] if row.aten else 0 for index, row in enumerate(rows)]
+    rows = program.rows
+    first = len(rows) + program.stocks
+    sizes = [each[0] for each in numbers[first : first + program.sizes]]
+    inside: list[Any] = [sum(sizes[each] for each in row.own) for row in rows]
+    around: list[Any] = [sum(sizes[each] for each in row.beside) for row in rows]
     for index in range(len(rows) - 1, 0, -1):
         parent = rows[index].parent
-        peaks[parent] = max(peaks[parent], live_around(numbers[index], peaks[index]))
-    return peaks
-
-
-def live_around(row_numbers: Sequence[Any], peak: Any) -> Any:
-    """Return what lives at the worst moment of a call, with what its caller keeps; nothing inside if it never runs."""
-    return row_numbers[_RUNS] * peak + row_numbers[_BESIDE]
+        around[index] += numbers[index][_RUNS] * inside[index]
+        inside[parent] = max(inside[parent], around[index])
+    return inside, around
 
 
 def resident(weights: Any, cache: Any, live: Any) -> Any:
@@ -185,13 +185,12 @@ def _add_bounds(rows: Sequence[Row], found: Sequence[dict[str, Any]], bounds: Ma
             metrics["lower_bound_s"] = sum(inside)
 
 
-def _add_memory(rows: Sequence[Row], found: Sequence[dict[str, Any]], numbers: Sequence[Sequence[Any]]) -> None:
+def _add_memory(rows: Sequence[Row], found: Sequence[dict[str, Any]], around: Sequence[Any]) -> None:
     """Give stages and the whole what is resident at their worst moment."""
     weights = found[0]["forward_weight_bytes"]
     for index, row in enumerate(rows):
         if row.parent == 0:
-            live = live_around(numbers[index], found[index]["forward_activation_bytes"])
-            peak = resident(weights, found[index]["forward_kv_cache_bytes"], live)
+            peak = resident(weights, found[index]["forward_kv_cache_bytes"], around[index])
             found[index]["peak_memory_bytes"] = peak
             found[0]["peak_memory_bytes"] = max(found[0].get("peak_memory_bytes", 0), peak)
 

@@ -20,18 +20,18 @@ _COUNTED = ("activation", "past")
 
 @frozen(kw_only=True)
 class Memory:
-    """Bytes of activations around one call.
+    """Bytes of activations around one call, tensor by tensor.
 
     Attributes
     ----------
-    beside : sympy.Expr
+    beside : tuple of sympy.Expr
         What its caller keeps alive meanwhile, besides what the call takes and gives.
-    own : sympy.Expr
-        What an operator itself takes and gives; 0 for a layer.
+    own : tuple of sympy.Expr
+        What an operator itself takes and gives; nothing for a layer.
     """
 
-    beside: Any
-    own: Any
+    beside: tuple[Any, ...]
+    own: tuple[Any, ...]
 
 
 def memory(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Memory]:
@@ -70,13 +70,13 @@ def peak(node: Node, found: Mapping[tuple[str, ...], Memory]) -> Any:
         Its inputs and outputs included; bytes.
     """
     if isinstance(node.formula, Operator):
-        return found[node.path].own
+        return sympy.Add(*found[node.path].own)
     return highest(node.children, found)
 
 
 def highest(nodes: Iterable[Node], found: Mapping[tuple[str, ...], Memory]) -> Any:
     """Return the largest of what lives during each of some calls, one after the other."""
-    moments = dict.fromkeys(node.runs * peak(node, found) + found[node.path].beside for node in nodes)
+    moments = dict.fromkeys(node.runs * peak(node, found) + sympy.Add(*found[node.path].beside) for node in nodes)
     if len(moments) <= 1:
         return next(iter(moments), 0)
     return symbolic.maximum(*moments)
@@ -113,11 +113,11 @@ def _place(
         own = _own_storages(child)
         for condition, storage in child.kept:
             later.setdefault(storage, []).append(condition)
-        beside: Any = child.accumulated
+        beside = [child.accumulated]
         for storage, conditions in later.items():
             if born.get(storage, place) < place and storage.kind == "activation":
                 alive = either(conditions) * (1 - own.get(storage, 0))
-                beside += alive * _size(storage, caches)
+                beside.append(alive * _size(storage, caches))
         found[child.path] = Memory(beside=_last(beside, child), own=_last(_own(child, caches), child))
         for storage, condition in takes[place].items():
             later.setdefault(storage, []).append(condition)
@@ -135,11 +135,11 @@ def _own_storages(node: Node) -> Mapping[Storage, Any]:
     return {storage: either([own.get(storage, 0), first.get(storage, 0)]) for storage in {**first, **own}}
 
 
-def _own(node: Node, caches: Mapping[Storage, Any]) -> Any:
+def _own(node: Node, caches: Mapping[Storage, Any]) -> list[Any]:
     if not isinstance(node.formula, Operator):
-        return 0
+        return []
     touched = of_storages(port.inside for port in (*node.inputs, *node.outputs))
-    return sum(condition * _size(storage, caches) for storage, condition in touched.items())
+    return [condition * _size(storage, caches) for storage, condition in touched.items()]
 
 
 def _size(storage: Storage, caches: Mapping[Storage, Any]) -> Any:
@@ -148,5 +148,9 @@ def _size(storage: Storage, caches: Mapping[Storage, Any]) -> Any:
     return storage.size * (1 - caches.get(storage, 0))
 
 
-def _last(value: Any, node: Node) -> Any:
-    return value if node.steps is None else sympy.sympify(value).subs(node.steps.index, node.steps.last)
+def _last(terms: Iterable[Any], node: Node) -> tuple[Any, ...]:
+    """Drop what is nothing, and take the last step where there are some."""
+    there = [sympy.sympify(each) for each in terms if each != 0]
+    if node.steps is None:
+        return tuple(there)
+    return tuple(each.subs(node.steps.index, node.steps.last) for each in there)

@@ -23,9 +23,8 @@ P = TypeVar("P")
 # What generated source may hold: no dots, no quotes but around the names it unpacks, no other names.
 _TOKENS = re.compile(r"def run\(v\):|return|v\['\w+'\]|s_\w+|[td]\d+|\d+|[()*+,=%\- \n]|" + "|".join(_PRIMITIVES))
 
-EACH = ("calls", "runs", "beside")
+EACH = ("calls", "runs")
 OPERATOR = (
-    "own_bytes",
     "operator_launches",
     "forward_tensor_core_flops",
     "forward_cuda_core_flops",
@@ -35,6 +34,8 @@ OPERATOR = (
 STOCK = ("parameters", "forward_weight_bytes", "forward_kv_cache_bytes", "backward_weight_bytes")
 FURTHER = ("edge_bytes", "required_bytes")
 BACKWARD = ("backward_tensor_core_flops", "backward_cuda_core_flops", "backward_io_bytes")
+
+_INDICES = ("stocks", "beside", "own")
 
 
 @frozen(kw_only=True)
@@ -54,6 +55,8 @@ class Row:
         Indices of the distinct stocks at or below it, the last state of each.
     trains : bool
         Whether it has a backward.
+    beside, own : tuple of int
+        Indices of the sizes of tensors that live while it runs: those its caller keeps, and an operator's own.
     """
 
     path: str
@@ -66,6 +69,8 @@ class Row:
     aten: str
     stocks: tuple[int, ...]
     trains: bool
+    beside: tuple[int, ...]
+    own: tuple[int, ...]
 
 
 @frozen(kw_only=True)
@@ -78,16 +83,20 @@ class Program:
         Parents before children.
     phases : tuple of str
         Paths of what runs one after the other.
+    stocks, sizes : int
+        How many of them there are.
     source : str
         The function as text; :func:`array_function` compiles it for numpy.
     run : callable
         Takes a value for every symbol. Returns one tuple for each row: see ``EACH`` for all rows and ``OPERATOR``
-        for what an operator has besides. Behind the rows stands one for each stock, see ``STOCK``, and behind those
-        the lower bound of each phase in seconds.
+        for what an operator has besides. Behind the rows stand one for each stock, see ``STOCK``, one for the bytes of
+        each size, and one for the lower bound of each phase in seconds.
     """
 
     rows: tuple[Row, ...]
     phases: tuple[str, ...]
+    stocks: int
+    sizes: int
     source: str
     run: Callable[[Mapping[str, Any]], Sequence[tuple[Any, ...]]]
 
@@ -136,13 +145,19 @@ def load_program(definition: Definition, slots: Mapping[str, str]) -> Program:
     def build() -> dict[str, Any]:
         from dsocr_symbolic.program_builder import build_forward
 
-        rows, source = build_forward(definition, slots)
-        return {"rows": rows, "phases": definition.phases, "source": source}
+        return {**build_forward(definition, slots), "phases": definition.phases}
 
     def read(content: Mapping[str, Any]) -> Program:
-        rows = tuple(Row(**{**row, "stocks": tuple(row["stocks"])}) for row in content["rows"])
+        rows = tuple(Row(**{**row, **{name: tuple(row[name]) for name in _INDICES}}) for row in content["rows"])
         source = content["source"]
-        return Program(rows=rows, phases=tuple(content["phases"]), source=source, run=_compile(source))
+        return Program(
+            rows=rows,
+            phases=tuple(content["phases"]),
+            stocks=content["stocks"],
+            sizes=content["sizes"],
+            source=source,
+            run=_compile(source),
+        )
 
     return _cached(_key(definition, slots), build, read)
 

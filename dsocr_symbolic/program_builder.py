@@ -13,13 +13,13 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.flows import operator_flow, over_steps, phase_seconds, total_calls
 from dsocr_symbolic.formula import Formula, Operator
 from dsocr_symbolic.fusion import boundaries
-from dsocr_symbolic.liveness import Memory, memory
+from dsocr_symbolic.liveness import memory
 from dsocr_symbolic.source import function_source
 from dsocr_symbolic.tree import Node, Value, walk
 from dsocr_symbolic.tree_builder import model_tree
 
 
-def build_forward(definition: Definition, slots: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
+def build_forward(definition: Definition, slots: Mapping[str, str]) -> dict[str, Any]:
     """Build rows and source from the formulas.
 
     Parameters
@@ -31,10 +31,8 @@ def build_forward(definition: Definition, slots: Mapping[str, str]) -> tuple[lis
 
     Returns
     -------
-    rows : list of dict
-        Attributes of :class:`~dsocr_symbolic.program.Row`.
-    source : str
-        See :func:`~dsocr_symbolic.source.function_source`.
+    dict
+        Attributes of :class:`~dsocr_symbolic.program.Program`; rows as dicts.
 
     Raises
     ------
@@ -44,14 +42,18 @@ def build_forward(definition: Definition, slots: Mapping[str, str]) -> tuple[lis
     stages = model_tree(definition, slots, training=False)
     around, edges, roofline = memory(stages), boundaries(stages), load_time("roofline")
     blank = {"path": "", "module": None, "layer": "", "class_name": "", "stage": "", "category": None}
-    rows: list[dict[str, Any]] = [blank | {"parent": -1, "aten": "", "trains": True}]
-    outputs: list[tuple[Any, ...]] = [(1, 1, 0)]
+    rows: list[dict[str, Any]] = [blank | {"parent": -1, "aten": "", "trains": True, "beside": (), "own": ()}]
+    outputs: list[tuple[Any, ...]] = [(1, 1)]
     stocks: list[tuple[Any, ...]] = []
+    sizes: dict[Any, int] = {}
+
+    def places(terms: Iterable[Any]) -> tuple[int, ...]:
+        return tuple(sizes.setdefault(each, len(sizes)) for each in terms)
 
     def visit(node: Node, parent: int) -> dict[str, int]:
         index = len(rows)
         rows.append({})
-        outputs.append(_outputs(node, around[node.path], roofline))
+        outputs.append(_outputs(node, roofline))
         owned: dict[str, int] = {}
         for stock in node.stocks:
             owned[stock.key] = len(stocks)
@@ -69,6 +71,8 @@ def build_forward(definition: Definition, slots: Mapping[str, str]) -> tuple[lis
             "aten": node.formula.aten if isinstance(node.formula, Operator) else "",
             "stocks": tuple(owned.values()),
             "trains": node.steps is None,
+            "beside": places(around[node.path].beside),
+            "own": places(around[node.path].own),
         }
         return owned
 
@@ -77,7 +81,9 @@ def build_forward(definition: Definition, slots: Mapping[str, str]) -> tuple[lis
         owned |= visit(stage, 0)
     rows[0]["stocks"] = tuple(owned.values())
     _name_pure_layers(rows)
-    return rows, _source([*outputs, *stocks, *_phases(definition, stages, edges)], definition)
+    behind = [*stocks, *((size,) for size in sizes), *_phases(definition, stages, edges)]
+    source = _source([*outputs, *behind], definition)
+    return {"rows": rows, "stocks": len(stocks), "sizes": len(sizes), "source": source}
 
 
 def build_details(definition: Definition, slots: Mapping[str, str]) -> tuple[list[tuple[int, ...]], str]:
@@ -148,14 +154,14 @@ def _source(outputs: Iterable[Iterable[Any]], definition: Definition) -> str:
     return function_source(exact, definition.quantities)
 
 
-def _outputs(node: Node, around: Memory, roofline: TimeFormula) -> tuple[Any, ...]:
+def _outputs(node: Node, roofline: TimeFormula) -> tuple[Any, ...]:
     """Return what a row gives, in the order of ``program.EACH`` and ``program.OPERATOR``."""
-    each = (total_calls(node), node.runs, around.beside)
+    each = (total_calls(node), node.runs)
     if node.launch is None:
         return each
     flow = operator_flow(node, roofline)
     moved = (flow.tensor_core_flops, flow.cuda_core_flops, flow.io_bytes)
-    return (*each, around.own, flow.operator_launches, *moved, flow.seconds)
+    return (*each, flow.operator_launches, *moved, flow.seconds)
 
 
 def _phases(definition: Definition, stages: tuple[Node, ...], edges: Mapping[tuple[str, ...], Any]) -> list[tuple[Any]]:

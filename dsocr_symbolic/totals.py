@@ -133,7 +133,7 @@ def _resident(nodes: tuple[Node, ...], formula: Expression, whole: Whole) -> Any
     resident = metric_expression(whole.stages, "forward_weight_bytes")
     moments = []
     for node in nodes:
-        live = peak(node, found) + found[node.path].beside
+        live = peak(node, found) + sympy.Add(*found[node.path].beside)
         cache = metric_expression((node,), "forward_kv_cache_bytes")
         scope = {"resident_weight_bytes": resident, "live_activation_bytes": live, "forward_kv_cache_bytes": cache}
         moments.append(evaluate(formula, scope, symbolic))

@@ -17,7 +17,6 @@ from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.definition_file import load_time
 from dsocr_symbolic.estimate import Estimate, estimate
 from dsocr_symbolic.hardware import load_gpu
-from dsocr_symbolic.liveness import memory
 from dsocr_symbolic.model import find_definition, layer_definition
 from dsocr_symbolic.tree import Node, walk
 from dsocr_symbolic.tree_builder import model_tree
@@ -297,11 +296,8 @@ def _tree(**choices: str) -> tuple[Definition, tuple[Node, ...]]:
 
 def _expressions(stages: tuple[Node, ...]) -> list[list[Any]]:
     """Return what the program evaluates of each node, in its order."""
-    around, roofline = memory(stages), load_time("roofline")
-    return [
-        [sympy.sympify(each) for each in program_builder._outputs(node, around[node.path], roofline)]
-        for node in walk(stages)
-    ]
+    roofline = load_time("roofline")
+    return [[sympy.sympify(each) for each in program_builder._outputs(node, roofline)] for node in walk(stages)]
 
 
 @pytest.mark.parametrize("attention", ["flash", "eager"])
@@ -381,9 +377,10 @@ def test_program_equals_substitution_into_the_tree_exactly(workload: dict[str, A
     rationals = {symbolic.symbol(name): sympy.Rational(Fraction(each)) for name, each in values.numbers.items()}
     nodes, stocks = _outputs()
     phases = len(definition.phases)
-    assert len(found) == 1 + len(nodes) + len(stocks) + phases
+    sizes = program.load_program(definition, chosen_slots(definition, options)).sizes
+    assert len(found) == 1 + len(nodes) + len(stocks) + sizes + phases
     cache: dict[Any, Any] = {}
-    for numbers, expressions in zip(found[1:-phases], [*nodes, *stocks], strict=True):
+    for numbers, expressions in zip(found[1 : -phases - sizes], [*nodes, *stocks], strict=True):
         for place, (number, expression) in enumerate(zip(numbers, expressions, strict=True)):
             if expression not in cache:
                 cache[expression] = _substituted(expression, rationals)
