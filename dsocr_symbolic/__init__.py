@@ -3,13 +3,27 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dsocr_symbolic.comparison import compare as compare
     from dsocr_symbolic.errors import UserError as UserError
     from dsocr_symbolic.parts import Model as Model
     from dsocr_symbolic.python_api import load_model as load_model
+    from dsocr_symbolic.regime_bounds import bounds as bounds
+    from dsocr_symbolic.sensitivities import sensitivity as sensitivity
+    from dsocr_symbolic.solution import solve as solve
     from dsocr_symbolic.sweep_dataset import sweep as sweep
 
 __version__ = "0.1.0"
-_PLACES = {"load_model": "python_api", "Model": "parts", "UserError": "errors", "sweep": "sweep_dataset"}
+# A module has another name than its function: it would hide it.
+_PLACES = {
+    "Model": "parts",
+    "UserError": "errors",
+    "bounds": "regime_bounds",
+    "compare": "comparison",
+    "load_model": "python_api",
+    "sensitivity": "sensitivities",
+    "solve": "solution",
+    "sweep": "sweep_dataset",
+}
 
 
 def __getattr__(name: str) -> Any:

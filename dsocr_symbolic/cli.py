@@ -9,9 +9,13 @@ from typing import Any
 import click
 
 import dsocr_symbolic
+from dsocr_symbolic.command_bounds import bounds_command
+from dsocr_symbolic.command_compare import compare_command
 from dsocr_symbolic.command_export import export_command
 from dsocr_symbolic.command_options import asked_scenario, model_option, question_options
 from dsocr_symbolic.command_report import report_command
+from dsocr_symbolic.command_sensitivity import sensitivity_command
+from dsocr_symbolic.command_solve import solve_command
 from dsocr_symbolic.command_sweep import sweep_command
 from dsocr_symbolic.command_totals import totals_command
 from dsocr_symbolic.command_tree import tree_command
@@ -95,6 +99,10 @@ def _commands(definition: Definition) -> click.Group:
     group.add_command(_formula_command(definition))
     group.add_command(export_command(definition))
     group.add_command(sweep_command(definition))
+    group.add_command(solve_command(definition))
+    group.add_command(sensitivity_command(definition))
+    group.add_command(bounds_command(definition))
+    group.add_command(compare_command(definition))
     group.add_command(verify_command())
     group.add_command(torchinfo_command())
     listings = {

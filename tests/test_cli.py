@@ -26,19 +26,8 @@ from dsocr_symbolic.values import parse_number
 TOP = Path(__file__).resolve().parent.parent
 MODEL = TOP / "formulas" / "models" / "deepseek-ocr.yaml"
 COMMANDS = (
-    "totals",
-    "tree",
-    "report",
-    "formula",
-    "export",
-    "sweep",
-    "verify",
-    "torchinfo",
-    "models",
-    "gpus",
-    "workloads",
-    "layers",
-    "symbols",
+    *("totals", "tree", "report", "formula", "export", "sweep", "solve", "sensitivity", "bounds", "compare"),
+    *("verify", "torchinfo", "models", "gpus", "workloads", "layers", "symbols"),
 )
 _UNIQUE_LAYERS = """
 core/deepseek_ocr_model vision/attention vision/block vision/clip_vision_embeddings vision/image_encoder_vit

@@ -27,6 +27,7 @@ ORDER = (
         "fields",
         "formula",
         "symbolic",
+        "branches",
         "formula_file",
     ),
     *(
@@ -53,10 +54,15 @@ ORDER = (
     *("overrides", "binding", "reduction", "compiled", "compilation", "parts", "python_api"),
     *("extras", "whole_file", "sweep_axes", "sweep_plan", "sweep_vary", "sweep_question"),
     *("sweep_dataset", "sweep_rows", "sweep_parquet", "sweep_marks", "sweep_picture"),
+    *("times", "amounts", "terms", "branches", "question", "curve", "slope", "growth", "sensitivities"),
+    *("constraint", "search", "closed_form", "problem", "bottleneck", "wording", "solved_form", "solution"),
+    *("solution_text", "sensitivity_text", "bounds_file", "regime_bounds", "bounds_text"),
+    *("scenario_text", "comparison", "comparison_text"),
     *("performance", "curves", "figure_style", "figure_roofline", "figure_time", "figure_crops", "figure_tokens"),
     *("figure_memory", "figures", "contracts", "performance_report", "report_folder", "measured"),
     *("derivation", "listings", "command_options", "command_export", "command_sweep", "command_totals"),
-    *("command_tree", "command_report", "command_verify", "cli", "reports"),
+    *("command_tree", "command_report", "command_solve", "command_sensitivity", "command_bounds"),
+    *("command_compare", "command_verify", "cli", "reports"),
 )
 
 
