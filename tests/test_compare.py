@@ -38,7 +38,7 @@ def test_values_are_those_of_totals() -> None:
         scenario(workload="base", settings={"batch": 3}),
         scenario(gpu="h200", choices={"attention": "eager"}),
     ]
-    expected = [answer(each, backward=False).total for each in asked]
+    expected = [answer(each, details=False).total for each in asked]
     assert result.baseline == tuple(expected[0][name] for name in metrics)
     for name, differences in zip(metrics, result.differences, strict=True):
         for each, other in zip(differences, expected[1:], strict=True):
@@ -73,7 +73,7 @@ def test_the_causes_are_the_fewest_that_are_enough() -> None:
 
 def test_causes_are_nodes_and_their_numbers() -> None:
     result = found("workload=base", "workload=gundam")
-    base, gundam = (answer(scenario(workload=name), backward=False) for name in ("base", "gundam"))
+    base, gundam = (answer(scenario(workload=name), details=False) for name in ("base", "gundam"))
     for metric, (difference,) in zip(result.metrics, result.differences, strict=True):
         assert difference.causes
         assert difference.explained >= 0.9

@@ -30,7 +30,7 @@ def scenario(gpu: str = "rtx5090", workload: str = "gundam", **values: Any) -> S
 
 
 def total(metric: str, gpu: str = "rtx5090", workload: str = "gundam", **values: Any) -> Any:
-    return answer(scenario(gpu, workload, **values), backward=False).total[metric]
+    return answer(scenario(gpu, workload, **values), details=False).total[metric]
 
 
 def numbers(metric: str, symbol: str, values: np.ndarray, **given_values: Any) -> np.ndarray:
@@ -147,7 +147,7 @@ def test_what_if_and_choices_hold() -> None:
     found = solve("prompt_tokens", "peak_memory_bytes <= capacity", model=eager, workload="gundam")
     known = make_scenario(definition=eager.definition, workload="gundam", choices={"attention": "eager"}, gpu="rtx5090")
     peaks = [
-        answer(evolve(known, settings={**known.settings, "prompt_tokens": value}), backward=False)
+        answer(evolve(known, settings={**known.settings, "prompt_tokens": value}), details=False)
         for value in (found.value, found.value + 1)
     ]
     limit = peaks[0].values.numbers["capacity"]
