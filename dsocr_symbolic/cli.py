@@ -11,6 +11,7 @@ import click
 import dsocr_symbolic
 from dsocr_symbolic.command_bounds import bounds_command
 from dsocr_symbolic.command_compare import compare_command
+from dsocr_symbolic.command_docs import docs_command
 from dsocr_symbolic.command_export import export_command
 from dsocr_symbolic.command_options import asked_scenario, model_option, question_options
 from dsocr_symbolic.command_report import report_command
@@ -103,6 +104,7 @@ def _commands(definition: Definition) -> click.Group:
     group.add_command(sensitivity_command(definition))
     group.add_command(bounds_command(definition))
     group.add_command(compare_command(definition))
+    group.add_command(docs_command(definition))
     group.add_command(verify_command())
     group.add_command(torchinfo_command())
     listings = {

@@ -117,7 +117,7 @@ def with_progress(pages: Iterable[Any]) -> Iterable[Any]:
 
 def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any:
     from dsocr_symbolic.errors import nearest
-    from dsocr_symbolic.printing import as_latex
+    from dsocr_symbolic.latex import as_latex
     from dsocr_symbolic.totals import FREE, closed_forms
     from dsocr_symbolic.tree_builder import model_tree
     from dsocr_symbolic.values import chosen_slots

@@ -6,8 +6,9 @@ from dsocr_symbolic import arithmetic
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.definition_file import load_metrics
 from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.latex import as_latex
 from dsocr_symbolic.model import layer_definition
-from dsocr_symbolic.printing import as_latex, as_numbers, as_text, collect
+from dsocr_symbolic.printing import as_numbers, as_text, collect
 from dsocr_symbolic.scenario import Scenario, answer, scenario_values
 from dsocr_symbolic.totals import Whole, metric_expression
 from dsocr_symbolic.tree import Node, walk

@@ -28,10 +28,14 @@ class Memory:
         What its caller keeps alive meanwhile, besides what the call takes and gives.
     own : tuple of sympy.Expr
         What an operator itself takes and gives; nothing for a layer.
+    kept, touched : mapping of Storage to sympy.Expr
+        The bytes that ``beside`` and ``own`` are made of; what earlier repeats keep is in ``beside`` alone.
     """
 
     beside: tuple[Any, ...]
     own: tuple[Any, ...]
+    kept: Mapping[Storage, Any]
+    touched: Mapping[Storage, Any]
 
 
 def memory(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Memory]:
@@ -113,12 +117,18 @@ def _place(
         own = _own_storages(child)
         for condition, storage in child.kept:
             later.setdefault(storage, []).append(condition)
-        beside = [child.accumulated]
-        for storage, conditions in later.items():
-            if born.get(storage, place) < place and storage.kind == "activation":
-                alive = either(conditions) * (1 - own.get(storage, 0))
-                beside.append(alive * _size(storage, caches))
-        found[child.path] = Memory(beside=_last(beside, child), own=_last(_own(child, caches), child))
+        kept = {
+            storage: either(conditions) * (1 - own.get(storage, 0)) * _size(storage, caches)
+            for storage, conditions in later.items()
+            if born.get(storage, place) < place and storage.kind == "activation"
+        }
+        touched = _own(child, caches)
+        found[child.path] = Memory(
+            beside=_last([child.accumulated, *kept.values()], child),
+            own=_last(touched.values(), child),
+            kept=kept,
+            touched=touched,
+        )
         for storage, condition in takes[place].items():
             later.setdefault(storage, []).append(condition)
         inside = of_storages(port.inside for port in child.inputs)
@@ -135,11 +145,11 @@ def _own_storages(node: Node) -> Mapping[Storage, Any]:
     return {storage: either([own.get(storage, 0), first.get(storage, 0)]) for storage in {**first, **own}}
 
 
-def _own(node: Node, caches: Mapping[Storage, Any]) -> list[Any]:
+def _own(node: Node, caches: Mapping[Storage, Any]) -> Mapping[Storage, Any]:
     if not isinstance(node.formula, Operator):
-        return []
+        return {}
     touched = of_storages(port.inside for port in (*node.inputs, *node.outputs))
-    return [condition * _size(storage, caches) for storage, condition in touched.items()]
+    return {storage: condition * _size(storage, caches) for storage, condition in touched.items()}
 
 
 def _size(storage: Storage, caches: Mapping[Storage, Any]) -> Any:

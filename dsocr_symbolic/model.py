@@ -5,7 +5,7 @@ from attrs import evolve
 from dsocr_symbolic.definition import Definition, Quantity
 from dsocr_symbolic.definition_file import load_definition
 from dsocr_symbolic.expression import names, parse
-from dsocr_symbolic.formula import EMPTY, Call, Repeat, inputs
+from dsocr_symbolic.formula import EMPTY, Call, Formula, Repeat, inputs
 from dsocr_symbolic.formula_file import ONE
 from dsocr_symbolic.library import find_formula
 from dsocr_symbolic.paths import find_file
@@ -43,7 +43,11 @@ def layer_definition(definition: Definition, layer: str) -> Definition:
     UserError
         If there is no such layer.
     """
-    formula = find_formula(layer)
+    return definition_of(definition, find_formula(layer))
+
+
+def definition_of(definition: Definition, formula: Formula) -> Definition:
+    """Let a formula that is at hand stand for the whole model, as :func:`layer_definition` does by name."""
     quantities = dict(definition.quantities)
     for name, symbol in formula.symbols.items():
         if name not in quantities:

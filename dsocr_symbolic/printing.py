@@ -1,11 +1,10 @@
-"""Print expressions for people: as text, as text with the numbers put in, and as LaTeX."""
+"""Print expressions for people: as text, and as text with the numbers put in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
 import sympy
-from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
 from dsocr_symbolic import symbolic
@@ -21,11 +20,6 @@ def as_numbers(expression: Any, numbers: Mapping[str, Any]) -> str:
     return str(_Text(numbers).doprint(collect(expression)))
 
 
-def as_latex(expression: Any, letters: Mapping[str, str]) -> str:
-    """Print an expression as LaTeX with the letters of its symbols."""
-    return str(_Latex(letters).doprint(collect(expression)))
-
-
 def collect(expression: Any) -> Any:
     """Expand, drop guards that a factor implies, and take out what all terms share.
 
@@ -39,14 +33,15 @@ def collect(expression: Any) -> Any:
     sympy.Expr
         Equal to it wherever symbols are whole and not negative.
     """
-    expanded = sympy.expand(sympy.sympify(expression))
+    expanded = _multiplied_out(sympy.sympify(expression))
     guards = expanded.atoms(symbolic.positive, symbolic.nonzero)
-    expanded = sympy.expand(expanded.xreplace({guard: _simple_guard(guard) for guard in guards}))
+    if guards:
+        expanded = _multiplied_out(expanded.xreplace({guard: _simple_guard(guard) for guard in guards}))
     terms = [_without_implied_guards(term) for term in sympy.Add.make_args(expanded)]
     terms = list(sympy.Add.make_args(sympy.Add(*terms)))
-    shared = _factors(terms[0])
+    shared = factors(terms[0])
     for term in terms[1:]:
-        found = _factors(term)
+        found = factors(term)
         shared = {each: min(degree, found[each]) for each, degree in shared.items() if each in found}
     coefficients = {abs(term.as_coeff_Mul()[0]) for term in terms}
     number = coefficients.pop() if len(coefficients) == 1 else sympy.S.One
@@ -57,7 +52,69 @@ def collect(expression: Any) -> Any:
     return sympy.Mul(*taken, sympy.Add(*(term / sympy.Mul(*taken) for term in terms)), evaluate=False)
 
 
-def _factors(term: Any) -> dict[Any, Any]:
+def compact(expression: Any, marks: Iterable[Any] = ()) -> Any:
+    """Write an expression as shortly as a person would: what terms share taken out, numbers too.
+
+    Parameters
+    ----------
+    expression : sympy.Expr
+        A cost.
+    marks : iterable of sympy.Symbol
+        Symbols whose terms may stand together: sizes of an element, say.
+
+    Returns
+    -------
+    sympy.Expr
+        Equal to it wherever symbols are whole and not negative; not evaluated any further.
+    """
+    if not expression.has(sympy.Add, symbolic.positive, symbolic.nonzero):
+        return expression
+    collected = _without_content(collect(expression))
+    # What stands as it was built is sometimes shortest: a sum times a sum.
+    return min(_grouped(collected, set(marks)), collected, expression, key=size)
+
+
+def _grouped(collected: Any, marks: set[Any]) -> Any:
+    """Put the terms of a sum together that have the same marks, and take out what they share."""
+    *shared, last = sympy.Mul.make_args(collected)
+    if not isinstance(last, sympy.Add):
+        return collected
+    groups: dict[frozenset[Any], list[Any]] = {}
+    for term in last.args:
+        key = frozenset((base, power) for base, power in factors(term).items() if base in marks)
+        groups.setdefault(key, []).append(term)
+    if not 1 < len(groups) < len(last.args):
+        return collected
+    parts = [_without_content(collect(sympy.Add(*terms))) for terms in groups.values()]
+    grouped = sympy.Add(*parts, evaluate=False)
+    return sympy.Mul(*shared, grouped, evaluate=False) if shared else grouped
+
+
+def _without_content(expression: Any) -> Any:
+    """Take the number that all terms of a sum share out of it."""
+    *shared, last = sympy.Mul.make_args(expression)
+    if not isinstance(last, sympy.Add):
+        return expression
+    numbers = [term.as_coeff_Mul()[0] for term in last.args]
+    content = sympy.gcd_list(numbers) if all(each.is_Integer for each in numbers) else sympy.S.One
+    if content == 1:
+        return expression
+    number = sympy.Mul(content, *(each for each in shared if each.is_number))
+    others = [each for each in shared if not each.is_number]
+    return sympy.Mul(number, *others, sympy.Add(*(term / content for term in last.args)), evaluate=False)
+
+
+def size(expression: Any) -> int:
+    """Count the symbols and numbers that an expression is written with."""
+    return sum(not node.args for node in sympy.preorder_traversal(expression))
+
+
+def _multiplied_out(expression: Any) -> Any:
+    """Expand products and whole powers; the other hints of sympy's expand find nothing in a cost."""
+    return sympy.expand(expression, power_exp=False, log=False, basic=False)
+
+
+def factors(term: Any) -> dict[Any, Any]:
     """Return the symbols and guards of a term with their degrees."""
     found = {}
     for factor in sympy.Mul.make_args(term):
@@ -84,23 +141,24 @@ def _simple_guard(guard: Any) -> Any:
 
 def _without_implied_guards(term: Any) -> Any:
     """[n > 0] n is n, and [n > 0] [n > 1] is [n > 1], for whole n that are not negative."""
-    factors = set(_factors(term))
-    guards = [each for each in factors if isinstance(each, symbolic.positive)]
+    found = set(factors(term))
+    guards = [each for each in found if isinstance(each, symbolic.positive)]
     implied = [
         each
         for each in guards
-        if each.args[0] in factors
+        if each.args[0] in found
         or any(other != each and (each.args[0] - other.args[0]).is_nonnegative for other in guards)
     ]
     return term.xreplace(dict.fromkeys(implied, sympy.S.One))
 
 
-def _degree(term: Any) -> tuple[Any, ...]:
-    factors = _factors(term)
-    return (sum(factors.values()), term.could_extract_minus_sign(), sorted(str(each) for each in factors))
+def degree(term: Any) -> tuple[Any, ...]:
+    """Return what terms of a sum are sorted by: low degree first, then plus before minus, then by name."""
+    found = factors(term)
+    return (sum(found.values()), term.could_extract_minus_sign(), sorted(str(each) for each in found))
 
 
-def _comparison(expression: Any) -> tuple[Any, Any]:
+def comparison(expression: Any) -> tuple[Any, Any]:
     """Split a difference into what stands left and right of a comparison."""
     terms = sympy.Add.make_args(expression)
     left = [term for term in terms if not term.could_extract_minus_sign()]
@@ -123,18 +181,18 @@ class _Text(StrPrinter):  # type: ignore[misc]
 
     def _print_Add(self, expr: Any, order: Any = None) -> str:  # noqa: ARG002, N802
         text = ""
-        for term in sorted(expr.args, key=_degree):
+        for term in sorted(expr.args, key=degree):
             negative = term.could_extract_minus_sign()
             part = self.parenthesize(-term if negative else term, sympy.printing.precedence.PRECEDENCE["Add"])
             text += (" - " if negative else " + ") + part if text else ("-" if negative else "") + part
         return text
 
     def _print_positive(self, expr: Any) -> str:
-        left, right = _comparison(expr.args[0])
+        left, right = comparison(expr.args[0])
         return f"[{self._print(left)} > {self._print(right)}]"
 
     def _print_nonzero(self, expr: Any) -> str:
-        left, right = _comparison(expr.args[0])
+        left, right = comparison(expr.args[0])
         return f"[{self._print(left)} != {self._print(right)}]"
 
     def _print_maximum(self, expr: Any) -> str:
@@ -147,48 +205,3 @@ class _Text(StrPrinter):  # type: ignore[misc]
         last, *ends = (self._print(each) for each in expr.args)
         lines = ", ".join(f"{ends[place]} + ({ends[place + 1]})*t" for place in range(0, len(ends), 2))
         return f"Sum(Max({lines}), t = 1..{last})"
-
-
-class _Latex(LatexPrinter):  # type: ignore[misc]
-    """LaTeX with the files' letters, guards as Iverson brackets."""
-
-    def __init__(self, letters: Mapping[str, str]) -> None:
-        super().__init__({"mul_symbol": r" \, "})
-        self.m_letters = letters
-
-    def _print_Symbol(self, expr: Any, style: str = "plain") -> str:  # noqa: ARG002, N802
-        return self.m_letters.get(str(expr)) or _upright(str(expr))
-
-    def _print_Add(self, expr: Any, order: Any = None) -> str:  # noqa: ARG002, N802
-        return str(super()._print_Add(expr, order="none"))
-
-    def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:  # noqa: ARG002
-        return sorted(expr.args, key=_degree)
-
-    def _print_positive(self, expr: Any) -> str:
-        left, right = _comparison(expr.args[0])
-        return rf"\left[{self._print(left)} > {self._print(right)}\right]"
-
-    def _print_nonzero(self, expr: Any) -> str:
-        left, right = _comparison(expr.args[0])
-        return rf"\left[{self._print(left)} \neq {self._print(right)}\right]"
-
-    def _print_maximum(self, expr: Any) -> str:
-        return rf"\max\left({', '.join(self._print(each) for each in expr.args)}\right)"
-
-    def _print_minimum(self, expr: Any) -> str:
-        return rf"\min\left({', '.join(self._print(each) for each in expr.args)}\right)"
-
-    def _print_power(self, expr: Any, exp: Any = None) -> str:  # noqa: ARG002
-        base, exponent = expr.args
-        return rf"\left({self._print(base)}\right)^{{{self._print(exponent)}}}"
-
-    def _print_sum_maxima(self, expr: Any) -> str:
-        last, *ends = (self._print(each) for each in expr.args)
-        lines = ", ".join(rf"{ends[place]} + ({ends[place + 1]}) t" for place in range(0, len(ends), 2))
-        return rf"\sum_{{t=1}}^{{{last}}} \max\left({lines}\right)"
-
-
-def _upright(name: str) -> str:
-    escaped = name.replace("_", r"\_")
-    return rf"\mathrm{{{escaped}}}"

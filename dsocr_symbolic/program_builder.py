@@ -15,7 +15,7 @@ from dsocr_symbolic.formula import Formula, Operator
 from dsocr_symbolic.fusion import boundaries
 from dsocr_symbolic.liveness import memory
 from dsocr_symbolic.source import function_source
-from dsocr_symbolic.tree import Node, Value, walk
+from dsocr_symbolic.tree import Node, Storage, Value, walk
 from dsocr_symbolic.tree_builder import model_tree
 
 
@@ -143,10 +143,10 @@ def _details(node: Node, edge: Any) -> tuple[Any, ...]:
     return (*each, flow.tensor_core_flops, flow.cuda_core_flops, flow.io_bytes)
 
 
-def saved_bytes(nodes: tuple[Node, ...]) -> Any:
-    """Return the bytes of every storage that nodes save in a training step, weights left out, over all calls."""
+def saved_storages(nodes: tuple[Node, ...]) -> dict[Storage, Any]:
+    """Return every storage that nodes save in a training step, weights left out, with its bytes over all calls."""
     found = of_storages(_kept(node) for node in walk(nodes))
-    return sympy.Add(*(condition * storage.size * storage.copies for storage, condition in found.items()))
+    return {storage: condition * storage.size * storage.copies for storage, condition in found.items()}
 
 
 def _source(outputs: Iterable[Iterable[Any]], definition: Definition) -> str:

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dsocr_symbolic.cli import capture
+from dsocr_symbolic.command_docs import write_files
 from dsocr_symbolic.contracts.contract_files import contract_files
 from dsocr_symbolic.measured import memory_page
 from dsocr_symbolic.paths import PACKAGE
+from dsocr_symbolic.scenario import default_definition, make_scenario
 
 # File below reports/ -> the command that prints it.
 REPORTS: Mapping[str, tuple[str, ...]] = {
@@ -29,6 +31,14 @@ def report_text(name: str) -> str:
     return capture(REPORTS[name])
 
 
+def formula_pages() -> Mapping[str, str]:
+    """Return what the pages below reports/formulas must hold now, by file."""
+    from dsocr_symbolic.formula_pages import rendered_pages
+    from dsocr_symbolic.network import lay_out
+
+    return dict(rendered_pages(lay_out(make_scenario(definition=default_definition(None)))))
+
+
 def write_performance(name: str, folder: Path) -> None:
     """Write one performance report into a folder, whatever lies there."""
     capture((*PERFORMANCE[name], "--out", str(folder), "--force"))
@@ -36,6 +46,7 @@ def write_performance(name: str, folder: Path) -> None:
 
 def write_reports(folder: Path) -> None:
     """Write every report and the files of the contracts below a folder."""
+    write_files(folder / "formulas", formula_pages())
     for name in PERFORMANCE:
         write_performance(name, folder / name)
     texts = {name: report_text(name) for name in REPORTS} | contract_files()

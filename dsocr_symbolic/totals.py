@@ -15,7 +15,7 @@ from dsocr_symbolic.flows import operator_flow, over_steps, phase_seconds
 from dsocr_symbolic.fusion import boundaries
 from dsocr_symbolic.liveness import Memory, highest, memory, peak
 from dsocr_symbolic.printing import as_text
-from dsocr_symbolic.program_builder import saved_bytes
+from dsocr_symbolic.program_builder import saved_storages
 from dsocr_symbolic.tree import Node, walk
 from dsocr_symbolic.values import Values
 
@@ -104,7 +104,7 @@ def _stock(nodes: tuple[Node, ...], metric: str) -> Any | None:
     if not everything:
         return None
     if metric == "backward_activation_bytes":
-        return saved_bytes(nodes)
+        return sympy.Add(*saved_storages(nodes).values())
     owned = {stock.key: stock for node in everything for stock in node.stocks}
     return sympy.Add(*(getattr(stock, _STOCKS[metric]) for stock in owned.values()))
 

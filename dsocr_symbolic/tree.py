@@ -1,6 +1,6 @@
 """The model tree as data: every call of every formula with its costs, in the algebra it was built in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -99,6 +99,8 @@ class Node:
         From the stage down; labels may hold dots.
     formula : Formula
         The operator or layer that is called.
+    given : mapping of str to sympy.Expr
+        A value for each of its symbols.
     module : str
         Checkpoint path.
     category : str
@@ -137,6 +139,7 @@ class Node:
 
     path: tuple[str, ...]
     formula: Formula
+    given: Mapping[str, Any]
     module: str
     category: str
     calls: Any

@@ -99,12 +99,34 @@ def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bo
     from dsocr_symbolic import symbolic
 
     scope = {name: symbolic.symbol(name) for name in definition.quantities}
-    library = load_library()
-    forward = build_tree(library, definition.stages, scope, slots, symbolic)
     if not training:
-        return forward
-    once = tuple(call for call in definition.stages if call.repeat.index is None)
-    backward = {node.path: node for node in build_tree(library, once, scope, slots, symbolic, training=True)}
+        return build_tree(load_library(), definition.stages, scope, slots, symbolic)
+    return trained_tree(load_library(), definition.stages, scope, slots, symbolic)
+
+
+def trained_tree(
+    library: Library, calls: tuple[Call, ...], scope: Scope, chosen: Mapping[str, str], algebra: ModuleType
+) -> tuple[Node, ...]:
+    """Build the tree below a list of calls, with the training step of each beside it.
+
+    Parameters
+    ----------
+    library, calls, scope, chosen, algebra
+        As in :func:`build_tree`.
+
+    Returns
+    -------
+    tuple of Node
+        One per call; what repeats over steps has no training step.
+
+    Raises
+    ------
+    UserError
+        If formulas do not fit together.
+    """
+    forward = build_tree(library, calls, scope, chosen, algebra)
+    once = tuple(call for call in calls if call.repeat.index is None)
+    backward = {node.path: node for node in build_tree(library, once, scope, chosen, algebra, training=True)}
     return tuple(_paired(node, backward[node.path]) if node.path in backward else node for node in forward)
 
 
@@ -180,6 +202,7 @@ class _Builder:
         return Node(
             path=place.path,
             formula=formula,
+            given=given,
             module=place.module,
             category=(place.category or formula.category) if isinstance(formula, Operator) else "",
             calls=place.calls,

@@ -1,0 +1,450 @@
+"""Pages of the formulas: what they print is right, can be set, links, and is what is committed."""
+
+import io
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sympy
+from conftest import evaluate_model
+from test_cli import assert_refused, dsocr, main
+
+from dsocr_symbolic import arithmetic
+from dsocr_symbolic.alone import example_values, stand_alone
+from dsocr_symbolic.command_docs import write_files
+from dsocr_symbolic.definition_file import load_metrics
+from dsocr_symbolic.documentation import Page, pages
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.expression import evaluate, parse
+from dsocr_symbolic.formula import Layer
+from dsocr_symbolic.formula_pages import rendered_pages
+from dsocr_symbolic.latex import Script, number_latex, numeric_script, width, words, written
+from dsocr_symbolic.library import load_library
+from dsocr_symbolic.model import find_definition
+from dsocr_symbolic.network import Network, lay_out
+from dsocr_symbolic.reports import formula_pages
+from dsocr_symbolic.scenario import answer, make_scenario
+from dsocr_symbolic.symbolic import nonzero, positive, symbol
+from dsocr_symbolic.totals import metric_expression
+
+ROOT = Path(__file__).parent.parent
+KATEX = Path(__file__).parent / "katex"
+OF_A_CALL = ("flow", "stock", "boundary", "peak")
+OTHERS = (
+    "parameters",
+    "forward_weight_bytes",
+    "forward_kv_cache_bytes",
+    "forward_fused_io_bytes",
+    "backward_weight_bytes",
+)
+FLOWS = [name for name, metric in load_metrics().items() if metric.kind == "flow"]
+
+
+def network_of(workload: str = "gundam", **choices: str) -> Network:
+    definition = find_definition("deepseek-ocr")
+    return lay_out(make_scenario(definition=definition, workload=workload, choices=choices))
+
+
+@pytest.fixture(scope="module")
+def texts() -> Mapping[str, str]:
+    return formula_pages()
+
+
+@pytest.fixture(scope="module")
+def made() -> Mapping[str, Page]:
+    return {page.name: page for page in pages(network_of())}
+
+
+def blocks_of(text: str) -> list[str]:
+    return re.findall(r"```math\n(.*?)\n```", text, re.DOTALL)
+
+
+# files
+
+
+def test_committed_pages_are_what_the_code_writes(texts: Mapping[str, str]) -> None:
+    folder = ROOT / "reports" / "formulas"
+    committed = {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
+    stale = sorted(name for name in {**committed, **texts} if committed.get(name) != texts.get(name))
+    assert stale == [], "run python -m dsocr_symbolic.reports, and delete what no formula stands for"
+
+
+def test_every_formula_has_a_page(texts: Mapping[str, str]) -> None:
+    files = [*(ROOT / "formulas" / "layers").rglob("*.yaml"), *(ROOT / "formulas" / "operators").rglob("*.yaml")]
+    stems = {name.partition("/")[2].removesuffix(".md") for name in texts}
+    families = {each.family for each in load_library().formulas.values() if not isinstance(each, Layer)}  # type: ignore[attr-defined]
+    assert {path.stem for path in files} <= stems | families
+    assert len(texts) == len(load_library().formulas) + 1
+
+
+def test_every_link_leads_somewhere(texts: Mapping[str, str]) -> None:
+    anchors = {name: set(re.findall(r"^#+ (.*)$", text, re.MULTILINE)) for name, text in texts.items()}
+    links = 0
+    for name, text in texts.items():
+        for target in re.findall(r"\]\(([^)]*)\)", text):
+            file, _, anchor = target.partition("#")
+            parts = [*Path(name).parent.parts, *Path(file).parts] if file else [name]
+            while ".." in parts:
+                place = parts.index("..")
+                del parts[place - 1 : place + 1]
+            found = "/".join(parts)
+            assert found in texts, (name, target)
+            assert not anchor or anchor in {each.lower() for each in anchors[found]}, (name, target)
+            links += 1
+    assert links > 1000
+
+
+def test_pages_are_clean_text(texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        assert not re.search(r"[ \t]+$|\n\n\n|\{\{|\{%(?!\w)|None", text.replace("{{}", ""), re.MULTILINE), name
+        assert text.endswith("\n")
+
+
+def test_no_table_cell_holds_a_formula_block(texts: Mapping[str, str]) -> None:
+    for text in texts.values():
+        assert not [line for line in text.splitlines() if line.startswith("|") and "\\begin" in line]
+
+
+# LaTeX
+
+
+@pytest.fixture(scope="module")
+def katex() -> Path:
+    """Install KaTeX beside the tests, once."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed; formulas are not parsed by KaTeX")
+    if not (KATEX / "node_modules" / "katex").is_dir():
+        command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
+        made = subprocess.run(command, cwd=KATEX, capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            pytest.skip(f"npm cannot install KaTeX here; formulas are not parsed by it: {made.stderr.strip()[-200:]}")
+    return KATEX / "parse.js"
+
+
+def refused_by(katex: Path, formulas: list[str]) -> Any:
+    found = subprocess.run(["node", katex], input=json.dumps(formulas), capture_output=True, text=True, check=True)  # noqa: S607
+    return json.loads(found.stdout)
+
+
+def test_katex_parses_every_formula(katex: Path, texts: Mapping[str, str]) -> None:
+    formulas = [block for text in texts.values() for block in blocks_of(text)]
+    letters = {each for text in texts.values() for each in re.findall(r"\| \$(.+?)\$ \|", text)}
+    assert len(formulas) > 1000
+    assert len(letters) > 100
+    assert {r"\alpha", "b_{kv}", r"c_{\sqrt{}}"} & letters
+    assert refused_by(katex, [*formulas, *sorted(letters)]) == []
+
+
+def test_katex_refuses_what_is_wrong(katex: Path) -> None:
+    found = refused_by(katex, [r"\frac{1}{2}", r"\frac{1", r"\unknown", r"\text{a_b}", "ü"])
+    assert [each["formula"] for each in found] == [r"\frac{1", r"\unknown", r"\text{a_b}", "ü"]
+
+
+def test_formulas_are_short_enough_to_be_set(texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        for block in blocks_of(text):
+            assert len(block) < 5000, name
+            for row in block.split("\\\\\n"):
+                formula = row.partition("&&")[0]
+                assert width(formula) < 100, (name, formula)
+
+
+# what is printed is right
+
+
+def to_formula(latex: str) -> str:
+    """Translate numbers put in back into the formula language."""
+
+    def condition(found: re.Match[str]) -> str:
+        inside = found.group(1).replace(r"\neq", "!=").replace(r"\leq", "<=")
+        return f"({re.sub(r'(?<![!<>])=(?!=)', '==', inside)})"
+
+    text = latex.replace("{,}", "").replace(r"\cdot", "*").replace(r"\ ", " ").replace(r"\,", " ")
+    while r"\left[" in text:
+        text = re.sub(r"\\left\[((?:(?!\\left\[).)*?)\\right\]", condition, text)
+    text = re.sub(r"\^\{(\d+)\}", r"**\1", text)
+    text = text.replace(r"\left\lceil", "ceiling(").replace(r"\right\rceil", ")")
+    text = text.replace(r"\max\left(", "Max(")
+    text = re.sub(r"\\(?:left|right|bigl|bigr)", "", text)
+    while r"\frac" in text:
+        text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"((\1)/(\2))", text)
+    return text.replace("{}", "")
+
+
+def chains(block: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the name of each quantity of a block and what it is equal to, step by step."""
+    joined = ""
+    for row in block.splitlines()[1:-1]:
+        formula = row.removesuffix("\\\\").partition("&&")[0].strip()
+        if formula.startswith(r"&\quad {}"):
+            joined += formula.removeprefix(r"&\quad {}")
+        elif formula.startswith("&="):
+            joined += f" = {formula.removeprefix('&=')}"
+        else:
+            if joined:
+                yield _split(joined)
+            joined = formula.replace("&=", "=", 1)
+    yield _split(joined)
+
+
+def _split(joined: str) -> tuple[str, list[str]]:
+    """Cut a chain at its equals signs; those of conditions stand in brackets."""
+    steps, depth = [""], 0
+    for word in re.split(r"(\\left\[|\\right\]| = )", joined):
+        depth += {r"\left[": 1, r"\right]": -1}.get(word, 0)
+        if word == " = " and depth == 0:
+            steps.append("")
+        else:
+            steps[-1] += word
+    name, *others = (step.strip() for step in steps)
+    return name, others
+
+
+def number(step: str) -> Any | None:
+    """Evaluate a step that holds nothing but numbers."""
+    text = re.sub(r"\\ \\text\{\w+\}$", "", step)
+    if re.search(
+        r"[A-Za-z]", re.sub(r"\\(?:left|right|bigl|bigr|frac|cdot|neq|leq|max|lceil|rceil)(?![a-z])", "", text)
+    ):
+        return None
+    return evaluate(parse(to_formula(text), step), {}, arithmetic)
+
+
+def test_numbers_put_in_give_the_printed_result(texts: Mapping[str, str]) -> None:
+    checked = 0
+    for name, text in texts.items():
+        for block in blocks_of(text):
+            for quantity, steps in chains(block):
+                found = [value for step in steps if (value := number(step)) is not None]
+                assert found, (name, quantity)
+                assert len(set(found)) == 1, (name, quantity, steps)
+                checked += len(found) > 1
+    assert checked > 1500
+
+
+def test_parts_add_up(texts: Mapping[str, str]) -> None:
+    checked = 0
+    for name, text in texts.items():
+        known: dict[str, Any] = {}
+        for block in blocks_of(text):
+            for quantity, steps in chains(block):
+                values = [value for step in steps if (value := number(step)) is not None]
+                parts = steps[0].split(" + ")
+                if len(parts) > 1 and all(part.strip() in known for part in parts):
+                    assert sum(known[part.strip()] for part in parts) == values[-1], (name, quantity)
+                    checked += 1
+                known[quantity] = values[-1]
+    assert checked > 300
+
+
+def test_pages_agree_with_the_compiled_model(made: Mapping[str, Page]) -> None:
+    definition = find_definition("deepseek-ocr")
+    nodes = {node.row.path: node for node in answer(make_scenario(definition=definition)).nodes}
+    checked = 0
+    for page in made.values():
+        node = nodes.get(page.path)
+        if page.source != "call" or node is None or node.row.layer != page.name or page.last_step:
+            continue
+        found = {section.metric: section.value for section in page.sections}
+        # An operator of the network may stand where no gradient is needed; a page says what it costs where one is.
+        flows = FLOWS if isinstance(page.formula, Layer) else [each for each in FLOWS if "backward" not in each]
+        for metric in (*flows, *(OTHERS if node.calls == 1 else ())):
+            assert found.get(metric, 0) * node.calls == node.metrics[metric], (page.name, metric)
+            checked += 1
+    assert checked > 400
+
+
+def test_numbers_are_exact() -> None:
+    network = network_of()
+    for formula in network.library.formulas.values():
+        alone = stand_alone(network, formula, example_values(network, formula))
+        for metric in [name for name, each in load_metrics().items() if each.kind in ("flow", "stock", "boundary")]:
+            expression = sympy.sympify(metric_expression((alone.node,), metric))
+            put_in = {each: sympy.Rational(*_ratio(alone.numbers[each.name])) for each in expression.free_symbols}
+            assert alone.exact(expression) == expression.xreplace(put_in), (formula.name, metric)
+
+
+def _ratio(value: Any) -> tuple[int, int]:
+    return Fraction(value).as_integer_ratio()
+
+
+def test_sections_hold_the_metrics_of_the_call(made: Mapping[str, Page]) -> None:
+    network = network_of()
+    for page in made.values():
+        names = [section.metric for section in page.sections]
+        assert sorted([*names, *page.zeros]) == sorted(
+            name for name, metric in load_metrics().items() if metric.kind in OF_A_CALL
+        )
+        given = {row.name: row.value for row in page.symbols}
+        assert list(given) == list(network.library[page.formula.name].symbols)
+
+
+def test_every_symbol_of_a_formula_is_explained(made: Mapping[str, Page]) -> None:
+    for page in made.values():
+        known = {row.name for row in (*page.symbols, *page.shared)} | set(page.formula.let)
+        for section in page.sections:
+            assert section.used <= known, (page.name, section.metric)
+
+
+# from the picture to FLOPs
+
+
+def test_windowed_attention_can_be_followed_from_the_picture() -> None:
+    found = dict(rendered_pages(network_of("base")))
+    encoder, block, attention = (found[f"vision/{name}.md"] for name in ("image_encoder_vit", "block", "attention"))
+    assert r"\mathrm{grid} &= \frac{s}{p} = \frac{1024}{16} = 64" in encoder
+    assert r"= 976{,}909{,}172{,}736\ \text{FLOP}" in encoder
+    assert r"= \left\lceil \frac{64}{14} \right\rceil^{2} = 25" in block
+    assert "`images = batch*windows`" in block
+    (total,) = {steps[-1] for part in blocks_of(attention) for name, steps in chains(part) if name == "F_{TC}"}
+    (part,) = {steps[-1] for part in blocks_of(block) for name, steps in chains(part) if name == "F_{TC,5}"}
+    assert total == rf"{part}\ \text{{FLOP}}"
+
+
+def test_what_repeats_over_steps_is_shown_at_its_last_step(made: Mapping[str, Page]) -> None:
+    page = made["operators/append_cache"]
+    assert page.path.startswith("decode/")
+    assert page.last_step
+    (old,) = (row.value for row in page.symbols if row.name == "old")
+    assert old == f"{(903 + 512 - 1) * 1280:,}"
+
+
+def test_a_page_shows_the_default_filling_of_its_slots(made: Mapping[str, Page]) -> None:
+    page = made["decoder/deepseek_v2_decoder_layer"]
+    assert page.path == "prefill/layers.1-11"
+    assert ("mlp", "decoder/deepseek_v2_moe") in page.fillings
+
+
+def test_what_stands_inline_takes_the_values_of_its_caller(made: Mapping[str, Page]) -> None:
+    page = made["decoder/deepseek_v2_model"]
+    assert page.places == ()
+    assert page.path == made["core/language_model"].path == "prefill"
+
+
+def test_choices_decide_the_pages() -> None:
+    eager = {page.name: page for page in pages(network_of(attention="eager"))}
+    assert eager["llama/attend_eager"].source == "call"
+    assert eager["llama/attend_flash"].source == "example"
+
+
+def test_moments_say_what_is_alive(made: Mapping[str, Page]) -> None:
+    nodes = {node.row.path: node for node in evaluate_model("gundam").nodes}
+    for name in ("vision/attention", "vision/block", "decoder/deepseek_v2_moe", "operators/linear"):
+        page = made[name]
+        (section,) = (each for each in page.sections if each.metric == "forward_activation_bytes")
+        assert section.value == nodes[page.path].metrics["forward_activation_bytes"]
+
+
+def test_verification_is_what_the_results_say(made: Mapping[str, Page]) -> None:
+    results = json.loads((ROOT / "reports" / "verification" / "reference.json").read_text(encoding="utf-8"))["layers"]
+    for name, page in made.items():
+        calls = [each.calls for each in page.record.comparisons if each.counted_on == "the torch reference"]
+        assert calls == ([results[name]["calls"]] if name in results else [])
+    assert "counted inside" in made["vision/abs_pos"].record.uncounted
+
+
+# letters
+
+
+N, M = symbol("n"), symbol("m")
+
+
+@pytest.mark.parametrize(
+    ("expression", "letters", "numbers"),
+    [
+        (2 * N * M, r"2 \, m \, n", r"2 \cdot 5 \cdot 12{,}000"),
+        (N**2 / M, r"\frac{n^{2}}{m}", r"\frac{12{,}000^{2}}{5}"),
+        (N - 1, "n - 1", r"12{,}000 - 1"),
+        (M * (N + 1), r"m \, \left(1 + n\right)", r"5 \cdot \left(1 + 12{,}000\right)"),
+        (positive(N - M) * N, r"n \, \left[n > m\right]", r"12{,}000 \cdot \left[12{,}000 > 5\right]"),
+        (1 - nonzero(N - M), r"\left[m = n\right]", r"\left[5 = 12{,}000\right]"),
+        (1 - positive(N), r"\left[n = 0\right]", r"\left[12{,}000 = 0\right]"),
+    ],
+)
+def test_expressions_are_written_as_a_person_writes(expression: Any, letters: str, numbers: str) -> None:
+    order = {"m": 0, "n": 1}
+    assert written(expression, Script(letters={"n": "n", "m": "m"}, order=order)) == letters
+    assert written(expression, numeric_script({"n": 12_000, "m": 5}, order)) == numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(9999, "9999"), (10_000, "10{,}000"), (Fraction(-1, 2), r"-\frac{1}{2}"), (0.25, "0.25"), (0, "0")],
+)
+def test_numbers_in_latex(value: Any, expected: str) -> None:
+    assert number_latex(value) == expected
+
+
+def test_words_keep_their_underscores() -> None:
+    assert words("rel_h, see its page") == r"\text{rel}\_\text{h, see its page}"
+
+
+# the command
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Render two pages only."""
+    monkeypatch.setattr(
+        "dsocr_symbolic.formula_pages.rendered_pages", lambda _: iter([("a/b.md", "one\n"), ("index.md", "two\n")])
+    )
+
+
+@pytest.mark.usefixtures("few")
+def test_docs_writes_pages(tmp_path: Path) -> None:
+    answer = dsocr("docs", "--out", tmp_path / "new" / "pages")
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out == f"2 pages in {tmp_path / 'new' / 'pages'}; begin with index.md\n"
+    assert (tmp_path / "new" / "pages" / "a" / "b.md").read_text() == "one\n"
+    assert sorted(path.name for path in (tmp_path / "new").rglob("*")) == ["a", "b.md", "index.md", "pages"]
+
+
+@pytest.mark.usefixtures("few")
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert_refused(dsocr("docs", "--out", tmp_path / "file"), "cannot be written")
+    assert_refused(dsocr("docs", "--out", tmp_path / "file" / "below"), "cannot be written")
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tmp_path, {"a.md": "old\n"})
+
+    def full(path: Path, text: str, **_: Any) -> int:
+        with path.open("w") as file:
+            file.write(text[:1])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UserError, match="no space left"):
+        write_files(tmp_path, {"a.md": "new\n"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.md": "old\n"}
+
+
+@pytest.mark.usefixtures("few")
+def test_a_mistake_is_found_before_anything_is_written(tmp_path: Path) -> None:
+    assert_refused(dsocr("docs", "--out", tmp_path, "--workload", "gundm"), "unknown workload 'gundm'")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.usefixtures("few")
+def test_progress_shows_on_a_terminal_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    assert dsocr("docs", "--out", tmp_path).err == ""
+    terminal = Terminal()
+    with redirect_stderr(terminal), redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as stop:
+        main(["docs", "--out", str(tmp_path)])
+    assert stop.value.code == 0
+    assert "pages" in terminal.getvalue()
