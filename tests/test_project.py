@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -50,7 +51,7 @@ ORDER = (
         "program",
     ),
     *("model", "values", "estimate", "views", "config_file", "scenario", "capacity"),
-    *("printing", "latex", "totals", "bill", "report", "rendering"),
+    *("printing", "latex", "exact", "totals", "bill", "report", "rendering"),
     *("overrides", "binding", "reduction", "compiled", "compilation", "parts", "python_api"),
     *("extras", "whole_file", "sweep_axes", "sweep_plan", "sweep_vary", "sweep_question"),
     *("sweep_dataset", "sweep_rows", "sweep_parquet", "sweep_marks", "sweep_picture"),
@@ -166,7 +167,7 @@ def test_every_command_of_the_readme_runs(command: str, tmp_path: Path, monkeypa
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (300, 200)).save("photos/a.png")
     (tmp_path / "config.json").write_text(CONFIG)
-    assert capture(command.split())
+    assert capture(shlex.split(command))
 
 
 CONFIG = """{"hidden_size": 1280, "num_hidden_layers": 12, "first_k_dense_replace": 1, "num_attention_heads": 10,
