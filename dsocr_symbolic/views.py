@@ -62,9 +62,12 @@ def by_category(result: Estimate, categories: Iterable[str]) -> list[Line]:
 
 
 def by_operator(result: Estimate) -> list[Line]:
-    """Return one line per kind of operator that runs, the slowest first."""
+    """Return one line per kind of operator that runs, in training at least, the slowest first."""
     lines = _grouped(result, {}, lambda row: row.layer.rpartition("/")[2])
-    return sorted((line for line in lines if line.calls), key=lambda line: -line.metrics["roofline_s"])
+    return sorted(
+        (line for line in lines if line.calls or line.metrics["backward_io_bytes"]),
+        key=lambda line: -line.metrics["roofline_s"],
+    )
 
 
 def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callable[[Row], str]) -> list[Line]:

@@ -26,7 +26,7 @@ from dsocr_symbolic.values import parse_number
 TOP = Path(__file__).resolve().parent.parent
 MODEL = TOP / "formulas" / "models" / "deepseek-ocr.yaml"
 COMMANDS = (
-    *("totals", "tree", "report", "docs", "formula", "export", "sweep", "solve", "sensitivity", "bounds", "compare"),
+    *("totals", "tree", "report", "formula", "export", "sweep", "solve", "sensitivity", "bounds", "compare", "docs"),
     *("verify", "torchinfo", "models", "gpus", "workloads", "layers", "symbols"),
 )
 _UNIQUE_LAYERS = """

@@ -114,7 +114,7 @@ def numbers(path: Path, *arguments: str) -> dict[str, Any]:
 
 
 def test_the_networks_own_config_changes_nothing(write: Write) -> None:
-    assert numbers(write(CONFIG))["total"] == dict(evaluate_model("gundam").total)
+    assert numbers(write(CONFIG))["total"] == dict(evaluate_model("gundam", details=True).total)
     assert totals(write(CONFIG)).out == dsocr("totals").out
 
 
@@ -143,9 +143,9 @@ def test_every_size_of_the_decoder_comes_from_it() -> None:
 )
 def test_a_size_of_the_config_is_a_symbol_that_is_set(write: Write, keys: dict[str, int], also: dict[str, Any]) -> None:
     found = numbers(write(changed(**keys, **also)))
-    assert found["total"] == dict(evaluate_model("gundam", keys).total)
+    assert found["total"] == dict(evaluate_model("gundam", keys, details=True).total)
     assert {name: found["constants"][name] for name in keys} == keys
-    assert found["total"] != dict(evaluate_model("gundam").total)
+    assert found["total"] != dict(evaluate_model("gundam", details=True).total)
 
 
 def test_fewer_layers_keep_less_cache(write: Write) -> None:
@@ -156,18 +156,18 @@ def test_fewer_layers_keep_less_cache(write: Write) -> None:
 
 def test_values_of_the_user_win_over_the_config(write: Write) -> None:
     path = write(changed(vocab_size=1000))
-    assert numbers(path, "--set", "vocab_size=129280")["total"] == dict(evaluate_model("gundam").total)
+    assert numbers(path, "--set", "vocab_size=129280")["total"] == dict(evaluate_model("gundam", details=True).total)
     assert numbers(path, "--workload", "tiny")["constants"]["vocab_size"] == 1000
 
 
 def test_a_config_of_the_decoder_below_language_config_only(write: Write) -> None:
     config = {key: value for key, value in CONFIG.items() if key not in _DECODER}
-    assert numbers(write(config))["total"] == dict(evaluate_model("gundam").total)
+    assert numbers(write(config))["total"] == dict(evaluate_model("gundam", details=True).total)
 
 
 def test_what_the_network_ignores_is_ignored(write: Write) -> None:
     config = changed(vision_config__mlp_ratio=5, transformers_version="9", candidate_resolutions=[], tile_tag="1D")
-    assert numbers(write(config))["total"] == dict(evaluate_model("gundam").total)
+    assert numbers(write(config))["total"] == dict(evaluate_model("gundam", details=True).total)
 
 
 def test_a_config_serves_a_layer_and_a_formula_too(write: Write) -> None:
@@ -243,7 +243,7 @@ def test_null_is_another_value(write: Write, key: str) -> None:
 def test_a_missing_size_is_named(write: Write, key: str) -> None:
     config = copy.deepcopy(CONFIG)
     del config[key]
-    assert numbers(write(config))["total"] == dict(evaluate_model("gundam").total)
+    assert numbers(write(config))["total"] == dict(evaluate_model("gundam", details=True).total)
     del config["language_config"][key]
     assert_refused(totals(write(config)), key, "missing")
 

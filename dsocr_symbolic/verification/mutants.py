@@ -7,11 +7,12 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from dsocr_symbolic.expression import Expression
+from dsocr_symbolic.expression import Expression, names
 from dsocr_symbolic.formula import Call, Formula, Layer, Operator, Repeat, Tensor
 
 # Tensors of a layer say what crosses its boundary; no metric reads their shapes yet.
 _BOUNDARY = ("input", "output", "inplace", "buffer", "past")
+_TRAINING = "training"
 
 
 @frozen(kw_only=True)
@@ -69,6 +70,9 @@ def _tensors(formula: Formula) -> Iterator[Mutant]:
     for name, tensor in formula.tensors.items():
         if isinstance(formula, Layer) and tensor.role in _BOUNDARY:
             continue
+        # What training alone keeps is nothing to the counts of a forward; the counts of saved tensors compare it.
+        if any(_TRAINING in names(size) for size in tensor.shape):
+            continue
         for place, kind, changed in _tensor(tensor):
             tensors = {**formula.tensors, name: changed}
             yield Mutant(place=f"tensor {name}, {place}", kind=kind, formula=evolve(formula, tensors=tensors))
@@ -92,6 +96,8 @@ def _tensor(tensor: Tensor) -> Iterator[tuple[str, str, Tensor]]:
 
 def _layer(layer: Layer) -> Iterator[Mutant]:
     for index, call in enumerate(layer.calls):
+        if call.when is not None and call.when.text == f"{_TRAINING} > 0":
+            continue
 
         def with_call(changed: tuple[Call, ...], index: int = index) -> Layer:
             return evolve(layer, calls=(*layer.calls[:index], *changed, *layer.calls[index + 1 :]))
@@ -105,7 +111,7 @@ def _call(call: Call) -> Iterator[tuple[str, str, Call]]:
     for name, expression in call.given.items():
         for kind, text, changed in mutate_expression(expression):
             yield f"with {name}: {text}", kind, evolve(call, given={**call.given, name: changed})
-    if call.when is not None:
+    if call.when is not None and call.when.text != f"{_TRAINING} == 0":
         yield "guard removed", "guard", evolve(call, when=None)
         for kind, text, changed in mutate_expression(call.when):
             yield f"when: {text}", kind, evolve(call, when=changed)
