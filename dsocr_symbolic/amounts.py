@@ -5,11 +5,57 @@ from collections.abc import Sequence
 from typing import Any
 
 from dsocr_symbolic import arithmetic
-from dsocr_symbolic.rendering import scaled, seconds
+from dsocr_symbolic.definition_file import load_metrics
 
+_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_SMALLEST_RATIO = 0.01
 _SCALED = ("byte", "byte/s", "FLOP", "FLOP/s", "op/s", "Hz")
 _WIDTH = 100
 _FEWEST, _MOST = 4, 15
+
+
+def amount(value: Any) -> str:
+    """Print a plain number."""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def scaled(value: Any, unit: str, digits: int = 4) -> str:
+    """Print a number with a decimal prefix: ``3.464 T``, ``797.5 MB``."""
+    for factor, prefix in _PREFIXES:
+        if value >= factor:
+            return f"{_rounded(value / factor, digits)} {prefix}{unit}"
+    return f"{_rounded(value, digits)} {unit}".rstrip()
+
+
+def seconds(value: Any, digits: int = 4) -> str:
+    """Print a time with its unit."""
+    for factor, unit in ((1, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")):
+        if value >= factor:
+            return f"{_rounded(value / factor, digits)} {unit}"
+    return f"{_rounded(value, digits)} s"
+
+
+def _rounded(value: float, digits: int) -> str:
+    """Round to significant digits without an exponent."""
+    text = f"{value:.{digits}g}"
+    return f"{float(text):.0f}" if "e" in text and value >= 1 else text
+
+
+def cell(metric: str, value: Any, digits: int = 4) -> str:
+    """Print a metric in a table; ``-`` where it does not exist."""
+    if value is None:
+        return "-"
+    match load_metrics()[metric].unit:
+        case "s":
+            return seconds(value, digits)
+        case "byte":
+            return scaled(value, "B", digits)
+        case "FLOP":
+            return scaled(value, "", digits)
+        case "FLOP/byte":
+            return _rounded(value, digits) if value == 0 or value >= _SMALLEST_RATIO else f"{value:.0e}"
+        case _:
+            return f"{value:,.0f}"
 
 
 def measured(value: Any, unit: str = "", digits: int = 4) -> str:

@@ -92,7 +92,8 @@ def fit(scenario: Scenario, program: Program | None = None) -> Fit:
     largest, beyond = None, None
     if scenario.workload is not None and "batch" in scenario.definition.quantities:
         largest = _largest_batch(scenario, program, values.numbers["batch"], moment, capacity)
-        beyond = None if largest is None else _at_batch(scenario, program, largest + 1)
+        if largest is not None:
+            beyond = worst_moment(program, scenario_values(scenario, {"batch": largest + 1}).numbers)
     return Fit(
         capacity_bytes=arithmetic.whole(capacity),
         reserve_bytes=arithmetic.whole(values.numbers["reserve"]),
@@ -124,40 +125,42 @@ def worst_moment(program: Program, numbers: Any) -> Moment:
 def stage_moments(program: Program, numbers: Any) -> list[Moment]:
     """Return the moment of each stage at which most memory is resident, in the order of the stages."""
     rows = program.rows
+    weights, caches, around = _resident(program, numbers)
+    below: dict[int, list[int]] = {}
+    for place, row in enumerate(rows):
+        below.setdefault(row.parent, []).append(place)
+
+    def operator(index: int) -> int:
+        while index in below:
+            index = max(below[index], key=lambda each: around[each])
+        return index
+
+    return [
+        Moment(
+            stage=rows[index].path,
+            at=rows[operator(index)].path,
+            weight_bytes=arithmetic.whole(weights),
+            kv_cache_bytes=arithmetic.whole(cache),
+            activation_bytes=arithmetic.whole(around[index]),
+            peak_memory_bytes=arithmetic.whole(resident(weights, cache, around[index])),
+        )
+        for index, cache in caches.items()
+    ]
+
+
+def _resident(program: Program, numbers: Any) -> tuple[Any, dict[int, Any], list[Any]]:
+    """Return the weights of the network, the KV cache at each stage's end, and what lives around each row."""
+    rows = program.rows
     found = program.run(numbers)
     stocks = found[len(rows) :]
-    _, around = live_peaks(program, found)
     weights = sum(stocks[each][_WEIGHTS] for each in rows[0].stocks)
-    moments = []
-    for index, row in enumerate(rows):
-        if row.parent == 0:
-            cache = sum(stocks[each][_KV] for each in row.stocks)
-            live = around[index]
-            moments.append(
-                Moment(
-                    stage=row.path,
-                    at=rows[_operator(program, around, index)].path,
-                    weight_bytes=arithmetic.whole(weights),
-                    kv_cache_bytes=arithmetic.whole(cache),
-                    activation_bytes=arithmetic.whole(live),
-                    peak_memory_bytes=arithmetic.whole(resident(weights, cache, live)),
-                )
-            )
-    return moments
+    caches = {index: sum(stocks[each][_KV] for each in row.stocks) for index, row in enumerate(rows) if row.parent == 0}
+    return weights, caches, live_peaks(program, found)[1]
 
 
-def _operator(program: Program, around: list[Any], index: int) -> int:
-    """Follow the worst moment of a row down to an operator."""
-    below: dict[int, list[int]] = {}
-    for place, row in enumerate(program.rows):
-        below.setdefault(row.parent, []).append(place)
-    while index in below:
-        index = max(below[index], key=lambda each: around[each])
-    return index
-
-
-def _at_batch(scenario: Scenario, program: Program, batch: int) -> Moment:
-    return worst_moment(program, scenario_values(scenario, {"batch": batch}).numbers)
+def _peak(scenario: Scenario, program: Program, batch: int) -> Any:
+    weights, caches, around = _resident(program, scenario_values(scenario, {"batch": batch}).numbers)
+    return max(resident(weights, cache, around[index]) for index, cache in caches.items())
 
 
 def _largest_batch(scenario: Scenario, program: Program, batch: int, moment: Moment, capacity: Any) -> int | None:
@@ -166,7 +169,7 @@ def _largest_batch(scenario: Scenario, program: Program, batch: int, moment: Mom
 
     def peak(each: int) -> Any:
         if each not in known:
-            known[each] = _at_batch(scenario, program, each).peak_memory_bytes
+            known[each] = _peak(scenario, program, each)
         return known[each]
 
     try:

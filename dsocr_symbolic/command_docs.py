@@ -1,9 +1,7 @@
 """``dsocr docs``: a Markdown page of every formula, with the numbers put in."""
 
-import contextlib
 import os
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,8 @@ import click
 from dsocr_symbolic.command_options import asked_scenario, question_options
 from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.progress import tracked
+from dsocr_symbolic.whole_file import written_whole
 
 _UNASKED = ("layer", "gpu", "reserve")
 
@@ -40,20 +40,10 @@ def _docs(definition: Definition, given: dict[str, Any]) -> int:
     check_folder(given["out"])
     network = lay_out(asked_scenario(definition, {**dict.fromkeys(_UNASKED), **given}))
     rendered = rendered_pages(network)
-    files = dict(_with_progress(rendered, len(network.library.formulas) + 1))
+    files = dict(tracked(rendered, "pages", len(network.library.formulas) + 1))
     write_files(given["out"], files)
     click.echo(f"{len(files)} pages in {given['out']}; begin with index.md")
     return 0
-
-
-def _with_progress(rendered: Iterable[tuple[str, str]], count: int) -> Iterable[tuple[str, str]]:
-    """Show progress on a terminal, on standard error."""
-    if not sys.stderr.isatty():
-        return rendered
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(rendered, "pages", total=count, console=Console(stderr=True), transient=True)
 
 
 def check_folder(folder: Path) -> None:
@@ -90,14 +80,11 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
     """
     for name, text in files.items():
         path = folder / name
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(path)
+            with written_whole(path) as draft:
+                draft.write_text(text, encoding="utf-8")
         except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
             raise _unwritable(folder, error.strerror or str(error)) from error
 
 

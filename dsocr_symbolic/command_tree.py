@@ -72,7 +72,7 @@ def _table(result: Estimate, depth: int) -> Any:
 
 
 def _cells(metrics: Metrics) -> list[str]:
-    from dsocr_symbolic.rendering import cell
+    from dsocr_symbolic.amounts import cell
 
     return [cell(metric, metrics[metric], 3) for _, metric in _COLUMNS]
 

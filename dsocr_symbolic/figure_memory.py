@@ -3,9 +3,9 @@
 from typing import Any
 
 from dsocr_symbolic import figure_style as look
+from dsocr_symbolic.amounts import scaled
 from dsocr_symbolic.curves import Curves
 from dsocr_symbolic.performance import Performance
-from dsocr_symbolic.rendering import scaled
 
 TITLE = "Memory at the worst moment against the batch"
 _HEIGHT = 2.7

@@ -7,8 +7,8 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic import figure_style as look
+from dsocr_symbolic.amounts import scaled
 from dsocr_symbolic.performance import RESOURCES, Part, Performance
-from dsocr_symbolic.rendering import scaled
 
 TITLE = "Roofline: FLOP/s reached by parts of the network against their arithmetic intensity"
 _HEIGHT = 4.9

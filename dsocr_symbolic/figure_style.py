@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from dsocr_symbolic.amounts import seconds
 from dsocr_symbolic.definition_file import load_conventions
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.rendering import seconds
 
 Box = tuple[float, float, float, float]
 WIDTH = 7.2

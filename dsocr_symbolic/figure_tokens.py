@@ -5,9 +5,9 @@ from itertools import groupby
 from typing import Any
 
 from dsocr_symbolic import figure_style as look
+from dsocr_symbolic.amounts import scaled
 from dsocr_symbolic.curves import Curves, Step
 from dsocr_symbolic.performance import Performance
-from dsocr_symbolic.rendering import scaled
 
 TITLE = "Time of a decode step and tokens per second against context and batch"
 _HEIGHT = 2.7

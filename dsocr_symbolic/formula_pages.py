@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from dsocr_symbolic.amounts import cell
 from dsocr_symbolic.definition_file import load_conventions, load_metrics
 from dsocr_symbolic.documentation import Page, pages
 from dsocr_symbolic.formula import Layer, Operator, outputs
 from dsocr_symbolic.network import Network, file_name, shape
-from dsocr_symbolic.rendering import cell, template
+from dsocr_symbolic.rendering import template
 from dsocr_symbolic.tree import Node
 
 _FEW_PLACES = 8

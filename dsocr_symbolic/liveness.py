@@ -99,7 +99,7 @@ def _open_inputs(stages: tuple[Node, ...]) -> dict[Storage, Any]:
 def _place(
     children: tuple[Node, ...],
     inputs: Mapping[Storage, Any],
-    kept: Mapping[Storage, Any],
+    behind: Mapping[Storage, Any],
     caches: Mapping[Storage, Any],
     found: dict[tuple[str, ...], Memory],
 ) -> None:
@@ -111,7 +111,7 @@ def _place(
         for storage in given:
             born.setdefault(storage, place)
     # Walking backwards, what is needed later grows by what each call takes.
-    later: dict[Storage, list[Any]] = {storage: [condition] for storage, condition in kept.items()}
+    later: dict[Storage, list[Any]] = {storage: [condition] for storage, condition in behind.items()}
     for place in range(len(children) - 1, -1, -1):
         child = children[place]
         own = _own_storages(child)
@@ -132,8 +132,8 @@ def _place(
         for storage, condition in takes[place].items():
             later.setdefault(storage, []).append(condition)
         inside = of_storages(port.inside for port in child.inputs)
-        behind = of_storages([child.held, *(port.inside for port in (*child.inputs, *child.outputs))])
-        _place(child.children, inside, behind, caches, found)
+        returned = of_storages([child.held, *(port.inside for port in (*child.inputs, *child.outputs))])
+        _place(child.children, inside, returned, caches, found)
 
 
 def _own_storages(node: Node) -> Mapping[Storage, Any]:

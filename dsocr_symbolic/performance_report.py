@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dsocr_symbolic import rendering
+from dsocr_symbolic import amounts, rendering
 from dsocr_symbolic.contracts.artifact_file import to_text
 from dsocr_symbolic.contracts.model_report import SCHEMA_VERSION
 from dsocr_symbolic.contracts.report_contract import make_report
@@ -195,15 +195,15 @@ def verdict(part: Part) -> str:
 
 
 def _flop(value: Any) -> str:
-    return "-" if value is None else rendering.scaled(value, "FLOP")
+    return "-" if value is None else amounts.scaled(value, "FLOP")
 
 
 def _size(value: Any) -> str:
-    return "-" if value is None else rendering.scaled(value, "B")
+    return "-" if value is None else amounts.scaled(value, "B")
 
 
 def _time(value: Any) -> str:
-    return "-" if value is None else rendering.seconds(value).replace(" us", " µs")
+    return "-" if value is None else amounts.seconds(value).replace(" us", " µs")
 
 
 def _count(value: Any) -> str:
@@ -211,7 +211,7 @@ def _count(value: Any) -> str:
 
 
 def _ratio(value: Any) -> str:
-    return rendering.cell("forward_arithmetic_intensity", value)
+    return amounts.cell("forward_arithmetic_intensity", value)
 
 
 def _percent(part: Any, whole: Any = 1, digits: int = 1) -> str:
@@ -232,7 +232,7 @@ def _times(large: Any, small: Any) -> str:
 
 def _of_machine(name: str, value: Any) -> str:
     unit = _UNITS.get(name, "")
-    return rendering.scaled(value, unit) if unit else rendering.amount(value)
+    return amounts.scaled(value, unit) if unit else amounts.amount(value)
 
 
 _WORDS: Mapping[str, Callable[..., str]] = {
@@ -245,6 +245,6 @@ _WORDS: Mapping[str, Callable[..., str]] = {
     "per_second": _per_second,
     "times": _times,
     "of_machine": _of_machine,
-    "amount": rendering.amount,
+    "amount": amounts.amount,
     "verdict": verdict,
 }

@@ -37,7 +37,7 @@ def collect(expression: Any) -> Any:
     guards = expanded.atoms(symbolic.positive, symbolic.nonzero)
     if guards:
         expanded = _multiplied_out(expanded.xreplace({guard: _simple_guard(guard) for guard in guards}))
-    terms = [_without_implied_guards(term) for term in sympy.Add.make_args(expanded)]
+    terms = [without_implied_guards(term) for term in sympy.Add.make_args(expanded)]
     terms = list(sympy.Add.make_args(sympy.Add(*terms)))
     shared = factors(terms[0])
     for term in terms[1:]:
@@ -139,7 +139,7 @@ def _simple_guard(guard: Any) -> Any:
     return symbolic.nonzero(symbol + offset / slope) if offset % slope == 0 else sympy.S.One
 
 
-def _without_implied_guards(term: Any) -> Any:
+def without_implied_guards(term: Any) -> Any:
     """[n > 0] n is n, and [n > 0] [n > 1] is [n > 1], for whole n that are not negative."""
     found = set(factors(term))
     guards = [each for each in found if isinstance(each, symbolic.positive)]
@@ -149,7 +149,7 @@ def _without_implied_guards(term: Any) -> Any:
         if each.args[0] in found
         or any(other != each and (each.args[0] - other.args[0]).is_nonnegative for other in guards)
     ]
-    return term.xreplace(dict.fromkeys(implied, sympy.S.One))
+    return term.xreplace(dict.fromkeys(implied, sympy.S.One)) if implied else term
 
 
 def degree(term: Any) -> tuple[Any, ...]:

@@ -209,7 +209,7 @@ def _cached(key: str, build: Callable[[], dict[str, Any]], read: Callable[[Mappi
 def _key(definition: Definition, slots: Mapping[str, str]) -> str:
     """Hash everything that the program is made of: version, code, formulas, model file, layer, slots."""
     digest = hashlib.sha256(dsocr_symbolic.__version__.encode())
-    files = [*sorted(PACKAGE.glob("*.py")), *data_files("formulas/operators").values()]
+    files = [*sorted(PACKAGE.rglob("*.py")), *data_files("formulas/operators").values()]
     files += [*data_files("formulas/layers").values(), *data_files("formulas/time").values()]
     files += [data_folders("formulas")[-1] / name for name in ("conventions.yaml", "machine.yaml")]
     for path in [*files, Path(definition.file)]:

@@ -116,8 +116,7 @@ def build_details(definition: Definition, slots: Mapping[str, str]) -> tuple[lis
         outputs.append(costs)
         below = [visit(node.children, _kept(node), _details(node, edges.get(node.path, 0))) for node in nodes]
         found = of_storages([own, *(tuple((c, s) for s, c in each.items()) for each in below)])
-        sizes = [condition * storage.size * storage.copies for storage, condition in found.items()]
-        saved[index] = tuple(places.setdefault(each, len(places)) for each in zip(found, sizes, strict=True))
+        saved[index] = tuple(places.setdefault(each, len(places)) for each in _sizes(found).items())
         return found
 
     stages = model_tree(definition, slots)
@@ -145,7 +144,10 @@ def _details(node: Node, edge: Any) -> tuple[Any, ...]:
 
 def saved_storages(nodes: tuple[Node, ...]) -> dict[Storage, Any]:
     """Return every storage that nodes save in a training step, weights left out, with its bytes over all calls."""
-    found = of_storages(_kept(node) for node in walk(nodes))
+    return _sizes(of_storages(_kept(node) for node in walk(nodes)))
+
+
+def _sizes(found: Found) -> dict[Storage, Any]:
     return {storage: condition * storage.size * storage.copies for storage, condition in found.items()}
 
 

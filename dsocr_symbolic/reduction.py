@@ -8,6 +8,7 @@ from typing import Any
 import sympy
 
 from dsocr_symbolic import symbolic
+from dsocr_symbolic.printing import factors, without_implied_guards
 
 # Sums of more terms keep the shape of the formulas: with many symbols free there is little to gain.
 _MOST_TERMS = 200
@@ -37,7 +38,7 @@ def reduced(expression: Any) -> Any:
 def _expanded(expression: Any) -> Any:
     if _products(expression) > _MOST_TERMS:
         return expression
-    return sympy.Add(*(_without_implied_guards(term) for term in _terms(sympy.expand(expression))))
+    return sympy.Add(*(without_implied_guards(term) for term in _terms(sympy.expand(expression))))
 
 
 def _terms(expression: Any) -> tuple[Any, ...]:
@@ -54,29 +55,6 @@ def _products(expression: Any) -> int:
     if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
         return prod([_products(expression.base)] * int(expression.exp))
     return 1
-
-
-def _factors(term: Any) -> dict[Any, int]:
-    """Return what a term multiplies, with positive degrees; numbers and divisors left out."""
-    found = {}
-    for factor in sympy.Mul.make_args(term):
-        base, exponent = factor.as_base_exp()
-        if not base.is_number and exponent.is_Integer and exponent > 0:
-            found[base] = int(exponent)
-    return found
-
-
-def _without_implied_guards(term: Any) -> Any:
-    """[n > 0] n is n, and [n > 0] [n > 1] is [n > 1], for n that are not negative."""
-    factors = set(_factors(term))
-    guards = [each for each in factors if isinstance(each, symbolic.positive)]
-    implied = [
-        each
-        for each in guards
-        if each.args[0] in factors
-        or any(other != each and (each.args[0] - other.args[0]).is_nonnegative for other in guards)
-    ]
-    return term.xreplace(dict.fromkeys(implied, sympy.S.One)) if implied else term
 
 
 def _never_less(left: Any, right: Any) -> bool:
@@ -133,25 +111,25 @@ def nested(expression: Any) -> Any:
     if _products(expression) > _MOST_TERMS:
         return expression
     below = lcm(*(int(term.as_coeff_Mul()[0].q) for term in _terms(expression)))
-    inside = _nest([(term * below, _factors(term)) for term in _terms(expression)])
+    inside = _nest([(term * below, factors(term)) for term in _terms(expression)])
     return inside if below == 1 else sympy.Mul(sympy.Rational(1, below), inside, evaluate=False)
 
 
 def _nest(terms: list[tuple[Any, dict[Any, int]]]) -> Any:
     """Nest terms, each with its factors."""
-    shared = Counter(base for _, factors in terms for base in factors)
+    shared = Counter(base for _, powers in terms for base in powers)
     factor = max(shared, key=lambda base: shared[base], default=None)
     if factor is None or shared[factor] == 1:
         return sympy.Add(*(term for term, _ in terms))
-    degree = min(factors[factor] for _, factors in terms if factor in factors)
+    degree = min(powers[factor] for _, powers in terms if factor in powers)
     taken = factor**degree
     inside, outside = [], []
-    for term, factors in terms:
-        if factor in factors:
-            left = {base: power - degree * (base == factor) for base, power in factors.items()}
+    for term, powers in terms:
+        if factor in powers:
+            left = {base: power - degree * (base == factor) for base, power in powers.items()}
             inside.append((term / taken, {base: power for base, power in left.items() if power}))
         else:
-            outside.append((term, factors))
+            outside.append((term, powers))
     return sympy.Add(taken * _nest(inside), _nest(outside))
 
 

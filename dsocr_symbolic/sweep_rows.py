@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dsocr_symbolic.rendering import cell, on_terminal
+from dsocr_symbolic.amounts import cell
+from dsocr_symbolic.rendering import on_terminal
 from dsocr_symbolic.sweep_plan import Column, Plan
 from dsocr_symbolic.whole_file import written_whole
 

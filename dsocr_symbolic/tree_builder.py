@@ -14,6 +14,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.expression import Expression
 from dsocr_symbolic.formula import Binding, Call, Formula, Layer, Operator
 from dsocr_symbolic.library import Library, fit_symbols, load_library
+from dsocr_symbolic.slots import filling
 from dsocr_symbolic.tree import Launch, Node, Port, Steps, Value
 
 
@@ -186,7 +187,7 @@ class _Builder:
             calls=parent.calls * guard * repeats,
             copies=parent.copies * self._value(call.repeat.copies, scope),
             steps=steps or parent.steps,
-            slots={name: (filling, scope) for name, filling in call.slots.items()},
+            slots={name: (each, scope) for name, each in call.slots.items()},
             own_slots=formula.slots if isinstance(formula, Layer) else {},
         )
         if place.steps is not None and stocks.depends(place.calls, place.steps):
@@ -238,16 +239,10 @@ class _Builder:
 
     def _bound(self, call: Call, scope: Scope, parent: _Place) -> tuple[Binding, Scope]:
         """Resolve a slot: the caller's filling, else the choice's, else the layer's own."""
-        if not call.use.startswith("$"):
-            return Binding(use=call.use), scope
-        slot = call.use[1:]
-        if slot in parent.slots:
-            return parent.slots[slot]
-        if slot in self.m_chosen:
-            return Binding(use=self.m_chosen[slot]), scope
-        if slot in parent.own_slots:
-            return parent.own_slots[slot], self.m_scope
-        raise UserError(f"{'/'.join((*parent.path, call.name))}: no choice fills the slot '{slot}'")
+        found = filling(call, scope, parent.slots, self.m_chosen, (parent.own_slots, self.m_scope))
+        if found is None:
+            raise UserError(f"{'/'.join((*parent.path, call.name))}: no choice fills the slot '{call.use[1:]}'")
+        return found
 
     def _scope(self, formula: Formula, given: Scope) -> dict[str, Any]:
         inner = {**self.m_scope, **given}

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from dsocr_symbolic.amounts import compared, measured
+from dsocr_symbolic.amounts import compared, measured, scaled
 from dsocr_symbolic.bottleneck import Bottleneck
 from dsocr_symbolic.branches import Branch, exact
 from dsocr_symbolic.constraint import Constraint, left_over, put_in
 from dsocr_symbolic.definition_file import load_metrics
 from dsocr_symbolic.problem import Problem, forms_at, sides_at
 from dsocr_symbolic.question import Question
-from dsocr_symbolic.rendering import scaled
 from dsocr_symbolic.search import Boundary
 from dsocr_symbolic.times import is_bound, is_time
 from dsocr_symbolic.values import LARGEST

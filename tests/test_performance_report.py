@@ -16,7 +16,7 @@ import yaml
 from test_cli import TOP, assert_refused, dsocr, main
 from test_performance import CASES, every_case, numbers_of, points_of, scenario
 
-from dsocr_symbolic import rendering
+from dsocr_symbolic import amounts
 from dsocr_symbolic.figures import NAMES
 from dsocr_symbolic.performance import performance
 from dsocr_symbolic.performance_report import FILES, JSON, TEXT, VERSION, YAML, report_files, report_text
@@ -86,9 +86,9 @@ def test_a_term_of_our_own_is_explained_before_it_is_used(word: str) -> None:
 def test_the_text_says_the_numbers(case: str) -> None:
     numbers, text = numbers_of(case), files_of(case)[TEXT]
     total = numbers.whole.metrics
-    said = [rendering.scaled(total["forward_io_bytes"], "B"), rendering.scaled(numbers.whole.flops, "FLOP")]
-    said += [rendering.seconds(total[each]).replace(" us", " µs") for each in ("roofline_s", "lower_bound_s", "ttft_s")]
-    said += [rendering.scaled(moment.peak_memory_bytes, "B") for moment in numbers.moments]
+    said = [amounts.scaled(total["forward_io_bytes"], "B"), amounts.scaled(numbers.whole.flops, "FLOP")]
+    said += [amounts.seconds(total[each]).replace(" us", " µs") for each in ("roofline_s", "lower_bound_s", "ttft_s")]
+    said += [amounts.scaled(moment.peak_memory_bytes, "B") for moment in numbers.moments]
     said += [f"`{part.name}`" for part in numbers.parts[:15]]
     for each in said:
         assert each in text
@@ -104,9 +104,9 @@ def test_the_text_follows_the_machine() -> None:
     """Another machine changes every time and no count."""
     numbers = performance(scenario(gpu="h200"))
     text = report_text(numbers, points_of("gundam"), "dsocr report")
-    assert rendering.seconds(numbers.whole.metrics["roofline_s"]) in text
-    assert rendering.seconds(numbers_of("gundam").whole.metrics["roofline_s"]) not in text
-    assert rendering.scaled(numbers.whole.flops, "FLOP") in files_of("gundam")[TEXT]
+    assert amounts.seconds(numbers.whole.metrics["roofline_s"]) in text
+    assert amounts.seconds(numbers_of("gundam").whole.metrics["roofline_s"]) not in text
+    assert amounts.scaled(numbers.whole.flops, "FLOP") in files_of("gundam")[TEXT]
 
 
 @every_case

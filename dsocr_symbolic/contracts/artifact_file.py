@@ -1,8 +1,6 @@
 """Artifacts in files, JSON or YAML by suffix: read strictly, written whole or not at all."""
 
-import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +9,7 @@ from dsocr_symbolic.contracts.conversion import structure, unstructure
 from dsocr_symbolic.contracts.model_report import SCHEMA_VERSION, AnalyticModelReport
 from dsocr_symbolic.contracts.operator_list import TargetOperatorList
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.whole_file import written_whole
 
 T = TypeVar("T")
 
@@ -139,14 +138,11 @@ def _write(artifact: Any, path: Path, *, force: bool) -> None:
     text = to_text(artifact, _suffix(path))
     if path.exists() and not force:
         _check_replaceable(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        with written_whole(path) as draft:
+            draft.write_text(text, encoding="utf-8")
     except (OSError, UnicodeEncodeError) as error:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{path}: cannot be written: {reason}; give another path") from error
 

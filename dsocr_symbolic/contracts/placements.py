@@ -11,6 +11,7 @@ from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.expression import Expression, evaluate
 from dsocr_symbolic.formula import EMPTY, Binding, Call, Layer, Repeat
 from dsocr_symbolic.library import load_library
+from dsocr_symbolic.slots import filling
 
 Scope = Mapping[str, Any]
 
@@ -65,14 +66,16 @@ def place_calls(definition: Definition, slots: Mapping[str, str], numbers: Scope
 
     def below(calls: Iterable[Call], scope: Scope, parent: _Parent) -> Iterator[Placement]:
         for call in calls:
-            binding, binding_scope = _bound(call, scope, parent, slots, numbers)
+            used = filling(call, scope, parent.slots, slots, (parent.own_slots, numbers))
+            assert used is not None  # noqa: S101 - the program was built from the same calls
+            binding, binding_scope = used
             formula = library[binding.use]
             here = {**scope, **_last_step(call.repeat, scope)}
             given = _values(call.given, here) | _values(binding.given, binding_scope)
             repetition = _joined(parent.inline, _repetition(call.repeat))
             place = _Parent(
                 path=(*parent.path, call.name),
-                slots={name: (filling, here) for name, filling in call.slots.items()},
+                slots={name: (each, here) for name, each in call.slots.items()},
                 own_slots=formula.slots if isinstance(formula, Layer) else {},
             )
             if call.inline:
@@ -87,18 +90,6 @@ def place_calls(definition: Definition, slots: Mapping[str, str], numbers: Scope
                 yield from below(formula.calls, inner, place)
 
     return tuple(below(definition.stages, numbers, _Parent()))
-
-
-def _bound(
-    call: Call, scope: Scope, parent: _Parent, chosen: Mapping[str, str], numbers: Scope
-) -> tuple[Binding, Scope]:
-    """Resolve a slot as the tree does: the caller's filling, else the choice's, else the layer's own."""
-    slot = call.use.removeprefix("$")
-    if slot == call.use:
-        return Binding(use=call.use), scope
-    if slot in parent.slots:
-        return parent.slots[slot]
-    return (Binding(use=chosen[slot]), scope) if slot in chosen else (parent.own_slots[slot], numbers)
 
 
 def _values(given: Mapping[str, Expression], scope: Scope) -> dict[str, Any]:

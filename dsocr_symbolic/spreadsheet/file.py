@@ -4,9 +4,7 @@ XlsxWriter writes it: it depends on nothing, takes the result of a formula besid
 and programs that do not recalculate would show an empty model), and dates every part of the file alike.
 """
 
-import contextlib
 import io
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -16,6 +14,7 @@ from typing import Any
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.spreadsheet.cells import Cell, Line, Sheet, Workbook
+from dsocr_symbolic.whole_file import written_whole
 
 SUFFIX = ".xlsx"
 _CREATED = datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)
@@ -96,15 +95,11 @@ def write_workbook(workbook: Workbook, path: Path, *, force: bool = False) -> No
     """
     check_file(path, force=force)
     content = workbook_bytes(workbook)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_bytes(content)
-        draft.replace(path)
+        with written_whole(path) as draft:
+            draft.write_bytes(content)
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}; name another file") from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 def workbook_bytes(workbook: Workbook) -> bytes:

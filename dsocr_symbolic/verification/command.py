@@ -2,12 +2,13 @@
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.progress import tracked
 from dsocr_symbolic.verification.requirements import (
     require_torch,
     require_transformers,
@@ -44,7 +45,7 @@ def verify(*, out: Path | None, mutants: bool, say: Say) -> int:
     """
     require_torch()
     require_transformers()
-    found = _with_progress(run_all(os.cpu_count() or 1), len(jobs()))
+    found = tracked(run_all(os.cpu_count() or 1), "verifying", len(jobs()))
     outcomes = in_order(outcome for job in found for outcome in job)
     status = 0
     for part, libraries, result in (
@@ -107,7 +108,7 @@ def run_mutants(*, out: Path | None, say: Say) -> int:
     from dsocr_symbolic.verification.killing import counts_for, kill, mutated_layers
 
     layers = mutated_layers()
-    results = list(_with_progress((kill(layer, counts_for(layer)) for layer in layers), len(layers)))
+    results = list(tracked((kill(layer, counts_for(layer)) for layer in layers), "verifying", len(layers)))
     result = mutants_result(results)
     killed, total = (sum(row[key] for row in result["layers"].values()) for key in ("killed", "total"))
     say(f"mutants: {killed} of {total} killed, {len(result['survivors'])} survive")
@@ -154,15 +155,6 @@ def _gap(difference: Any) -> Any:
 
 def _versions(*libraries: str) -> dict[str, str]:
     return {"Python": platform.python_version(), **{name: version(name) for name in libraries}}
-
-
-def _with_progress(items: Iterator[Any], total: int) -> Iterator[Any]:
-    """Show progress on a terminal, on standard error."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    yield from track(items, "verifying", total=total, console=console, transient=True, disable=not console.is_terminal)
 
 
 def check_folder(folder: Path) -> Path:
