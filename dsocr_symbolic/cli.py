@@ -8,24 +8,24 @@ from typing import Any
 
 import click
 
-import dsocr_symbolic
-from dsocr_symbolic.command_bounds import bounds_command
-from dsocr_symbolic.command_compare import compare_command
-from dsocr_symbolic.command_docs import docs_command
-from dsocr_symbolic.command_export import export_command
-from dsocr_symbolic.command_options import asked_scenario, model_option, question_options
-from dsocr_symbolic.command_report import report_command
-from dsocr_symbolic.command_sensitivity import sensitivity_command
-from dsocr_symbolic.command_solve import solve_command
-from dsocr_symbolic.command_sweep import sweep_command
-from dsocr_symbolic.command_totals import totals_command
-from dsocr_symbolic.command_tree import tree_command
-from dsocr_symbolic.command_verify import torchinfo_command, verify_command
-from dsocr_symbolic.definition import Definition
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.scenario import default_definition
-
-_FIRST_METRIC = "forward_tensor_core_flops"
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.questions.bounds.command import bounds_command
+from dsocr_symbolic.questions.compare.command import compare_command
+from dsocr_symbolic.questions.formula.command import _formula_command
+from dsocr_symbolic.questions.listings import _listing, _print_listing
+from dsocr_symbolic.questions.options import model_option
+from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
+from dsocr_symbolic.questions.solve.command import solve_command
+from dsocr_symbolic.questions.sweep.command import sweep_command
+from dsocr_symbolic.questions.totals.command import totals_command
+from dsocr_symbolic.questions.totals.tree import tree_command
+from dsocr_symbolic.reports.formulas.command import docs_command
+from dsocr_symbolic.reports.performance.command import report_command
+from dsocr_symbolic.reports.spreadsheet.command import export_command
+from dsocr_symbolic.verification.command import torchinfo_command, verify_command
+from dsocr_symbolic.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -125,43 +125,7 @@ def _commands(definition: Definition) -> click.Group:
 def _version_option() -> click.Option:
     def show(context: click.Context, _: Any, value: bool) -> None:
         if value:
-            click.echo(f"dsocr {dsocr_symbolic.__version__}")
+            click.echo(f"dsocr {__version__}")
             context.exit()
 
     return click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Show it.")
-
-
-def _formula_command(definition: Definition) -> click.Command:
-    options = [each for each in question_options(definition) if each.name != "layer"]
-    parameters = [
-        *options,
-        click.Argument(["path"]),
-        click.Option(["--metric"], metavar="NAME", default=_FIRST_METRIC, help="See symbols --metrics."),
-        click.Option(["--format"], type=click.Choice(("text", "latex")), default="text", help="Output."),
-    ]
-    return click.Command(
-        "formula",
-        params=parameters,
-        callback=lambda **given: _formula(definition, given),
-        help="The formula of a node or layer, the numbers put in, the result.",
-    )
-
-
-def _formula(definition: Definition, given: dict[str, Any]) -> int:
-    from dsocr_symbolic.derivation import derive
-
-    scenario = asked_scenario(definition, {**given, "layer": None})
-    click.echo(derive(scenario, given["path"], given["metric"], given["format"]), nl=False)
-    return 0
-
-
-def _listing(definition: Definition, name: str) -> Any:
-    return lambda **_: _print_listing(definition, name)
-
-
-def _print_listing(definition: Definition, name: str) -> int:
-    from dsocr_symbolic import listings
-    from dsocr_symbolic.rendering import on_terminal
-
-    click.echo(on_terminal(getattr(listings, f"{name}_table")(definition)), nl=False)
-    return 0

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from dsocr_symbolic.estimate import Estimate, estimate
-from dsocr_symbolic.hardware import load_gpu
-from dsocr_symbolic.model import find_definition, layer_definition
-from dsocr_symbolic.program import Details, Program, load_details, load_program
-from dsocr_symbolic.values import choose, chosen_slots, load_workload, resolve
+from dsocr_symbolic.evaluation.estimate import Estimate, estimate
+from dsocr_symbolic.evaluation.program import Details, Program, load_details, load_program
+from dsocr_symbolic.language.lookup import find_definition, layer_definition
+from dsocr_symbolic.scenario.hardware import load_gpu
+from dsocr_symbolic.scenario.values import choose, chosen_slots, load_workload, resolve
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

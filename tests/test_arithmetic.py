@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic import arithmetic
+from dsocr_symbolic.algebras import arithmetic
 
 integers = st.integers(-(2**80), 2**80)
 

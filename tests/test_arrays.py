@@ -6,10 +6,10 @@ from conftest import evaluate_model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsocr_symbolic import arithmetic, arrays
-from dsocr_symbolic.model import find_definition
-from dsocr_symbolic.program import EACH, array_function, load_program
-from dsocr_symbolic.values import choose, chosen_slots
+from dsocr_symbolic.algebras import arithmetic, arrays
+from dsocr_symbolic.evaluation.program import EACH, array_function, load_program
+from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.scenario.values import choose, chosen_slots
 
 
 @pytest.mark.parametrize("attention", ["flash", "eager"])

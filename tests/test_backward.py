@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_laws import workloads
 
-from dsocr_symbolic.estimate import Estimate
-from dsocr_symbolic.formula import Operator
-from dsocr_symbolic.library import load_library
+from dsocr_symbolic.evaluation.estimate import Estimate
+from dsocr_symbolic.language.formula import Operator
+from dsocr_symbolic.language.library import load_library
 
 FORWARD, BACKWARD = "forward_tensor_core_flops", "backward_tensor_core_flops"
 SAVED, GRADIENTS = "backward_activation_bytes", "backward_weight_bytes"

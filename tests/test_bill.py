@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dsocr_symbolic.bill
 import pypdfium2
 import pytest
 from conftest import evaluate_model
@@ -16,12 +17,12 @@ from PIL import Image
 from test_cli import assert_refused, dsocr
 from test_documents import pdf_of_objects, write_pdf
 
-import dsocr_symbolic.bill
-from dsocr_symbolic.bill import make_bill, page_rows
-from dsocr_symbolic.command_totals import with_progress
-from dsocr_symbolic.documents import Page, all_grids, crop_grid
-from dsocr_symbolic.estimate import Estimate
-from dsocr_symbolic.scenario import Scenario, default_definition, make_scenario
+from dsocr_symbolic.evaluation.estimate import Estimate
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.questions.totals.bill import make_bill, page_rows
+from dsocr_symbolic.scenario.documents import Page, all_grids, crop_grid
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
+from dsocr_symbolic.writing.terminal import with_progress
 
 A4 = (595.276, 841.89)
 FLOWS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
@@ -267,13 +268,13 @@ def test_long_names_fold_and_keep_every_column(tmp_path: Path) -> None:
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
-    once = dsocr_symbolic.bill.estimate
+    once = dsocr_symbolic.questions.totals.bill.estimate
 
     def estimate(program: Any, values: Any, *more: Any) -> Estimate:
         calls.append(values)
         return once(program, values, *more)
 
-    monkeypatch.setattr(dsocr_symbolic.bill, "estimate", estimate)
+    monkeypatch.setattr(dsocr_symbolic.questions.totals.bill, "estimate", estimate)
     return calls
 
 

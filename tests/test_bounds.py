@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from test_cli import MODEL, assert_refused, dsocr
 
-from dsocr_symbolic import Model, UserError, arithmetic, bounds, load_model
-from dsocr_symbolic.bounds_file import Condition, load_bounds
-from dsocr_symbolic.expression import evaluate, names
-from dsocr_symbolic.hardware import load_gpu, load_gpus
-from dsocr_symbolic.question import ask
-from dsocr_symbolic.regime_bounds import Bounds, RegimeBound
-from dsocr_symbolic.times import timed
+from dsocr_symbolic import Model, UserError, bounds, load_model
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.language.bounds_file import Condition, load_bounds
+from dsocr_symbolic.language.expression import evaluate, names
+from dsocr_symbolic.language.registry import timed
+from dsocr_symbolic.questions.bounds.regimes import Bounds, RegimeBound
+from dsocr_symbolic.questions.question import ask
+from dsocr_symbolic.scenario.hardware import load_gpu, load_gpus
 
 NAMES = tuple(load_bounds(load_model().definition).conditions)
 FARTHEST = 20_000
@@ -186,7 +187,7 @@ def test_a_network_has_bounds_of_its_own(folder: Path) -> None:
     ],
 )
 def test_what_a_file_gets_wrong_is_said(folder: Path, changes: dict[str, str | None], said: str) -> None:
-    from dsocr_symbolic.bounds_file import _read
+    from dsocr_symbolic.language.bounds_file import _read
 
     _read.cache_clear()
     written(folder, **changes)

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from test_cli import dsocr
 from test_laws import choices, workloads
 
-from dsocr_symbolic.capacity import fit, worst_moment
-from dsocr_symbolic.scenario import Scenario, default_definition, make_scenario, scenario_program, scenario_values
+from dsocr_symbolic.evaluation.answer import scenario_program
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.questions.capacity import fit, worst_moment
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, scenario_values
 
 LIVE, PEAK = "forward_activation_bytes", "peak_memory_bytes"
 few = settings(deadline=None, max_examples=8)

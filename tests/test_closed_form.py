@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli import assert_refused, dsocr
 
-from dsocr_symbolic import arithmetic
-from dsocr_symbolic.definition_file import load_metrics
-from dsocr_symbolic.estimate import Estimate
-from dsocr_symbolic.expression import Expression, evaluate, names, parse
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.evaluation.estimate import Estimate
+from dsocr_symbolic.language.expression import Expression, evaluate, names, parse
+from dsocr_symbolic.language.registry import load_metrics
 
 FLOWS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
 STOCKS = ("parameters", "forward_weight_bytes", "forward_kv_cache_bytes")

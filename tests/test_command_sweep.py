@@ -9,7 +9,8 @@ import pytest
 from conftest import evaluate_model
 from test_cli import assert_refused, dsocr
 
-from dsocr_symbolic.command_sweep import LIBRARIES, progress, waiting
+from dsocr_symbolic.questions.sweep.command import LIBRARIES, progress
+from dsocr_symbolic.writing.terminal import waiting
 
 FAST = "forward_tensor_core_flops"
 BATCHES = ("--vary", "batch=1:8")

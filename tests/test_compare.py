@@ -10,10 +10,11 @@ import pytest
 from test_cli import assert_refused, dsocr
 
 from dsocr_symbolic import UserError, compare
-from dsocr_symbolic.comparison import Cause, Comparison, _fewest, _parts
-from dsocr_symbolic.definition_file import load_metrics
-from dsocr_symbolic.model import find_definition
-from dsocr_symbolic.scenario import Scenario, answer, make_scenario
+from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.questions.compare.comparison import Cause, Comparison, _fewest, _parts
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 KINDS = ("flow", "time", "bound", "stock", "memory", "latency")
 # Decode has no gradients: what it shares with prefill has no node to stand at.

@@ -15,11 +15,12 @@ from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic import UserError, arrays, load_model
-from dsocr_symbolic.compiled import Compiled
-from dsocr_symbolic.definition_file import load_metrics
-from dsocr_symbolic.reduction import in_decimals, nested, reduced
-from dsocr_symbolic.symbolic import maximum, positive, symbol
+from dsocr_symbolic import UserError, load_model
+from dsocr_symbolic.algebras import arrays
+from dsocr_symbolic.algebras.symbolic import maximum, positive, symbol
+from dsocr_symbolic.evaluation.compiled import Compiled
+from dsocr_symbolic.evaluation.reduction import in_decimals, nested, reduced
+from dsocr_symbolic.language.registry import load_metrics
 
 MODEL = load_model("deepseek-ocr")
 FLOWS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches", "roofline_s")
@@ -272,7 +273,7 @@ def test_mistakes_when_compiling_are_named(options: dict[str, Any], hint: str) -
 
 
 def test_torch_is_asked_for_before_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dsocr_symbolic.compilation.find_spec", lambda _: None)
+    monkeypatch.setattr("dsocr_symbolic.evaluation.compilation.find_spec", lambda _: None)
     with pytest.raises(UserError, match="PyTorch is not installed"):
         MODEL.compile("parameters", ["batch"], backend="torch")
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import evaluate_model
 from test_cli import Answer, assert_refused, dsocr
 
-from dsocr_symbolic.scenario import default_definition
+from dsocr_symbolic.language.lookup import default_definition
 
 _DECODER: dict[str, Any] = {
     "bos_token_id": 0,

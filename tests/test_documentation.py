@@ -16,23 +16,24 @@ import sympy
 from conftest import evaluate_model
 from test_cli import assert_refused, dsocr, main
 
-from dsocr_symbolic import arithmetic
-from dsocr_symbolic.alone import example_values, stand_alone
-from dsocr_symbolic.command_docs import write_files
-from dsocr_symbolic.definition_file import load_metrics
-from dsocr_symbolic.documentation import Page, pages
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.symbolic import nonzero, positive, symbol
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.expression import evaluate, parse
-from dsocr_symbolic.formula import Layer
-from dsocr_symbolic.formula_pages import rendered_pages
-from dsocr_symbolic.latex import Script, number_latex, numeric_script, width, words, written
-from dsocr_symbolic.library import load_library
-from dsocr_symbolic.model import find_definition
-from dsocr_symbolic.network import Network, lay_out
-from dsocr_symbolic.reports import formula_pages
-from dsocr_symbolic.scenario import answer, make_scenario
-from dsocr_symbolic.symbolic import nonzero, positive, symbol
-from dsocr_symbolic.totals import metric_expression
+from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.language.expression import evaluate, parse
+from dsocr_symbolic.language.formula import Layer
+from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.network.metrics import metric_expression
+from dsocr_symbolic.regenerate import formula_pages
+from dsocr_symbolic.reports.formulas.alone import example_values, stand_alone
+from dsocr_symbolic.reports.formulas.markdown import rendered_pages
+from dsocr_symbolic.reports.formulas.page import Page, pages
+from dsocr_symbolic.reports.formulas.places import Network, lay_out
+from dsocr_symbolic.scenario.scenario import make_scenario
+from dsocr_symbolic.writing.files import write_files
+from dsocr_symbolic.writing.latex import Script, number_latex, numeric_script, width, words, written
 
 ROOT = Path(__file__).parent.parent
 KATEX = Path(__file__).parent / "katex"
@@ -73,7 +74,7 @@ def test_committed_pages_are_what_the_code_writes(texts: Mapping[str, str]) -> N
     folder = ROOT / "reports" / "formulas"
     committed = {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
     stale = sorted(name for name in {**committed, **texts} if committed.get(name) != texts.get(name))
-    assert stale == [], "run python -m dsocr_symbolic.reports, and delete what no formula stands for"
+    assert stale == [], "run python -m dsocr_symbolic.regenerate, and delete what no formula stands for"
 
 
 def test_every_formula_has_a_page(texts: Mapping[str, str]) -> None:
@@ -393,7 +394,8 @@ def test_words_keep_their_underscores() -> None:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Render two pages only."""
     monkeypatch.setattr(
-        "dsocr_symbolic.formula_pages.rendered_pages", lambda _: iter([("a/b.md", "one\n"), ("index.md", "two\n")])
+        "dsocr_symbolic.reports.formulas.markdown.rendered_pages",
+        lambda _: iter([("a/b.md", "one\n"), ("index.md", "two\n")]),
     )
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, TiffImagePlugin
 
-from dsocr_symbolic.documents import Page, all_grids, crop_grid, read_pages
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.scenario.documents import Page, all_grids, crop_grid, read_pages
 
 SIDES = st.integers(1, 12_000)
 

@@ -8,11 +8,11 @@ import sympy
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic import arithmetic, symbolic
+from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.expression import FUNCTIONS, evaluate, names, parse
-from dsocr_symbolic.program import _compile
-from dsocr_symbolic.source import function_source
+from dsocr_symbolic.evaluation.program import _compile
+from dsocr_symbolic.evaluation.source import function_source
+from dsocr_symbolic.language.expression import FUNCTIONS, evaluate, names, parse
 
 WHERE = "layer.yaml: children: x: with"
 SYMBOLS = ("a", "b", "c")

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from test_performance import every_case, numbers_of, scenario
 from test_performance_report import files_of
 
-from dsocr_symbolic import figure_roofline, figure_style
-from dsocr_symbolic.figures import NAMES
-from dsocr_symbolic.performance_report import report_files
+from dsocr_symbolic.reports.performance import figure_roofline, figure_style
+from dsocr_symbolic.reports.performance.figures import NAMES
+from dsocr_symbolic.reports.performance.report import report_files
 
 _MOVES = re.compile(r"(rotate|translate)\(([^)]*)\)")
 SVG = "{http://www.w3.org/2000/svg}"

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from conftest import evaluate_model
 
-from dsocr_symbolic import arithmetic
-from dsocr_symbolic.definition_file import load_conventions, load_metrics
-from dsocr_symbolic.expression import evaluate, parse
-from dsocr_symbolic.formula import Layer, Operator
-from dsocr_symbolic.library import load_library
-from dsocr_symbolic.model import find_definition
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.language.expression import evaluate, parse
+from dsocr_symbolic.language.formula import Layer, Operator
+from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_files
-from dsocr_symbolic.yaml_file import read_yaml
 
 OPERATORS = data_files("formulas/operators")
 LAYERS = data_files("formulas/layers")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_laws import choices, workloads
 
-from dsocr_symbolic.hardware import load_gpus
+from dsocr_symbolic.scenario.hardware import load_gpus
 
 FUSED, EAGER, BOUND, ROOFLINE = "forward_fused_io_bytes", "forward_io_bytes", "lower_bound_s", "roofline_s"
 few = settings(deadline=None, max_examples=8)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.hardware import _UNITS, Gpu, _scaled, _si, load_gpu, load_gpus
+from dsocr_symbolic.scenario.hardware import _UNITS, Gpu, _scaled, _si, load_gpu, load_gpus
 
 FOLDER = Path(__file__).resolve().parent.parent / "hardware"
 PATHS = sorted(FOLDER.glob("*.yaml"))
@@ -404,7 +404,8 @@ def test_a_users_gpu_cannot_shadow_ours(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_importing_the_module_imports_nothing_slow() -> None:
     heavy = "{'cattrs', 'numpy', 'sympy', 'click', 'rich', 'difflib'}"
-    code = f"import sys, dsocr_symbolic.hardware as h; h.load_gpu('l4'); print(sorted({heavy} & set(sys.modules)))"
+    code = "import sys, dsocr_symbolic.scenario.hardware as h; h.load_gpu('l4');"
+    code += f" print(sorted({heavy} & set(sys.modules)))"
     top = FOLDER.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=top, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

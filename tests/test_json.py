@@ -12,8 +12,8 @@ import yaml
 from conftest import evaluate_model
 from test_cli import WORKLOADS, dsocr
 
-from dsocr_symbolic.definition_file import load_metrics
-from dsocr_symbolic.scenario import default_definition
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.language.registry import load_metrics
 
 _KINDS = ("tensor_core_flops", "cuda_core_flops", "io_bytes", "arithmetic_intensity")
 _KINDS += ("weight_bytes", "activation_bytes", "kv_cache_bytes")

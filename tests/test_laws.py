@@ -9,14 +9,14 @@ from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic import symbolic
-from dsocr_symbolic.definition_file import load_conventions
-from dsocr_symbolic.estimate import Estimate
-from dsocr_symbolic.model import find_definition
-from dsocr_symbolic.totals import metric_expression
-from dsocr_symbolic.tree_builder import model_tree
-from dsocr_symbolic.values import choose, chosen_slots
-from dsocr_symbolic.views import by_category, by_layer, by_operator, by_stage, by_total, check_sums
+from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.evaluation.estimate import Estimate
+from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.language.registry import load_conventions
+from dsocr_symbolic.network.builder import model_tree
+from dsocr_symbolic.network.metrics import metric_expression
+from dsocr_symbolic.questions.totals.views import by_category, by_layer, by_operator, by_stage, by_total, check_sums
+from dsocr_symbolic.scenario.values import choose, chosen_slots
 
 TC, CUDA, IO = "forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes"
 WEIGHTS, KV, LAUNCHES = "forward_weight_bytes", "forward_kv_cache_bytes", "operator_launches"

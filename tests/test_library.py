@@ -9,16 +9,16 @@ import pytest
 import yaml
 from conftest import evaluate_model
 
-from dsocr_symbolic import library
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.formula import Layer, Operator, inputs, outputs
-from dsocr_symbolic.formula_file import read_layer, read_operators
-from dsocr_symbolic.library import Library, load_library
-from dsocr_symbolic.model import find_definition
+from dsocr_symbolic.language import library
+from dsocr_symbolic.language.formula import Layer, Operator, inputs, outputs
+from dsocr_symbolic.language.formula_file import read_layer, read_operators
+from dsocr_symbolic.language.library import Library, load_library
+from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.network.builder import model_tree
+from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.paths import data_files
-from dsocr_symbolic.tree import walk
-from dsocr_symbolic.tree_builder import model_tree
-from dsocr_symbolic.values import choose, chosen_slots
+from dsocr_symbolic.scenario.values import choose, chosen_slots
 
 Raw = dict[str, Any]
 LAYER: Raw = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dsocr_symbolic.measured import LIMIT, WHOLE, Measured, comparable, memory_page, read_measured
+from dsocr_symbolic.reports.measured import LIMIT, WHOLE, Measured, comparable, memory_page, read_measured
 
 FOLDER = Path(__file__).parents[1] / "reports" / "measured"
 FILE = FOLDER / "memory-h200.json"

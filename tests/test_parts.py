@@ -13,8 +13,9 @@ from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic import Model, UserError, load_model, symbolic
-from dsocr_symbolic.definition_file import load_metrics
+from dsocr_symbolic import Model, UserError, load_model
+from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.language.registry import load_metrics
 
 MODEL = load_model("deepseek-ocr")
 COUNTS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches", "parameters")

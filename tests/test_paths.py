@@ -9,9 +9,9 @@ from conftest import evaluate_model
 
 from dsocr_symbolic import paths
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.hardware import load_gpu, load_gpus
-from dsocr_symbolic.library import find_formula, load_library
-from dsocr_symbolic.model import find_definition
+from dsocr_symbolic.language.library import find_formula, load_library
+from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.scenario.hardware import load_gpu, load_gpus
 
 OWN = paths.PACKAGE.parent
 GPU = """

@@ -10,11 +10,13 @@ from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic import figure_style
-from dsocr_symbolic.curves import Curves, curves
-from dsocr_symbolic.hardware import load_gpu
-from dsocr_symbolic.performance import LARGEST_PART, RESOURCES, Part, Performance, performance
-from dsocr_symbolic.scenario import Scenario, answer, default_definition, make_scenario
+from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.reports.performance import figure_style
+from dsocr_symbolic.reports.performance.curves import Curves, curves
+from dsocr_symbolic.reports.performance.numbers import LARGEST_PART, RESOURCES, Part, Performance, performance
+from dsocr_symbolic.scenario.hardware import load_gpu
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 FLOWS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
 CASES: Mapping[str, dict[str, Any]] = {

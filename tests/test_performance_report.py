@@ -16,11 +16,11 @@ import yaml
 from test_cli import TOP, assert_refused, dsocr, main
 from test_performance import CASES, every_case, numbers_of, points_of, scenario
 
-from dsocr_symbolic import amounts
-from dsocr_symbolic.figures import NAMES
-from dsocr_symbolic.performance import performance
-from dsocr_symbolic.performance_report import FILES, JSON, TEXT, VERSION, YAML, report_files, report_text
-from dsocr_symbolic.reports import PERFORMANCE, write_performance
+from dsocr_symbolic.regenerate import PERFORMANCE, write_performance
+from dsocr_symbolic.reports.performance.figures import NAMES
+from dsocr_symbolic.reports.performance.numbers import performance
+from dsocr_symbolic.reports.performance.report import FILES, JSON, TEXT, VERSION, YAML, report_files, report_text
+from dsocr_symbolic.writing import amounts
 
 
 @cache
@@ -202,7 +202,7 @@ def test_committed_performance_reports_are_what_the_code_writes(name: str, tmp_p
     write_performance(name, tmp_path / "now")
     committed = TOP / "reports" / name
     assert contents(committed) == contents(tmp_path / "now"), (
-        f"reports/{name} is stale; run python -m dsocr_symbolic.reports"
+        f"reports/{name} is stale; run python -m dsocr_symbolic.regenerate"
     )
 
 

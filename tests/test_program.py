@@ -12,15 +12,16 @@ from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic import program, program_builder, symbolic
-from dsocr_symbolic.definition import Definition
-from dsocr_symbolic.definition_file import load_time
-from dsocr_symbolic.estimate import Estimate, estimate
-from dsocr_symbolic.hardware import load_gpu
-from dsocr_symbolic.model import find_definition, layer_definition
-from dsocr_symbolic.tree import Node, walk
-from dsocr_symbolic.tree_builder import model_tree
-from dsocr_symbolic.values import choose, chosen_slots, resolve
+from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.evaluation import program, program_builder
+from dsocr_symbolic.evaluation.estimate import Estimate, estimate
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.lookup import find_definition, layer_definition
+from dsocr_symbolic.language.registry import load_time
+from dsocr_symbolic.network.builder import model_tree
+from dsocr_symbolic.network.node import Node, walk
+from dsocr_symbolic.scenario.hardware import load_gpu
+from dsocr_symbolic.scenario.values import choose, chosen_slots, resolve
 
 LAYER = "core/layer_norm"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dsocr_symbolic.cli import capture
-from dsocr_symbolic.reports import REPORTS, report_text
+from dsocr_symbolic.regenerate import REPORTS, report_text
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dsocr_symbolic"
@@ -125,7 +125,7 @@ def test_a_warm_run_imports_neither_sympy_nor_numpy() -> None:
 @pytest.mark.parametrize("name", REPORTS)
 def test_committed_reports_are_what_the_code_prints(name: str) -> None:
     committed = (ROOT / "reports" / name).read_text(encoding="utf-8")
-    assert committed == report_text(name), f"reports/{name} is stale; run python -m dsocr_symbolic.reports"
+    assert committed == report_text(name), f"reports/{name} is stale; run python -m dsocr_symbolic.regenerate"
 
 
 def test_every_report_is_generated() -> None:

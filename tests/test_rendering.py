@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from test_cli import dsocr, main
 
-from dsocr_symbolic.amounts import scaled, seconds
+from dsocr_symbolic.writing.amounts import scaled, seconds
 
 Golden = Callable[[str, str], None]
 VIEWS = ("total", "stage", "category", "layer", "operator")

@@ -9,8 +9,8 @@ from test_cli import assert_refused
 from test_performance_report import contents, made
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.performance_report import FILES, JSON, VERSION
-from dsocr_symbolic.report_folder import check_replaceable, write_folder
+from dsocr_symbolic.reports.performance.report import FILES, JSON, VERSION
+from dsocr_symbolic.writing.files import check_replaceable, write_folder
 
 
 def spoilt(**changes: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic.search import NotMonotoneError, RealAxis, WholeAxis, find_boundary, find_changes
+from dsocr_symbolic.questions.solve.search import NotMonotoneError, RealAxis, WholeAxis, find_boundary, find_changes
 
 START = st.integers(1, 300)
 

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli import assert_refused, dsocr
 
-from dsocr_symbolic import Model, UserError, branches, load_model, sensitivity, symbolic
-from dsocr_symbolic.branches import exact
-from dsocr_symbolic.curve import Curve
-from dsocr_symbolic.growth import degree
-from dsocr_symbolic.question import Question, ask
-from dsocr_symbolic.sensitivities import Effect, Sensitivity
-from dsocr_symbolic.terms import Term
+from dsocr_symbolic import Model, UserError, load_model, sensitivity
+from dsocr_symbolic.algebras import branches, symbolic
+from dsocr_symbolic.algebras.branches import exact
+from dsocr_symbolic.language.registry import Term
+from dsocr_symbolic.questions.curve import Curve
+from dsocr_symbolic.questions.question import Question, ask
+from dsocr_symbolic.questions.sensitivity.effects import Effect, Sensitivity
+from dsocr_symbolic.questions.sensitivity.growth import degree
 
 METRICS = ("roofline_s", "ttft_lower_bound_s", "peak_memory_bytes", "forward_tensor_core_flops", "forward_io_bytes")
 STEP = Fraction(1, 10**15)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from test_cli import assert_refused, dsocr
 
 from dsocr_symbolic import Model, UserError, load_model, solve
-from dsocr_symbolic.capacity import fit
-from dsocr_symbolic.model import find_definition
-from dsocr_symbolic.scenario import Scenario, answer, make_scenario
+from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.questions.capacity import fit
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 TIMES = {"roofline": "ttft_s", "lower_bound": "ttft_lower_bound_s"}
 

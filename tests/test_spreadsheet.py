@@ -24,23 +24,32 @@ from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic import symbolic
+from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.cli import main
-from dsocr_symbolic.definition_file import load_conventions, load_metrics
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.estimate import Estimate
-from dsocr_symbolic.library import load_library
-from dsocr_symbolic.model import find_definition
-from dsocr_symbolic.scenario import Scenario, make_scenario, scenario_values
-from dsocr_symbolic.source import _FUNCTIONS
-from dsocr_symbolic.spreadsheet import excel_formula
-from dsocr_symbolic.spreadsheet.cells import Cell, Column, Line, Sheet, Workbook, cell_names, column_letters, row_ranges
-from dsocr_symbolic.spreadsheet.excel_formula import LONGEST_FORMULA, MOST_ARGUMENTS, Piece, Printer
-from dsocr_symbolic.spreadsheet.file import write_workbook
-from dsocr_symbolic.spreadsheet.nodes import FIRST_METRIC, SOURCES
-from dsocr_symbolic.spreadsheet.steps import StepSums
-from dsocr_symbolic.spreadsheet.terms import Terms
-from dsocr_symbolic.spreadsheet.workbook import make_workbook
+from dsocr_symbolic.evaluation.estimate import Estimate
+from dsocr_symbolic.evaluation.source import _FUNCTIONS
+from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.reports.spreadsheet import excel_formula
+from dsocr_symbolic.reports.spreadsheet.cells import (
+    Cell,
+    Column,
+    Line,
+    Sheet,
+    Workbook,
+    cell_names,
+    column_letters,
+    row_ranges,
+)
+from dsocr_symbolic.reports.spreadsheet.excel_formula import LONGEST_FORMULA, MOST_ARGUMENTS, Piece, Printer
+from dsocr_symbolic.reports.spreadsheet.file import write_workbook
+from dsocr_symbolic.reports.spreadsheet.nodes import FIRST_METRIC, SOURCES
+from dsocr_symbolic.reports.spreadsheet.steps import StepSums
+from dsocr_symbolic.reports.spreadsheet.terms import Terms
+from dsocr_symbolic.reports.spreadsheet.workbook import make_workbook
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, scenario_values
 
 EXACT = 2**53
 CHANGED = {"batch": 3, "crop_columns": 2, "crop_rows": 1, "new_tokens": 100}

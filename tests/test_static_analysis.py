@@ -17,11 +17,13 @@ from torch import Tensor, nn  # noqa: E402
 
 from dsocr_symbolic import static_analysis  # noqa: E402
 from dsocr_symbolic.errors import UserError  # noqa: E402
-from dsocr_symbolic.reference import build  # noqa: E402
-from dsocr_symbolic.static_analysis import Analysis, MissingLayersError, analyse, check, run  # noqa: E402
-from dsocr_symbolic.static_analysis.calls import CallRecorder  # noqa: E402
-from dsocr_symbolic.static_analysis.naming import with_ranges  # noqa: E402
-from dsocr_symbolic.static_analysis.reports import report_texts  # noqa: E402
+from dsocr_symbolic.verification.reference import build  # noqa: E402
+from dsocr_symbolic.verification.torchinfo import check  # noqa: E402
+from dsocr_symbolic.verification.torchinfo.analysis import Analysis  # noqa: E402
+from dsocr_symbolic.verification.torchinfo.calls import CallRecorder  # noqa: E402
+from dsocr_symbolic.verification.torchinfo.naming import with_ranges  # noqa: E402
+from dsocr_symbolic.verification.torchinfo.reports import report_texts  # noqa: E402
+from dsocr_symbolic.verification.torchinfo.run import MissingLayersError, analyse, run  # noqa: E402
 
 COMMITTED = Path(__file__).parent.parent / "reports" / "torchinfo"
 PARAMETERS = 3_336_106_240

@@ -14,11 +14,12 @@ from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic import UserError, load_model, sweep, sweep_dataset
-from dsocr_symbolic.definition_file import load_metrics
-from dsocr_symbolic.parts import Model
-from dsocr_symbolic.sweep_dataset import MOST_NUMBERS, dataset
-from dsocr_symbolic.sweep_question import plan_sweep
+from dsocr_symbolic import UserError, load_model, sweep
+from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.questions.sweep import dataset as sweep_dataset
+from dsocr_symbolic.questions.sweep.dataset import MOST_NUMBERS, dataset
+from dsocr_symbolic.questions.sweep.question import plan_sweep
 
 xarray = pytest.importorskip("xarray")
 
@@ -226,7 +227,7 @@ def test_a_plan_survives_a_pickle(plan: Any) -> None:
 
 def test_blocks_cover_every_point_once(plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = dataset(plan)
-    monkeypatch.setattr("dsocr_symbolic.sweep_plan._MOST_ROWS", 5)
+    monkeypatch.setattr("dsocr_symbolic.questions.sweep.plan._MOST_ROWS", 5)
     spans = list(plan.blocks())
     assert spans == [(0, 5), (5, 10), (10, 15), (15, 20), (20, 24)]
     done: list[int] = []

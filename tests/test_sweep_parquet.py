@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from dsocr_symbolic import UserError, load_model
-from dsocr_symbolic.parts import Model
-from dsocr_symbolic.sweep_dataset import dataset
-from dsocr_symbolic.sweep_parquet import write_parquet
-from dsocr_symbolic.sweep_plan import Plan
-from dsocr_symbolic.sweep_question import plan_sweep
+from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.questions.sweep.dataset import dataset
+from dsocr_symbolic.questions.sweep.parquet import write_parquet
+from dsocr_symbolic.questions.sweep.plan import Plan
+from dsocr_symbolic.questions.sweep.question import plan_sweep
 
 parquet = pytest.importorskip("pyarrow.parquet")
 pandas = pytest.importorskip("pandas")
@@ -33,7 +33,7 @@ def model() -> Model:
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dsocr_symbolic.sweep_plan._MOST_ROWS", ROWS)
+    monkeypatch.setattr("dsocr_symbolic.questions.sweep.plan._MOST_ROWS", ROWS)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -103,7 +103,7 @@ from dsocr_symbolic import load_model
 from dsocr_symbolic.sweep_parquet import write_parquet
 from dsocr_symbolic.sweep_question import plan_sweep
 
-dsocr_symbolic.sweep_plan._MOST_ROWS = {ROWS}
+dsocr_symbolic.questions.sweep.plan._MOST_ROWS = {ROWS}
 
 def advance(points):
     print(points, flush=True)
@@ -195,7 +195,7 @@ def test_a_new_sweep_replaces_an_old_one_when_it_is_whole(
     path = tmp_path / "a.parquet"
     many, few = (plan_sweep(model, metrics=FAST, batch=f"1:{count}") for count in (400, 50))
     for rows, plan in ((10, many), (100, few), (10, few), (1000, many)):
-        monkeypatch.setattr("dsocr_symbolic.sweep_plan._MOST_ROWS", rows)
+        monkeypatch.setattr("dsocr_symbolic.questions.sweep.plan._MOST_ROWS", rows)
         plan = plan_sweep(model, metrics=FAST, batch=f"1:{plan.count}")  # noqa: PLW2901 - chunks are part of the question
         write_parquet(plan, path)
         assert [each.name for each in tmp_path.iterdir()] == ["a.parquet"]

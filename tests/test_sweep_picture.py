@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from dsocr_symbolic import UserError, load_model, sweep
-from dsocr_symbolic.parts import Model
-from dsocr_symbolic.sweep_picture import draw, write_picture
+from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.questions.sweep.picture import draw, write_picture
 
 matplotlib = pytest.importorskip("matplotlib")
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from dsocr_symbolic import UserError, load_model
-from dsocr_symbolic.parts import Model
-from dsocr_symbolic.sweep_dataset import dataset
-from dsocr_symbolic.sweep_question import plan_sweep
-from dsocr_symbolic.sweep_rows import table_text, write_csv
+from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.questions.sweep.dataset import dataset
+from dsocr_symbolic.questions.sweep.question import plan_sweep
+from dsocr_symbolic.questions.sweep.rows import table_text, write_csv
 
 FAST = "forward_tensor_core_flops"
 
@@ -27,7 +27,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def test_csv_has_a_row_per_point(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dsocr_symbolic.sweep_plan._MOST_ROWS", 7)
+    monkeypatch.setattr("dsocr_symbolic.questions.sweep.plan._MOST_ROWS", 7)
     question: dict[str, Any] = {
         "batch": [1, 4],
         "crop_grid": "0x0,3x2",

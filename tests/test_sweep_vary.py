@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsocr_symbolic.documents import all_grids
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.scenario import default_definition
-from dsocr_symbolic.sweep_axes import at
-from dsocr_symbolic.sweep_vary import make_axis, read_vary
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.questions.sweep.axes import at
+from dsocr_symbolic.questions.sweep.vary import make_axis, read_vary
+from dsocr_symbolic.scenario.documents import all_grids
 
 DEFINITION = default_definition(None)
 

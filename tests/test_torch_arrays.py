@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsocr_symbolic import UserError, arithmetic, load_model
+from dsocr_symbolic import UserError, load_model
+from dsocr_symbolic.algebras import arithmetic
 
 torch = pytest.importorskip("torch")
 
-from dsocr_symbolic import torch_arrays  # noqa: E402 - only where torch is installed
+from dsocr_symbolic.algebras import torch_arrays  # noqa: E402
 
 MODEL = load_model("deepseek-ocr", attention="eager", precision="autocast")
 METRICS = ("forward_tensor_core_flops", "forward_io_bytes", "roofline_s", "forward_arithmetic_intensity", "parameters")

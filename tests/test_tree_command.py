@@ -11,7 +11,7 @@ import pytest
 from conftest import evaluate_model
 from test_cli import assert_refused, dsocr, main
 
-from dsocr_symbolic.amounts import cell
+from dsocr_symbolic.writing.amounts import cell
 
 COLOUR = re.compile(r"\x1b\[(\d+;)*(3|4|9|10)\d")
 GUIDE = re.compile(r"^([│├└─ |`-]*)(\S+)( \+)? ")

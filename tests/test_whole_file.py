@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.whole_file import check_target, written_whole
+from dsocr_symbolic.writing.files import check_target, written_whole
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:

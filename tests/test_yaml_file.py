@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.yaml_file import read_yaml
+from dsocr_symbolic.language.strict_yaml import read_yaml
 
 
 def _file(tmp_path: Path, text: str | bytes) -> Path:

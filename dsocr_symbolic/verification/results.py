@@ -7,9 +7,9 @@ from typing import Any
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.paths import PACKAGE
-from dsocr_symbolic.rendering import template
-from dsocr_symbolic.verification.killing import Killed
+from dsocr_symbolic.verification.mutants.killing import Killed
 from dsocr_symbolic.verification.running import Outcome
+from dsocr_symbolic.writing.templates import template
 
 PARTS = ("reference", "training", "transformers", "checkpoint", "mutants")
 
@@ -82,7 +82,7 @@ def training_result(outcomes: Sequence[Outcome], versions: Mapping[str, str]) ->
 
 def mutants_result(results: Iterable[Killed]) -> dict[str, Any]:
     """Sum up mutants: killed of total by layer, and each survivor with its reason."""
-    from dsocr_symbolic.verification.equivalents import reason
+    from dsocr_symbolic.verification.mutants.killing import reason
 
     layers = {}
     survivors = []
@@ -114,7 +114,7 @@ def write_result(folder: Path, part: str, result: Mapping[str, Any]) -> None:
 
 def page(folder: Path) -> str:
     """Render the page from the parts that are there."""
-    from dsocr_symbolic.verification.cases import UNCOUNTED
+    from dsocr_symbolic.verification.calls.cases import UNCOUNTED
 
     parts = {}
     for part in PARTS:

@@ -1,13 +1,17 @@
 """Run every comparison on all cores, one job after the other in each process."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache, partial
 from multiprocessing import get_context
 from typing import Any
 
 from attrs import Factory, evolve, frozen
 
-from dsocr_symbolic.verification.counted import Comparison, Difference
+from dsocr_symbolic.verification.calls.counted import Comparison, Counted, Difference
+from dsocr_symbolic.verification.calls.whole import WHOLE
+from dsocr_symbolic.verification.training.memory import count_peak, peak_cases
+from dsocr_symbolic.verification.training.training import count_training, training_cases
 
 
 @frozen(kw_only=True)
@@ -54,9 +58,9 @@ Job = tuple[str, int, str]
 
 def jobs() -> list[Job]:
     """List the library's parts, every cell and every single call, by kind, index and precision; long ones first."""
-    from dsocr_symbolic.verification.cases import sampled_cases
-    from dsocr_symbolic.verification.cells import CELLS
-    from dsocr_symbolic.verification.steps import steps_by_layer
+    from dsocr_symbolic.verification.calls.cases import sampled_cases
+    from dsocr_symbolic.verification.proof.proof import CELLS
+    from dsocr_symbolic.verification.running import steps_by_layer
 
     cells = [
         ("cell", index, precision)
@@ -72,8 +76,8 @@ def run_job(job: Job) -> list[Outcome]:
     """Run one job in this process."""
     kind, index, precision = job
     if kind == "oracles":
-        from dsocr_symbolic.verification.comparison import compare
-        from dsocr_symbolic.verification.oracles import oracle_counts
+        from dsocr_symbolic.verification.calls.comparison import compare
+        from dsocr_symbolic.verification.oracles.counts import oracle_counts
 
         return [single_outcome(compare(each)) for each in oracle_counts()]
     if kind == "steps":
@@ -82,8 +86,7 @@ def run_job(job: Job) -> list[Outcome]:
 
 
 def _prove(index: int, precision: str) -> Outcome:
-    from dsocr_symbolic.verification.cells import CELLS
-    from dsocr_symbolic.verification.proof import prove
+    from dsocr_symbolic.verification.proof.proof import CELLS, prove
 
     proof = prove(CELLS[index], precision)
     return Outcome(
@@ -98,16 +101,16 @@ def _prove(index: int, precision: str) -> Outcome:
 
 
 def _sample(index: int, precision: str) -> Outcome:
-    from dsocr_symbolic.verification.cases import sampled_cases
-    from dsocr_symbolic.verification.comparison import compare
-    from dsocr_symbolic.verification.counting import count_case
+    from dsocr_symbolic.verification.calls.cases import sampled_cases
+    from dsocr_symbolic.verification.calls.comparison import compare
+    from dsocr_symbolic.verification.calls.subjects import count_case
 
     return single_outcome(compare(count_case(list(sampled_cases())[index], precision)))
 
 
 def _steps(index: int) -> list[Outcome]:
-    from dsocr_symbolic.verification.agreement import agree
-    from dsocr_symbolic.verification.steps import steps_by_layer
+    from dsocr_symbolic.verification.running import steps_by_layer
+    from dsocr_symbolic.verification.training.agreement import agree
 
     layer = list(steps_by_layer())[index]
     found = [agree(step()) for step in steps_by_layer()[layer]]
@@ -163,3 +166,23 @@ def run_all(workers: int) -> Iterator[list[Outcome]]:
 def in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
     """Bring outcomes into an order that does not depend on which came first."""
     return sorted(outcomes, key=lambda each: (not each.proven, each.layer, each.name, each.precision))
+
+
+Step = Callable[[], Counted]
+
+
+@cache
+def steps_by_layer() -> Mapping[str, tuple[Step, ...]]:
+    """Group the counts by what they call, so that one process makes a network once; the longest group first.
+
+    Returns
+    -------
+    mapping of str to tuple of callable
+        Each counts one step or one peak.
+    """
+    found: dict[str, list[Step]] = {WHOLE: []}
+    for case in training_cases():
+        found.setdefault(case.layer, []).append(partial(count_training, case))
+    for case in peak_cases():
+        found.setdefault(case.layer, []).append(partial(count_peak, case))
+    return {layer: tuple(steps) for layer, steps in found.items()}

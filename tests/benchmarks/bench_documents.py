@@ -3,9 +3,11 @@
 import random
 import time
 
-from dsocr_symbolic.bill import make_bill, page_rows
-from dsocr_symbolic.documents import Page
-from dsocr_symbolic.scenario import default_definition, make_scenario, scenario_program
+from dsocr_symbolic.evaluation.answer import scenario_program
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.questions.totals.bill import make_bill, page_rows
+from dsocr_symbolic.scenario.documents import Page
+from dsocr_symbolic.scenario.scenario import make_scenario
 
 PAGES = 20_000
 

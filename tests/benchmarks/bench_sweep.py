@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dsocr_symbolic import Model, load_model
-from dsocr_symbolic.compiled import Compiled
+from dsocr_symbolic.evaluation.compiled import Compiled
 
 OVER = ("batch", "crop_columns", "crop_rows", "text_tokens", "new_tokens")
 COUNTS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes")

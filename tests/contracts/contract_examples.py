@@ -9,14 +9,16 @@ import attrs
 from attrs import evolve
 from hypothesis import strategies as st
 
-from dsocr_symbolic.contracts.conversion import content_hash
-from dsocr_symbolic.contracts.endpoints import ENDPOINTS
-from dsocr_symbolic.contracts.json_schema import classes_of
-from dsocr_symbolic.contracts.model_report import AnalyticModelReport
-from dsocr_symbolic.contracts.operator_list import TargetOperatorList
-from dsocr_symbolic.contracts.report_contract import make_report
-from dsocr_symbolic.estimate import Estimate
-from dsocr_symbolic.scenario import Scenario, answer, default_definition, make_scenario
+from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.evaluation.estimate import Estimate
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.reports.contracts.conversion import content_hash
+from dsocr_symbolic.reports.contracts.endpoints import ENDPOINTS
+from dsocr_symbolic.reports.contracts.json_schema import classes_of
+from dsocr_symbolic.reports.contracts.model_report import AnalyticModelReport
+from dsocr_symbolic.reports.contracts.operator_list import TargetOperatorList
+from dsocr_symbolic.reports.contracts.report_contract import make_report
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 TOP = Path(__file__).resolve().parent.parent.parent
 MESSAGES = [kind for each in ENDPOINTS for kind in (each.request, each.response) if kind is not None]

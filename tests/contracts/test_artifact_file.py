@@ -8,16 +8,16 @@ import pytest
 from attrs import evolve
 from contract_examples import TOP, answered, real_report
 
-from dsocr_symbolic.contracts import artifact_file
-from dsocr_symbolic.contracts.artifact_file import (
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.reports.contracts import artifact_file
+from dsocr_symbolic.reports.contracts.artifact_file import (
     load_operator_list,
     load_report,
     to_text,
     write_operator_list,
     write_report,
 )
-from dsocr_symbolic.contracts.operator_contract import make_operator_list
-from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.reports.contracts.operator_contract import make_operator_list
 
 JSON = to_text(real_report(), ".json")
 

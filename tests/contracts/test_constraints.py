@@ -8,10 +8,10 @@ import pytest
 from contract_examples import CLASSES, artifacts
 from hypothesis import HealthCheck, given, settings
 
-from dsocr_symbolic.contracts import constraints
-from dsocr_symbolic.contracts.endpoints import PROBLEM
-from dsocr_symbolic.contracts.json_schema import descriptions
-from dsocr_symbolic.contracts.model_report import DeepSeekOCRModelSpec, OCRWorkloadProfile
+from dsocr_symbolic.reports.contracts import constraints
+from dsocr_symbolic.reports.contracts.endpoints import PROBLEM
+from dsocr_symbolic.reports.contracts.json_schema import descriptions
+from dsocr_symbolic.reports.contracts.model_report import DeepSeekOCRModelSpec, OCRWorkloadProfile
 
 EVERY = [*CLASSES, PROBLEM]
 FIELDS = [(kind, each) for kind in EVERY for each in attrs.fields(kind)]

@@ -9,11 +9,11 @@ from contract_examples import TOP, answered, real_report, with_hash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic.contracts.checks import check_operator_list, check_report
-from dsocr_symbolic.contracts.conversion import content_hash
-from dsocr_symbolic.contracts.model_report import AnalyticModelReport
-from dsocr_symbolic.contracts.operator_contract import make_operator_list
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.reports.contracts.checks import check_operator_list, check_report
+from dsocr_symbolic.reports.contracts.conversion import content_hash
+from dsocr_symbolic.reports.contracts.model_report import AnalyticModelReport
+from dsocr_symbolic.reports.contracts.operator_contract import make_operator_list
 
 Changes = dict[str, Any]
 DECODE, LAYER = "decode", "decode/layers.0"

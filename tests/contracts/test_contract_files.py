@@ -10,13 +10,13 @@ import yaml
 from contract_examples import TOP, real_report
 
 from dsocr_symbolic.cli import capture
-from dsocr_symbolic.contracts.artifact_file import load_report
-from dsocr_symbolic.contracts.contract_files import contract_files
-from dsocr_symbolic.contracts.endpoints import ENDPOINTS
-from dsocr_symbolic.contracts.messages import DeepSeekOCRAnalyticRequest
+from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.paths import data_folders
-from dsocr_symbolic.reports import write_reports
-from dsocr_symbolic.scenario import default_definition
+from dsocr_symbolic.regenerate import write_reports
+from dsocr_symbolic.reports.contracts.artifact_file import load_report
+from dsocr_symbolic.reports.contracts.contract_files import contract_files
+from dsocr_symbolic.reports.contracts.endpoints import ENDPOINTS
+from dsocr_symbolic.reports.contracts.messages import DeepSeekOCRAnalyticRequest
 
 REPORTS = TOP / "reports"
 FILES = contract_files()
@@ -31,7 +31,7 @@ ORDER = (
 
 @pytest.mark.parametrize("name", FILES)
 def test_committed_files_are_what_the_classes_say(name: str) -> None:
-    stale = f"reports/{name} is stale; run python -m dsocr_symbolic.reports"
+    stale = f"reports/{name} is stale; run python -m dsocr_symbolic.regenerate"
     assert (REPORTS / name).read_text(encoding="utf-8") == FILES[name], stale
 
 

@@ -10,11 +10,11 @@ from contract_examples import CLASSES, artifacts, real_report
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic.contracts.artifact_file import read_plain, to_text
-from dsocr_symbolic.contracts.conversion import content_hash, structure, unstructure
-from dsocr_symbolic.contracts.messages import DeepSeekOCRAnalyticRequest
-from dsocr_symbolic.contracts.model_report import AnalyticModuleNode, OperatorMetrics
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.reports.contracts.artifact_file import read_plain, to_text
+from dsocr_symbolic.reports.contracts.conversion import content_hash, structure, unstructure
+from dsocr_symbolic.reports.contracts.messages import DeepSeekOCRAnalyticRequest
+from dsocr_symbolic.reports.contracts.model_report import AnalyticModuleNode, OperatorMetrics
 
 ANY = st.sampled_from(CLASSES).flatmap(artifacts)
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -10,11 +10,11 @@ import pytest
 from contract_examples import TOP, answered, real_report
 
 from dsocr_symbolic import static_analysis
-from dsocr_symbolic.contracts.checks import check_operator_list
-from dsocr_symbolic.contracts.operator_contract import make_operator_list
-from dsocr_symbolic.contracts.operator_list import TargetOperatorList
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.static_analysis.check import KNOWN
+from dsocr_symbolic.reports.contracts.checks import check_operator_list
+from dsocr_symbolic.reports.contracts.operator_contract import make_operator_list
+from dsocr_symbolic.reports.contracts.operator_list import TargetOperatorList
+from dsocr_symbolic.verification.torchinfo.check import KNOWN
 
 ANALYSIS = TOP / "reports" / "torchinfo"
 

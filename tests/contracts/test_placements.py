@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from contract_examples import answered
 
-from dsocr_symbolic import arithmetic
-from dsocr_symbolic.contracts.placements import Placement, place_calls
-from dsocr_symbolic.estimate import Estimate
-from dsocr_symbolic.expression import evaluate
-from dsocr_symbolic.formula import Operator
-from dsocr_symbolic.library import load_library
-from dsocr_symbolic.scenario import default_definition
-from dsocr_symbolic.values import chosen_slots
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.evaluation.estimate import Estimate
+from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.formula import Operator
+from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.reports.contracts.placements import Placement, place_calls
+from dsocr_symbolic.scenario.values import chosen_slots
 
 DEFINITION = default_definition(None)
 CASES: list[dict[str, str]] = [{"workload": name} for name in DEFINITION.workloads]

@@ -8,13 +8,15 @@ import pytest
 from attrs import evolve
 from contract_examples import TOP, answered, real_report
 
-from dsocr_symbolic.contracts.checks import check_report
-from dsocr_symbolic.contracts.model_report import AnalyticModuleNode
-from dsocr_symbolic.contracts.report_contract import make_report
-from dsocr_symbolic.definition_file import load_conventions
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.scenario import answer, default_definition, make_scenario
-from dsocr_symbolic.views import by_category
+from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.language.registry import load_conventions
+from dsocr_symbolic.questions.totals.views import by_category
+from dsocr_symbolic.reports.contracts.checks import check_report
+from dsocr_symbolic.reports.contracts.model_report import AnalyticModuleNode
+from dsocr_symbolic.reports.contracts.report_contract import make_report
+from dsocr_symbolic.scenario.scenario import make_scenario
 
 WORKLOADS = list(default_definition(None).workloads)
 ATTRIBUTED = 0.999

@@ -25,19 +25,13 @@ from attrs import asdict, evolve, field, frozen
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from dsocr_symbolic.reference import (
-    ClipConfig,
-    DecoderConfig,
-    DeepseekOCRForCausalLM,
-    KeyValueCache,
-    OcrConfig,
-    SamConfig,
-    Views,
-    build,
-)
-from dsocr_symbolic.reference.deepseek_v2 import MoEGate
-from dsocr_symbolic.reference.memory import allocation_peak, peak_on_cuda
-from dsocr_symbolic.reference.saved import SavedTensors
+from dsocr_symbolic.verification.reference import build
+from dsocr_symbolic.verification.reference.config import ClipConfig, DecoderConfig, OcrConfig, SamConfig
+from dsocr_symbolic.verification.reference.deepseek_ocr import DeepseekOCRForCausalLM, Views
+from dsocr_symbolic.verification.reference.deepseek_v2 import MoEGate
+from dsocr_symbolic.verification.reference.llama import KeyValueCache
+from dsocr_symbolic.verification.reference.memory import allocation_peak, peak_on_cuda
+from dsocr_symbolic.verification.reference.saved import SavedTensors
 
 GRIDS = ((0, 0), (2, 1), (2, 2), (3, 2), (3, 3))
 """Crops across and down: 0, 2, 4, 6 and 9 of them."""

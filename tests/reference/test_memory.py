@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dsocr_symbolic.reference import DecoderConfig, KeyValueCache, fake_cuda
-from dsocr_symbolic.reference.clip import NoTPTransformerBlock
-from dsocr_symbolic.reference.config import ClipConfig, SamConfig
-from dsocr_symbolic.reference.deepseek_v2 import DeepseekV2DecoderLayer, DeepseekV2RMSNorm
-from dsocr_symbolic.reference.memory import AllocationTrace, CudaPeak, Peak, allocation_peak, peak_on_cuda
-from dsocr_symbolic.reference.sam import Block
+from dsocr_symbolic.verification.reference.clip import NoTPTransformerBlock
+from dsocr_symbolic.verification.reference.config import ClipConfig, DecoderConfig, SamConfig
+from dsocr_symbolic.verification.reference.deepseek_v2 import DeepseekV2DecoderLayer, DeepseekV2RMSNorm
+from dsocr_symbolic.verification.reference.llama import KeyValueCache
+from dsocr_symbolic.verification.reference.memory import AllocationTrace, CudaPeak, Peak, allocation_peak, peak_on_cuda
+from dsocr_symbolic.verification.reference.precision import fake_cuda
+from dsocr_symbolic.verification.reference.sam import Block
 
 KB = 1000
 

@@ -8,16 +8,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the reference network needs torch (the rest of the package does not)")
 
-from dsocr_symbolic.reference import (  # noqa: E402
-    DeepseekOCRForCausalLM,
-    DeepseekV2MoE,
-    KeyValueCache,
-    Views,
-    balanced_rows,
-    build,
-    rows_over,
-)
-from dsocr_symbolic.reference.config import ClipConfig, DecoderConfig, OcrConfig, SamConfig  # noqa: E402
+from dsocr_symbolic.verification.reference import build  # noqa: E402
+from dsocr_symbolic.verification.reference.config import ClipConfig, DecoderConfig, OcrConfig, SamConfig  # noqa: E402
+from dsocr_symbolic.verification.reference.deepseek_ocr import DeepseekOCRForCausalLM, Views  # noqa: E402
+from dsocr_symbolic.verification.reference.deepseek_v2 import DeepseekV2MoE, balanced_rows, rows_over  # noqa: E402
+from dsocr_symbolic.verification.reference.llama import KeyValueCache  # noqa: E402
 
 CHECKPOINT_NAMES_SHA256 = "c3bd0ecd3dacf3b8d6bc9a086ae866572e5653437df4ac7d4c4bb6da954331c9"
 MLP = ("gate_proj", "up_proj", "down_proj")

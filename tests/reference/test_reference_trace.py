@@ -7,24 +7,21 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="the reference network needs torch (the rest of the package does not)")
 
-from dsocr_symbolic.reference import (  # noqa: E402
-    DecoderConfig,
-    DeepseekOCRForCausalLM,
-    DeepseekV2MoE,
-    KeyValueCache,
-    OcrConfig,
-    OperatorTrace,
-    build,
-    cuda_autocast,
-    fake_cuda,
-    rows_over,
-)
+from dsocr_symbolic.verification.reference import build  # noqa: E402
+from dsocr_symbolic.verification.reference.config import DecoderConfig, OcrConfig  # noqa: E402
+from dsocr_symbolic.verification.reference.deepseek_v2 import DeepseekV2MoE, rows_over  # noqa: E402
+from dsocr_symbolic.verification.reference.llama import KeyValueCache  # noqa: E402
+from dsocr_symbolic.verification.reference.precision import cuda_autocast, fake_cuda  # noqa: E402
+from dsocr_symbolic.verification.reference.trace import OperatorTrace  # noqa: E402
+
+if TYPE_CHECKING:
+    from dsocr_symbolic.verification.reference.deepseek_ocr import DeepseekOCRForCausalLM
 
 ANCHORS = Path(__file__).parents[1] / "anchors" / "prototype.json"
 MANY_STEPS = 16

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dsocr_symbolic.reference import DecoderConfig, DeepseekV2MoE, rows_over
-from dsocr_symbolic.reference.build import default_dtype
-from dsocr_symbolic.reference.saved import SavedTensors, stand_in
+from dsocr_symbolic.verification.reference.build import default_dtype
+from dsocr_symbolic.verification.reference.config import DecoderConfig
+from dsocr_symbolic.verification.reference.deepseek_v2 import DeepseekV2MoE, rows_over
+from dsocr_symbolic.verification.reference.saved import SavedTensors, stand_in
 
 
 def active(*shape: int) -> Tensor:

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.scenario import default_definition
-from dsocr_symbolic.verification import checkpoint, requirements
-from dsocr_symbolic.verification.checkpoint import checkpoint_counts, checkpoint_plan, read_snapshot
-from dsocr_symbolic.verification.comparison import compare
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.verification.calls import requirements
+from dsocr_symbolic.verification.calls.comparison import compare
+from dsocr_symbolic.verification.checkpoint import snapshot as checkpoint
+from dsocr_symbolic.verification.checkpoint.calls import checkpoint_counts
+from dsocr_symbolic.verification.checkpoint.snapshot import checkpoint_plan, read_snapshot
 
 ENTRY = """\
 import sys
@@ -123,7 +125,7 @@ def test_code_that_cannot_be_followed(folder: Path, source: str) -> None:
 
 
 def test_what_was_shown_is_what_runs_and_nothing_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dsocr_symbolic.verification import checkpoint_code
+    from dsocr_symbolic.verification.checkpoint import code as checkpoint_code
 
     snapshot = read_snapshot(folder)
     (folder / "helper.py").write_text("answer = 'changed'\n")
@@ -143,7 +145,7 @@ def test_what_was_shown_is_what_runs_and_nothing_stays(folder: Path, monkeypatch
 
 def test_subscripts_without_a_gpu_are_subscripts() -> None:
     torch = pytest.importorskip("torch", reason="subscripts are those of torch")
-    from dsocr_symbolic.verification.checkpoint_host import subscript
+    from dsocr_symbolic.verification.checkpoint.host import subscript
 
     x, rows = torch.arange(2 * 3 * 4 * 5).view(2, 3, 4, 5), torch.tensor([[1, 0], [0, 1]])
     whole = slice(None)

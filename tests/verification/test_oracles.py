@@ -6,10 +6,10 @@ import pytest
 from attrs import evolve
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.verification import requirements
-from dsocr_symbolic.verification.comparison import compare
-from dsocr_symbolic.verification.counted import Counted
-from dsocr_symbolic.verification.oracles import oracle_counts
+from dsocr_symbolic.verification.calls import requirements
+from dsocr_symbolic.verification.calls.comparison import compare
+from dsocr_symbolic.verification.calls.counted import Counted
+from dsocr_symbolic.verification.oracles.counts import oracle_counts
 
 LAYERS = {
     *("vision/image_encoder_vit", "vision/block", "vision/attention", "vision/patch_embed", "vision/mlp_block"),

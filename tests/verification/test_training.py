@@ -12,19 +12,18 @@ pytest.importorskip("torch", reason="counting needs torch: pip install dsocr_sym
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dsocr_symbolic.reference.trace import tensors_in
-from dsocr_symbolic.verification import agreement
-from dsocr_symbolic.verification.agreement import LEAST_BYTES, LIMITS, Agreement, agree
-from dsocr_symbolic.verification.cases import UNCOUNTED, Case
-from dsocr_symbolic.verification.counted import Counted
-from dsocr_symbolic.verification.memory import case_peak, count_peak, peak_cases
-from dsocr_symbolic.verification.published import published_layers
+from dsocr_symbolic.verification.calls.cases import UNCOUNTED, Case
+from dsocr_symbolic.verification.calls.counted import Counted
+from dsocr_symbolic.verification.calls.published import published_layers
+from dsocr_symbolic.verification.calls.subjects import SUBJECTS
+from dsocr_symbolic.verification.calls.whole import WHOLE, page_settings
+from dsocr_symbolic.verification.reference.trace import tensors_in
 from dsocr_symbolic.verification.results import reports_folder, training_result
-from dsocr_symbolic.verification.running import Outcome
-from dsocr_symbolic.verification.steps import steps_by_layer
-from dsocr_symbolic.verification.subjects import SUBJECTS
-from dsocr_symbolic.verification.training import TrainingBench, count_training, subject_of, training_cases
-from dsocr_symbolic.verification.whole import WHOLE, page_settings
+from dsocr_symbolic.verification.running import Outcome, steps_by_layer
+from dsocr_symbolic.verification.training import agreement
+from dsocr_symbolic.verification.training.agreement import LEAST_BYTES, LIMITS, Agreement, agree
+from dsocr_symbolic.verification.training.memory import case_peak, count_peak, peak_cases
+from dsocr_symbolic.verification.training.training import TrainingBench, count_training, subject_of, training_cases
 
 COMMITTED = reports_folder() / "verification" / "training.json"
 INDICES_SAVED = {"vision/clip_vision_embeddings", "vision/rel_pos_table"}

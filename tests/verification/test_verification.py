@@ -11,23 +11,20 @@ pytest.importorskip("torch", reason="counting needs torch: pip install dsocr_sym
 pytest.importorskip("transformers", reason="the library's parts need transformers: pip install dsocr_symbolic[verify]")
 
 from dsocr_symbolic.cli import main
-from dsocr_symbolic.library import load_library
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.paths import data_files
-from dsocr_symbolic.reference.cuda_flops import cuda_core_flops
-from dsocr_symbolic.verification import killing
-from dsocr_symbolic.verification.bench import Bench
-from dsocr_symbolic.verification.cases import UNCOUNTED, Case, sampled_cases
-from dsocr_symbolic.verification.cell import Cell
-from dsocr_symbolic.verification.cells import CELLS
-from dsocr_symbolic.verification.comparison import compare
-from dsocr_symbolic.verification.counted import Counted
-from dsocr_symbolic.verification.counting import count_case
-from dsocr_symbolic.verification.equivalents import REASONS, reason
-from dsocr_symbolic.verification.killing import Survivor, counts_for, kill, mutated_layers
-from dsocr_symbolic.verification.mutants import mutate
-from dsocr_symbolic.verification.proof import prove
+from dsocr_symbolic.verification.calls.bench import Bench
+from dsocr_symbolic.verification.calls.cases import UNCOUNTED, Case, sampled_cases
+from dsocr_symbolic.verification.calls.comparison import compare
+from dsocr_symbolic.verification.calls.counted import Counted
+from dsocr_symbolic.verification.calls.subjects import SUBJECTS, count_case
+from dsocr_symbolic.verification.mutants import killing
+from dsocr_symbolic.verification.mutants.killing import REASONS, Survivor, counts_for, kill, mutated_layers, reason
+from dsocr_symbolic.verification.mutants.mutants import mutate
+from dsocr_symbolic.verification.proof.cell import Cell
+from dsocr_symbolic.verification.proof.proof import CELLS, prove
+from dsocr_symbolic.verification.reference.cuda_flops import cuda_core_flops
 from dsocr_symbolic.verification.results import PARTS, page, reports_folder
-from dsocr_symbolic.verification.subjects import SUBJECTS
 
 REPORTS = reports_folder()
 
@@ -153,7 +150,7 @@ def test_the_operator_that_differs_is_named() -> None:
 def test_a_mismatch_exits_1_and_names_formula_counted_difference_and_operator(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from dsocr_symbolic.verification import command
+    from dsocr_symbolic.verification import verify as command
     from dsocr_symbolic.verification.running import single_outcome
 
     counted = _counted(next(case for case in sampled_cases() if case.layer == "operators/gelu"))
@@ -182,7 +179,7 @@ def test_a_wrong_formula_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     cell = next(cell for cell in CELLS if cell.layer == "vision/mlp_block")
     maker = SUBJECTS["vision/mlp_block"]
     wrong = {**SUBJECTS, "vision/mlp_block": lambda bench, s: maker(bench, {**s, "tokens": s["tokens"] + 1})}
-    monkeypatch.setattr("dsocr_symbolic.verification.proof.SUBJECTS", wrong)
+    monkeypatch.setattr("dsocr_symbolic.verification.proof.proof.SUBJECTS", wrong)
     assert not prove(cell, "plain").holds
 
 
@@ -217,7 +214,7 @@ def test_gelu_by_hand() -> None:
 
 def test_rotary_positions_by_hand() -> None:
     """Two heads of width 4: x cos is 8, minus the halves is 4, turned sin is 8, their sum is 8."""
-    from dsocr_symbolic.verification.subjects_decoder import rotated
+    from dsocr_symbolic.verification.calls.subjects_decoder import rotated
 
     bench = Bench("plain")
     with bench.context():

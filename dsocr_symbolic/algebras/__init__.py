@@ -1,0 +1,1 @@
+"""The number worlds in which a formula is evaluated: exact numbers, sympy, branches at a point, numpy, torch."""

@@ -1,0 +1,255 @@
+"""Formulas near a point: which branch of every maximum, guard and rounding leads there, as one plain expression.
+
+An algebra like :mod:`~dsocr_symbolic.algebras.arithmetic`. Where no value depends on the free symbol it computes exact
+numbers; where one does, a :class:`Branch` carries its number and the expression that holds around the point.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import sympy
+from attrs import field, frozen
+
+from dsocr_symbolic.algebras import symbolic
+
+_NONE: frozenset[Any] = frozenset()
+
+
+_DIGITS = 150
+
+
+# Powers beyond it are too large to work with, and below its inverse 0.
+_LARGEST_POWER = sympy.Float(10, 5) ** 3000
+
+
+_EXACT_EXPONENT = 64
+
+
+@frozen(kw_only=True, eq=False)
+class Branch:
+    """A value that depends on the free symbol.
+
+    Attributes
+    ----------
+    value : int or Fraction
+        At the point.
+    form : sympy.Expr
+        The expression that leads there: sums, products and quotients of the symbol, ``power`` and roundings.
+    ties : frozenset of sympy.Expr
+        Expressions that are 0 at the point and decide what leads: on either side of it another one may lead.
+    decided : bool
+        Whether the point decided between branches, so that ``form`` may not hold far from it.
+    """
+
+    value: Any
+    form: Any
+    ties: frozenset[Any] = field(default=_NONE)
+    decided: bool = False
+
+    def __add__(self, other: Any) -> "Branch":
+        right = _branch(other)
+        return _joined((self, right), self.value + right.value, self.form + right.form)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> "Branch":
+        return self + -_branch(other)
+
+    def __rsub__(self, other: Any) -> "Branch":
+        return _branch(other) + -self
+
+    def __neg__(self) -> "Branch":
+        return _joined((self,), -self.value, _expanded(-self.form))
+
+    def __mul__(self, other: Any) -> Any:
+        if not isinstance(other, Branch) and other == 0:
+            return 0
+        right = _branch(other)
+        return _joined((self, right), self.value * right.value, _expanded(self.form * right.form))
+
+    __rmul__ = __mul__
+
+    def __pow__(self, exponent: int) -> "Branch":
+        return _joined((self,), self.value**exponent, _expanded(self.form**exponent))
+
+    def __mod__(self, other: Any) -> Any:
+        return self - other * floor(divide(self, other))
+
+    def __rmod__(self, other: Any) -> Any:
+        return _branch(other) % self
+
+
+def exact(value: Any) -> Any:
+    """Turn a float into the decimal that it prints as, so that nothing is rounded further on."""
+    return Fraction(repr(value)) if isinstance(value, float) else value
+
+
+def free(symbol: str, value: Any) -> Branch:
+    """Return the free symbol at a point."""
+    return Branch(value=exact(value), form=unknown(symbol))
+
+
+def unknown(symbol: str) -> Any:
+    """Return the free symbol in forms: without assumptions, which sympy would ask for at every turn."""
+    return sympy.Symbol(symbol)
+
+
+def value_of(each: Any) -> Any:
+    """Return the number of a branch, or the number itself."""
+    return each.value if isinstance(each, Branch) else each
+
+
+def number(value: Any) -> Any:
+    """Return a literal as it is."""
+    return value
+
+
+def divide(left: Any, right: Any) -> Any:
+    """Divide exactly."""
+    if not isinstance(left, Branch) and not isinstance(right, Branch):
+        return _whole(Fraction(left) / Fraction(right))
+    above, below = _branch(left), _branch(right)
+    ratio = _expanded(above.form / below.form)
+    return _joined((above, below), _whole(Fraction(above.value) / Fraction(below.value)), ratio)
+
+
+def ceiling(value: Any) -> Any:
+    """Round up; the form keeps the rounding."""
+    return -floor(-value)
+
+
+def floor(value: Any) -> Any:
+    """Round down; the form keeps the rounding."""
+    if not isinstance(value, Branch):
+        return value // 1
+    rounded = value.value // 1
+    ties = value.ties | {value.form - sympy.Integer(rounded)} if value.value == rounded else value.ties
+    return Branch(value=rounded, form=sympy.floor(value.form), ties=ties, decided=True)
+
+
+def positive(value: Any) -> Any:
+    """Return 1 if the value is greater than 0, else 0."""
+    if not isinstance(value, Branch):
+        return int(value > 0)
+    ties = value.ties | {value.form} if value.value == 0 else value.ties
+    return Branch(value=int(value.value > 0), form=sympy.Integer(int(value.value > 0)), ties=ties, decided=True)
+
+
+def nonzero(value: Any) -> Any:
+    """Return 1 if the value differs from 0, else 0."""
+    if not isinstance(value, Branch):
+        return int(value != 0)
+    ties = value.ties | {value.form} if value.value == 0 else value.ties
+    return Branch(value=int(value.value != 0), form=sympy.Integer(int(value.value != 0)), ties=ties, decided=True)
+
+
+def maximum(*values: Any) -> Any:
+    """Return the largest value, which leads."""
+    if not any(isinstance(each, Branch) for each in values):
+        return max(values)
+    branches = [_branch(each) for each in values]
+    return _leading(branches, max(branches, key=value_of))
+
+
+def minimum(*values: Any) -> Any:
+    """Return the smallest value, which leads."""
+    if not any(isinstance(each, Branch) for each in values):
+        return min(values)
+    branches = [_branch(each) for each in values]
+    return _leading(branches, min(branches, key=value_of))
+
+
+def power(base: Any, exponent: Any) -> Any:
+    """Raise to any real power, to 150 digits; the form keeps the power."""
+    value = _power(value_of(base), value_of(exponent))
+    if not isinstance(base, Branch) and base in (0, 1) and value_of(exponent) > 0:
+        return base
+    if not isinstance(base, Branch) and not isinstance(exponent, Branch):
+        return value
+    below, above = _branch(base), _branch(exponent)
+    return _joined((below, above), value, symbolic.power(below.form, above.form))
+
+
+def sum_maxima(lines: Sequence[tuple[Any, Any]], last: Any) -> Any:
+    """Sum the maximum of straight lines over the steps 1 to last, as arithmetic does, line by line where it leads.
+
+    Without a step the first line stands ready, so that the form tells what one more step would add.
+    """
+    total: Any = 0
+    step: Any = 1
+    free_ends = any(isinstance(each, Branch) for each in (last, *(end for line in lines for end in line)))
+    while True:
+        here = [(_branch(intercept + slope * step), _branch(slope)) for intercept, slope in lines]
+        leader, steepness = max(here, key=lambda line: (line[0].value, line[1].value))
+        leader = _leading([line for line, _ in here], leader)
+        end = last
+        for line, slope in here:
+            if slope.value > steepness.value:
+                ahead = step + divide(leader - line, slope - steepness)
+                before = maximum(step, ceiling(ahead) - 1)
+                end = before if value_of(before) < value_of(end) else end
+        count = end - step + 1
+        total = total + count * leader + steepness * divide(count * (count - 1), 2)
+        if value_of(end) >= value_of(last):
+            return total if free_ends else value_of(total)
+        step = end + 1
+
+
+def _branch(value: Any) -> Branch:
+    return value if isinstance(value, Branch) else Branch(value=value, form=as_sympy(value))
+
+
+def as_sympy(value: Any) -> Any:
+    """Turn an exact number into one of sympy."""
+    return sympy.Rational(value.numerator, value.denominator)
+
+
+def _joined(parts: tuple[Branch, ...], value: Any, form: Any) -> Branch:
+    ties = _NONE.union(*(each.ties for each in parts))
+    return Branch(value=value, form=form, ties=ties, decided=any(each.decided for each in parts))
+
+
+def _leading(branches: Sequence[Branch], leader: Branch) -> Branch:
+    """Return what leads, and what it is tied with."""
+    others = [each for each in branches if each.form != leader.form]
+    ties = {each.form - leader.form for each in others if each.value == leader.value}
+    known = all(each.form == 0 for each in others) and _never_negative(leader.form)
+    return Branch(
+        value=leader.value,
+        form=leader.form,
+        ties=_NONE.union(ties, *(each.ties for each in branches)),
+        decided=any(each.decided for each in branches) or bool(others and not known),
+    )
+
+
+def _never_negative(form: Any) -> bool:
+    """Whether no term of a form can be negative, for the symbol is not; quicker than asking sympy."""
+    for term in sympy.Add.make_args(form):
+        coefficient, rest = term.as_coeff_Mul()
+        factors = sympy.Mul.make_args(rest)
+        if coefficient < 0 or not all(each.is_number or each.as_base_exp()[0].is_Symbol for each in factors):
+            return False
+    return True
+
+
+def _expanded(form: Any) -> Any:
+    """Multiply sums out, so that equal terms meet; what stands below a fraction or in a power stays."""
+    return sympy.expand(form, deep=False) if any(each.has(sympy.Add) for each in sympy.Mul.make_args(form)) else form
+
+
+def _whole(value: Fraction) -> Any:
+    return value.numerator if value.denominator == 1 else value
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """Raise a number; exactly where the digits stay few."""
+    if exponent == int(exponent) and abs(exponent) <= _EXACT_EXPONENT:
+        return _whole(Fraction(base) ** int(exponent))
+    result = sympy.Float(as_sympy(base), _DIGITS) ** as_sympy(exponent)
+    if not result.is_Float or abs(result) > _LARGEST_POWER:
+        raise OverflowError(f"{base} to the power of {exponent} has no value or one that is too large")
+    if abs(result) < 1 / _LARGEST_POWER:
+        return 0
+    found = sympy.Rational(result)
+    return _whole(Fraction(int(found.p), int(found.q)))

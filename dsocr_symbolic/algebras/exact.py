@@ -1,0 +1,68 @@
+"""Evaluate sympy expressions in exact numbers, each part once."""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from functools import reduce
+from operator import add, mul
+from typing import Any
+
+import sympy
+
+from dsocr_symbolic.algebras import arithmetic, symbolic
+
+_FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
+    sympy.ceiling: arithmetic.ceiling,
+    sympy.floor: arithmetic.floor,
+    symbolic.positive: arithmetic.positive,
+    symbolic.nonzero: arithmetic.nonzero,
+    symbolic.maximum: arithmetic.maximum,
+    symbolic.minimum: arithmetic.minimum,
+    symbolic.power: arithmetic.power,
+}
+
+
+def evaluator(numbers: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """Make a function that evaluates expressions.
+
+    Parameters
+    ----------
+    numbers : mapping of str to number
+        The value of every symbol.
+
+    Returns
+    -------
+    callable
+        Takes an expression or a number; returns an int where the value is whole, else a Fraction, or a float where
+        a symbol is one. It keeps what it has worked out.
+    """
+    known: dict[Any, Any] = {}
+
+    def value(expression: Any) -> Any:
+        if not isinstance(expression, sympy.Basic):
+            return expression
+        if expression not in known:
+            known[expression] = _whole(_evaluate(expression, value, numbers))
+        return known[expression]
+
+    return value
+
+
+def _evaluate(expression: Any, value: Callable[[Any], Any], numbers: Mapping[str, Any]) -> Any:
+    if isinstance(expression, sympy.Symbol):
+        return numbers[expression.name]
+    if isinstance(expression, sympy.Rational):
+        return Fraction(int(expression.p), int(expression.q))
+    if isinstance(expression, sympy.Float):
+        return float(expression)
+    if isinstance(expression, sympy.Add):
+        return reduce(add, map(value, expression.args))
+    if isinstance(expression, sympy.Mul):
+        return reduce(mul, map(value, expression.args))
+    if isinstance(expression, sympy.Pow):
+        base, exponent = map(value, expression.args)
+        return base**exponent if exponent >= 0 else arithmetic.divide(1, base**-exponent)
+    return _FUNCTIONS[expression.func](*map(value, expression.args))
+
+
+def _whole(value: Any) -> Any:
+    return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value

@@ -1,0 +1,152 @@
+"""The sympy algebra: what the formula language evaluates to when symbols stay free."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import sympy
+
+
+class positive(sympy.Function):  # type: ignore[misc]  # noqa: N801 - sympy functions are written as they print
+    """1 if the argument is greater than 0, else 0; its powers are itself."""
+
+    nargs = 1
+    is_nonnegative = True
+
+    @classmethod
+    def eval(cls, argument: Any) -> Any:
+        """Decide where the sign is known."""
+        if argument.is_positive:
+            return sympy.S.One
+        return sympy.S.Zero if argument.is_nonpositive else None
+
+    def _eval_power(self, exponent: Any) -> Any:
+        return self if exponent.is_positive else None
+
+
+class nonzero(sympy.Function):  # type: ignore[misc]  # noqa: N801
+    """1 if the argument differs from 0, else 0; its powers are itself."""
+
+    nargs = 1
+    is_nonnegative = True
+
+    @classmethod
+    def eval(cls, argument: Any) -> Any:
+        """Decide where it is known."""
+        if argument.is_zero:
+            return sympy.S.Zero
+        if argument.is_number or argument.is_positive or argument.is_negative:
+            return sympy.S.One
+        if argument.is_nonnegative:
+            return positive(argument)
+        # A difference and its opposite are zero together: one form stands for both.
+        return cls(-argument) if argument.could_extract_minus_sign() else None
+
+    def _eval_power(self, exponent: Any) -> Any:
+        return self if exponent.is_positive else None
+
+
+class maximum(sympy.Function):  # type: ignore[misc]  # noqa: N801
+    """The largest argument, left unevaluated: sympy's own Max compares every pair."""
+
+    @classmethod
+    def eval(cls, *arguments: Any) -> Any:
+        """Decide between numbers."""
+        return max(arguments) if all(each.is_Rational for each in arguments) else None
+
+
+class minimum(sympy.Function):  # type: ignore[misc]  # noqa: N801
+    """The smallest argument, left unevaluated."""
+
+    @classmethod
+    def eval(cls, *arguments: Any) -> Any:
+        """Decide between numbers."""
+        return min(arguments) if all(each.is_Rational for each in arguments) else None
+
+
+class power(sympy.Function):  # type: ignore[misc]  # noqa: N801
+    """A real power, evaluated in float64: exact digits of a huge power help nobody."""
+
+    nargs = 2
+
+    def _eval_is_nonnegative(self) -> Any:
+        return self.args[0].is_nonnegative or None
+
+
+class sum_maxima(sympy.Function):  # type: ignore[misc]  # noqa: N801
+    """Sum over steps 1 to last of the maximum of lines: arguments last, then intercept and slope of each."""
+
+
+ceiling = sympy.ceiling
+
+
+floor = sympy.floor
+
+
+@cache
+def symbol(name: str) -> sympy.Symbol:
+    """Return the symbol of this name; every quantity of ours is real and not negative."""
+    return sympy.Symbol(name, nonnegative=True)
+
+
+def number(value: int | Fraction) -> Any:
+    """Turn a literal into an exact sympy number."""
+    return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else sympy.Integer(value)
+
+
+def divide(left: Any, right: Any) -> Any:
+    """Divide."""
+    return sympy.sympify(left) / right
+
+
+@cache
+def _power_sum(degree: int, last: Any) -> Any:
+    index = sympy.Dummy(integer=True)
+    return sympy.summation(index**degree, (index, 1, last))
+
+
+def sum_steps(term: Any, index: sympy.Symbol, last: Any) -> Any:
+    """Sum a term over the steps 1 to last in closed form.
+
+    Parameters
+    ----------
+    term : sympy.Expr
+        A polynomial in the index.
+    index : sympy.Symbol
+        The step.
+    last : sympy.Expr
+        The last step.
+
+    Returns
+    -------
+    sympy.Expr
+        The exact sum.
+
+    Raises
+    ------
+    ValueError
+        If the term is no polynomial in the index (a guard or a ceiling hides it).
+    """
+    term = sympy.sympify(term)
+    if not term.has(index):
+        return term * last
+    try:
+        coefficients = sympy.Poly(term, index).all_coeffs()
+    except sympy.PolynomialError as error:
+        raise ValueError(str(error)) from error
+    degree = len(coefficients) - 1
+    if any(each.has(index) for each in coefficients):
+        raise ValueError(f"{term} is no polynomial in {index}")
+    return sympy.Add(*(each * _power_sum(degree - place, last) for place, each in enumerate(coefficients)))
+
+
+def lines(terms: Iterable[Any], index: sympy.Symbol) -> list[tuple[Any, Any]] | None:
+    """Split terms into intercept and slope in the index; None if one of them is not straight."""
+    result = []
+    for term in terms:
+        slope = term.diff(index)
+        if slope.has(index):
+            return None
+        result.append((term.subs(index, 0), slope))
+    return result

@@ -1,0 +1,291 @@
+"""A network as a Python object: its parts as sympy expressions, variations of it, functions of its numbers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+import sympy
+from attrs import evolve, field, frozen
+
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.evaluation.binding import bind
+from dsocr_symbolic.evaluation.compilation import TOTAL, compile_columns
+from dsocr_symbolic.evaluation.compiled import Backend, Compiled
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.network.builder import model_tree
+from dsocr_symbolic.network.flows import total_calls
+from dsocr_symbolic.network.metrics import Whole, metric_expression
+from dsocr_symbolic.network.node import Node, walk
+from dsocr_symbolic.scenario.hardware import load_gpu
+from dsocr_symbolic.scenario.overrides import read_override, spelled_out
+from dsocr_symbolic.scenario.values import chosen_slots, load_workload
+
+
+@frozen(kw_only=True)
+class Model:
+    """A network with choices made: immutable, hashable, and equal to a model that was made alike.
+
+    Attributes
+    ----------
+    definition : Definition
+        What its model file says.
+    options : tuple of (str, str)
+        The option of every choice.
+    config : tuple of (str, int)
+        Sizes from a config.json: what the symbols are worth when the model is compiled.
+    overrides : tuple of (str, sympy.Expr)
+        What :meth:`what_if` put in, by symbol.
+    """
+
+    definition: Definition = field(hash=False, repr=lambda definition: repr(definition.name))
+    options: tuple[tuple[str, str], ...]
+    config: tuple[tuple[str, int], ...]
+    overrides: tuple[tuple[str, Any], ...]
+
+    @cached_property
+    def plain(self) -> "Model":
+        """The model before sizes were read and anything was put in."""
+        return evolve(self, config=(), overrides=())
+
+    @property
+    def stages(self) -> tuple[Node, ...]:
+        """The tree, one node per stage, before anything is put in."""
+        return _stages(self.plain)
+
+    @cached_property
+    def replacements(self) -> Mapping[Any, Any]:
+        """What :meth:`what_if` put in, as sympy symbols and what stands for each, in free symbols alone."""
+        return spelled_out(dict(self.overrides))
+
+    @cached_property
+    def nodes(self) -> Mapping[str, tuple[Node, ...]]:
+        """The nodes of every path; the whole, at ``""``, is all stages."""
+        return {"": self.stages} | {"/".join(node.path): (node,) for node in walk(self.stages)}
+
+    @cached_property
+    def whole(self) -> Whole:
+        """The tree with its definition, for metrics that depend on what stands around a part."""
+        return Whole(definition=self.definition, stages=self.stages)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path, the whole first, parents before children."""
+        return tuple(self.nodes)
+
+    def __getitem__(self, path: str) -> "Part":
+        """Return a part by its path, such as ``"prefill/layers.1-11"``; ``""`` is the whole.
+
+        Raises
+        ------
+        UserError
+            If there is no such part.
+        """
+        if path not in self.nodes:
+            raise UserError(f"unknown part '{path}': {nearest(str(path), filter(None, self.paths))}")
+        return Part(model=self, path=path)
+
+    def total(self, metric: str) -> Any:
+        """Return a metric of the whole network.
+
+        Parameters
+        ----------
+        metric : str
+            A name of the registry.
+
+        Returns
+        -------
+        sympy.Expr
+            The expression; every symbol is free that nothing was put in for.
+
+        Raises
+        ------
+        UserError
+            If the metric is unknown, or does not exist for the whole.
+        """
+        return self[""].metric(metric)
+
+    def what_if(self, **values: Any) -> "Model":
+        """Put numbers or formulas in for symbols.
+
+        Parameters
+        ----------
+        **values : int, float, Fraction, str or sympy.Expr
+            By symbol: ``n_routed_experts=128``, ``text_tokens="image_tokens/2"``. A symbol that is put in twice
+            has the later value. In a value, other symbols stand for what the new model has for them; the symbol
+            itself is the free one, so that ``batch="2*batch"`` doubles whatever the batch will be.
+
+        Returns
+        -------
+        Model
+            A new model. The order of calls does not matter but for symbols that are put in twice.
+
+        Raises
+        ------
+        UserError
+            If a symbol is unknown, a number is not allowed, or values need one another.
+        """
+        new = {name: read_override(self.definition, name, value) for name, value in values.items()}
+        overrides = dict(self.overrides) | new
+        spelled_out(overrides)
+        return evolve(self, overrides=tuple(sorted(overrides.items())))
+
+    def compile(
+        self,
+        metrics: str | Sequence[str],
+        over: str | Sequence[str],
+        *,
+        workload: str | None = None,
+        gpu: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        by: str | Sequence[str] = "stage",
+        backend: Backend = "numpy",
+        check: bool = True,
+        waived: Iterable[str] = (),
+        threads: int | None = None,
+    ) -> Compiled:
+        """Make a fast function of a few symbols.
+
+        Parameters
+        ----------
+        metrics : str or sequence of str
+            Names of the registry.
+        over : str or sequence of str
+            The function's arguments: any symbols of the model. Derived symbols (``prompt_tokens``, ...) follow
+            from their formulas unless they are named here or in ``settings``.
+        workload : str, optional
+            Name or file of what gives all other workload symbols their values; the model's default if left out.
+        gpu : str, optional
+            Name or file of the machine; the model's default if left out.
+        settings : mapping of str to number, optional
+            Values of further symbols, as ``--set`` gives them.
+        by : str or sequence of str
+            ``"stage"`` for every stage and ``total``, ``"total"``, the path of a part, or several of them.
+        backend : str
+            ``"numpy"`` for numpy arrays, ``"torch"`` for tensors on whatever device they lie.
+        check : bool
+            Whether the function checks the model's rules; the range of every argument is checked in any case.
+        waived : iterable of str
+            Switches that lift rules: ``["allow_any_grid"]``.
+        threads : int, optional
+            Threads over blocks of numpy arrays; one per core if left out.
+
+        Returns
+        -------
+        Compiled
+            See :class:`~dsocr_symbolic.evaluation.compiled.Compiled` for what it takes and returns.
+
+        Raises
+        ------
+        UserError
+            If a name is unknown, a value is not allowed, a metric does not exist for a part, or a rule is
+            broken whatever the arguments are.
+        """
+        named = self.definition.default_workload if workload is None else workload
+        binding = bind(
+            self.definition,
+            inputs=_listed(over),
+            overrides=dict(self.overrides),
+            defaults={**dict(self.config), **load_workload(self.definition, named).values},
+            settings=settings or {},
+            options=dict(self.options),
+            gpu=load_gpu(gpu or self.definition.default_gpu),
+        )
+        return compile_columns(
+            self.definition,
+            lambda metric, path: _expression(self.plain, "" if path == TOTAL else path, metric),
+            metrics=_listed(metrics),
+            parts=[*(node.path[0] for node in self.stages), TOTAL] if by == "stage" else _listed(by),
+            binding=binding,
+            overridden=[name for name, _ in self.overrides],
+            waived=frozenset(waived),
+            check=check,
+            backend=backend,
+            threads=threads,
+        )
+
+
+@frozen(kw_only=True)
+class Part:
+    """A node of a model, or the whole; every metric of the registry is an attribute.
+
+    Attributes
+    ----------
+    model : Model
+        Whose part it is.
+    path : str
+        Where it stands: ``"prefill/layers.1-11/mlp"``; empty for the whole.
+    """
+
+    model: Model
+    path: str
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes of the tree that it stands for: one, or all stages."""
+        return self.model.nodes[self.path]
+
+    @property
+    def children(self) -> tuple["Part", ...]:
+        """The parts directly below, in order of execution."""
+        nodes = self.nodes[0].children if self.path else self.nodes
+        return tuple(Part(model=self.model, path="/".join(node.path)) for node in nodes)
+
+    @property
+    def calls(self) -> Any:
+        """Calls in the whole workload, steps included, as a sympy expression."""
+        calls = total_calls(self.nodes[0]) if self.path else 1
+        return sympy.sympify(calls).xreplace(self.model.replacements)
+
+    def metric(self, name: str) -> Any:
+        """Return a metric by name.
+
+        Parameters
+        ----------
+        name : str
+            A name of the registry.
+
+        Returns
+        -------
+        sympy.Expr
+            The expression; every symbol is free that nothing was put in for.
+
+        Raises
+        ------
+        UserError
+            If the metric is unknown, or does not exist for this part.
+        """
+        return _expression(self.model.plain, self.path, name).xreplace(self.model.replacements)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in load_metrics():
+            own = [each for each in dir(type(self)) if not each.startswith("_")]
+            raise AttributeError(f"unknown metric '{name}': {nearest(name, [*load_metrics(), *own])}")
+        return self.metric(name)
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *load_metrics()]
+
+
+@lru_cache(maxsize=8)
+def _stages(plain: Model) -> tuple[Node, ...]:
+    return model_tree(plain.definition, chosen_slots(plain.definition, dict(plain.options)))
+
+
+@lru_cache(maxsize=512)
+def _expression(plain: Model, path: str, metric: str) -> Any:
+    """Return a metric of a part before anything is put in; variations of a model share it."""
+    metrics = load_metrics()
+    if metric not in metrics:
+        raise UserError(f"unknown metric '{metric}': {nearest(metric, metrics)}")
+    found = metric_expression(plain[path].nodes, metric, plain.whole)
+    if found is None:
+        reason = metrics[metric].reason or "it has no formula there"
+        raise UserError(f"{metric}: does not exist for {path or 'the whole'} ({reason}); ask for another metric")
+    return sympy.sympify(found)
+
+
+def _listed(names: str | Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)

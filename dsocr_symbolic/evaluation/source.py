@@ -1,0 +1,152 @@
+"""Print sympy expressions as Python source: shared parts once, divisions exact."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import sympy
+
+from dsocr_symbolic.algebras import symbolic
+
+PRIMITIVES = ("divide", "ceiling", "floor", "maximum", "minimum", "positive", "nonzero", "power", "sum_maxima")
+
+
+def compile_function(source: str, algebra: ModuleType) -> Callable[[Mapping[str, Any]], Any]:
+    """Compile what :func:`~dsocr_symbolic.evaluation.source.function_source` wrote, for an algebra.
+
+    Parameters
+    ----------
+    source : str
+        ``def run(v): ...``, written in this very process or by it before it was pickled.
+    algebra : module
+        :mod:`~dsocr_symbolic.algebras.arithmetic`, :mod:`~dsocr_symbolic.algebras.arrays` or
+        :mod:`~dsocr_symbolic.algebras.torch_arrays`.
+
+    Returns
+    -------
+    callable
+        Takes a mapping of values, returns a tuple of tuples.
+    """
+    scope: dict[str, Any] = {"__builtins__": {}, **{name: getattr(algebra, name) for name in PRIMITIVES}}
+    exec(compile(source, "<compiled>", "exec"), scope)  # noqa: S102 - written from sympy, never read from a user
+    run: Callable[[Mapping[str, Any]], Any] = scope["run"]
+    return run
+
+
+_FUNCTIONS = {
+    symbolic.positive: "positive",
+    symbolic.nonzero: "nonzero",
+    symbolic.maximum: "maximum",
+    symbolic.minimum: "minimum",
+    symbolic.power: "power",
+    sympy.ceiling: "ceiling",
+    sympy.floor: "floor",
+}
+
+
+def function_source(rows: Sequence[Sequence[Any]], symbols: Iterable[str]) -> str:
+    """Write a function that evaluates expressions.
+
+    Parameters
+    ----------
+    rows : sequence of sequences of sympy.Expr
+        The outputs.
+    symbols : iterable of str
+        Every symbol that may occur.
+
+    Returns
+    -------
+    str
+        ``def run(v): ...``: takes a mapping of values, returns a tuple of tuples. Calls only the
+        primitives of :mod:`~dsocr_symbolic.algebras.arithmetic`.
+    """
+    counts: Counter[Any] = Counter()
+    for row in rows:
+        for expression in row:
+            _count(expression, counts)
+    writer = _Writer({each for each, count in counts.items() if count > 1 and each.args})
+    outputs = [f"({''.join(writer.write(each) + ', ' for each in row)})" for row in rows]
+    used = {str(each) for each in counts if each.is_Symbol}
+    unpack = [f"    s_{name} = v['{name}']" for name in symbols if name in used]
+    return "\n".join(["def run(v):", *unpack, *writer.m_lines, f"    return ({', '.join(outputs)},)", ""])
+
+
+def _count(expression: Any, counts: Counter[Any]) -> None:
+    """Count every part once per place it stands in, not again inside a part already seen."""
+    counts[expression] += 1
+    if counts[expression] == 1:
+        for each in expression.args:
+            _count(each, counts)
+
+
+class _Writer:
+    """Prints expressions and collects one assignment for each shared part."""
+
+    def __init__(self, shared: set[Any]) -> None:
+        self.m_shared = shared
+        self.m_names: dict[Any, str] = {}
+        self.m_products: dict[str, str] = {}
+        self.m_lines: list[str] = []
+
+    def write(self, expression: Any) -> str:
+        """Return source for an expression; a shared one becomes a name."""
+        if expression in self.m_names:
+            return self.m_names[expression]
+        text = self._text(expression)
+        if expression not in self.m_shared:
+            return text
+        name = f"t{len(self.m_names)}"
+        self.m_lines.append(f"    {name} = {text}")
+        self.m_names[expression] = name
+        return name
+
+    def _text(self, expression: Any) -> str:
+        if expression.is_Integer:
+            return str(expression) if expression >= 0 else f"({expression})"
+        if expression.is_Rational:
+            return f"divide({expression.p}, {expression.q})"
+        if expression.is_Float:
+            return repr(float(expression))
+        if expression.is_Symbol:
+            return f"s_{expression}"
+        if expression.is_Add:
+            return "(" + " + ".join(self.write(each) for each in expression.args) + ")"
+        if expression.is_Mul or expression.is_Pow:
+            return self._product(expression)
+        if isinstance(expression, sympy.Mod):
+            return f"({self.write(expression.args[0])} % {self.write(expression.args[1])})"
+        if isinstance(expression, symbolic.sum_maxima):
+            last, *ends = (self.write(each) for each in expression.args)
+            lines = "".join(f"({ends[place]}, {ends[place + 1]}), " for place in range(0, len(ends), 2))
+            return f"sum_maxima(({lines}), {last})"
+        arguments = ", ".join(self.write(each) for each in expression.args)
+        return f"{_FUNCTIONS[expression.func]}({arguments})"
+
+    def _product(self, expression: Any) -> str:
+        above, below = [], []
+        for factor in sympy.Mul.make_args(expression):
+            if factor.is_Rational:
+                above += [str(factor.p)] if factor.p != 1 else []
+                below += [str(factor.q)] if factor.q != 1 else []
+            elif factor.is_Pow and factor.exp.is_Integer and factor.exp < 0:
+                below.append(self._power(factor.base, -factor.exp))
+            elif factor.is_Pow and factor.exp.is_Integer:
+                above.append(self._power(factor.base, factor.exp))
+            else:
+                above.append(self.write(factor))
+        numerator = "*".join(above) or "1"
+        return f"divide({numerator}, {self._named(below)})" if below else f"({numerator})"
+
+    def _named(self, factors: list[str]) -> str:
+        """Return a product by a name of its own: many quotients share what they are divided by."""
+        text = "*".join(factors)
+        if len(factors) == 1:
+            return text
+        if text not in self.m_products:
+            self.m_products[text] = f"d{len(self.m_products)}"
+            self.m_lines.append(f"    {self.m_products[text]} = {text}")
+        return self.m_products[text]
+
+    def _power(self, base: Any, exponent: Any) -> str:
+        return self.write(base) if exponent == 1 else f"{self.write(base)}**{exponent}"

@@ -1,0 +1,74 @@
+"""Metrics of parts of a network, as expressions and as numbers of any algebra."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import sympy
+
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.evaluation.source import compile_function, function_source
+from dsocr_symbolic.language.registry import Term, load_metrics
+from dsocr_symbolic.network.metrics import metric_expression
+
+
+@lru_cache(maxsize=256)
+def expression_of(model: Model, term: Term) -> Any:
+    """Return a metric of some parts together with every symbol free.
+
+    Raises
+    ------
+    UserError
+        If there is no such metric or part, or the metric does not exist there.
+    """
+    metrics = load_metrics()
+    if term.metric not in metrics:
+        raise UserError(f"unknown metric '{term.metric}': {nearest(term.metric, metrics)}")
+    found = []
+    for path in term.paths:
+        found.append(metric_expression(model[path].nodes, term.metric, model.whole))
+        if found[-1] is None:
+            reason = metrics[term.metric].reason or "it has no formula there"
+            where = path or "the whole"
+            raise UserError(f"{term.metric}: does not exist for {where} ({reason}); ask for another metric")
+    return sympy.Add(*found)
+
+
+def term_values(
+    model: Model, terms: tuple[Term, ...], scope: Mapping[str, Any], algebra: ModuleType
+) -> tuple[Any, ...]:
+    """Evaluate metrics of parts.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    terms : tuple of Term
+        The metrics.
+    scope : mapping of str to value
+        A value of the algebra for every symbol.
+    algebra : module
+        ``arithmetic`` for numbers, ``branches`` for forms around a point.
+
+    Returns
+    -------
+    tuple
+        In the order of the terms.
+    """
+    found: tuple[Any, ...] = compiled(_source(model, terms), algebra)(scope)[0]
+    return found
+
+
+@lru_cache(maxsize=64)
+def _source(model: Model, terms: tuple[Term, ...]) -> str:
+    """Write a function of all symbols: the same one whichever symbol moves."""
+    outputs = [sympy.sympify(expression_of(model, term)) for term in terms]
+    return function_source([outputs], model.definition.quantities)
+
+
+@lru_cache(maxsize=256)
+def compiled(source: str, algebra: ModuleType) -> Callable[[Mapping[str, Any]], Any]:
+    """Compile generated source once for each algebra."""
+    return compile_function(source, algebra)

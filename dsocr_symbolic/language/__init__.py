@@ -1,0 +1,1 @@
+"""YAML and formulas read into checked data; nothing is computed here."""

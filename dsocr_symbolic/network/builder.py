@@ -1,0 +1,291 @@
+"""Build the model tree: calls become nodes, formulas become costs in an algebra."""
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from attrs import evolve, frozen
+
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.expression import Expression
+from dsocr_symbolic.language.formula import Binding, Call, Formula, Layer, Operator
+from dsocr_symbolic.language.library import Library, fit_symbols, load_library
+from dsocr_symbolic.network import costs, dataflow
+from dsocr_symbolic.network.dataflow import Names
+from dsocr_symbolic.network.node import Launch, Node, Port, Scope, Site, Steps, Value
+from dsocr_symbolic.network.slots import filling
+
+
+@frozen(kw_only=True)
+class _Place:
+    """Where a call stands: what its ancestors say of path, module, repetition and slots."""
+
+    path: tuple[str, ...]
+    module: str
+    category: str
+    calls: Any
+    copies: Any
+    steps: Steps | None
+    slots: Mapping[str, tuple[Binding, Scope]]
+    own_slots: Mapping[str, Binding]
+
+
+def build_tree(
+    library: Library,
+    calls: tuple[Call, ...],
+    scope: Scope,
+    chosen: Mapping[str, str],
+    algebra: ModuleType,
+    *,
+    training: bool = False,
+) -> tuple[Node, ...]:
+    """Build the tree below a list of calls.
+
+    Parameters
+    ----------
+    library : Library
+        All formulas.
+    calls : tuple of Call
+        The stages of a model.
+    scope : mapping of str to value
+        The model's symbols, as values of the algebra.
+    chosen : mapping of str to str
+        Formulas that the choices put into slots; a caller's own filling comes first.
+    algebra : module
+        ``symbolic`` for expressions, ``arithmetic`` for numbers.
+    training : bool
+        Whether it is a training step: launches are then those of the backward.
+
+    Returns
+    -------
+    tuple of Node
+        One per stage.
+
+    Raises
+    ------
+    UserError
+        If a call does not fit its callee, or a guard hides a step.
+    """
+    scope = {**scope, "training": algebra.number(int(training))}
+    builder = _Builder(library, scope, chosen, algebra, training=training)
+    one = algebra.number(1)
+    root = _Place(path=(), module="", category="", calls=one, copies=one, steps=None, slots={}, own_slots={})
+    return builder.place_all(calls, scope, root, {})[0]
+
+
+def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bool = True) -> tuple[Node, ...]:
+    """Build the tree of a model.
+
+    Parameters
+    ----------
+    definition : Definition
+        The model.
+    slots : mapping of str to str
+        Formulas that the choices put into slots.
+    training : bool
+        Whether to put the training step of each call beside it.
+
+    Returns
+    -------
+    tuple of Node
+        One per stage, with its training step where it has one: what repeats over steps has none.
+
+    Raises
+    ------
+    UserError
+        If formulas do not fit together.
+    """
+    from dsocr_symbolic.algebras import symbolic
+
+    scope = {name: symbolic.symbol(name) for name in definition.quantities}
+    if not training:
+        return build_tree(load_library(), definition.stages, scope, slots, symbolic)
+    return trained_tree(load_library(), definition.stages, scope, slots, symbolic)
+
+
+def trained_tree(
+    library: Library, calls: tuple[Call, ...], scope: Scope, chosen: Mapping[str, str], algebra: ModuleType
+) -> tuple[Node, ...]:
+    """Build the tree below a list of calls, with the training step of each beside it.
+
+    Parameters
+    ----------
+    library, calls, scope, chosen, algebra
+        As in :func:`build_tree`.
+
+    Returns
+    -------
+    tuple of Node
+        One per call; what repeats over steps has no training step.
+
+    Raises
+    ------
+    UserError
+        If formulas do not fit together.
+    """
+    forward = build_tree(library, calls, scope, chosen, algebra)
+    once = tuple(call for call in calls if call.repeat.index is None)
+    backward = {node.path: node for node in build_tree(library, once, scope, chosen, algebra, training=True)}
+    return tuple(_paired(node, backward[node.path]) if node.path in backward else node for node in forward)
+
+
+def _paired(forward: Node, backward: Node) -> Node:
+    """Put the training step of every call beside it."""
+    pairs = zip(forward.children, backward.children, strict=True)
+    return evolve(forward, training=backward, children=tuple(_paired(*pair) for pair in pairs))
+
+
+class _Builder:
+    """One walk over the calls; costs of equal operators are computed once."""
+
+    def __init__(
+        self, library: Library, scope: Scope, chosen: Mapping[str, str], algebra: ModuleType, *, training: bool
+    ) -> None:
+        self.m_library = library
+        self.m_algebra = algebra
+        self.m_scope = scope
+        self.m_chosen = chosen
+        self.m_training = training
+        self.m_launches: dict[tuple[Any, ...], Launch] = {}
+
+    def place_all(
+        self, calls: tuple[Call, ...], scope: Scope, parent: _Place, names: Names
+    ) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
+        """Return the nodes of calls, and the inline ones: their children stand among the nodes in their place."""
+        nodes: list[Node] = []
+        inline: list[Node] = []
+        for call in calls:
+            node = self.place(call, scope, parent, names)
+            nodes += dataflow.spliced(node) if call.inline else [node]
+            inline += [node] if call.inline else []
+        return tuple(nodes), tuple(inline)
+
+    def place(self, call: Call, scope: Scope, parent: _Place, names: Names) -> Node:
+        """Return the node of a call."""
+        binding, binding_scope = self._bound(call, scope, parent)
+        formula = self.m_library.formulas.get(binding.use)
+        where = "/".join((*parent.path, call.name))
+        if formula is None:
+            raise UserError(
+                f"{where}: unknown formula '{binding.use}': {nearest(binding.use, self.m_library.formulas)}"
+            )
+        fit_symbols(formula, [*call.given, *binding.given], where)
+        steps = self._steps(call, scope)
+        if steps is not None:
+            scope = {**scope, str(steps.index): steps.index}
+        given = {name: self._value(each, scope) for name, each in call.given.items()}
+        given |= {name: self._value(each, binding_scope) for name, each in binding.given.items()}
+        inner = self._scope(formula, given)
+        guard = 1 if call.when is None else self._value(call.when, scope)
+        repeats = self._value(call.repeat.calls, scope)
+        place = _Place(
+            path=parent.path if call.inline else (*parent.path, call.name),
+            module=_module(call, parent.module),
+            category=call.category or (formula.category if isinstance(formula, Layer) else "") or parent.category,
+            calls=parent.calls * guard * repeats,
+            copies=parent.copies * self._value(call.repeat.copies, scope),
+            steps=steps or parent.steps,
+            slots={name: (each, scope) for name, each in call.slots.items()},
+            own_slots=formula.slots if isinstance(formula, Layer) else {},
+        )
+        if place.steps is not None and costs.depends(place.calls, place.steps):
+            index = place.steps.index
+            raise UserError(f"{where}: a guard or a count depends on the step {index}; pass a 0|1 instead")
+        site = Site(key=where, calls=parent.calls, repeats=repeats, scope=inner, algebra=self.m_algebra)
+        ports = dataflow.fed(call, formula, names, site)
+        children, inline, inside = self._inside(formula, place, ports, site)
+        kept = dataflow.joined(names[name] for name in call.keeps)
+        results = dataflow.handed_out(call, formula, inside, site)
+        dataflow.bind(call, results, guard, names)
+        launch, saved = self._launch(formula, given, inner, ports, inside)
+        return Node(
+            path=place.path,
+            formula=formula,
+            given=given,
+            module=place.module,
+            category=(place.category or formula.category) if isinstance(formula, Operator) else "",
+            calls=place.calls,
+            steps=place.steps,
+            launch=launch,
+            stocks=(
+                *costs.owned(formula, place.module, place.copies, place.steps, site),
+                *(stock for each in inline for stock in each.stocks),
+            ),
+            runs=guard if call.repeat.calls.text == "1" else guard * self.m_algebra.positive(repeats),
+            again=self.m_algebra.positive(repeats - 1) if dataflow.is_chained(call) else self.m_algebra.number(0),
+            inputs=ports,
+            outputs=results,
+            caches=dataflow.joined([dataflow.caches(formula, inside), *(each.caches for each in inline)]),
+            kept=kept,
+            held=dataflow.joined([dataflow.held(formula, inside), *(each.held for each in inline)]),
+            accumulated=dataflow.accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
+            required_bytes=costs.required_bytes(formula, site) + sum(each.required_bytes for each in inline),
+            saved=dataflow.under(guard, saved),
+            children=children,
+        )
+
+    def _inside(
+        self, formula: Formula, place: _Place, ports: tuple[Port, ...], site: Site
+    ) -> tuple[tuple[Node, ...], tuple[Node, ...], Names]:
+        """Return the nodes inside a call, the inline ones, and what stands for its tensors in the end."""
+        if isinstance(formula, Operator):
+            return (), (), dataflow.made(formula, ports, site)
+        assert isinstance(formula, Layer)  # noqa: S101 - a formula is an operator or a layer
+        names = dataflow.of_layer(formula, site) | {port.name: port.inside for port in ports}
+        children, inline = self.place_all(formula.calls, site.scope, place, names)
+        return children, inline, names
+
+    def _bound(self, call: Call, scope: Scope, parent: _Place) -> tuple[Binding, Scope]:
+        """Resolve a slot: the caller's filling, else the choice's, else the layer's own."""
+        found = filling(call, scope, parent.slots, self.m_chosen, (parent.own_slots, self.m_scope))
+        if found is None:
+            raise UserError(f"{'/'.join((*parent.path, call.name))}: no choice fills the slot '{call.use[1:]}'")
+        return found
+
+    def _scope(self, formula: Formula, given: Scope) -> dict[str, Any]:
+        inner = {**self.m_scope, **given}
+        for name, expression in formula.let.items():
+            inner[name] = self._value(expression, inner)
+        return inner
+
+    def _steps(self, call: Call, scope: Scope) -> Steps | None:
+        if call.repeat.index is None or call.repeat.last is None:
+            return None
+        return Steps(index=self.m_algebra.symbol(call.repeat.index), last=self._value(call.repeat.last, scope))
+
+    def _launch(
+        self, formula: Formula, given: Scope, inner: Scope, ports: tuple[Port, ...], inside: Names
+    ) -> tuple[Launch | None, Value]:
+        """Return an operator's launch, or in training its backward and the storages saved for it."""
+        if not isinstance(formula, Operator):
+            return None, ()
+        values = {port.name: port.inside for port in ports}
+        needed = frozenset(name for name, value in values.items() if dataflow.needs_gradient(value))
+        needed |= {name for name, each in formula.tensors.items() if each.role == "weight" and each.runs}
+        key = (formula.name, needed if self.m_training else None, *given.items())
+        running = costs.running_gradients(formula, needed) if self.m_training else []
+        if key not in self.m_launches:
+            self.m_launches[key] = (
+                costs.backward_launch(formula, running, needed, inner, self.m_algebra)
+                if self.m_training
+                else costs.forward_launch(formula, inner, self.m_algebra)
+            )
+        saved = [
+            dataflow.under(1 if each.when is None else self._value(each.when, inner), value)
+            for each in running
+            for name in each.reads
+            for value in [values.get(name) or inside.get(name, ())]
+        ]
+        return self.m_launches[key], dataflow.joined(saved)
+
+    def _value(self, expression: Expression, scope: Scope) -> Any:
+        return costs.value(expression, scope, self.m_algebra)
+
+
+def _module(call: Call, parent: str) -> str:
+    if call.module and not call.module.startswith("."):
+        return call.module
+    if call.inline:
+        return parent
+    return f"{parent}{call.module or '.' + call.name}".removeprefix(".")

@@ -1,0 +1,242 @@
+"""Follow tensors through calls: which storage stands behind a name, and under which condition."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import evolve
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, Tensor, inputs, outputs
+from dsocr_symbolic.network.costs import owns, size
+from dsocr_symbolic.network.node import Node, Port, Site, Storage, Value
+
+Found = dict[Storage, Any]
+
+
+def either(conditions: Iterable[Any]) -> Any:
+    """Return 1 if any condition is 1, else 0."""
+    distinct = list(dict.fromkeys(each for each in conditions if each != 0))
+    if not distinct:
+        return 0
+    if len(distinct) == 1 or 1 in distinct:
+        return 1 if 1 in distinct else distinct[0]
+    opposite: Any = 1
+    for each in distinct:
+        opposite = opposite * (1 - each)
+    return 1 - opposite
+
+
+def of_storages(values: Iterable[Value]) -> Found:
+    """Return each storage of some values with the condition that any of them stands for it."""
+    found: dict[Storage, list[Any]] = {}
+    for value in values:
+        for condition, storage in value:
+            found.setdefault(storage, []).append(condition)
+    return {storage: either(conditions) for storage, conditions in found.items()}
+
+
+Names = dict[str, Value]
+
+
+_WHOLE = ("int64", "bool")
+
+
+def certain(storage: Storage) -> Value:
+    """Return the value of a name that stands for one storage whatever the guards."""
+    return ((1, storage),)
+
+
+def joined(values: Iterable[Value]) -> Value:
+    """Put values together; a storage that stands in several of them stands once for each condition."""
+    return tuple(dict.fromkeys(part for value in values for part in value))
+
+
+def under(guard: Any, value: Value) -> Value:
+    """Put a value under one more condition."""
+    found = ((guard * condition, storage) for condition, storage in value)
+    return tuple((condition, storage) for condition, storage in found if condition != 0)
+
+
+def declared(tensor: Tensor, key: str, copies: Any, site: Site) -> Storage:
+    """Make the storage of a tensor that a formula declares."""
+    kind = tensor.role if tensor.role in ("weight", "buffer", "past") else "activation"
+    return Storage(
+        key=key,
+        kind=kind,
+        size=size(tensor, site.scope, site.algebra),
+        copies=copies,
+        gradient=tensor.gradient and tensor.runs and kind in ("weight", "activation") and not is_whole(tensor),
+    )
+
+
+def is_whole(tensor: Tensor) -> bool:
+    """Say whether a tensor holds whole numbers or truths, which have no gradient."""
+    return tensor.dtype.text in _WHOLE
+
+
+def is_chained(call: Call) -> bool:
+    """Say whether each repeat of a call reads what the one before it wrote."""
+    return call.repeat.calls is call.repeat.copies and call.repeat.copies.text != "1"
+
+
+def is_spread(call: Call) -> bool:
+    """Say whether a call repeats over parts of what it reads, and its results add up."""
+    return call.repeat.calls is not call.repeat.copies and call.repeat.calls.text != "1"
+
+
+def fed(call: Call, formula: Formula, names: Names, site: Site) -> tuple[Port, ...]:
+    """Hand a callee its inputs.
+
+    Parameters
+    ----------
+    call : Call
+        The call.
+    formula : Formula
+        What it calls.
+    names : dict of str to Value
+        What the caller knows; a name that the whole network leaves open becomes an input of its own.
+    site : Site
+        Where the callee stands.
+
+    Returns
+    -------
+    tuple of Port
+        In the order of the callee's inputs.
+
+    Raises
+    ------
+    UserError
+        If a stage reads more or less than its layer does.
+    """
+    ports: list[Port] = []
+    # A stage that names nothing reads inputs of its own.
+    reads = call.reads or tuple((f"{site.key}:{name}",) for name in inputs(formula))
+    if len(reads) != len(inputs(formula)):
+        listed = ", ".join(inputs(formula)) or "nothing"
+        raise UserError(f"{site.key}: reads: {formula.name} reads {listed}; {len(reads)} given")
+    for name, sources in zip(inputs(formula), reads, strict=True):
+        tensor = formula.tensors[name]
+        for source in sources:
+            if source not in names:
+                names[source] = certain(declared(tensor, source, site.calls, site))
+        outside = joined(names[source] for source in sources)
+        inside = outside
+        if is_chained(call) and not ports:
+            link = declared(tensor, f"{site.key}:{name}", site.calls * site.repeats, site)
+            inside = certain(evolve(link, gradient=needs_gradient(outside)))
+        ports.append(Port(name=name, size=size(tensor, site.scope, site.algebra), outside=outside, inside=inside))
+    return tuple(ports)
+
+
+def made(operator: Operator, ports: Iterable[Port], site: Site) -> Names:
+    """Return what an operator writes: new storages, or the input's where it works in place."""
+    ports = list(ports)
+    inside = {port.name: port.inside for port in ports}
+    differentiable = operator.backward is not None
+    gradient = differentiable and (owns(operator) or any(needs_gradient(port.inside) for port in ports))
+    found: Names = {}
+    for name in outputs(operator):
+        tensor = operator.tensors[name]
+        if tensor.role == "inplace":
+            found[name] = inside[name]
+            continue
+        storage = declared(tensor, f"{site.key}:{name}", site.calls * site.repeats, site)
+        found[name] = certain(evolve(storage, gradient=gradient and storage.gradient))
+    return found
+
+
+def handed_out(call: Call, formula: Formula, inside: Mapping[str, Value], site: Site) -> tuple[Port, ...]:
+    """Return what a callee gives, as its caller sees it.
+
+    Parameters
+    ----------
+    call : Call
+        The call.
+    formula : Formula
+        What it calls.
+    inside : mapping of str to Value
+        What stands for the callee's outputs inside.
+    site : Site
+        Where the callee stands.
+
+    Returns
+    -------
+    tuple of Port
+        In the order of the callee's outputs.
+    """
+    ports = []
+    for name in outputs(formula):
+        tensor = formula.tensors[name]
+        value = inside.get(name, ())
+        outside = value
+        if (is_chained(call) or is_spread(call)) and value and tensor.role != "inplace":
+            one = sum(condition * storage.size for condition, storage in value)
+            whole = Storage(
+                key=f"{site.key}:{name}.all",
+                kind="activation",
+                size=one * site.repeats if is_spread(call) else one,
+                copies=site.calls,
+                gradient=needs_gradient(value),
+            )
+            outside = certain(whole)
+        ports.append(Port(name=name, size=size(tensor, site.scope, site.algebra), outside=outside, inside=value))
+    return tuple(ports)
+
+
+def bind(call: Call, ports: Iterable[Port], guard: Any, names: Names) -> None:
+    """Give the names that a call writes their values; a call that may not run leaves what it read in their place."""
+    for place, (name, port) in enumerate(zip(call.writes, ports, strict=False)):
+        value = under(guard, port.outside)
+        if call.when is not None and place == 0 and call.skip:
+            value = joined([value, under(1 - guard, names[call.skip])])
+        names[name] = value
+
+
+def needs_gradient(value: Value) -> bool:
+    """Say whether any storage of a value needs a gradient."""
+    return any(storage.gradient for _, storage in value)
+
+
+def of_layer(layer: Layer, site: Site) -> Names:
+    """Return the storages that a layer finds at hand besides its inputs: weights, buffers, the cache before it."""
+    return {
+        name: certain(declared(tensor, f"{site.key}:{name}", site.calls * site.repeats, site))
+        for name, tensor in layer.tensors.items()
+        if tensor.role in ("weight", "buffer", "past")
+    }
+
+
+def spliced(node: Node) -> tuple[Node, ...]:
+    """Return the children of an inline call; what writes its results hands them to its caller."""
+    children = list(node.children)
+    for port in node.outputs:
+        inner = {storage for _, storage in port.inside}
+        for place, child in enumerate(children):
+            outputs = tuple(
+                evolve(each, outside=joined([each.outside, port.outside]))
+                if inner & {storage for _, storage in each.outside}
+                else each
+                for each in child.outputs
+            )
+            children[place] = evolve(child, outputs=outputs)
+    return tuple(children)
+
+
+def caches(formula: Formula, inside: Names) -> Value:
+    """Return the storages that are KV cache when a formula returns."""
+    return joined(inside.get(name, ()) for name, each in formula.tensors.items() if each.role == "cache")
+
+
+def held(formula: Formula, inside: Names) -> Value:
+    """Return the storages that a layer keeps until it returns."""
+    return joined(inside[name] for name in sorted(formula.holds)) if isinstance(formula, Layer) else ()
+
+
+def accumulated(ports: tuple[Port, ...]) -> Any:
+    """Bytes that all repeats write together, less those of one."""
+    return sum(
+        sum(condition * storage.size for condition, storage in port.outside)
+        - sum(condition * storage.size for condition, storage in port.inside)
+        for port in ports
+        if port.outside is not port.inside
+    )

@@ -1,0 +1,131 @@
+"""Totals of a node: its launches times its calls, summed over its steps, as sympy expressions."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sympy
+from attrs import frozen
+
+from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.registry import TimeFormula, load_machine
+from dsocr_symbolic.network.node import Launch, Node, Steps, walk
+
+
+@frozen(kw_only=True)
+class Flow:
+    """What an operator costs in the whole workload."""
+
+    operator_launches: Any
+    tensor_core_flops: Any
+    cuda_core_flops: Any
+    io_bytes: Any
+    seconds: Any
+
+
+def total_calls(node: Node) -> Any:
+    """Return the calls of a node, steps included."""
+    return node.calls if node.steps is None else node.calls * node.steps.last
+
+
+def operator_flow(node: Node, time: TimeFormula | None) -> Flow:
+    """Total the flows of an operator.
+
+    Parameters
+    ----------
+    node : Node
+        An operator; in a training step its flows are those of the backward.
+    time : TimeFormula or None
+        Seconds of one launch; without it seconds are 0.
+
+    Returns
+    -------
+    Flow
+        Launches, FLOPs, bytes and seconds over all calls and steps.
+
+    Raises
+    ------
+    UserError
+        If a cost is no polynomial in the step.
+    """
+    launch = node.launch
+    assert launch is not None  # noqa: S101 - operators carry a launch by construction
+    return Flow(
+        operator_launches=total_calls(node),
+        tensor_core_flops=over_steps(node, launch.tensor_core_flops),
+        cuda_core_flops=over_steps(node, launch.cuda_core_flops),
+        io_bytes=over_steps(node, launch.io_bytes),
+        seconds=sympy.S.Zero if time is None else node.calls * _seconds(launch, node.steps, time, node.path),
+    )
+
+
+def over_steps(node: Node, term: Any) -> Any:
+    """Total what one call costs over all calls and steps of a node.
+
+    Raises
+    ------
+    UserError
+        If it is no polynomial in the step.
+    """
+    if node.steps is None:
+        return node.calls * term
+    try:
+        return node.calls * symbolic.sum_steps(term, node.steps.index, node.steps.last)
+    except ValueError as error:
+        raise UserError(
+            f"{'/'.join(node.path)}: a cost is no polynomial in the step {node.steps.index}; pass a 0|1 for a guard"
+        ) from error
+
+
+def phase_seconds(phase: Node, boundaries: Mapping[tuple[str, ...], Any], time: TimeFormula) -> Any:
+    """Return the seconds of a phase as a whole, its steps one after the other.
+
+    Parameters
+    ----------
+    phase : Node
+        A node whose calls follow one another.
+    boundaries : mapping of path to sympy.Expr
+        Bytes that one call moves at its edge, see :func:`~dsocr_symbolic.network.fusion.boundaries`.
+    time : TimeFormula
+        Seconds from what the phase costs together.
+
+    Returns
+    -------
+    sympy.Expr
+        Seconds over all calls and steps.
+
+    Raises
+    ------
+    UserError
+        If a cost is not straight in the step.
+    """
+    inside = list(walk((phase,)))
+    operators = [node for node in inside if node.launch is not None]
+    edge = boundaries.get(phase.path, 0)
+    whole = Launch(
+        tensor_core_flops=_sum(node.calls * node.launch.tensor_core_flops for node in operators if node.launch),
+        cuda_core_flops=_sum(node.calls * node.launch.cuda_core_flops for node in operators if node.launch),
+        io_bytes=phase.calls * edge + _sum(node.calls * node.required_bytes for node in inside),
+    )
+    return _seconds(whole, phase.steps, time, phase.path)
+
+
+def _sum(terms: Iterable[Any]) -> Any:
+    return sympy.Add(*terms)
+
+
+def _seconds(launch: Launch, steps: Steps | None, time: TimeFormula, path: tuple[str, ...]) -> Any:
+    """Evaluate a time formula, summed over steps in closed form."""
+    scope: dict[str, Any] = {name: symbolic.symbol(name) for name in load_machine()}
+    scope |= {name: getattr(launch, name) for name in time.arguments}
+    seconds = evaluate(time.seconds, scope, symbolic)
+    if steps is None:
+        return seconds
+    if not seconds.has(steps.index):
+        return steps.last * seconds
+    terms = seconds.args if isinstance(seconds, symbolic.maximum) else (seconds,)
+    lines = symbolic.lines(terms, steps.index)
+    if lines is None:
+        raise UserError(f"{'/'.join(path)}: a cost that is not straight in the step {steps.index} has no closed time")
+    return symbolic.sum_maxima(steps.last, *(each for line in lines for each in line))

@@ -1,0 +1,1 @@
+"""What a user asks: one folder for each question, with its answer, its words and its command."""

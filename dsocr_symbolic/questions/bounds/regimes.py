@@ -1,0 +1,257 @@
+"""Where one cost passes another: regime boundaries as formulas, and as numbers of a machine."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sympy
+from attrs import evolve, frozen
+
+from dsocr_symbolic.algebras import arithmetic, symbolic
+from dsocr_symbolic.algebras.branches import exact
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.evaluation.terms import expression_of
+from dsocr_symbolic.language.bounds_file import Condition, RidgePoint, load_bounds
+from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.registry import Term, timed
+from dsocr_symbolic.questions.question import Question, ask
+from dsocr_symbolic.questions.solve.constraint import Constraint
+from dsocr_symbolic.questions.solve.problem import Problem, changes, pose
+from dsocr_symbolic.questions.solve.search import Boundary
+from dsocr_symbolic.questions.solve.solved_form import crossing, derivation
+from dsocr_symbolic.scenario.hardware import load_gpu
+from dsocr_symbolic.writing.formula_text import as_text
+
+_LONGEST_FORMULA = 240
+
+
+_MOST_OPERATIONS = 150
+
+
+@frozen(kw_only=True)
+class Ridge:
+    """A ridge point of a machine.
+
+    Attributes
+    ----------
+    name, summary, formula, unit : str
+        What it is.
+    value : float
+        On this machine.
+    """
+
+    name: str
+    summary: str
+    formula: str
+    unit: str
+    value: float
+
+
+@frozen(kw_only=True)
+class Change:
+    """A value of the symbol at which a condition begins or ceases to hold.
+
+    Attributes
+    ----------
+    holds : bool
+        Whether the condition holds from `value` on; else it holds up to `value`.
+    value : int or float
+        The first or the last value at which it holds, exactly.
+    crossing : float or None
+        Where both sides are equal, if the branch that leads there has a closed form.
+    numbers : tuple of str
+        The condition with numbers put in for all but the symbol, and solved where it can be.
+    tells : mapping of str to number
+        What else is to be known at `value`.
+    """
+
+    holds: bool
+    value: Any
+    crossing: float | None
+    numbers: tuple[str, ...]
+    tells: Mapping[str, Any]
+
+
+@frozen(kw_only=True)
+class RegimeBound:
+    """Where a condition begins or ceases to hold.
+
+    Attributes
+    ----------
+    name, summary : str
+        What holds where the left side is at least the right one.
+    condition : str
+        In the names of its terms.
+    terms : mapping of str to str
+        What these are.
+    formula : str
+        The same in symbols, common factors cancelled; empty if it is too long to read.
+    symbol : str
+        What moves.
+    holds_first : bool
+        Whether it holds at the least value.
+    changes : tuple of Change
+        In rising order; none if it holds always, or never.
+    numbers : tuple of str
+        The condition with numbers put in at the least value, if it never changes.
+    """
+
+    name: str
+    summary: str
+    condition: str
+    terms: Mapping[str, str]
+    formula: str
+    symbol: str
+    holds_first: bool
+    changes: tuple[Change, ...]
+    numbers: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class Bounds:
+    """The ridge points and regime boundaries of a network on one machine."""
+
+    gpu: str
+    gpu_title: str
+    ridge_points: tuple[Ridge, ...]
+    bounds: tuple[RegimeBound, ...]
+
+
+def bounds(
+    *,
+    model: str | Model = "deepseek-ocr",
+    only: Iterable[str] | None = None,
+    workload: str | None = None,
+    gpu: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    time: str = "roofline",
+    waived: Iterable[str] = (),
+    **choices: str,
+) -> Bounds:
+    """Find where one cost passes another.
+
+    Parameters
+    ----------
+    model : str or Model
+        The network; its conditions stand in ``formulas/bounds/``.
+    only : iterable of str, optional
+        The conditions to look at; all if left out.
+    workload, gpu : str, optional
+        Names or files; the model's defaults if left out.
+    settings : mapping of str to number, optional
+        Values of further symbols.
+    time : str
+        ``roofline`` or ``lower_bound``: what the time metrics stand for.
+    waived : iterable of str
+        Switches that lift rules.
+    **choices : str
+        Options that differ from the defaults.
+
+    Returns
+    -------
+    Bounds
+        Whole numbers are exact: the condition is evaluated there and one beyond.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, a value is not allowed, or a condition changes more than once.
+    """
+    question = ask(model, workload=workload, gpu=gpu, settings=settings, waived=frozenset(waived), choices=choices)
+    return find_bounds(question, only, time)
+
+
+def find_bounds(question: Question, only: Iterable[str] | None = None, time: str = "roofline") -> Bounds:
+    """Find the bounds of a question, see :func:`bounds`.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, a value is not allowed, or a condition changes more than once.
+    """
+    known = load_bounds(question.definition)
+    names = list(known.conditions) if only is None else list(only)
+    for name in names:
+        if name not in known.conditions:
+            raise UserError(f"unknown bound '{name}': {nearest(name, known.conditions)}")
+    return Bounds(
+        gpu=question.scenario.gpu.name,
+        gpu_title=question.scenario.gpu.title,
+        ridge_points=tuple(_ridge(question, each) for each in known.ridge_points.values()),
+        bounds=tuple(_bound(question, known.conditions[name], time) for name in names),
+    )
+
+
+def on_gpu(question: Question, gpu: str) -> Question:
+    """Ask the same of another machine.
+
+    Raises
+    ------
+    UserError
+        If there is no such machine.
+    """
+    return evolve(question, scenario=evolve(question.scenario, gpu=load_gpu(gpu)))
+
+
+def _ridge(question: Question, point: RidgePoint) -> Ridge:
+    numbers = {name: exact(value) for name, value in question.numbers.items()}
+    value = float(evaluate(point.value, numbers, arithmetic))
+    return Ridge(name=point.name, summary=point.summary, formula=point.value.text, unit=point.unit, value=value)
+
+
+def _bound(question: Question, condition: Condition, time: str) -> RegimeBound:
+    terms = {name: evolve(each, metric=timed(each.metric, time)) for name, each in condition.terms.items()}
+    constraint = Constraint(left=condition.left, right=condition.right, at_most=False, terms=terms)
+    problem = pose(_with_own_values(question, condition), condition.vary, constraint)
+    try:
+        found = changes(problem)
+    except UserError as error:
+        raise UserError(f"{condition.name}: {error}") from error
+    constant = found[0].beyond is None
+    return RegimeBound(
+        name=condition.name,
+        summary=condition.summary,
+        condition=constraint.text,
+        terms={name: _said(each) for name, each in terms.items()},
+        formula=_formula(problem),
+        symbol=condition.vary,
+        holds_first=found[0].sense in ("every", "largest"),
+        changes=() if constant else tuple(_change(problem, condition, each) for each in found),
+        numbers=derivation(problem, found[0]) if constant else (),
+    )
+
+
+def _change(problem: Problem, condition: Condition, boundary: Boundary) -> Change:
+    scope = problem.curve.scope(exact(boundary.value))
+    return Change(
+        holds=boundary.sense == "smallest",
+        value=boundary.value,
+        crossing=crossing(problem, boundary),
+        numbers=derivation(problem, boundary),
+        tells={name: arithmetic.whole(evaluate(each, scope, arithmetic)) for name, each in condition.tells.items()},
+    )
+
+
+def _with_own_values(question: Question, condition: Condition) -> Question:
+    scenario = question.scenario
+    settings = {**scenario.settings, **condition.settings}
+    return evolve(question, scenario=evolve(scenario, settings=settings, waived=scenario.waived | condition.waived))
+
+
+def _said(term: Term) -> str:
+    return f"{term.metric} of {' and '.join(path or 'total' for path in term.paths)}"
+
+
+def _formula(problem: Problem) -> str:
+    """Write the condition in symbols, what both sides share cancelled; empty if it is too long to read."""
+    constraint, model = problem.constraint, problem.question.model
+    scope: dict[str, Any] = {name: symbolic.symbol(name) for name in problem.question.definition.quantities}
+    scope |= {name: expression_of(model, term) for name, term in constraint.terms.items()}
+    left, right = (evaluate(each, scope, symbolic) for each in constraint.sides)
+    if sympy.count_ops(left) + sympy.count_ops(right) > _MOST_OPERATIONS:
+        return ""
+    above, below = sympy.fraction(sympy.cancel(left / right))
+    if above.could_extract_minus_sign():
+        above, below = -above, -below
+    text = f"{as_text(above)} {constraint.sign} {as_text(below)}"
+    return text if len(text) <= _LONGEST_FORMULA else ""

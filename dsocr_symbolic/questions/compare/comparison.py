@@ -1,0 +1,264 @@
+"""Scenarios against a baseline: what differs, by how much, and which nodes explain it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.evaluation.answer import answer, scenario_program
+from dsocr_symbolic.evaluation.estimate import Estimate
+from dsocr_symbolic.language.expression import names
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.language.registry import load_metrics, timed
+from dsocr_symbolic.questions.capacity import worst_moment
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
+from dsocr_symbolic.scenario.scenario_file import read_scenario
+
+METRICS = ("forward_tensor_core_flops", "forward_io_bytes", "roofline_s", "peak_memory_bytes")
+
+
+_ENOUGH = 0.9
+
+
+@frozen(kw_only=True)
+class Cause:
+    """A node that explains a difference.
+
+    Attributes
+    ----------
+    path : str
+        A node; of memory, the part that it is of.
+    baseline, value : int or float
+        The metric there, in the baseline and in the scenario; 0 where there is no such node.
+    difference : int or float
+        What it adds.
+    """
+
+    path: str
+    baseline: Any
+    value: Any
+    difference: Any
+
+
+@frozen(kw_only=True)
+class Difference:
+    """One metric of a scenario against the baseline.
+
+    Attributes
+    ----------
+    value : int, float or None
+        In the scenario.
+    difference, ratio : int, float or None
+        Against the baseline; None where one of them does not exist.
+    causes : tuple of Cause
+        The fewest deepest nodes whose differences, taken without signs, are nine tenths of all; the largest first.
+    explained : float
+        The share of all differences, taken without signs, that they are.
+    others : int
+        Nodes that differ besides.
+    """
+
+    value: Any
+    difference: Any
+    ratio: Any
+    causes: tuple[Cause, ...]
+    explained: float
+    others: int
+
+
+@frozen(kw_only=True)
+class Comparison:
+    """Scenarios against the first one.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The scenarios, the baseline first.
+    about : tuple of mapping
+        Model, workload, GPU, choices and settings of each, and numbers of the GPU that no source confirms.
+    metrics : tuple of str
+        Names of the registry.
+    baseline : tuple of number or None
+        Each metric in the baseline.
+    differences : tuple of tuple of Difference
+        For each metric, one per scenario behind the baseline.
+    """
+
+    names: tuple[str, ...]
+    about: tuple[Mapping[str, Any], ...]
+    metrics: tuple[str, ...]
+    baseline: tuple[Any, ...]
+    differences: tuple[tuple[Difference, ...], ...]
+
+
+def compare(
+    *scenarios: str | Mapping[str, Any],
+    model: str = "deepseek-ocr",
+    metrics: Iterable[str] = METRICS,
+    time: str = "roofline",
+    waived: Iterable[str] = (),
+) -> Comparison:
+    """Compare scenarios with the first one.
+
+    >>> from dsocr_symbolic import compare
+    >>> compare("batch=1", {"batch": 2}, metrics=["forward_kv_cache_bytes"]).differences[0][0].ratio
+    2
+
+    Parameters
+    ----------
+    *scenarios : str or mapping
+        Each ``"gpu=h200,batch=8"``, a YAML file of the same keys, or a mapping: symbols, choices, GPU, workload.
+    model : str
+        Name or file of the network.
+    metrics : iterable of str
+        Names of the registry.
+    time : str
+        ``roofline`` or ``lower_bound``: what the time metrics stand for.
+    waived : iterable of str
+        Switches that lift rules.
+
+    Returns
+    -------
+    Comparison
+        Differences and ratios, and the nodes that explain them.
+
+    Raises
+    ------
+    UserError
+        If there are fewer than two, or one of them says what is unknown or not allowed.
+    """
+    base = make_scenario(definition=default_definition(model), waived=frozenset(waived))
+    return compare_with(base, scenarios, metrics, time)
+
+
+def compare_with(
+    base: Scenario, texts: Sequence[str | Mapping[str, Any]], metrics: Iterable[str] = METRICS, time: str = "roofline"
+) -> Comparison:
+    """Compare scenarios that have a common part, see :func:`compare`.
+
+    Raises
+    ------
+    UserError
+        If there are fewer than two, or one of them says what is unknown or not allowed.
+    """
+    if len(texts) < 2:  # noqa: PLR2004 - a baseline and what is compared with it
+        raise UserError("compare takes a baseline and at least one more scenario")
+    registry = load_metrics()
+    asked = tuple(dict.fromkeys(timed(name, time) for name in metrics))
+    for name in asked:
+        if name not in registry:
+            raise UserError(f"unknown metric '{name}': {nearest(name, registry)}")
+    known = [read_scenario(text, base) for text in texts]
+    details = any(name.startswith("backward_") or name == "forward_fused_io_bytes" for name in asked)
+    results = [answer(scenario, details=details) for _, scenario in known]
+    first = results[0]
+    return Comparison(
+        names=tuple(name for name, _ in known),
+        about=tuple(_about(scenario, result) for (_, scenario), result in zip(known, results, strict=True)),
+        metrics=asked,
+        baseline=tuple(first.total[name] for name in asked),
+        differences=tuple(
+            tuple(
+                _difference(name, (known[0][1], first), (scenario, result))
+                for (_, scenario), result in zip(known[1:], results[1:], strict=True)
+            )
+            for name in asked
+        ),
+    )
+
+
+def _about(scenario: Scenario, result: Estimate) -> dict[str, Any]:
+    return {
+        "model": scenario.definition.name,
+        "workload": scenario.workload.name if scenario.workload else None,
+        "gpu": scenario.gpu.name,
+        "choices": dict(scenario.options),
+        "settings": {name: arithmetic.whole(value) for name, value in scenario.settings.items()},
+        "unverified": list(result.values.unverified),
+    }
+
+
+_Answered = tuple[Scenario, Estimate]
+
+
+def _difference(metric: str, baseline: _Answered, other: _Answered) -> Difference:
+    before, after = (result.total[metric] for _, result in (baseline, other))
+    if before is None or after is None:
+        return Difference(value=after, difference=None, ratio=None, causes=(), explained=0.0, others=0)
+    left, right = (_parts(metric, *each) for each in (baseline, other))
+    causes = [
+        Cause(path=path, baseline=left.get(path, 0), value=right.get(path, 0), difference=change)
+        for path in {**left, **right}
+        if (change := right.get(path, 0) - left.get(path, 0)) != 0
+    ]
+    causes.sort(key=lambda cause: -abs(cause.difference))
+    kept, explained = _fewest(causes)
+    return Difference(
+        value=after,
+        difference=after - before,
+        ratio=arithmetic.whole(arithmetic.divide(after, before)) if before else None,
+        causes=kept,
+        explained=explained,
+        others=len(causes) - len(kept),
+    )
+
+
+def _fewest(causes: Sequence[Cause]) -> tuple[tuple[Cause, ...], float]:
+    """Return the fewest of the largest causes that are enough, and the share that they are."""
+    whole = sum(abs(cause.difference) for cause in causes)
+    covered: Any = 0
+    for place, cause in enumerate(causes):
+        covered += abs(cause.difference)
+        if covered >= _ENOUGH * whole:
+            return tuple(causes[: place + 1]), float(covered / whole)
+    return (), 0.0
+
+
+def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
+    """Return what a metric of the whole is made of, by path; nothing for a ratio or a peak."""
+    known = load_metrics()[metric]
+    if known.kind == "memory":
+        return _memory_parts(scenario, result)
+    if known.kind == "stock":
+        return _owned(metric, scenario, result)
+    nodes = [node for node in result.nodes if node.metrics[metric] is not None]
+    if known.kind == "latency":
+        used = names(scenario.definition.latencies[known.latency])
+        parts = _parts(known.of, scenario, result)
+        parts = {path: time for path, time in parts.items() if path.partition("/")[0] in used}
+        # A latency may divide its stages' times: each part has its share of it.
+        whole = sum(parts.values()) or 1
+        return {path: result.total[metric] * time / whole for path, time in parts.items()}
+    if known.kind == "bound":
+        nodes = [node for node in nodes if node.row.path in scenario.definition.phases]
+    elif known.kind in ("flow", "time"):
+        nodes = [node for node in nodes if node.row.aten]
+    elif known.kind == "boundary":
+        nodes = [node for node in nodes if node.row.parent == 0]
+    else:
+        nodes = []
+    return {node.row.path: node.metrics[metric] for node in nodes}
+
+
+def _owned(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
+    """Return what nodes own beside what is below them, each stock of the whole once; nothing where nodes know none."""
+    rows = scenario_program(scenario).rows
+    whole = set(rows[0].stocks)
+    owning = {place for place, row in enumerate(rows) if set(row.stocks) & whole}
+    own = {place: result.nodes[place - 1].metrics[metric] for place in owning if place}
+    if None in own.values():
+        return {}
+    for place in list(own):
+        own[rows[place].parent] = own.get(rows[place].parent, 0) - result.nodes[place - 1].metrics[metric]
+    return {rows[place].path: value for place, value in own.items() if place and value}
+
+
+def _memory_parts(scenario: Scenario, result: Estimate) -> dict[str, Any]:
+    moment = worst_moment(scenario_program(scenario), result.values.numbers)
+    return {
+        "weights": moment.weight_bytes,
+        "KV cache": moment.kv_cache_bytes,
+        "live activations": moment.activation_bytes,
+    }

@@ -1,0 +1,113 @@
+"""Options that decide the numbers, and the question that they ask."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
+
+_MOST_GIB = 1e6
+
+
+def model_option() -> click.Option:
+    """Offer the network."""
+    return click.Option(["--model"], metavar="NAME|FILE", help="Network; deepseek-ocr by default.")
+
+
+def question_options(definition: Definition) -> list[click.Parameter]:
+    """Options that decide the numbers, one per choice of the model among them."""
+    options: list[click.Parameter] = [
+        model_option(),
+        click.Option(["--workload"], metavar="NAME|FILE", help=f"Workload; {definition.default_workload} by default."),
+        click.Option(["--set", "settings"], metavar="SYMBOL=VALUE", multiple=True, help="Give a symbol a value."),
+        click.Option(["--config"], metavar="FILE", type=click.Path(path_type=Path), help="Sizes from a config.json."),
+        click.Option(["--layer"], metavar="NAME", help="Evaluate one layer alone."),
+        click.Option(["--gpu"], metavar="NAME|FILE", help=f"Machine; {definition.default_gpu} by default."),
+        click.Option(["--reserve"], metavar="GIB", type=float, help="Memory kept free; 1 GiB by default."),
+        click.Option(["--allow-any-grid"], is_flag=True, help="Let crop grids be what the network never cuts."),
+    ]
+    for name, choice in definition.choices.items():
+        help_text = f"{choice.summary[0].upper()}{choice.summary[1:]}; {choice.default} by default."
+        options.append(click.Option([f"--{name}", choice_key(name)], metavar="|".join(choice.options), help=help_text))
+    return options
+
+
+def asked_scenario(definition: Definition, given: dict[str, Any]) -> Scenario:
+    """Put together what the options ask."""
+    choices = {name: given[key] for name in definition.choices if given.get(key := choice_key(name)) is not None}
+    return make_scenario(
+        definition=definition,
+        layer=given["layer"],
+        workload=given["workload"],
+        settings=with_reserve(read_settings(given["settings"]), given["reserve"]),
+        choices=choices,
+        gpu=given["gpu"],
+        config=given["config"],
+        waived=frozenset({"allow_any_grid"} if given["allow_any_grid"] else ()),
+    )
+
+
+def with_reserve(settings: dict[str, Any], gibibytes: float | None) -> dict[str, Any]:
+    """Put the reserve among the settings, in bytes.
+
+    Raises
+    ------
+    UserError
+        If it is there already, or no reasonable size.
+    """
+    if gibibytes is None:
+        return settings
+    if "reserve" in settings:
+        raise UserError("--reserve and --set reserve: give one of them")
+    if not 0 <= gibibytes < _MOST_GIB:
+        raise UserError(f"--reserve {gibibytes:g}: expected GiB from 0 to {_MOST_GIB:g}")
+    return settings | {"reserve": round(gibibytes * 2**30)}
+
+
+def choice_key(name: str) -> str:
+    """Return the name under which click hands on the option of a choice."""
+    return f"choice_{name}".replace("-", "_").lower()
+
+
+def read_settings(given: Iterable[str]) -> dict[str, Any]:
+    """Read SYMBOL=VALUE words.
+
+    Raises
+    ------
+    UserError
+        If one is no such word, its value is no number, or a symbol stands twice.
+    """
+    from dsocr_symbolic.scenario.values import parse_number
+
+    settings: dict[str, Any] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        name = name.strip()
+        if not equals:
+            raise UserError(f"--set {each}: expected SYMBOL=VALUE")
+        if name in settings:
+            raise UserError(f"--set {name}: given twice; give it once")
+        settings[name] = parse_number(value, name)
+    return settings
+
+
+_TIME = "What time metrics stand for; roofline by default."
+
+
+def whole_options(definition: Definition) -> list[click.Parameter]:
+    """Options that decide the numbers of a whole network: no layer stands alone."""
+    return [each for each in question_options(definition) if each.name != "layer"]
+
+
+def time_option() -> click.Option:
+    """Offer the kinds of time."""
+    return click.Option(["--time"], type=click.Choice(("roofline", "lower_bound")), default="roofline", help=_TIME)
+
+
+def format_option() -> click.Option:
+    """Offer text and JSON."""
+    return click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output.")

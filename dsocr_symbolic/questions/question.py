@@ -1,0 +1,188 @@
+"""A question about a decision: a network at a workload on a machine."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.branches import exact
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.binding import Binding, bind
+from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.evaluation.terms import term_values
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.registry import Term
+from dsocr_symbolic.python_api import load_model
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
+from dsocr_symbolic.scenario.values import check_rules
+
+
+@frozen(kw_only=True)
+class Question:
+    """A network and the scenario that gives all of its symbols a value.
+
+    Attributes
+    ----------
+    model : Model
+        The network; what :meth:`~dsocr_symbolic.evaluation.model.Model.what_if` put in holds.
+    scenario : Scenario
+        Workload, machine and settings.
+    """
+
+    model: Model
+    scenario: Scenario = field(hash=False)
+
+    @property
+    def definition(self) -> Definition:
+        """What the model file says."""
+        return self.model.definition
+
+    @cached_property
+    def numbers(self) -> Mapping[str, Any]:
+        """The number of every symbol."""
+        return self.bound().numbers
+
+    def bound(self, symbol: str | None = None) -> Binding:
+        """Say what every symbol is: a number, or a formula of one that is left free.
+
+        Raises
+        ------
+        UserError
+            If the symbol is unknown, or has been given a value that it cannot leave.
+        """
+        overrides = dict(self.model.overrides)
+        decided = {name for name, each in overrides.items() if name not in {str(used) for used in each.free_symbols}}
+        if symbol in decided:
+            raise UserError(f"{symbol}: what_if put {overrides[symbol]} in for it; start from the model before that")
+        scenario = self.scenario
+        return bind(
+            self.definition,
+            inputs=() if symbol is None else (symbol,),
+            overrides=overrides,
+            defaults={name: value for name, value in scenario.settings.items() if name not in (*decided, symbol)},
+            settings={},
+            options=dict(self.model.options),
+            gpu=scenario.gpu,
+        )
+
+    def metrics(self, terms: tuple[Term, ...]) -> tuple[Any, ...]:
+        """Return metrics of parts, exactly.
+
+        Raises
+        ------
+        UserError
+            If a metric does not exist there, or has no value.
+        """
+        numbers = {name: exact(value) for name, value in self.numbers.items()}
+        try:
+            return term_values(self.model, terms, numbers, arithmetic)
+        except (ZeroDivisionError, OverflowError) as error:
+            named = ", ".join(dict.fromkeys(term.metric for term in terms))
+            raise UserError(f"{named}: has no value at this workload ({error}); ask of another one") from error
+
+    def check(self) -> None:
+        """Check the numbers of all symbols against the model's rules.
+
+        Raises
+        ------
+        UserError
+            If one is broken.
+        """
+        check_rules(self.definition, self.numbers, self.scenario.waived)
+
+    def described(self) -> dict[str, Any]:
+        """Say what it is about, as plain data."""
+        workload = self.scenario.workload
+        return {
+            "model": self.definition.name,
+            "workload": workload.name if workload else None,
+            "gpu": self.scenario.gpu.name,
+            "gpu_title": self.scenario.gpu.title,
+            "choices": dict(self.model.options),
+            "settings": {name: arithmetic.whole(value) for name, value in self.scenario.settings.items()},
+            "what_if": {name: str(value) for name, value in self.model.overrides},
+            "unverified": self._unverified(),
+        }
+
+    def _unverified(self) -> list[str]:
+        """Return the numbers of the machine in use that no source confirms."""
+        choices, numbers = self.definition.choices, self.scenario.gpu.numbers
+        chosen = {
+            symbol: (key,)
+            for name, option in self.model.options
+            for symbol, key in choices[name].options[option].gpu.items()
+        }
+        found = []
+        for symbol, quantity in self.definition.quantities.items():
+            keys = [key for key in chosen.get(symbol, quantity.gpu) if key in numbers]
+            if keys and numbers[keys[0]].unverified and symbol not in self.scenario.settings:
+                found.append(keys[0])
+        return found
+
+    def heading(self) -> str:
+        """Say what it is about, in one line: what differs from the defaults."""
+        about = self.described()
+        options = self.definition.choices
+        chosen = [f"{name} {each}" for name, each in about["choices"].items() if each != options[name].default]
+        given = self.scenario.workload.values if self.scenario.workload else {}
+        moved = [f"{name} {each}" for name, each in about["settings"].items() if given.get(name) != each]
+        doubtful = f" (unverified: {', '.join(about['unverified'])})" if about["unverified"] else ""
+        parts = [about["model"], about["workload"] or "", *moved, *chosen, f"on {about['gpu_title']}{doubtful}"]
+        return ", ".join(parts)
+
+
+def ask(
+    model: str | Model,
+    *,
+    workload: str | None = None,
+    gpu: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    waived: frozenset[str] = frozenset(),
+    choices: Mapping[str, str] | None = None,
+) -> Question:
+    """Put a question together in Python.
+
+    Parameters
+    ----------
+    model : str or Model
+        A name or file, or a model from :func:`~dsocr_symbolic.python_api.load_model`.
+    workload, gpu : str, optional
+        Names or files; the model's defaults if left out.
+    settings : mapping of str to number, optional
+        Values of further symbols.
+    waived : frozenset of str
+        Switches that lift rules.
+    choices : mapping of str to str, optional
+        Options that differ from the defaults, underscores in their names.
+
+    Returns
+    -------
+    Question
+        Ready to be answered.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or choices come with a model that has made its own.
+    """
+    if isinstance(model, Model) and choices:
+        raise UserError(f"{next(iter(choices))}: a model has made its choices; give them to load_model")
+    known = model if isinstance(model, Model) else load_model(model, **(choices or {}))
+    scenario = make_scenario(
+        definition=known.definition,
+        workload=workload,
+        settings=settings,
+        choices=dict(known.options),
+        gpu=gpu,
+        waived=waived,
+    )
+    return Question(model=known, scenario=evolve(scenario, settings={**dict(known.config), **scenario.settings}))
+
+
+def of_scenario(scenario: Scenario) -> Question:
+    """Ask about a scenario that the command line put together."""
+    options = tuple(sorted(scenario.options.items()))
+    model = Model(definition=scenario.definition, options=options, config=(), overrides=())
+    return Question(model=model, scenario=scenario)

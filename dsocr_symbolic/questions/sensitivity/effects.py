@@ -1,0 +1,195 @@
+"""What a number hangs on: exact derivatives, elasticities and growth in every symbol, ranked."""
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Any, Literal
+
+from attrs import frozen
+
+from dsocr_symbolic.algebras import arithmetic, branches
+from dsocr_symbolic.algebras.branches import exact, value_of
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.language.registry import Term, load_metrics
+from dsocr_symbolic.questions.curve import Curve
+from dsocr_symbolic.questions.question import Question, ask
+from dsocr_symbolic.questions.sensitivity.growth import order
+from dsocr_symbolic.questions.slope import slope
+
+Side = Literal["both", "above", "below", "neither"]
+
+
+_STEP = Fraction(1, 10**40)
+
+
+_NEAR = Fraction(1, 10**20)
+
+
+@frozen(kw_only=True)
+class Effect:
+    """What one symbol does to a metric, what follows from the symbol included.
+
+    Attributes
+    ----------
+    symbol, group, meaning : str
+        The symbol, as ``dsocr symbols`` has it.
+    value : int or float
+        Where it stands.
+    derivative : int or float
+        Change of the metric per 1 of the symbol.
+    elasticity : int, float or None
+        Percent of the metric per percent of the symbol; None where the metric is 0.
+    order : int or None
+        The degree in which the metric grows with the symbol in the end; None where it is no power of it.
+    side : str
+        Where the derivative holds: on ``both`` sides; ``above`` or ``below`` the value alone, where another branch
+        leads on the other side; on ``neither``, where the value is a point of its own.
+    """
+
+    symbol: str
+    group: str
+    meaning: str
+    value: Any
+    derivative: Any
+    elasticity: Any
+    order: int | None
+    side: Side
+
+
+@frozen(kw_only=True)
+class Sensitivity:
+    """A metric and what it hangs on.
+
+    Attributes
+    ----------
+    metric, unit, part : str
+        Name and unit of the registry; the part's path, empty for the whole.
+    value : int or float
+        At the workload.
+    effects : tuple of Effect
+        The strongest first; symbols without any effect are left out.
+    """
+
+    metric: str
+    unit: str
+    part: str
+    value: Any
+    effects: tuple[Effect, ...]
+
+
+def sensitivity(
+    metric: str = "roofline_s",
+    *,
+    model: str | Model = "deepseek-ocr",
+    part: str = "",
+    symbols: Iterable[str] | None = None,
+    workload: str | None = None,
+    gpu: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    waived: Iterable[str] = (),
+    **choices: str,
+) -> Sensitivity:
+    """Rank the symbols by what they do to a metric.
+
+    Parameters
+    ----------
+    metric : str
+        A name of the registry.
+    model : str or Model
+        The network.
+    part : str
+        A path of the tree; the whole if left out.
+    symbols : iterable of str, optional
+        The symbols to look at; all that may move if left out.
+    workload, gpu : str, optional
+        Names or files; the model's defaults if left out.
+    settings : mapping of str to number, optional
+        Values of further symbols.
+    waived : iterable of str
+        Switches that lift rules.
+    **choices : str
+        Options that differ from the defaults.
+
+    Returns
+    -------
+    Sensitivity
+        Exact: every maximum counts with the branch that leads.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, a value is not allowed, or the metric does not exist there.
+    """
+    question = ask(model, workload=workload, gpu=gpu, settings=settings, waived=frozenset(waived), choices=choices)
+    return rank(question, Term(paths=(part,), metric=metric), symbols)
+
+
+def rank(question: Question, term: Term, symbols: Iterable[str] | None = None) -> Sensitivity:
+    """Rank the symbols of a question, see :func:`sensitivity`.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, a value is not allowed, or the metric does not exist there.
+    """
+    known = question.definition.quantities
+    for name in symbols or ():
+        if name not in known:
+            raise UserError(f"unknown symbol '{name}': {nearest(name, known)}")
+    question.check()
+    (value,) = question.metrics((term,))
+    movable = [name for name, each in known.items() if not each.fixed] if symbols is None else list(symbols)
+    overridden = {name for name, _ in question.model.overrides}
+    effects = [
+        effect
+        for name in movable
+        if symbols is not None or name not in overridden
+        for effect in [_effect(Curve(question=question, symbol=name, terms=(term,)))]
+        if symbols is not None or effect.derivative or effect.side != "both"
+    ]
+    return Sensitivity(
+        metric=term.metric,
+        unit=load_metrics()[term.metric].unit,
+        part=", ".join(term.paths),
+        value=arithmetic.whole(value),
+        effects=tuple(sorted(effects, key=lambda each: -abs(each.elasticity or 0))),
+    )
+
+
+def _effect(curve: Curve) -> Effect:
+    quantity = curve.question.definition.quantities[curve.symbol]
+    value = exact(curve.question.numbers[curve.symbol])
+    found = curve.metrics(curve.scope(branches.free(curve.symbol, value), branches), branches)[0]
+    here = slope(found, curve.symbol, value)
+    metric = branches.as_sympy(value_of(found))
+    elasticity = branches.as_sympy(value) * here.derivative / metric if metric else None
+    return Effect(
+        symbol=curve.symbol,
+        group=quantity.group,
+        meaning=quantity.meaning,
+        value=arithmetic.whole(value),
+        derivative=_plain(here.derivative),
+        elasticity=None if elasticity is None else _plain(elasticity),
+        order=order(curve) if here.derivative != 0 or here.tied else 0,
+        side=_side(curve, value, here.derivative) if here.tied else "both",
+    )
+
+
+def _side(curve: Curve, value: Any, derivative: Any) -> Side:
+    """Find where a derivative holds, by the smallest of steps to either side."""
+    (middle,) = curve.metrics(curve.scope(value, branches), branches)
+
+    def holds(step: Fraction) -> bool:
+        try:
+            (beside,) = curve.metrics(curve.scope(value + step, branches), branches)
+        except (ZeroDivisionError, OverflowError):
+            return False
+        return bool(abs((beside - middle) / step - Fraction(str(derivative))) <= _NEAR)
+
+    up, down = holds(_STEP), holds(-_STEP)
+    return "both" if up and down else "above" if up else "below" if down else "neither"
+
+
+def _plain(value: Any) -> Any:
+    """Turn a sympy number into an int where it is whole, else into a float."""
+    return int(value) if value.is_Integer else float(value)

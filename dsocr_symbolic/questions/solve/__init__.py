@@ -1,0 +1,1 @@
+"""Which value of a symbol meets a constraint."""

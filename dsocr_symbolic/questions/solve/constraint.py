@@ -1,0 +1,167 @@
+"""Constraints as data: two formulas of metrics and symbols, and which one must not be larger."""
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+from attrs import frozen
+
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.language.expression import Expression, evaluate, names, parse
+from dsocr_symbolic.language.registry import Term, load_metrics, timed
+from dsocr_symbolic.questions.curve import Curve
+
+
+@frozen(kw_only=True)
+class Constraint:
+    """``left <= right`` or ``left >= right``.
+
+    Attributes
+    ----------
+    left, right : Expression
+        Formulas of symbols, and of names that stand for metrics.
+    at_most : bool
+        Whether it is the left side that must not be larger.
+    terms : mapping of str to Term
+        What the names stand for.
+    """
+
+    left: Expression
+    right: Expression
+    at_most: bool
+    terms: Mapping[str, Term]
+
+    @property
+    def sides(self) -> tuple[Expression, Expression]:
+        """Both formulas."""
+        return self.left, self.right
+
+    @property
+    def sign(self) -> str:
+        """How the sides are compared."""
+        return "<=" if self.at_most else ">="
+
+    @property
+    def text(self) -> str:
+        """The constraint as it was written."""
+        return f"{self.left.text} {self.sign} {self.right.text}"
+
+    @property
+    def spelled(self) -> str:
+        """The constraint with the metrics that its names stand for."""
+        return re.sub(r"\b[a-z]\w*", lambda word: self._spelled(word.group()), self.text)
+
+    def _spelled(self, name: str) -> str:
+        return self.terms[name].metric if name in self.terms else name
+
+
+@frozen(kw_only=True)
+class Sides:
+    """Both sides of a constraint at a point; branches where the symbol is left free, else numbers."""
+
+    left: Any
+    right: Any
+
+
+def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:
+    """Read a constraint of the whole network.
+
+    Parameters
+    ----------
+    text : str
+        ``"peak_memory_bytes <= capacity"``: each side a formula of metrics and symbols.
+    symbols : iterable of str
+        The model's symbols.
+    time : str
+        ``roofline`` or ``lower_bound``: what the time metrics in it stand for.
+
+    Returns
+    -------
+    Constraint
+        The constraint.
+
+    Raises
+    ------
+    UserError
+        If it is no such constraint, or a name is unknown.
+    """
+    where = "constraint"
+    whole = parse(text, where)
+    match whole.tree:
+        case ast.Compare(left=left, ops=[ast.LtE() | ast.GtE() as sign], comparators=[right]):
+            pass
+        case _:
+            raise UserError(f"{where}: '{whole.text}': write LEFT <= RIGHT or LEFT >= RIGHT")
+    metrics, known = load_metrics(), set(symbols)
+    terms = {}
+    for name in names(whole):
+        if name in metrics:
+            terms[name] = Term(paths=("",), metric=timed(name, time))
+        elif name not in known:
+            raise UserError(f"{where}: unknown metric or symbol '{name}': {nearest(name, [*metrics, *known])}")
+    if not terms and not names(whole):
+        raise UserError(f"{where}: '{whole.text}' names no metric and no symbol: nothing can be solved for")
+    return Constraint(
+        left=Expression(text=ast.get_source_segment(whole.text, left) or "", tree=left),
+        right=Expression(text=ast.get_source_segment(whole.text, right) or "", tree=right),
+        at_most=isinstance(sign, ast.LtE),
+        terms=terms,
+    )
+
+
+def sides(constraint: Constraint, curve: Curve, value: Any, algebra: ModuleType = arithmetic) -> Sides:
+    """Evaluate both sides.
+
+    Parameters
+    ----------
+    constraint : Constraint
+        The constraint.
+    curve : Curve
+        Its metrics along a symbol.
+    value : int, Fraction or Branch
+        Of the free symbol, in the algebra.
+    algebra : module
+        :mod:`~dsocr_symbolic.algebras.arithmetic` for numbers, :mod:`~dsocr_symbolic.algebras.branches` for forms.
+
+    Returns
+    -------
+    Sides
+        The values.
+
+    Raises
+    ------
+    UserError
+        If a side has no value there.
+    """
+    try:
+        scope = curve.scope(value, algebra)
+        scope |= dict(zip(constraint.terms, curve.metrics(scope, algebra), strict=True))
+    except (ZeroDivisionError, OverflowError) as error:
+        raise _no_value(constraint, error) from error
+    return put_in(constraint, scope, algebra)
+
+
+def put_in(constraint: Constraint, scope: Mapping[str, Any], algebra: ModuleType = arithmetic) -> Sides:
+    """Evaluate both sides in a scope that has every name.
+
+    Raises
+    ------
+    UserError
+        If a side has no value there.
+    """
+    try:
+        return Sides(left=evaluate(constraint.left, scope, algebra), right=evaluate(constraint.right, scope, algebra))
+    except (ZeroDivisionError, OverflowError) as error:
+        raise _no_value(constraint, error) from error
+
+
+def _no_value(constraint: Constraint, error: Exception) -> UserError:
+    return UserError(f"{constraint.text}: a side has no value there ({error}); change the constraint or the workload")
+
+
+def left_over(constraint: Constraint, found: Sides) -> Any:
+    """Return by how much a constraint is met; negative where it is not."""
+    return found.right - found.left if constraint.at_most else found.left - found.right

@@ -1,0 +1,302 @@
+"""Find where a condition changes along one symbol, by bisection on a slack that grows or shrinks all the way."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any, Literal, Protocol
+
+from attrs import frozen
+
+from dsocr_symbolic.scenario.values import LARGEST
+
+Sense = Literal["largest", "smallest", "every", "none"]
+
+
+Slack = Callable[[Any], Any]
+
+
+# Formulas with powers are in float64: differences below this share of the slack are noise.
+_NOISE = 1e-12
+
+
+# How far beside a boundary other changes are looked for: some doublings above, more below.
+_DOUBLINGS = 8
+
+
+# Allowed whole numbers are no farther apart than this.
+_REACH = 2048
+
+
+# How far all values are looked at.
+_FARTHEST = 10**9
+
+
+class NotMonotoneError(Exception):
+    """The slack rises and falls along the symbol; carries three points that show it."""
+
+    def __init__(self, points: Sequence[tuple[Any, Any]]) -> None:
+        super().__init__("not monotone")
+        self.points = tuple(points)
+
+
+class Axis(Protocol):
+    """The values that a symbol may have."""
+
+    @property
+    def start(self) -> Any:
+        """The value to start from."""
+
+    @property
+    def least(self) -> Any:
+        """The least value."""
+
+    def previous(self, value: Any) -> Any | None:
+        """Return the next allowed value below one."""
+
+    def above(self, value: Any, step: int) -> Any | None:
+        """Return an allowed value well above one; nearer ones for smaller steps, None at the end."""
+
+    def below(self, value: Any, step: int) -> Any | None:
+        """Return an allowed value well below one."""
+
+    def between(self, low: Any, high: Any) -> Any | None:
+        """Return an allowed value in the middle, None if there is none between."""
+
+    def lowest(self) -> Any:
+        """Return where to begin to look at all values."""
+
+    def onward(self, value: Any) -> Any | None:
+        """Return an allowed value that is larger by about a quarter, None where to stop looking."""
+
+
+@frozen(kw_only=True)
+class Boundary:
+    """Where a condition changes.
+
+    Attributes
+    ----------
+    sense : str
+        ``largest`` or ``smallest``: which end of the values that meet it; ``every`` or ``none`` of those tried.
+    value : number or None
+        The last value that meets it; of ``none`` the one that comes closest; of ``every`` None.
+    beyond : number or None
+        The next value, which does not meet it.
+    """
+
+    sense: Sense
+    value: Any
+    beyond: Any
+
+
+def find_boundary(slack: Slack, axis: Axis) -> Boundary:
+    """Find the last value at which a slack is not negative.
+
+    Parameters
+    ----------
+    slack : callable
+        By how much the condition is met at a value.
+    axis : Axis
+        The values.
+
+    Returns
+    -------
+    Boundary
+        Exact: the value and the next one are evaluated.
+
+    Raises
+    ------
+    NotMonotoneError
+        If the slack is seen to rise and to fall, at values at growing distances from the start and from the boundary.
+    """
+    tried: dict[Any, Any] = {}
+
+    def met(value: Any) -> bool:
+        if value not in tried:
+            tried[value] = slack(value)
+        return bool(tried[value] >= 0)
+
+    here = met(axis.start)
+    ups, downs = (_walk(axis, met, here, move) for move in (axis.above, axis.below))
+    _check(tried)
+    if ups is None and downs is None:
+        best = max(tried, key=lambda value: tried[value])
+        return Boundary(sense="every" if here else "none", value=None if here else best, beyond=None)
+    low, high = ups or (downs[1], downs[0])
+    low, high = _bisected(low, high, axis, met)
+    for value in (*_steps(low, axis.below, 2 * _DOUBLINGS), *_steps(high, axis.above, _DOUBLINGS)):
+        met(value)
+    _check(tried)
+    if met(low):
+        return Boundary(sense="largest", value=low, beyond=high)
+    return Boundary(sense="smallest", value=high, beyond=low)
+
+
+def find_changes(slack: Slack, axis: Axis) -> tuple[Boundary, ...]:
+    """Find all values at which a slack changes its sign, from the least one up.
+
+    Parameters
+    ----------
+    slack : callable
+        By how much the condition is met at a value.
+    axis : Axis
+        The values; looked at are those that grow by a quarter.
+
+    Returns
+    -------
+    tuple of Boundary
+        In rising order, ``smallest`` where the condition begins to hold, ``largest`` where it ceases; one of
+        ``every`` or ``none`` with the least value if it never changes.
+    """
+
+    @cache
+    def met(value: Any) -> bool:
+        return bool(slack(value) >= 0)
+
+    values = [axis.lowest()]
+    while (following := axis.onward(values[-1])) is not None:
+        values.append(following)
+    found = []
+    for low, high in pairwise(values):
+        if met(low) != met(high):
+            last, first = _bisected(low, high, axis, met)
+            ends = {"value": last, "beyond": first} if met(last) else {"value": first, "beyond": last}
+            found.append(Boundary(sense="largest" if met(last) else "smallest", **ends))
+    if not found:
+        return (Boundary(sense="every" if met(values[0]) else "none", value=values[0], beyond=None),)
+    return tuple(found)
+
+
+def _bisected(low: Any, high: Any, axis: Axis, met: Callable[[Any], bool]) -> tuple[Any, Any]:
+    """Bring two values between which the condition changes next to each other."""
+    while (middle := axis.between(low, high)) is not None:
+        low, high = (middle, high) if met(middle) == met(low) else (low, middle)
+    return low, high
+
+
+def _walk(axis: Axis, met: Callable[[Any], bool], here: bool, move: Callable[[Any, int], Any]) -> Any:
+    """Walk away in growing steps until the condition changes; return the last two values, or None."""
+    value = axis.start
+    for following in _steps(value, move):
+        if met(following) != here:
+            return value, following
+        value = following
+    return None
+
+
+def _steps(value: Any, move: Callable[[Any, int], Any], most: int | None = None) -> Iterator[Any]:
+    """Yield values ever farther away, up to the end or to so many of them."""
+    step, growing, count = 1, True, 0
+    while most is None or count < most:
+        following = move(value, step)
+        if following is None and step == 1:
+            return
+        if following is None:
+            step, growing = step // 2, False
+            continue
+        yield following
+        value, step, count = following, step * 2 if growing else step, count + 1
+
+
+def _check(tried: dict[Any, Any]) -> None:
+    """Check that all slacks seen so far rise, or all fall."""
+    points = sorted(tried.items())
+    rises = falls = None
+    for left, right in pairwise(points):
+        change = right[1] - left[1]
+        if abs(change) <= _NOISE * max(abs(float(left[1])), abs(float(right[1]))):
+            continue
+        rises, falls = ((left, right), falls) if change > 0 else (rises, (left, right))
+        if rises is not None and falls is not None:
+            raise NotMonotoneError(sorted({*rises, *falls}))
+
+
+@frozen(kw_only=True)
+class WholeAxis:
+    """Whole numbers, those that rules allow.
+
+    Attributes
+    ----------
+    start : int
+        An allowed value.
+    least : int
+        No value is smaller.
+    allowed : callable
+        Whether a value is allowed.
+    """
+
+    start: int
+    least: int
+    allowed: Callable[[int], bool]
+
+    def above(self, value: int, step: int) -> int | None:
+        """Return the next allowed value from a step above on."""
+        first = value + step
+        return self._first(range(first, min(first + _REACH, LARGEST + 1)))
+
+    def below(self, value: int, step: int) -> int | None:
+        """Return the next allowed value from a step below down."""
+        first = value - step
+        return self._first(range(first, max(first - _REACH, self.least - 1), -1))
+
+    def lowest(self) -> int:
+        """Return the least allowed value, or where to begin if it is far from the least one."""
+        found = self._first(range(self.least, self.least + _REACH))
+        return self.start if found is None else found
+
+    def onward(self, value: int) -> int | None:
+        """Return an allowed value that is larger by about a quarter, up to a billion."""
+        step = max(1, value // 4)
+        found = self.above(value, step) or (self.above(value, 1) if step > 1 else None)
+        return None if found is None or found > _FARTHEST else found
+
+    def previous(self, value: int) -> int | None:
+        """Return the next allowed value below one."""
+        return self.below(value, 1)
+
+    def between(self, low: int, high: int) -> int | None:
+        """Return the allowed value that is nearest to the middle."""
+        middle = (low + high) // 2
+        down = self._first(range(middle, low, -1))
+        return self._first(range(middle + 1, high)) if down is None else down
+
+    def _first(self, values: range) -> int | None:
+        return next((each for each in values if each >= self.least and self.allowed(each)), None)
+
+
+@frozen(kw_only=True)
+class RealAxis:
+    """Float64 numbers from a smallest to a largest one."""
+
+    start: float
+    least: float
+    most: float = float(LARGEST)
+
+    def above(self, value: float, step: int) -> float | None:
+        """Return a multiple, the next float for a step of 1 near the end."""
+        further = min(max(value, self.least or 1 / LARGEST) * (1 + step), self.most)
+        return further if further > value else None
+
+    def below(self, value: float, step: int) -> float | None:
+        """Return a fraction; the least value behind the smallest one."""
+        further = max(value / (1 + step), self.least)
+        if further < 1 / LARGEST:
+            further = self.least
+        return further if further < value else None
+
+    def lowest(self) -> float:
+        """Return a billionth of the start."""
+        return max(self.least, self.start / _FARTHEST)
+
+    def onward(self, value: float) -> float | None:
+        """Return a number larger by a quarter, up to a billion times the start."""
+        return value * 5 / 4 if value < min(self.start * _FARTHEST, self.most / 2) else None
+
+    def previous(self, value: float) -> float:
+        """Return the next number below one."""
+        return math.nextafter(value, -math.inf)
+
+    def between(self, low: float, high: float) -> float | None:
+        """Return the middle, by ratio where they are far apart."""
+        middle = math.sqrt(low * high) if low > 0 and high > 2 * low else (low + high) / 2
+        return middle if low < middle < high else None

@@ -1,0 +1,213 @@
+"""Sweeps as labelled arrays: an xarray Dataset with one dimension per axis and one variable per metric."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.questions.sweep.axes import at
+from dsocr_symbolic.questions.sweep.extras import extra
+from dsocr_symbolic.questions.sweep.plan import Plan
+from dsocr_symbolic.questions.sweep.question import plan_sweep
+from dsocr_symbolic.writing.files import written_whole
+
+if TYPE_CHECKING:
+    import xarray
+
+MOST_NUMBERS = 2**28
+
+
+def sweep(
+    model: Model,
+    *,
+    metrics: str | Sequence[str],
+    by: str | Sequence[str] = "total",
+    settings: Mapping[str, Any] | None = None,
+    waived: Iterable[str] = (),
+    chunks: Mapping[str, Any] | None = None,
+    **vary: Any,
+) -> "xarray.Dataset":
+    """Evaluate metrics at every combination of values.
+
+    >>> from dsocr_symbolic import load_model, sweep
+    >>> sweep(
+    ...     load_model("deepseek-ocr"),
+    ...     metrics="forward_tensor_core_flops",
+    ...     by="stage",
+    ...     batch=[1, 8],
+    ...     crop_grid=[(0, 0), (3, 2)],
+    ... ).forward_tensor_core_flops.sel(batch=8, crop_grid="3x2", stage="prefill").item()
+    8695320979968.0
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    metrics : str or sequence of str
+        Names of the registry; each becomes a data variable.
+    by : str or sequence of str
+        ``"total"``; ``"stage"`` for every stage and the total, along a dimension ``stage``; the path of a part;
+        or several paths, along a dimension ``part``.
+    settings : mapping of str to number, optional
+        Values of symbols that do not vary.
+    waived : iterable of str
+        Switches that lift rules: ``["allow_any_grid"]``.
+    chunks : mapping of str to int, optional
+        Points per chunk along each axis. The variables are then dask arrays, computed when they are asked for,
+        chunk by chunk, on whatever cluster dask runs; an axis that is not named is one chunk.
+    **vary
+        What varies, in the order of the dimensions: ``batch=[1, 2, 4]``, ``batch="1:128"`` (128 is included),
+        ``memory_bandwidth="1e12:2e12:1e11"``, ``gpu=["rtx5090", "h200"]``, ``workload=["tiny", "gundam"]``,
+        ``attention=["flash", "eager"]``, ``crop_grid=[(0, 0), (3, 2)]`` or ``crop_grid="all"`` for all grids that
+        the network cuts, and none. A single number or name is what it is at every point.
+
+    Returns
+    -------
+    xarray.Dataset
+        float64, in the units that each variable's attribute ``units`` names. Crop columns and rows are
+        coordinates along ``crop_grid``. A ratio of nothing is not a number.
+
+    Raises
+    ------
+    UserError
+        If a name or value is wrong, a derived symbol should vary, or a rule of the model is broken at a point.
+    """
+    threads = None if chunks is None else 1
+    plan = plan_sweep(model, metrics=metrics, by=by, settings=settings, waived=waived, threads=threads, **vary)
+    return dataset(plan) if chunks is None else lazy_dataset(plan, chunks)
+
+
+def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarray.Dataset":
+    """Evaluate a planned sweep.
+
+    Parameters
+    ----------
+    plan : Plan
+        The sweep.
+    advance : callable
+        Told how many points have been done each time.
+
+    Returns
+    -------
+    xarray.Dataset
+        See :func:`sweep`.
+
+    Raises
+    ------
+    UserError
+        If it is too large for memory, or a rule of the model is broken at a point.
+    """
+    columns = len(plan.columns)
+    if plan.count * columns > MOST_NUMBERS:
+        raise UserError(
+            f"{plan.count * columns:,} numbers are too many for memory (at most {MOST_NUMBERS:,}):"
+            " write Parquet, or give chunks"
+        )
+    extra("xarray")
+    found = np.empty((plan.count, columns))
+    for start, stop in plan.blocks():
+        for place, values in enumerate(plan.evaluate(plan.places(start, stop))):
+            found[start:stop, place] = values
+        advance(stop - start)
+    return _labelled(plan, found.reshape(*plan.shape, columns))
+
+
+def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
+    """Describe a planned sweep whose numbers dask computes when they are asked for.
+
+    Parameters
+    ----------
+    plan : Plan
+        The sweep.
+    chunks : mapping of str to int
+        Points per chunk along each axis; -1, or an axis left out, is one chunk.
+
+    Returns
+    -------
+    xarray.Dataset
+        See :func:`sweep`.
+
+    Raises
+    ------
+    UserError
+        If it has no such axis, or no such chunks, or the labels alone are too many for memory.
+    """
+    dask = extra("dask.array")
+    names = [axis.name for axis in plan.axes]
+    for axis in plan.axes:
+        if len(axis) > MOST_NUMBERS:
+            raise UserError(f"{axis.name}: {len(axis):,} labels are too many for memory; write Parquet")
+    for name in chunks:
+        if name not in names:
+            raise UserError(f"chunks: unknown axis '{name}': {nearest(name, names)}")
+    try:
+        sizes = dask.core.normalize_chunks(
+            tuple(chunks.get(name, -1) for name in names), shape=plan.shape, dtype=np.float64
+        )
+    except (TypeError, ValueError) as error:
+        raise UserError(f"chunks: {dict(chunks)} are no numbers of points per axis") from error
+    found = dask.map_blocks(
+        _block,
+        plan=plan,
+        chunks=(*sizes, (len(plan.columns),)),
+        dtype=np.float64,
+        meta=np.empty((0,) * (len(names) + 1)),
+        name=f"sweep-{plan.fingerprint}",
+    )
+    return _labelled(plan, found)
+
+
+def write_netcdf(data: "xarray.Dataset", path: Path) -> None:
+    """Write a sweep as netCDF (HDF5); ``xarray.open_dataset`` reads it.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        What :func:`sweep` returned.
+    path : Path
+        The file; one that exists is replaced. It is there whole or not at all.
+
+    Raises
+    ------
+    UserError
+        If h5netcdf or h5py is not installed.
+    """
+    extra("h5netcdf")
+    extra("h5py")
+    with written_whole(path) as draft:
+        data.to_netcdf(draft, engine="h5netcdf")
+
+
+def _block(*, plan: Plan, block_info: Any) -> Any:
+    """Evaluate one chunk: its points in C order, columns last."""
+    spans = block_info[None]["array-location"][:-1]
+    shape = tuple(stop - start for start, stop in spans)
+    places = [each.reshape(-1) for each in np.meshgrid(*(np.arange(*span) for span in spans), indexing="ij")]
+    return np.stack(plan.evaluate(tuple(places)), axis=-1).reshape(*shape, len(plan.columns))
+
+
+def _labelled(plan: Plan, found: Any) -> "xarray.Dataset":
+    """Put names, units and coordinates to numbers whose last dimension are the plan's columns."""
+    names = [axis.name for axis in plan.axes]
+    coordinates: dict[str, Any] = {}
+    for axis in plan.axes:
+        everything = np.arange(len(axis))
+        coordinates[axis.name] = (axis.name, at(axis.labels, everything), {"long_name": axis.meaning})
+        for symbol, numbers in axis.numbers.items():
+            if symbol != axis.name:
+                coordinates[symbol] = (axis.name, at(numbers, everything), {"long_name": symbol.replace("_", " ")})
+    dimensions = [*names, plan.part_dimension] if plan.part_dimension else names
+    if plan.part_dimension:
+        about = {"long_name": "part of the network"}
+        coordinates[plan.part_dimension] = (plan.part_dimension, np.array(plan.parts), about)
+    variables = {}
+    for place, metric in enumerate(plan.metrics):
+        first = place * len(plan.parts)
+        values = found[..., first : first + len(plan.parts)] if plan.part_dimension else found[..., first]
+        variables[metric.name] = (dimensions, values, {"units": metric.unit, "long_name": metric.definition})
+    fixed = dict(plan.about) if plan.part_dimension else {**plan.about, "part": plan.parts[0]}
+    labelled: xarray.Dataset = extra("xarray").Dataset(variables, coordinates, fixed)
+    return labelled

@@ -1,0 +1,189 @@
+"""A sweep before it runs: its axes, one compiled function per combination of names, and any of its points."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.compiled import Compiled
+from dsocr_symbolic.language.registry import Metric
+from dsocr_symbolic.questions.sweep.axes import Axis, at
+from dsocr_symbolic.version import __version__
+
+_POINT = re.compile(r" \(point (\d+)\)$")
+
+
+_MOST_ROWS, _MOST_NUMBERS = 2**20, 2**23
+
+
+Places = tuple[Any, ...]
+
+
+@frozen(kw_only=True)
+class Column:
+    """One number of every point: a metric of a part."""
+
+    metric: str
+    part: str
+
+
+@frozen(kw_only=True, eq=False)
+class Plan:
+    """A sweep: picklable, and safe to evaluate from many threads and processes.
+
+    Attributes
+    ----------
+    axes : tuple of Axis
+        Its dimensions, the last one varying fastest.
+    metrics : tuple of Metric
+        What is asked.
+    parts : tuple of str
+        Of which parts.
+    part_dimension : str
+        ``stage`` or ``part``; empty for one part.
+    functions : tuple of Compiled
+        One per combination of names, in the order of the axes.
+    about : mapping of str to str
+        What does not vary: model, workload, gpu, choices, settings.
+    """
+
+    axes: tuple[Axis, ...]
+    metrics: tuple[Metric, ...]
+    parts: tuple[str, ...]
+    part_dimension: str
+    functions: tuple[Compiled, ...]
+    about: Mapping[str, str]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of labels of every axis."""
+        return tuple(len(axis) for axis in self.axes)
+
+    @property
+    def count(self) -> int:
+        """The number of points."""
+        return prod(self.shape)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The numbers of a point."""
+        return tuple(Column(metric=metric.name, part=part) for metric in self.metrics for part in self.parts)
+
+    @property
+    def block(self) -> int:
+        """Points to evaluate at once: a matter of 100 MB."""
+        return max(1, min(_MOST_ROWS, _MOST_NUMBERS // (len(self.columns) + len(self.axes))))
+
+    def blocks(self) -> Iterator[tuple[int, int]]:
+        """Cut the points, in C order, into ranges ``(start, stop)`` of at most :attr:`block`."""
+        for start in range(0, self.count, self.block):
+            yield start, min(start + self.block, self.count)
+
+    def places(self, start: int, stop: int) -> Places:
+        """Return the places of some points along every axis.
+
+        Parameters
+        ----------
+        start, stop : int
+            A range of points in C order.
+
+        Returns
+        -------
+        tuple of ndarray of int64
+            One array of ``stop - start`` places per axis.
+        """
+        return np.unravel_index(np.arange(start, stop), self.shape)
+
+    def coordinates(self, places: Places) -> dict[str, Any]:
+        """Return labels, and the symbols of crop grids.
+
+        Parameters
+        ----------
+        places : tuple of ndarray of int
+            One array per axis.
+
+        Returns
+        -------
+        dict of str to ndarray
+            By axis or symbol.
+        """
+        found: dict[str, Any] = {}
+        for axis, each in zip(self.axes, places, strict=True):
+            found[axis.name] = at(axis.labels, each)
+            found |= {name: at(numbers, each) for name, numbers in axis.numbers.items() if name != axis.name}
+        return found
+
+    def evaluate(self, places: Places) -> list[Any]:
+        """Evaluate points.
+
+        Parameters
+        ----------
+        places : tuple of ndarray of int
+            One array per axis, all of one length.
+
+        Returns
+        -------
+        list of ndarray of float64
+            One per column, of that length, in the units of the registry; a ratio of nothing is not a number.
+
+        Raises
+        ------
+        UserError
+            If a value or a rule does not allow a point; it names the first such point.
+        """
+        found = [np.empty(len(places[0])) for _ in self.columns]
+        for function, where in self._combinations(places):
+            inputs = {
+                name: at(numbers, each[where])
+                for axis, each in zip(self.axes, places, strict=True)
+                for name, numbers in axis.numbers.items()
+            }
+            try:
+                result = function(**inputs)
+            except UserError as error:
+                raise self._located(error, [each[where] for each in places]) from None
+            for room, column in zip(found, self.columns, strict=True):
+                value = result[column.metric][column.part]
+                room[where] = np.nan if value is None else value
+        return found
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of everything that decides the numbers, their order and what is said of them."""
+        asked = (__version__, sorted(self.about.items()), self.columns, self.block)
+        digest = hashlib.sha256(repr(asked).encode())
+        for axis in self.axes:
+            digest.update(axis.name.encode())
+            for numbers in (axis.labels, *axis.numbers.values()):
+                described = numbers.tolist() if isinstance(numbers, np.ndarray) else numbers
+                digest.update(repr(described).encode())
+        for function in self.functions:
+            sources = (function.follow, function.require, function.decimal, function.exact)
+            digest.update(repr((function.columns, sorted(function.waived), sources)).encode())
+        return digest.hexdigest()
+
+    def _combinations(self, places: Places) -> Iterator[tuple[Compiled, Any]]:
+        """Yield each function with the points that it is for."""
+        named = [(len(axis), each) for axis, each in zip(self.axes, places, strict=True) if not axis.numbers]
+        if not named:
+            yield self.functions[0], slice(None)
+            return
+        which = np.ravel_multi_index([each for _, each in named], [length for length, _ in named])
+        for combination in np.unique(which):
+            yield self.functions[combination], np.flatnonzero(which == combination)
+
+    def _located(self, error: UserError, places: Sequence[Any]) -> UserError:
+        """Name the point that a function knows by its number."""
+        found = _POINT.search(str(error))
+        place = int(found[1]) if found else 0
+        shown = ", ".join(
+            f"{axis.name} {at(axis.labels, each[place : place + 1]).tolist()[0]}"
+            for axis, each in zip(self.axes, places, strict=True)
+        )
+        return UserError(f"{_POINT.sub('', str(error))}, at {shown}")

@@ -1,0 +1,1 @@
+"""What a workload or a document costs, and where."""

@@ -1,0 +1,107 @@
+"""What a document costs: each page a request of its own, equal grids evaluated once."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import frozen
+
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
+from dsocr_symbolic.evaluation.estimate import Estimate, estimate, sum_estimates
+from dsocr_symbolic.scenario.documents import Page, crop_grid
+from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
+
+Grid = tuple[int, int]
+
+
+# What pages decide; a user cannot set it as well.
+_OF_PAGES = ("crop_columns", "crop_rows", "crops")
+
+
+@frozen(kw_only=True)
+class BilledPage:
+    """A page with its crop grid and its numbers; both None if it cannot be read."""
+
+    page: Page
+    grid: Grid | None
+    numbers: Estimate | None
+
+
+@frozen(kw_only=True)
+class Bill:
+    """All pages and their sum; None if no page could be read."""
+
+    pages: tuple[BilledPage, ...]
+    total: Estimate | None
+
+
+def make_bill(scenario: Scenario, pages: Iterable[Page], user_settings: Iterable[str], *, details: bool = True) -> Bill:
+    """Evaluate every page of a document.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The question; its workload says whether crops are cut, and of what size.
+    pages : iterable of Page
+        Sizes, or why there is none.
+    user_settings : iterable of str
+        Symbols that the user set.
+    details : bool
+        Whether the training step and compulsory bytes are asked for as well.
+
+    Returns
+    -------
+    Bill
+        A row per page; flows add up, stocks count once, the KV cache is that of the largest page.
+
+    Raises
+    ------
+    UserError
+        If the user set what the pages decide, or a batch.
+    """
+    for name in user_settings:
+        if name in _OF_PAGES:
+            raise UserError(f"{name}: the pages decide it; drop --set {name} or --document")
+    if scenario.settings.get("batch", 1) != 1:
+        raise UserError("batch: each page of a document is one request of batch 1; drop --set batch or --document")
+    if scenario.workload is None:
+        raise UserError("--layer: a layer alone reads no document; drop --layer or --document")
+    native = scenario.workload.document == "native"
+    program = scenario_program(scenario)
+    more = scenario_details(scenario) if details else None
+    tile = scenario_values(scenario, _settings((0, 0))).numbers["image_size"]
+    found: dict[Grid, Estimate] = {}
+    billed = []
+    for page in pages:
+        grid: Grid | None = None
+        if page.width is not None and page.height is not None:
+            grid = (0, 0) if native else crop_grid(page.width, page.height, tile=tile)
+            if grid not in found:
+                values = scenario_values(scenario, _settings(grid))
+                found[grid] = estimate(program, values, scenario.definition.latencies, more)
+        billed.append(BilledPage(page=page, grid=grid, numbers=None if grid is None else found[grid]))
+    counts = Counter(each.grid for each in billed if each.grid is not None)
+    total = sum_estimates([(found[grid], count) for grid, count in counts.items()]) if counts else None
+    return Bill(pages=tuple(billed), total=total)
+
+
+def _settings(grid: Grid) -> dict[str, int]:
+    return {"crop_columns": grid[0], "crop_rows": grid[1]}
+
+
+def page_rows(bill: Bill) -> list[dict[str, Any]]:
+    """Return a JSON-ready row per page: its size, grid and tokens with its total, or its error."""
+    rows = []
+    for each in bill.pages:
+        page = each.page
+        row: dict[str, Any] = {"path": page.path, "page": page.page, "width": page.width, "height": page.height}
+        if each.numbers is None or each.grid is None:
+            rows.append({**row, "error": page.error})
+            continue
+        numbers = each.numbers.values.numbers
+        tokens = {name: arithmetic.whole(numbers[name]) for name in ("crops", "image_tokens", "prompt_tokens")}
+        grid = {"crop_columns": each.grid[0], "crop_rows": each.grid[1]}
+        rows.append({**row, **grid, **tokens, "error": None, "total": dict(each.numbers.total)})
+    return rows

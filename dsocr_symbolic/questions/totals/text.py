@@ -1,0 +1,252 @@
+"""Views of a totals document: text for a terminal, Markdown, CSV, YAML and JSON."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.questions.totals.document import SCHEMA_VERSION
+from dsocr_symbolic.questions.totals.views import Line
+from dsocr_symbolic.writing.amounts import amount, cell, scaled, seconds
+from dsocr_symbolic.writing.data import Document, to_json, to_yaml
+from dsocr_symbolic.writing.templates import template
+from dsocr_symbolic.writing.terminal import _table, _wrapped, on_terminal
+
+# Names longer than this leave room for three digits only.
+_SHORT_NAME = 14
+
+
+_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("TC", "forward_tensor_core_flops"),
+    ("CC", "forward_cuda_core_flops"),
+    ("moved", "forward_io_bytes"),
+    ("F/B", "forward_arithmetic_intensity"),
+    ("ops", "operator_launches"),
+    ("weights", "forward_weight_bytes"),
+    ("KV", "forward_kv_cache_bytes"),
+    ("time", "roofline_s"),
+)
+
+
+def unreadable(pages: Sequence[Mapping[str, Any]], output: str) -> str:
+    """Say why no page of a document could be read, in the format that was asked for."""
+    document = {"schema_version": SCHEMA_VERSION, "total": None, "pages": list(pages)}
+    if output == "json":
+        return to_json(document)
+    if output == "yaml":
+        return to_yaml(document)
+    return "".join(f"dsocr: {page['path']}: {page['error']}\n" for page in pages)
+
+
+_PAGE = ("path", "page", "width", "height", "crop_columns", "crop_rows", "prompt_tokens", "error")
+
+
+def to_csv(head: str, lines: Sequence[Line], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
+    """Write one row per line, or per page of a document, and one column per metric; what is not built is empty."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    if pages is not None:
+        writer.writerow([*_PAGE, *load_metrics()])
+        for page in pages:
+            metrics = page.get("total") or dict.fromkeys(load_metrics())
+            values = [*(page.get(name) for name in _PAGE), *metrics.values()]
+            writer.writerow(["" if each is None else each for each in values])
+        return buffer.getvalue()
+    writer.writerow([head, "calls", *load_metrics()])
+    for line in lines:
+        writer.writerow([line.name, line.calls, *("" if each is None else each for each in line.metrics.values())])
+    return buffer.getvalue()
+
+
+def to_markdown(document: Document, head: str, lines: Sequence[Line]) -> str:
+    """Render templates/totals.md.jinja; closed forms of the document are LaTeX."""
+    rendered: str = template("totals.md.jinja").render(
+        title=heading(document),
+        notes=notes(document),
+        head=head,
+        rows=[{"name": line.name, "calls": line.calls, **_shown(line)} for line in [*lines, _total(document)]],
+        closed_form=document["closed_form"],
+        pages=document.get("pages", []),
+        units={name: metric.unit for name, metric in load_metrics().items()},
+        conventions=load_conventions().statements,
+        null_everywhere=null_everywhere(),
+        summary=[*latency_lines(document), *memory_lines(document)],
+    )
+    return rendered
+
+
+def _total(document: Document) -> Line:
+    return Line(name="total", calls="", metrics=document["total"])
+
+
+def _shown(line: Line) -> dict[str, Any]:
+    return {
+        name: "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
+        for name, value in line.metrics.items()
+    }
+
+
+def heading(document: Document) -> str:
+    """Say what the numbers are of, in one line."""
+    what = document["workload_name"] or f"the layer {next(iter(document['stages']))} alone"
+    return f"{document['model']}, {what}, on {document['machine']['title']}"
+
+
+def null_everywhere() -> dict[str, str]:
+    """Return the metrics of the registry that exist nowhere, with the reason."""
+    return {name: metric.reason for name, metric in load_metrics().items() if metric.kind == "null"}
+
+
+def notes(document: Document) -> list[str]:
+    """Say what a reader must know before the numbers."""
+    values = document["workload"]
+    failed = sum(page["error"] is not None for page in document.get("pages", []))
+    shown = ", ".join(f"{name} {amount(value)}" for name, value in values.items())
+    result = [shown, "choices: " + ", ".join(f"{name} {option}" for name, option in document["choices"].items())]
+    for name, each in document["overridden"].items():
+        result.append(f"{name} is overridden: {each['value']}; its formula gives {amount(each['formula_gives'])}")
+        if name == "prompt_tokens" and each["value"] < values.get("image_tokens", 0):
+            result.append(f"the image alone needs {values['image_tokens']} prompt tokens")
+    if "pages" in document:
+        pages = f"{len(document['pages'])} pages, each a request of its own"
+        result[0] = f"{pages}; symbols are those of the first grid: {shown}"
+    if failed:
+        result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
+    if document["closed_form"]:
+        hits = [name for name in ("prefill_experts_hit", "decode_experts_hit") if name in values]
+        put_in = ", ".join(f"{name} {amount(values[name])}" for name in hits)
+        result += [f"closed forms hold at {put_in}; --keep leaves a symbol free"] if hits else []
+    doubtful = document["machine"]["unverified"]
+    return [*result, *(f"unverified: {name} is from memory, or its sources conflict (marked ?)" for name in doubtful)]
+
+
+def preamble(document: Document) -> str:
+    """Print the heading and the notes, as lines of a terminal."""
+    return "\n".join([heading(document), *(f"  {line}" for note in notes(document) for line in _wrapped(note))])
+
+
+def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int | None = None) -> str:
+    """Print a table for a terminal, what to know before it and what it leaves out behind it.
+
+    Parameters
+    ----------
+    document : mapping
+        The totals document.
+    head : str
+        Title of the first column.
+    lines : sequence of Line
+        The rows, which add up to the total.
+    width : int or None
+        Columns; those of the terminal, at least 100, if None.
+
+    Returns
+    -------
+    str
+        With colour only if standard output is a terminal.
+    """
+    mark = " ?" if document["machine"]["unverified"] else ""
+    rows = [*lines] if len(lines) == 1 else [*lines, _total(document)]
+    digits = 4 if max(len(line.name) for line in rows) <= _SHORT_NAME else 3
+    shown = [each for each in _COLUMNS if any(line.metrics[each[1]] is not None for line in lines)]
+    table = _table(head, ["calls", *(title for title, _ in shown), "share"])
+    if mark:
+        table.columns[-2].header += mark
+    whole = document["total"]["roofline_s"]
+    for place, line in enumerate(rows):
+        share = line.metrics["roofline_s"] / whole if whole else 0
+        cells = [cell(metric, line.metrics[metric], digits) for _, metric in shown]
+        last = place == len(rows) - 1 and len(rows) > 1
+        table.add_row(line.name, _count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
+    pages = _pages_table(document["pages"]) if "pages" in document else None
+    parts = [
+        preamble(document),
+        on_terminal(pages, width) if pages else "",
+        on_terminal(table, width),
+        "\n".join(line for each in [*latency_lines(document), *memory_lines(document)] for line in _wrapped(each)),
+        _closed_form_text(document["closed_form"]),
+        _LEGEND.format(traffic=_TRAFFIC[document["traffic"]]),
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: {traffic}
+F/B: FLOPs of both kinds per byte. ops: operators launched.
+weights, KV: what distinct modules own, once. GB = 1e9 bytes. time: roofline_s, each operator at its
+slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
+time. JSON, YAML and CSV hold more: activations, backward, compulsory bytes; what does not exist is
+null in JSON, with its reason."""
+
+
+_TRAFFIC = {
+    "eager": "bytes that every launched\noperator reads and writes (eager).",
+    "fused": "bytes that a perfect\ncompiler must still move (fused; parts do not add up).",
+}
+
+
+def latency_lines(document: Document) -> list[str]:
+    """Say what the phases need at least, and what a reader of tokens waits for."""
+    total = document["total"]
+    if total["lower_bound_s"] is None:
+        return []
+    clock = document["machine"].get("highest_clock", 1)
+    at = f" at {clock / 1e6:.0f} MHz" if clock > 1 else ""
+    stages = [f"{name} {seconds(metrics['lower_bound_s'])}" for name, metrics in document["stages"].items()]
+    parts = f" ({', '.join(stages)})" if len(stages) > 1 else ""
+    lines = [f"lower bound: {seconds(total['lower_bound_s'])}{at}{parts}"]
+    for metric, name in (("ttft", "first token (ttft)"), ("tpot", "each further token (tpot)")):
+        if total[f"{metric}_s"] is not None:
+            bound = seconds(total[f"{metric}_lower_bound_s"])
+            lines.append(f"{name}: {seconds(total[f'{metric}_s'])} by roofline, at least {bound}; no host work")
+    return lines
+
+
+def memory_lines(document: Document) -> list[str]:
+    """Say whether the workload fits the machine, up to which batch, and what binds."""
+    fit = document.get("memory")
+    if fit is None:
+        return []
+    reserve = scaled(fit["reserve_bytes"], "B")
+    verdict = "fits" if fit["fits"] else "does not fit"
+    room = f"{scaled(fit['capacity_bytes'], 'B')} (usable less {reserve} reserve; fragmentation is not modelled)"
+    lines = [f"memory: {_moment(fit['moment'])}; {verdict} {room}"]
+    beyond = fit["beyond"]
+    if beyond is not None:
+        lines.append(f"largest batch that fits: {fit['largest_batch']}; the next one needs {_moment(beyond)}")
+    return lines
+
+
+def _moment(moment: Mapping[str, Any]) -> str:
+    parts = {"weights": "weight_bytes", "KV": "kv_cache_bytes", "activations": "activation_bytes"}
+    sizes = ", ".join(f"{name} {scaled(moment[key], 'B')}" for name, key in parts.items())
+    return f"{scaled(moment['peak_memory_bytes'], 'B')} at {moment['at']} ({sizes})"
+
+
+def _pages_table(pages: Sequence[Mapping[str, Any]]) -> Any:
+    """One row per page: what it is, how it is cut, what it costs, or why it cannot be read."""
+    table = _table("page", ["pixels", "crops", "tokens", "TC", "CC", "moved", "KV", "time"])
+    for page in pages:
+        name = f"{page['path']}:{page['page']}"
+        if page["error"]:
+            table.add_row(f"{name}: {page['error']}", style="red")
+            continue
+        total = page["total"]
+        metrics = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "forward_kv_cache_bytes")
+        cells = [cell(metric, total[metric], 3) for metric in (*metrics, "roofline_s")]
+        grid = f"{page['crop_columns']}x{page['crop_rows']}" if page["crops"] else "none"
+        size = f"{page['width']}x{page['height']}"
+        table.add_row(name, size, grid, str(page["prompt_tokens"]), *cells)
+    return table
+
+
+def _closed_form_text(forms: Mapping[str, Mapping[str, str | None]]) -> str:
+    """Print closed forms stage by stage."""
+    parts = []
+    for name, metrics in forms.items():
+        lines = [f"  {metric} = {form}" for metric, form in metrics.items() if form is not None]
+        parts.append("\n".join([name, *lines]))
+    return "\n\n".join(parts)
+
+
+def _count(calls: Any) -> str:
+    return calls if isinstance(calls, str) else f"{calls:,.1f}" if isinstance(calls, float) else f"{calls:,}"

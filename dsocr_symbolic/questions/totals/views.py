@@ -1,0 +1,113 @@
+"""An estimate summed by stage, layer, category and operator."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import frozen
+
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.evaluation.estimate import FLOWS, Estimate, Metrics, NodeNumbers, complete
+from dsocr_symbolic.evaluation.program import BACKWARD, Row
+
+_ALL = (*FLOWS, *BACKWARD)
+
+
+# Compulsory bytes of parts do not add up to those of the whole: that is what fusing saves.
+_MOVED = "forward_io_bytes"
+
+
+@frozen(kw_only=True)
+class Line:
+    """One row of a view: a name, calls and metrics (None: it does not exist there)."""
+
+    name: str
+    calls: Any
+    metrics: Metrics
+
+
+def by_total(result: Estimate) -> list[Line]:
+    """Return one line for the whole."""
+    return [Line(name="total", calls=1, metrics=result.total)]
+
+
+def by_stage(result: Estimate) -> list[Line]:
+    """Return one line per stage."""
+    stages = [node for node in result.nodes if node.row.parent == 0]
+    return [Line(name=node.row.path, calls=node.calls, metrics=node.metrics) for node in stages]
+
+
+def by_layer(result: Estimate) -> list[Line]:
+    """Return one line per top module: below each stage, through layers that are no module themselves."""
+    nodes = result.nodes
+    below: dict[int, list[int]] = {}
+    for index, node in enumerate(nodes, start=1):
+        below.setdefault(node.row.parent, []).append(index)
+    lines: list[Line] = []
+
+    def descend(index: int) -> None:
+        node = nodes[index - 1]
+        layers = [each for each in below.get(index, []) if not nodes[each - 1].row.aten]
+        if layers and (not node.row.class_name or node.row.parent == 0):
+            for each in below[index]:
+                descend(each)
+        else:
+            lines.append(Line(name=node.row.path, calls=node.calls, metrics=node.metrics))
+
+    for stage in below.get(0, []):
+        descend(stage)
+    return lines
+
+
+def by_category(result: Estimate, categories: Iterable[str]) -> list[Line]:
+    """Return one line per category of operators; stocks belong to modules and stay None."""
+    return _grouped(result, {name: [] for name in categories}, lambda row: row.category or "other")
+
+
+def by_operator(result: Estimate) -> list[Line]:
+    """Return one line per kind of operator that runs, in training at least, the slowest first."""
+    lines = _grouped(result, {}, lambda row: row.layer.rpartition("/")[2])
+    return sorted(
+        (line for line in lines if line.calls or line.metrics["backward_io_bytes"]),
+        key=lambda line: -line.metrics["roofline_s"],
+    )
+
+
+def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callable[[Row], str]) -> list[Line]:
+    for node in result.nodes:
+        if node.row.aten:
+            groups.setdefault(key(node.row), []).append(node)
+    flows = [name for name in _ALL if result.traffic == "eager" or name != _MOVED]
+    return [
+        Line(
+            name=name,
+            calls=arithmetic.whole(sum(node.calls for node in members)),
+            metrics=complete({flow: _sum(node.metrics[flow] for node in members) for flow in flows}),
+        )
+        for name, members in groups.items()
+    ]
+
+
+def check_sums(result: Estimate, lines: Iterable[Line]) -> None:
+    """Assert that the flows of a view add up to the total: exactly for whole numbers.
+
+    Raises
+    ------
+    AssertionError
+        If they do not; a defect of ours, never of the user's.
+    """
+    lines = list(lines)
+    for name in _ALL:
+        added, total = _sum(line.metrics[name] for line in lines), result.total[name]
+        if total is None or (name == _MOVED and result.traffic == "fused"):
+            continue
+        exact = isinstance(added, int) and isinstance(total, int)
+        close = added == total if exact else abs(added - total) <= 1e-9 * max(abs(total), 1e-30)
+        if not close:
+            raise AssertionError(f"{name}: the rows add up to {added}, the total is {total}")
+
+
+def _sum(values: Iterable[Any]) -> Any:
+    """Add up what exists; nothing if there are values and none of them does."""
+    values = list(values)
+    there = [value for value in values if value is not None]
+    return sum(there) if there or not values else None

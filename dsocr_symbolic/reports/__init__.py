@@ -1,0 +1,1 @@
+"""What is handed on: one folder for each kind of artifact."""

@@ -1,0 +1,1 @@
+"""A Markdown page for every formula, with the numbers put in."""

@@ -1,0 +1,124 @@
+"""Peak memory that was measured on a GPU, next to what the formulas say: ``reports/measured``."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.scenario.scenario import make_scenario
+from dsocr_symbolic.writing.templates import template
+
+WHOLE = "prefill"
+
+
+LIMIT = 0.1
+"""How far a prediction may be off what the tensors asked the GPU's allocator for, as a part of that."""
+
+
+@frozen(kw_only=True)
+class Measured:
+    """One call that was measured.
+
+    Attributes
+    ----------
+    name : str
+        The layer, or ``prefill`` for vision, projector and language model together.
+    settings : mapping of str to int
+        The formulas' symbols.
+    choices : mapping of str to str
+        Options of the model's choices.
+    peak_bytes : int
+        What ``torch.cuda.max_memory_allocated`` rose to above the weights: inputs, activations, KV cache.
+    requested_bytes : int
+        The same before the allocator rounds to its blocks: what tensors asked for.
+    reserved_bytes : int
+        What the allocator had taken from the driver by then.
+    predicted_bytes : int or float
+        The formulas' peak of the same.
+    """
+
+    name: str
+    settings: Mapping[str, int]
+    choices: Mapping[str, str]
+    peak_bytes: int
+    requested_bytes: int
+    reserved_bytes: int
+    predicted_bytes: Any
+
+    @property
+    def ratio(self) -> float:
+        """Prediction over what the allocator counts in its blocks."""
+        return float(self.predicted_bytes / self.peak_bytes)
+
+    @property
+    def requested_ratio(self) -> float:
+        """Prediction over what tensors asked for."""
+        return float(self.predicted_bytes / self.requested_bytes)
+
+
+def read_measured(path: Path) -> tuple[dict[str, Any], list[Measured]]:
+    """Read a file of measurements.
+
+    Parameters
+    ----------
+    path : Path
+        JSON that ``tests/measured/measure_memory.py`` wrote.
+
+    Returns
+    -------
+    machine : dict
+        GPU, libraries.
+    cases : list of Measured
+        Those that ran.
+    """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    definition = default_definition(None)
+    cases = [_measured(each, definition) for each in content.pop("cases") if "error" not in each]
+    return content, cases
+
+
+def _measured(case: Mapping[str, Any], definition: Definition) -> Measured:
+    known = ("name", "settings", "choices", "peak_bytes", "requested_bytes", "reserved_bytes")
+    return Measured(**{name: case[name] for name in known}, predicted_bytes=_predicted(case, definition))
+
+
+def _predicted(case: Mapping[str, Any], definition: Definition) -> Any:
+    """Return the peak of a call with its KV cache, weights left out."""
+    layer = case["name"].partition(" ")[0]
+    scenario = make_scenario(
+        definition=definition,
+        layer=None if layer == WHOLE else layer,
+        settings=case["settings"],
+        choices=case["choices"],
+        waived=frozenset({"allow_any_grid"}),
+    )
+    found = answer(scenario, details=False)
+    if layer != WHOLE:
+        return found.total["forward_activation_bytes"]
+    stages = [metrics for name, metrics in found.stages.items() if name != "decode"]
+    return max(metrics["peak_memory_bytes"] for metrics in stages) - found.total["forward_weight_bytes"]
+
+
+def comparable(cases: Iterable[Measured]) -> list[Measured]:
+    """Return the towers, the projector and the whole prefill.
+
+    A decoder layer alone has no cache to put its keys into, and a SAM block alone is part of the tower.
+    """
+    return [each for each in cases if not each.name.startswith(("decoder/", "vision/block", "vision/notp"))]
+
+
+def memory_page(path: Path) -> str:
+    """Render templates/measured_memory.md.jinja."""
+    machine, cases = read_measured(path)
+    groups: dict[str, list[Measured]] = {}
+    for each in comparable(cases):
+        groups.setdefault(each.name, []).append(each)
+    rendered: str = template("measured_memory.md.jinja").render(
+        machine=machine, groups=groups, source=path.name, limit=LIMIT
+    )
+    return rendered

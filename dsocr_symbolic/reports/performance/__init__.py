@@ -1,0 +1,1 @@
+"""A report of a workload: text, data and figures."""

@@ -1,0 +1,158 @@
+"""How cost grows: a workload evaluated again with more crops, longer contexts and larger batches."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.estimate import Metrics, estimate
+from dsocr_symbolic.questions.capacity import Moment, worst_moment
+from dsocr_symbolic.reports.performance.numbers import Performance
+from dsocr_symbolic.scenario.documents import all_grids
+from dsocr_symbolic.scenario.scenario import scenario_values
+
+_BATCHES_DRAWN = 24
+
+
+_BEYOND = 1.25
+
+
+_DOUBLINGS = (-3, 3)
+
+
+_POWERS = 4
+
+
+@frozen(kw_only=True)
+class Grid:
+    """A page cut into crops: what each stage costs then."""
+
+    columns: int
+    rows: int
+    stages: Mapping[str, Metrics]
+
+    @property
+    def crops(self) -> int:
+        """How many crops there are."""
+        return self.columns * self.rows
+
+
+@frozen(kw_only=True)
+class Step:
+    """One decode step of a batch whose new token attends ``context`` tokens, itself included; roofline seconds."""
+
+    batch: int
+    context: int
+    seconds: float
+
+
+@frozen(kw_only=True)
+class Resident:
+    """What is resident at the worst moment of a batch."""
+
+    batch: int
+    moment: Moment
+
+
+@frozen(kw_only=True)
+class Curves:
+    """Points of the curves of a report.
+
+    Attributes
+    ----------
+    grids : tuple of Grid
+        By number of crops, none first.
+    steps : tuple of Step
+        By batch and context.
+    batches : tuple of Resident
+        By batch.
+    missing : mapping of str to str
+        Why there are no points of ``grids``, ``steps`` or ``batches``.
+    """
+
+    grids: tuple[Grid, ...]
+    steps: tuple[Step, ...]
+    batches: tuple[Resident, ...]
+    missing: Mapping[str, str]
+
+
+def curves(numbers: Performance) -> Curves:
+    """Evaluate a workload again with other crops, contexts and batches.
+
+    Parameters
+    ----------
+    numbers : Performance
+        Of the workload as it was asked.
+
+    Returns
+    -------
+    Curves
+        Points wherever the network's rules and what the user set allow them.
+    """
+    missing: dict[str, str] = {}
+    found: dict[str, tuple[Any, ...]] = {}
+    for name, points in (("grids", _grids), ("steps", _steps), ("batches", _batches)):
+        try:
+            found[name] = tuple(points(numbers))
+        except UserError as error:
+            found[name], missing[name] = (), str(error)
+    return Curves(grids=found["grids"], steps=found["steps"], batches=found["batches"], missing=missing)
+
+
+def _grids(numbers: Performance) -> Iterable[Grid]:
+    _need(numbers, "crop_columns", "crop_rows")
+    for columns, rows in sorted([(0, 0), *all_grids()], key=lambda each: (each[0] * each[1], -each[0])):
+        values = scenario_values(numbers.scenario, {"crop_columns": columns, "crop_rows": rows})
+        yield Grid(columns=columns, rows=rows, stages=estimate(numbers.program, values).stages)
+
+
+def _steps(numbers: Performance) -> Iterable[Step]:
+    _need(numbers, "batch", "prompt_tokens", "new_tokens")
+    latencies = numbers.scenario.definition.latencies
+    if "tpot" not in latencies:
+        raise UserError(f"{numbers.scenario.definition.name}: the model file gives no latency 'tpot'")
+    for batch in _drawn_batches(numbers):
+        for context in _contexts(numbers):
+            settings = {"batch": batch, "prompt_tokens": context - 1, "new_tokens": 1}
+            result = estimate(numbers.program, scenario_values(numbers.scenario, settings), latencies)
+            yield Step(batch=batch, context=context, seconds=float(result.total["tpot_s"]))
+
+
+def _drawn_batches(numbers: Performance) -> list[int]:
+    """Return a few batches up to the largest one that fits, that one and the one asked for."""
+    asked = numbers.result.values.numbers["batch"]
+    largest = numbers.fit.largest_batch or asked
+    base = 4
+    while base**_POWERS < largest:
+        base *= 4
+    return sorted({*(base**power for power in range(_POWERS) if base**power < largest), largest, asked})
+
+
+def _contexts(numbers: Performance) -> list[int]:
+    """Return powers of two around the tokens that the last step of the workload attends."""
+    asked = numbers.result.values.numbers
+    last = round(math.log2(asked["prompt_tokens"] + asked["new_tokens"]))
+    return [2**power for power in range(max(1, last + _DOUBLINGS[0]), last + _DOUBLINGS[1] + 1)]
+
+
+def _batches(numbers: Performance) -> Iterable[Resident]:
+    _need(numbers, "batch")
+    asked, largest = numbers.result.values.numbers["batch"], numbers.fit.largest_batch
+    if largest is None:
+        raise UserError(
+            "no largest batch: memory does not grow with the batch, or what is set holds for one batch only"
+        )
+    last = math.ceil(max(largest + 2, asked) * _BEYOND)
+    stride = max(1, last // _BATCHES_DRAWN)
+    for batch in sorted({*range(1, last + 1, stride), *(each for each in (asked, largest, largest + 1, last) if each)}):
+        moment = worst_moment(numbers.program, scenario_values(numbers.scenario, {"batch": batch}).numbers)
+        yield Resident(batch=batch, moment=moment)
+
+
+def _need(numbers: Performance, *symbols: str) -> None:
+    definition = numbers.scenario.definition
+    for name in symbols:
+        if name not in definition.quantities:
+            raise UserError(f"{definition.name}: the model file has no symbol '{name}'")

@@ -1,0 +1,173 @@
+"""A workbook as data: sheets of lines of cells, and how formulas refer to them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from attrs import frozen
+
+# How a cell looks; only file.py knows fonts and colours.
+Look = Literal["text", "heading", "note", "whole", "real", "seconds", "input", "input_real", "state"]
+
+
+Weight = Literal["total", "stage", "layer", "operator", "plain"]
+
+
+# A1 and R1C1 references cannot be names: fp32 is a cell in column FP.
+_REFERENCE = re.compile(r"[a-z]{1,3}[0-9]+|r[0-9]*(c[0-9]*)?|c[0-9]*")
+
+
+_LETTERS = 26
+
+
+@frozen(kw_only=True)
+class Cell:
+    """One cell.
+
+    Attributes
+    ----------
+    content : str, int, float or None
+        Its text or number now; of a formula the result.
+    formula : str
+        What recalculates it, without ``=``; empty for plain content.
+    look : str
+        What kind of thing it shows.
+    least : int or None
+        Smallest value that an input takes.
+    more : bool
+        Whether it takes only values above that.
+    """
+
+    content: Any = None
+    formula: str = ""
+    look: Look = "text"
+    least: int | None = None
+    more: bool = False
+
+
+@frozen(kw_only=True)
+class Column:
+    """A column: its header, its width in characters, and whether it holds numbers."""
+
+    title: str
+    width: float
+    numbers: bool = False
+
+
+@frozen(kw_only=True)
+class Line:
+    """A row of cells; `depth` indents and groups it below the lines before it."""
+
+    cells: tuple[Cell, ...]
+    depth: int = 0
+    weight: Weight = "plain"
+
+
+@frozen(kw_only=True)
+class Sheet:
+    """A sheet: some lines of text above a header, then its lines.
+
+    Attributes
+    ----------
+    name : str
+        A single word.
+    columns : tuple of Column
+        From the left.
+    lines : tuple of Line
+        Below the header.
+    above : tuple of Line
+        Above the header.
+    frozen_lines, frozen_columns : int
+        How many lines below the header, and columns, stay in view.
+    prose : bool
+        Whether its texts are long and wrap.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    above: tuple[Line, ...] = ()
+    frozen_lines: int = 0
+    frozen_columns: int = 0
+    prose: bool = False
+
+    @property
+    def first_row(self) -> int:
+        """The row of the first line, as Excel counts: from 1."""
+        return len(self.above) + 2
+
+
+@frozen(kw_only=True)
+class Workbook:
+    """Sheets, and the name of every named cell with its reference."""
+
+    title: str
+    sheets: tuple[Sheet, ...]
+    names: Mapping[str, str]
+
+
+def text_line(*texts: str, look: Look = "text") -> Line:
+    """Return a line of text cells."""
+    return Line(cells=tuple(Cell(content=each, look=look) for each in texts))
+
+
+def column_letters(column: int) -> str:
+    """Return the letters of a column counted from 0."""
+    letters = ""
+    column += 1
+    while column:
+        column, place = divmod(column - 1, _LETTERS)
+        letters = chr(ord("A") + place) + letters
+    return letters
+
+
+def row_ranges(column: int, rows: Iterable[int]) -> list[tuple[str, tuple[int, ...]]]:
+    """Join rows of a column to ranges.
+
+    Parameters
+    ----------
+    column : int
+        Counted from 0.
+    rows : iterable of int
+        As Excel counts, each once.
+
+    Returns
+    -------
+    list of (str, tuple of int)
+        References such as ``D5:D9`` or ``D12``, and the rows that each covers.
+    """
+    runs: list[list[int]] = []
+    for row in sorted(rows):
+        if runs and runs[-1][-1] == row - 1:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    letters = column_letters(column)
+    return [
+        (f"{letters}{run[0]}:{letters}{run[-1]}" if len(run) > 1 else f"{letters}{run[0]}", tuple(run)) for run in runs
+    ]
+
+
+def cell_names(symbols: Iterable[str]) -> dict[str, str]:
+    """Name a cell after each symbol.
+
+    Parameters
+    ----------
+    symbols : iterable of str
+        Symbols of the model.
+
+    Returns
+    -------
+    dict of str to str
+        The symbol itself wherever Excel allows; with an underscore behind it where it would be a reference
+        (``fp32``) or differ from another name in case alone.
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for symbol in symbols:
+        name = symbol
+        while _REFERENCE.fullmatch(name.lower()) or name.lower() in taken:
+            name += "_"
+        taken.add(name.lower())
+        names[symbol] = name
+    return names

@@ -1,0 +1,41 @@
+"""``dsocr export``: the model as a live spreadsheet."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.questions.options import asked_scenario, question_options
+
+
+def export_command(definition: Definition) -> click.Command:
+    """Make ``dsocr export``, with one option per choice of the model."""
+    parameters = [
+        *question_options(definition),
+        click.Option(
+            ["--xlsx"], metavar="FILE", required=True, type=click.Path(path_type=Path), help="The workbook to write."
+        ),
+        click.Option(["--force"], is_flag=True, help="Replace the file if it is there."),
+    ]
+    return click.Command(
+        "export",
+        params=parameters,
+        callback=lambda **given: _export(definition, given),
+        help="Write a spreadsheet of live formulas: change an input and every node recalculates.",
+    )
+
+
+def _export(definition: Definition, given: dict[str, Any]) -> int:
+    from dsocr_symbolic.reports.spreadsheet.file import check_file, write_workbook
+    from dsocr_symbolic.reports.spreadsheet.workbook import make_workbook
+
+    if given["layer"] is not None and given["workload"] is not None:
+        raise UserError("--layer evaluates one layer alone: it has no --workload; drop one of them")
+    check_file(given["xlsx"], force=given["force"])
+    workbook = make_workbook(asked_scenario(definition, given))
+    write_workbook(workbook, given["xlsx"], force=given["force"])
+    sheets = ", ".join(f"{each.name} ({len(each.lines)} lines)" for each in workbook.sheets)
+    click.echo(f"{given['xlsx']}: {sheets}")
+    return 0

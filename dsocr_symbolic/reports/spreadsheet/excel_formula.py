@@ -1,0 +1,258 @@
+"""Print sympy expressions as Excel formulas, each with its value now; what is too long moves to other cells.
+
+Excel computes in float64: whole numbers are exact up to 2^53 and carry about 15.9 digits above. Only
+functions that every spreadsheet since 2007 has are used, and a division stands last in its product, so that
+a quotient of whole numbers that is whole stays exact.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import add, mul
+from typing import Any
+
+import sympy
+from attrs import frozen
+
+from dsocr_symbolic.algebras import arithmetic, symbolic
+
+LONGEST_FORMULA = 8192
+
+
+MOST_ARGUMENTS = 255
+
+
+_MARGIN = 64  # for what goes around a part: a sign, brackets, a function's name
+
+
+_LARGEST_LITERAL = 10**15  # spreadsheets read 15 digits of a number
+
+
+SUM, PRODUCT, POWER, ATOM = range(4)
+
+
+_MANY: Mapping[Any, tuple[str, Callable[..., Any]]] = {
+    symbolic.maximum: ("MAX", arithmetic.maximum),
+    symbolic.minimum: ("MIN", arithmetic.minimum),
+}
+
+
+_FEW: Mapping[Any, tuple[str, Callable[..., Any]]] = {
+    symbolic.power: ("POWER({},{})", arithmetic.power),
+    sympy.ceiling: ("CEILING({},1)", arithmetic.ceiling),
+    sympy.floor: ("INT({})", arithmetic.floor),
+    sympy.Mod: ("MOD({},{})", lambda left, right: left % right),
+}
+
+
+_GUARDS: Mapping[Any, tuple[str, Callable[..., Any]]] = {
+    symbolic.positive: ("IF({}>{},1,0)", lambda left, right: arithmetic.positive(left - right)),
+    symbolic.nonzero: ("IF({}<>{},1,0)", lambda left, right: arithmetic.nonzero(left - right)),
+}
+
+
+@frozen(kw_only=True)
+class Piece:
+    """A part of a formula.
+
+    Attributes
+    ----------
+    text : str
+        What Excel reads.
+    value : int, float or Fraction
+        What it is now.
+    rank : int
+        How tightly its outermost operation binds: SUM, PRODUCT, POWER or ATOM.
+    """
+
+    text: str
+    value: Any
+    rank: int = ATOM
+
+
+StraightLine = tuple[Piece, Piece]
+
+
+Join = Callable[[Sequence[Piece]], Piece]
+
+
+class Printer:
+    """Prints expressions of one workbook.
+
+    Parameters
+    ----------
+    symbols : mapping of str to Piece
+        What stands for each symbol.
+    place : callable
+        Gives a piece a cell of its own and returns the reference to it.
+    add_steps : callable
+        Gives the sum over steps 1 to last of the highest of some lines (intercept, slope) cells of its own, and
+        returns the reference to it.
+    longest : int
+        Characters of a formula.
+    """
+
+    def __init__(
+        self,
+        symbols: Mapping[str, Piece],
+        place: Callable[[Piece], Piece],
+        add_steps: Callable[[Piece, Sequence[StraightLine]], Piece],
+        longest: int = LONGEST_FORMULA,
+    ) -> None:
+        self.m_symbols = symbols
+        self.m_place = place
+        self.m_add_steps = add_steps
+        self.m_longest = longest - _MARGIN
+        self.m_known: dict[Any, Piece] = {}
+
+    def piece(self, expression: Any) -> Piece:
+        """Print an expression."""
+        if expression not in self.m_known:
+            self.m_known[expression] = self._piece(expression)
+        return self.m_known[expression]
+
+    def total(self, parts: Sequence[Piece]) -> Piece:
+        """Print ``SUM`` of references to cells and ranges."""
+        if len(parts) == 1 and ":" not in parts[0].text:
+            return parts[0]
+        return self._join_many(parts, lambda group: _call_many("SUM", _added, group))
+
+    def _piece(self, expression: Any) -> Piece:
+        if expression.is_Rational:
+            return _number(expression)
+        if expression.is_Symbol:
+            return self.m_symbols[str(expression)]
+        if expression.is_Add:
+            return self._join_many([self.piece(each) for each in expression.args], _add)
+        if expression.is_Mul or expression.is_Pow:
+            return self._product(expression)
+        if isinstance(expression, symbolic.sum_maxima):
+            last, *ends = (self.piece(each) for each in expression.args)
+            lines = dict.fromkeys(zip(ends[::2], ends[1::2], strict=True))
+            return self.m_add_steps(last, list(lines))
+        if expression.func in _MANY:
+            name, largest = _MANY[expression.func]
+            parts = [self.piece(each) for each in dict.fromkeys(expression.args)]
+            return self._join_many(parts, lambda group: _call_many(name, lambda values: largest(*values), group))
+        if expression.func in _GUARDS:
+            template, holds = _GUARDS[expression.func]
+            return self._call(template, holds, [self.piece(each) for each in _sides(expression.args[0])])
+        template, function = _FEW[expression.func]
+        return self._call(template, function, [self.piece(each) for each in expression.args])
+
+    def _product(self, expression: Any) -> Piece:
+        above, below = [], []
+        for factor in sympy.Mul.make_args(expression):
+            if factor.is_Rational:
+                above += [_number(sympy.Integer(factor.p))] if factor.p != 1 else []
+                below += [_number(sympy.Integer(factor.q))] if factor.q != 1 else []
+            elif factor.is_Pow and factor.exp < 0:
+                below.append(self._power(factor.base, -factor.exp))
+            elif factor.is_Pow:
+                above.append(self._power(factor.base, factor.exp))
+            else:
+                above.append(self.piece(factor))
+        numerator = self._join_many(above, _multiply) if above else _number(sympy.S.One)
+        if not below:
+            return numerator
+        denominator = self._join_many(below, _multiply)
+        top, bottom = self._short_enough([numerator, denominator])
+        text = f"{_bracketed(top, PRODUCT)}/{_bracketed(bottom, POWER)}"
+        return Piece(text=text, value=arithmetic.divide(top.value, bottom.value), rank=PRODUCT)
+
+    def _power(self, base: Any, exponent: Any) -> Piece:
+        piece = self._short(self.piece(base))
+        if exponent == 1:
+            return piece
+        return Piece(text=f"{_bracketed(piece, ATOM)}^{exponent}", value=piece.value ** int(exponent), rank=POWER)
+
+    def _call(self, template: str, function: Callable[..., Any], arguments: Sequence[Piece]) -> Piece:
+        parts = self._short_enough(arguments)
+        text = template.format(*(each.text for each in parts))
+        return Piece(text=text, value=function(*(each.value for each in parts)))
+
+    def _join_many(self, parts: Sequence[Piece], join: Join) -> Piece:
+        """Join any number of parts; while they are too long, neighbours move to a cell together."""
+        whole = join(parts)
+        while len(whole.text) > self.m_longest or len(parts) > MOST_ARGUMENTS:
+            parts = [self.m_place(join(group)) for group in self._groups(parts, join)]
+            whole = join(parts)
+        return whole
+
+    def _groups(self, parts: Sequence[Piece], join: Join) -> list[list[Piece]]:
+        groups: list[list[Piece]] = []
+        for part in parts:
+            fits = groups and len(groups[-1]) < MOST_ARGUMENTS
+            if fits and len(join([*groups[-1], part]).text) <= self.m_longest:
+                groups[-1].append(part)
+            else:
+                groups.append([part])
+        return groups
+
+    def _short_enough(self, parts: Sequence[Piece]) -> list[Piece]:
+        """Let parts that are too long together move to cells of their own."""
+        if sum(len(each.text) for each in parts) <= self.m_longest:
+            return list(parts)
+        return [self._short(each, self.m_longest // len(parts)) for each in parts]
+
+    def _short(self, piece: Piece, longest: int | None = None) -> Piece:
+        return self.m_place(piece) if len(piece.text) > (longest or self.m_longest) else piece
+
+
+def _number(value: Any) -> Piece:
+    whole, below = int(value.p), int(value.q)
+    if below == 1:
+        return Piece(text=_literal(whole), value=whole, rank=ATOM if whole >= 0 else PRODUCT)
+    return Piece(text=f"{_literal(whole)}/{_literal(below)}", value=arithmetic.divide(whole, below), rank=PRODUCT)
+
+
+def _literal(whole: int) -> str:
+    """Write a whole number; more than 15 digits as a sum, which float64 takes as far as it goes."""
+    if abs(whole) < _LARGEST_LITERAL:
+        return str(whole)
+    sign = "-" if whole < 0 else ""
+    above, below = divmod(abs(whole), 10**9)
+    return f"{sign}({_literal(above)}*10^9+{below})"
+
+
+def _sides(difference: Any) -> tuple[Any, Any]:
+    """Split a difference into what stands left and right of a comparison."""
+    terms = sympy.Add.make_args(difference)
+    left = [each for each in terms if not each.could_extract_minus_sign()]
+    right = [-each for each in terms if each.could_extract_minus_sign()]
+    return sympy.Add(*left), sympy.Add(*right)
+
+
+def _add(parts: Sequence[Piece]) -> Piece:
+    """Join a sum; a term without a minus goes first, for -a^2 is (-a)^2 in Excel."""
+    first, *others = sorted(parts, key=lambda each: each.text.startswith("-"))
+    if not others:
+        return first
+    text = first.text
+    for each in others:
+        text += re.sub(r"^-1\*", "-", each.text) if each.text.startswith("-") else f"+{each.text}"
+    return Piece(text=text, value=_added([each.value for each in parts]), rank=SUM)
+
+
+def _multiply(parts: Sequence[Piece]) -> Piece:
+    first, *others = parts
+    if not others:
+        return first
+    texts = [f"({each.text})" if each.text.startswith("-") else _bracketed(each, PRODUCT) for each in others]
+    value = reduce(mul, (each.value for each in parts))
+    return Piece(text="*".join([_bracketed(first, PRODUCT), *texts]), value=value, rank=PRODUCT)
+
+
+def _call_many(name: str, function: Callable[[Sequence[Any]], Any], parts: Sequence[Piece]) -> Piece:
+    if len(parts) == 1 and ":" not in parts[0].text:
+        return parts[0]
+    text = f"{name}({','.join(each.text for each in parts)})"
+    return Piece(text=text, value=function([each.value for each in parts]))
+
+
+def _added(values: Sequence[Any]) -> Any:
+    return reduce(add, values)
+
+
+def _bracketed(piece: Piece, rank: int) -> str:
+    return piece.text if piece.rank >= rank else f"({piece.text})"

@@ -1,0 +1,224 @@
+"""Write a workbook as an .xlsx file: whole or not at all, the same bytes each time.
+
+XlsxWriter writes it: it depends on nothing, takes the result of a formula beside the formula (openpyxl does not,
+and programs that do not recalculate would show an empty model), and dates every part of the file alike.
+"""
+
+import io
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.reports.spreadsheet.cells import Cell, Line, Sheet, Workbook
+from dsocr_symbolic.writing.files import written_whole
+
+SUFFIX = ".xlsx"
+
+
+_CREATED = datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+
+
+_DEEPEST_OUTLINE = 7
+
+
+_NUMBERS = {
+    "whole": '#,##0;-#,##0;"-"',
+    "real": "[>=1000000]##0.0##E+0;General",
+    "seconds": '##0.000E+0;-##0.000E+0;"-"',
+    "input": "#,##0",
+}
+
+
+_INK, _PAPER, _FAINT = "#1F3864", "#FFF8DC", "#808080"
+
+
+_LOOKS: Mapping[str, Mapping[str, Any]] = {
+    "text": {},
+    "heading": {"bold": True, "font_size": 14, "font_color": _INK},
+    "note": {"font_color": _FAINT},
+    "whole": {"num_format": _NUMBERS["whole"]},
+    "real": {"num_format": _NUMBERS["real"]},
+    "seconds": {"num_format": _NUMBERS["seconds"]},
+    "input": {"num_format": _NUMBERS["input"], "bg_color": _PAPER, "font_color": "#0000FF", "border": 4},
+    "input_real": {"num_format": _NUMBERS["real"], "bg_color": _PAPER, "font_color": "#0000FF", "border": 4},
+    "state": {"bold": True, "font_color": _INK},
+}
+
+
+_WEIGHTS: Mapping[str, Mapping[str, Any]] = {
+    "total": {"bold": True, "bg_color": "#D9E1F2", "top": 1, "bottom": 1},
+    "stage": {"bold": True, "bg_color": "#EDF1F9"},
+    "layer": {},
+    "operator": {},
+    "plain": {},
+}
+
+
+_HEADER = {"bold": True, "font_color": "#FFFFFF", "bg_color": _INK, "text_wrap": True, "valign": "top"}
+
+
+_BROKEN = {"bold": True, "font_color": "#C00000"}
+
+
+_LINE_HEIGHT = 15
+
+
+_PROSE = {"text_wrap": True, "valign": "top"}
+
+
+_NAME_OF_LAYER = {"bold": True}
+
+
+def check_file(path: Path, *, force: bool) -> None:
+    """Refuse early what could not be written late.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be.
+    force : bool
+        Whether it may stand for another one.
+
+    Raises
+    ------
+    UserError
+        If it is no name of a workbook, exists, or its folder does not.
+    """
+    if path.suffix.lower() != SUFFIX:
+        raise UserError(f"{path}: a workbook's name ends in {SUFFIX}")
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: {path.parent} is no folder; make it first")
+    if path.exists() and not force:
+        raise UserError(f"{path}: exists already; give --force to replace it")
+
+
+def write_workbook(workbook: Workbook, path: Path, *, force: bool = False) -> None:
+    """Write a workbook.
+
+    Parameters
+    ----------
+    workbook : Workbook
+        What to write.
+    path : Path
+        Where to.
+    force : bool
+        Whether to replace a file that is there.
+
+    Raises
+    ------
+    UserError
+        If the file may not or cannot be written; nothing is left then.
+    """
+    check_file(path, force=force)
+    content = workbook_bytes(workbook)
+    try:
+        with written_whole(path) as draft:
+            draft.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}; name another file") from error
+
+
+def workbook_bytes(workbook: Workbook) -> bytes:
+    """Return the content of the file; equal workbooks give equal bytes."""
+    import xlsxwriter
+
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
+        book.set_properties({"title": workbook.title, "author": "dsocr", "created": _CREATED})
+        for name, reference in workbook.names.items():
+            book.define_name(name, f"={reference}")
+        formats = _Formats(book)
+        for sheet in workbook.sheets:
+            _write_sheet(book.add_worksheet(sheet.name), sheet, formats)
+    return content.getvalue()
+
+
+class _Formats:
+    """The formats of a file, each made once."""
+
+    def __init__(self, book: Any) -> None:
+        self.m_book = book
+        self.m_made: dict[tuple[Any, ...], Any] = {}
+
+    def find(self, *parts: Mapping[str, Any]) -> Any:
+        """Return the format that some properties make together, the last word taken."""
+        properties = {name: value for part in parts for name, value in part.items()}
+        key = tuple(sorted(properties.items()))
+        if key not in self.m_made:
+            self.m_made[key] = self.m_book.add_format(properties)
+        return self.m_made[key]
+
+
+def _write_sheet(target: Any, sheet: Sheet, formats: _Formats) -> None:
+    header = len(sheet.above)
+    height = max(_line_count(each.title, each.width) for each in sheet.columns) * _LINE_HEIGHT
+    target.set_row(header, height)
+    for column, each in enumerate(sheet.columns):
+        target.set_column(column, column, each.width)
+        align = {"align": "right"} if each.numbers else _indent(column, 0)
+        target.write_string(header, column, each.title, formats.find(_HEADER, align))
+    target.freeze_panes(header + 1 + sheet.frozen_lines, sheet.frozen_columns)
+    target.outline_settings(symbols_below=False)
+    target.set_landscape()
+    target.set_paper(8)  # A3
+    target.fit_to_pages(1, 0)
+    target.repeat_rows(header)
+    for row, line in enumerate(sheet.above):
+        _write_line(target, row, line, formats, {})
+    for row, line in enumerate(sheet.lines, start=header + 1):
+        if line.depth:
+            target.set_row(row, None, None, {"level": min(line.depth, _DEEPEST_OUTLINE)})
+        if sheet.prose:
+            lines = (
+                _line_count(str(cell.content), each.width) for cell, each in zip(line.cells, sheet.columns, strict=True)
+            )
+            target.set_row(row, max(lines) * _LINE_HEIGHT)
+        _write_line(target, row, line, formats, _PROSE if sheet.prose else {})
+
+
+def _line_count(text: str, width: float) -> int:
+    """Return how many lines a text takes in a column."""
+    return sum(max(1, ceil(len(line) / width)) for line in text.splitlines() or [""])
+
+
+def _write_line(target: Any, row: int, line: Line, formats: _Formats, more: Mapping[str, Any]) -> None:
+    for column, cell in enumerate(line.cells):
+        parts = [_WEIGHTS[line.weight], _LOOKS[cell.look], more]
+        if isinstance(cell.content, str):
+            parts.append(_indent(column, line.depth))
+        if line.weight == "layer" and column == 0:
+            parts.append(_NAME_OF_LAYER)
+        _write_cell(target, row, column, cell, formats.find(*parts))
+        if cell.look == "state":
+            broken = {"type": "text", "criteria": "containing", "value": "broken", "format": formats.find(_BROKEN)}
+            target.conditional_format(row, column, row, column, broken)
+
+
+def _indent(column: int, depth: int) -> Mapping[str, Any]:
+    """Indent the first column by depth, the others away from the numbers before them."""
+    level = 1 if column else depth
+    return {"indent": level} if level else {}
+
+
+def _write_cell(target: Any, row: int, column: int, cell: Cell, look: Any) -> None:
+    content = float(cell.content) if isinstance(cell.content, Fraction) else cell.content
+    if cell.formula:
+        target.write_formula(row, column, f"={cell.formula}", look, content)
+    elif content is None or content == "":
+        target.write_blank(row, column, None, look)
+    elif isinstance(content, str):
+        target.write_string(row, column, content, look)
+    else:
+        target.write_number(row, column, content, look)
+    if cell.least is not None:
+        kind = "integer" if cell.look == "input" else "decimal"
+        rule = {"validate": kind, "criteria": ">" if cell.more else ">=", "value": cell.least}
+        bound = f"more than {cell.least}" if cell.more else f"{cell.least} or more"
+        wanted = f"{'a whole number' if kind == 'integer' else 'a number'}, {bound}"
+        target.data_validation(row, column, row, column, {**rule, "error_title": "dsocr", "error_message": wanted})

@@ -1,0 +1,175 @@
+"""The sheets Inputs and Rules: a line per symbol of the model, and what its values must keep to."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sympy
+
+from dsocr_symbolic.algebras import arithmetic, symbolic
+from dsocr_symbolic.language.definition import Quantity
+from dsocr_symbolic.language.definition_file import BRACES
+from dsocr_symbolic.language.expression import Expression, evaluate, names
+from dsocr_symbolic.reports.spreadsheet.cells import Cell, Column, Line, Look, Sheet, cell_names, text_line
+from dsocr_symbolic.reports.spreadsheet.excel_formula import Piece, Printer
+from dsocr_symbolic.scenario.scenario import Scenario
+from dsocr_symbolic.scenario.values import Values, machine_key
+
+INPUTS, RULES = "Inputs", "Rules"
+
+
+_COLUMNS = (
+    Column(title="group", width=12),
+    Column(title="symbol", width=24),
+    Column(title="letter", width=11),
+    Column(title="meaning", width=58),
+    Column(title="unit", width=9),
+    Column(title="value", width=16, numbers=True),
+    Column(title="config key", width=24),
+    Column(title="where the value is from", width=100),
+)
+
+
+_VALUE = "F"
+
+
+_RULE_COLUMNS = (Column(title="state", width=10), Column(title="rule", width=110))
+
+
+_HOLDS, _BROKEN = "holds", "broken"
+
+
+# A meaning names its unit: "bytes of ...", "FLOPs of ...", "... in pixels", "... in FLOP/s".
+_UNIT = re.compile(r"^(byte|FLOP)s of |\bin (pixel|FLOP/s|byte/s)")
+
+
+def symbol_pieces(scenario: Scenario, values: Values) -> dict[str, Piece]:
+    """Return the name and the value of each symbol's cell."""
+    named = cell_names(scenario.definition.quantities)
+    return {symbol: Piece(text=name, value=values.numbers[symbol]) for symbol, name in named.items()}
+
+
+def name_references(scenario: Scenario, first_row: int) -> dict[str, str]:
+    """Return the cell behind each name."""
+    named = cell_names(scenario.definition.quantities)
+    return {name: f"{INPUTS}!${_VALUE}${row}" for row, name in enumerate(named.values(), start=first_row)}
+
+
+def inputs_sheet(scenario: Scenario, values: Values, printer: Printer, rules: Sheet | None) -> Sheet:
+    """Lay out the symbols: inputs as numbers, whatever follows from others as formulas.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The question.
+    values : Values
+        A number for every symbol.
+    printer : Printer
+        Of the workbook.
+    rules : Sheet or None
+        The rules, whose state stands above the symbols.
+
+    Returns
+    -------
+    Sheet
+        A line per symbol, in the model's order.
+    """
+    lines = [
+        _line(name, quantity, scenario, values, printer) for name, quantity in scenario.definition.quantities.items()
+    ]
+    workload = f", workload {scenario.workload.name}" if scenario.workload else ""
+    options = ", ".join(f"{name} {option}" for name, option in scenario.options.items())
+    above = [
+        text_line(f"{scenario.definition.name}{workload}, {scenario.gpu.title}", look="heading"),
+        text_line(f"Choices of this workbook: {options}. Another choice is another export.", look="note"),
+        text_line(
+            "Change the coloured cells: everything else follows. Names in formulas are the symbols.", look="note"
+        ),
+    ]
+    if rules is not None:
+        above.append(Line(cells=(_state(rules),)))
+    return Sheet(name=INPUTS, columns=_COLUMNS, lines=tuple(lines), above=(*above, text_line()), frozen_columns=2)
+
+
+def rules_sheet(scenario: Scenario, printer: Printer) -> Sheet | None:
+    """Lay out the rules as formulas that say whether the inputs keep to them; None if there are none."""
+    rules = [rule for rule in scenario.definition.rules if rule.waived_by not in scenario.waived]
+    if not rules:
+        return None
+    lines = []
+    for rule in rules:
+        condition = printer.piece(_expression(rule.require, scenario))
+        state = Cell(content=_HOLDS, formula=f'IF({condition.text}=1,"{_HOLDS}","{_BROKEN}")', look="state")
+        parts = [printer.piece(_expression(each, scenario)) for each in rule.parts]
+        lines.append(Line(cells=(state, _said(rule.say, parts))))
+    return Sheet(name=RULES, columns=_RULE_COLUMNS, lines=tuple(lines), prose=True)
+
+
+def _state(rules: Sheet) -> Cell:
+    states = f"{RULES}!A{rules.first_row}:A{rules.first_row + len(rules.lines) - 1}"
+    broken = f'COUNTIF({states},"{_HOLDS}")<{len(rules.lines)}'
+    text = f"All rules of the sheet {RULES} hold."
+    return Cell(
+        content=text,
+        formula=f'IF({broken},"A rule is broken: no number here means anything; see the sheet {RULES}.","{text}")',
+        look="state",
+    )
+
+
+def _said(sentence: str, parts: Sequence[Piece]) -> Cell:
+    """Put formulas into a sentence, where it has braces."""
+    if not parts:
+        return Cell(content=sentence)
+    texts = BRACES.sub("{}", sentence).split("{}")
+    quoted = ['"' + each.replace('"', '""') + '"' for each in texts]
+    formula = quoted[0] + "".join(f"&({part.text})&{text}" for part, text in zip(parts, quoted[1:], strict=True))
+    numbers = [str(arithmetic.whole(each.value)) for each in parts]
+    return Cell(content="{}".join(texts).format(*numbers), formula=formula)
+
+
+def _line(name: str, quantity: Quantity, scenario: Scenario, values: Values, printer: Printer) -> Line:
+    source, live = _source(name, quantity, scenario, values)
+    number = arithmetic.whole(values.numbers[name])
+    if live:
+        look: Look = "real" if quantity.real else "whole"
+        value = Cell(content=number, formula=printer.piece(_expression(quantity.formula, scenario)).text, look=look)
+    elif quantity.fixed:
+        value = Cell(content=number, look="real")
+    else:
+        value = Cell(
+            content=number,
+            look="input_real" if quantity.real else "input",
+            least=quantity.least,
+            more=quantity.group == "machine" and not quantity.zero,
+        )
+    unit = _UNIT.search(quantity.meaning)
+    texts = [quantity.group, name, quantity.letter, quantity.meaning, (unit[1] or unit[2]) if unit else ""]
+    before = (Cell(content=each) for each in texts)
+    return Line(cells=(*before, value, Cell(content=quantity.config), Cell(content=source, look="note")))
+
+
+def _source(name: str, quantity: Quantity, scenario: Scenario, values: Values) -> tuple[str, bool]:
+    """Say where a value is from, and whether a formula gives it."""
+    chosen = {each: scenario.definition.choices[each].options[option] for each, option in scenario.options.items()}
+    peaks: Mapping[str, str] = {symbol: key for option in chosen.values() for symbol, key in option.gpu.items()}
+    bound = [f"{each} {scenario.options[each]}" for each, option in chosen.items() if name in option.symbols]
+    machine = machine_key(scenario.gpu, (peaks[name],) if name in peaks else quantity.gpu)
+    if name in scenario.settings:
+        formula = f"; its formula is {quantity.formula.text}" if quantity.group == "derived" else ""
+        workload = scenario.workload
+        named = workload is not None and workload.values.get(name) == scenario.settings[name]
+        return (f"workload {workload.name}" if workload and named else "--set or --config") + formula, False
+    if bound:
+        return f"choice {bound[-1]}", False
+    if machine in scenario.gpu.numbers:
+        number = scenario.gpu.numbers[machine]
+        doubt = " (unverified)" if machine in values.unverified else ""
+        return f"{scenario.gpu.title}, {number.key}{doubt}: {number.source}", False
+    if names(quantity.formula):
+        return f"formula: {quantity.formula.text}", True
+    return "definition" if quantity.fixed else "default", False
+
+
+def _expression(formula: Expression, scenario: Scenario) -> Any:
+    scope = {name: symbolic.symbol(name) for name in scenario.definition.quantities}
+    return sympy.sympify(evaluate(formula, scope, symbolic))

@@ -1,0 +1,1 @@
+"""What is asked: choices, workload or document, machine, and what the user set."""

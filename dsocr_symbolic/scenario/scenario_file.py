@@ -1,0 +1,114 @@
+"""Read a scenario that is compared with others: words KEY=VALUE, or a YAML file of the same keys."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
+from dsocr_symbolic.scenario.values import check_setting, load_workload, parse_number
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+_NAMES = ("workload", "gpu")
+
+
+def read_scenario(text: str | Mapping[str, Any], base: Scenario) -> tuple[str, Scenario]:
+    """Put a scenario together from a common one and what it says of its own.
+
+    Parameters
+    ----------
+    text : str or mapping
+        ``"gpu=h200,batch=8,attention=eager"``, the path of a YAML file with the same keys, or a mapping of them:
+        symbols, choices, ``gpu`` and ``workload``. Empty text is the common scenario itself.
+    base : Scenario
+        What holds where it says nothing.
+
+    Returns
+    -------
+    name : str
+        The text, the file's stem, or what the mapping holds.
+    scenario : Scenario
+        The question.
+
+    Raises
+    ------
+    UserError
+        If a key is unknown or given twice, or a value is not allowed.
+    """
+    if isinstance(text, str) and text.endswith(_SUFFIXES) and "=" not in text:
+        path = Path(text)
+        if not path.is_file():
+            raise UserError(f"{text}: no such scenario file")
+        return path.stem, _scenario(_mapping(read_yaml(path), text), base, text)
+    entries = _words(text) if isinstance(text, str) else dict(text)
+    name = ", ".join(f"{key}={value}" for key, value in entries.items()) or "as it is"
+    return name, _scenario(entries, base, name)
+
+
+def _words(text: str) -> dict[str, Any]:
+    entries: dict[str, Any] = {}
+    for word in text.split(",") if text.strip() else []:
+        key, equals, value = (each.strip() for each in word.partition("="))
+        if not equals or not key or not value:
+            raise UserError(f"'{word}': expected KEY=VALUE, several of them with commas, or a YAML file")
+        if key in entries:
+            raise UserError(f"'{text}': {key} is given twice; give it once")
+        entries[key] = value
+    return entries
+
+
+def _mapping(raw: Any, where: str) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise UserError(f"{where}: expected a mapping of symbols, choices, gpu and workload to values")
+    return {str(key): value for key, value in raw.items()}
+
+
+def _scenario(entries: Mapping[str, Any], base: Scenario, where: str) -> Scenario:
+    definition = base.definition
+    named = {key: str(entries[key]) for key in _NAMES if key in entries}
+    choices: dict[str, str] = {}
+    settings: dict[str, Any] = {}
+    for key, value in entries.items():
+        choice = key.replace("_", "-")
+        if choice in definition.choices and key not in definition.quantities:
+            choices[choice] = str(value)
+        elif key not in _NAMES:
+            settings[key] = _number(definition, key, value, where)
+    fresh = make_scenario(
+        definition=definition,
+        workload=named.get("workload"),
+        settings=settings,
+        choices={**base.options, **choices},
+        gpu=named.get("gpu"),
+        waived=base.waived,
+    )
+    return evolve(
+        fresh,
+        workload=fresh.workload if "workload" in named else base.workload,
+        settings=_merged(base, named, settings),
+        gpu=fresh.gpu if "gpu" in named else base.gpu,
+    )
+
+
+def _merged(base: Scenario, named: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the own workload in place of the common one, keep what else was set, and let the own values win."""
+    if "workload" not in named:
+        return {**base.settings, **settings}
+    old = base.workload.values if base.workload else {}
+    kept = {name: value for name, value in base.settings.items() if old.get(name) != value}
+    return {**kept, **load_workload(base.definition, named["workload"]).values, **settings}
+
+
+def _number(definition: Definition, key: str, value: Any, where: str) -> Any:
+    if key not in definition.quantities:
+        known = [*definition.quantities, *definition.choices, *_NAMES]
+        raise UserError(f"{where}: unknown key '{key}': {nearest(key, known)}")
+    number = parse_number(value, key) if isinstance(value, str) else value
+    check_setting(definition, key, number)
+    return number

@@ -1,0 +1,1 @@
+"""Calls of real modules on tensors without values, counted and compared with the formulas."""

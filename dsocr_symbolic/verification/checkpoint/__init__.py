@@ -1,0 +1,1 @@
+"""The checkpoint's own modules as the judge."""

@@ -1,0 +1,1 @@
+"""Every formula changed in one place at a time: a count must tell."""

@@ -1,0 +1,263 @@
+"""Run mutants against counts: a mutant that agrees with all of them survives, and must say why."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.formula import Operator
+from dsocr_symbolic.language.library import Library, load_library
+from dsocr_symbolic.language.lookup import default_definition, layer_definition
+from dsocr_symbolic.language.registry import load_conventions
+from dsocr_symbolic.network.builder import build_tree
+from dsocr_symbolic.network.node import Stock, walk
+from dsocr_symbolic.scenario.values import choose, chosen_slots
+from dsocr_symbolic.verification.calls.counted import FUNCTION_COSTS, Counted
+from dsocr_symbolic.verification.mutants.mutants import Mutant, mutate
+
+
+@frozen(kw_only=True)
+class Survivor:
+    """A mutant that no count tells from the formula."""
+
+    layer: str
+    place: str
+    kind: str
+
+
+@frozen(kw_only=True)
+class Killed:
+    """Mutants of one formula file, by kind: killed and in all, and those that survive."""
+
+    layer: str
+    killed: Mapping[str, int]
+    total: Mapping[str, int]
+    survivors: tuple[Survivor, ...]
+
+
+# Pattern of "layer: place" -> the reason.
+REASONS: Mapping[str, str] = {
+    r".*: cuda_core_flops: elements\*flops -> .*": "integer work costs 0 for any number of elements",
+    r".*: child (norm1|norm2|pre_layrnorm), with narrow: 1 -> 2": "a flag: whatever is greater than 0 says the same",
+    r"vision/block: child (un)?partition, when: windows > 1 -> windows > 2": "windows are a square, never 2",
+    r"vision/image_layout: child weave, when: .* and crop_columns > 1": "two columns of crops are two crops or more",
+    r"decoder/decoder_inputs: child scatter, when: image_tokens > 0 -> .*": "the smallest image takes 73 tokens",
+    r".*: child (scatter|features|sum|blank_sum), copies: 1 -> 2": "copies count what a module owns; this owns nothing",
+    r"vision/projector_views: child crops, copies: 1 -> 2": "one module; the call behind it says so",
+    r"vision/vision_towers: child crops, with clip_patch_size: .*": "a stored weight that the next call owns too",
+    r"vision/preprocess: child (blank_)?item.*": "not equivalent: reading a value cannot be counted without values",
+    r"vision/vision_towers: child crops, with blank_elements: 0 -> 1": "a blank image is summed 0 times in this call",
+}
+
+
+def reason(survivor: Survivor) -> str | None:
+    """Say why a mutant is equivalent.
+
+    Parameters
+    ----------
+    survivor : Survivor
+        The mutant.
+
+    Returns
+    -------
+    str or None
+        The reason, or None: then a count is missing, or the formula is wrong.
+    """
+    place = f"{survivor.layer}: {survivor.place}"
+    return next((text for pattern, text in REASONS.items() if re.fullmatch(pattern, place)), None)
+
+
+def kill(layer: str, counts: Iterable[Counted]) -> Killed:
+    """Try every mutant of a layer's formula on counts of that layer.
+
+    Parameters
+    ----------
+    layer : str
+        The formula file: ``vision/attention``.
+    counts : iterable of Counted
+        Counts that the formula itself agrees with.
+
+    Returns
+    -------
+    Killed
+        How many mutants disagree with at least one count.
+
+    Raises
+    ------
+    ValueError
+        If the unchanged formula disagrees with a count, or there is none.
+    """
+    counts = list(counts)
+    if not counts:
+        raise ValueError(f"{layer}: no count to try mutants on")
+    library = load_library()
+    for counted in counts:
+        # A count that the formula itself misses would kill every mutant and prove nothing.
+        if numbers(library, counted) != expected(counted):
+            settings = ", ".join(f"{name}={value}" for name, value in counted.settings.items())
+            raise ValueError(f"{counted.layer} at {settings}: the unchanged formula disagrees with the count")
+    formula = library[layer.rpartition("/")[2]]
+    killed: dict[str, int] = {}
+    total: dict[str, int] = {}
+    survivors = []
+    for mutant in mutate(formula):
+        total[mutant.kind] = total.get(mutant.kind, 0) + 1
+        if _disagrees(library, mutant, counts):
+            killed[mutant.kind] = killed.get(mutant.kind, 0) + 1
+        else:
+            survivors.append(Survivor(layer=layer, place=mutant.place, kind=mutant.kind))
+    return Killed(layer=layer, killed=killed, total=total, survivors=tuple(survivors))
+
+
+def _disagrees(library: Library, mutant: Mutant, counts: list[Counted]) -> bool:
+    changed = Library(formulas={**library.formulas, mutant.formula.name: mutant.formula})
+    for counted in counts:
+        try:
+            if numbers(changed, counted) != expected(counted):
+                return True
+        except (UserError, ZeroDivisionError, KeyError, OverflowError):
+            return True
+    return False
+
+
+Numbers = tuple[dict[str, Any], dict[str, tuple[Any, Any]]]
+
+
+def expected(counted: Counted) -> Numbers:
+    """Return what was counted, in the form of :func:`numbers`."""
+    return dict(counted.metrics), {name: (size, launches) for name, (size, launches) in counted.by_aten.items()}
+
+
+def numbers(library: Library, counted: Counted) -> Numbers:
+    """Evaluate a formula at a count's settings with plain numbers.
+
+    Parameters
+    ----------
+    library : Library
+        The formulas, the changed one among them.
+    counted : Counted
+        The formula's layer, settings, choices, and which metrics to give.
+
+    Returns
+    -------
+    tuple of dict
+        Metrics, and bytes and launches by aten operator.
+
+    Raises
+    ------
+    UserError
+        If the formula does not fit the others any more.
+    """
+    definition = default_definition(None)
+    options = choose(definition, counted.choices)
+    scope = _scope(definition, options, counted.settings)
+    stages = layer_definition(definition, counted.layer).stages
+    tree = build_tree(library, stages, scope, chosen_slots(definition, options), arithmetic)
+    metrics = dict.fromkeys(counted.metrics, 0)
+    by_aten: dict[str, tuple[Any, Any]] = {}
+    owned: dict[str, Stock] = {}
+    for node in walk(tree):
+        owned |= {stock.key: stock for stock in node.stocks}
+        if node.launch is None or set(node.path) & set(counted.without):
+            continue
+        assert isinstance(node.formula, Operator)  # noqa: S101 - only operators launch
+        found = {
+            "forward_tensor_core_flops": node.launch.tensor_core_flops * node.calls,
+            "forward_cuda_core_flops": node.launch.cuda_core_flops * node.calls,
+            "forward_io_bytes": node.launch.io_bytes * node.calls,
+            "operator_launches": node.calls,
+        }
+        for name in metrics.keys() & found.keys():
+            metrics[name] += found[name]
+        if node.calls:
+            size, launches = by_aten.get(node.formula.aten, (0, 0))
+            by_aten[node.formula.aten] = (size + found["forward_io_bytes"], launches + node.calls)
+    if "parameters" in metrics:
+        metrics["parameters"] = sum(stock.parameters for stock in owned.values())
+    if "forward_weight_bytes" in metrics:
+        metrics["forward_weight_bytes"] = sum(stock.weight_bytes for stock in owned.values())
+    if "forward_kv_cache_bytes" in metrics:
+        metrics["forward_kv_cache_bytes"] = sum(stock.kv_cache_bytes for stock in owned.values())
+    return metrics, by_aten
+
+
+def _scope(definition: Any, options: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the conventions their numbers, the choices theirs, and the symbols the count's."""
+    scope: dict[str, Any] = {
+        name: evaluate(each.formula, {}, arithmetic)
+        for name, each in definition.quantities.items()
+        if each.group in ("constant", "choice")
+    }
+    symbols = load_conventions().symbols
+    scope |= {name: evaluate(each.formula, {}, arithmetic) for name, each in symbols.items() if name != "wide"}
+    for name, option in options.items():
+        bound = definition.choices[name].options[option].symbols
+        scope |= {symbol: evaluate(each, {}, arithmetic) for symbol, each in bound.items()}
+    scope["wide"] = evaluate(symbols["wide"].formula, scope, arithmetic)
+    return {**scope, **FUNCTION_COSTS, **settings}
+
+
+def reduced(counted: Iterable[Counted], most: int) -> Iterator[Counted]:
+    """Thin a cell's counts: the corners tell mutants apart as well as the whole grid does."""
+    every = list(counted)
+    step = max(1, len(every) // most)
+    for index, each in enumerate(every):
+        if index % step == 0 or index == len(every) - 1:
+            yield each
+
+
+# Layers that are only called inside others: where their mutants show.
+INSIDE: Mapping[str, tuple[str, ...]] = {
+    "vision/abs_pos": ("vision/image_encoder_vit", "vision/clip_vision_embeddings"),
+    "decoder/experts_loop": ("decoder/deepseek_v2_moe",),
+    "decoder/deepseek_v2_decoder_layer": ("decoder/deepseek_v2_model", "decoder/deepseek_v2_model eager"),
+    "decoder/decoder_inputs": ("core/deepseek_ocr_model", "decoder/deepseek_v2_model"),
+    "decoder/deepseek_v2_model": (
+        *("decoder/deepseek_v2_model", "decoder/deepseek_v2_model eager", "core/deepseek_ocr_model"),
+    ),
+    "vision/preprocess": ("core/deepseek_ocr_model",),
+    "vision/image_layout": ("core/deepseek_ocr_model",),
+    "vision/projector_views": ("core/deepseek_ocr_model",),
+    "vision/vision_towers": ("core/deepseek_ocr_model",),
+    "vision/vision_view": ("core/deepseek_ocr_model",),
+}
+
+
+_MOST = 5
+
+
+def mutated_layers() -> list[str]:
+    """List the formula files whose mutants can be counted."""
+    from dsocr_symbolic.verification.calls.cases import UNCOUNTED
+    from dsocr_symbolic.verification.calls.subjects import SUBJECTS
+
+    plain = {name.partition(" ")[0] for name in SUBJECTS}
+    return sorted((plain | set(INSIDE)) - (set(UNCOUNTED) - set(INSIDE)))
+
+
+def counts_for(layer: str) -> list[Counted]:
+    """Count calls that tell a layer's mutants apart: a few points of each of its cells, and its single calls."""
+    from dsocr_symbolic.verification.calls.cases import sampled_cases
+    from dsocr_symbolic.verification.calls.subjects import count_case
+    from dsocr_symbolic.verification.proof.proof import CELLS, counts
+
+    roots = INSIDE.get(layer, (layer, f"{layer} eager"))
+    found: list[Counted] = []
+    for cell in CELLS:
+        # The published sizes are slow and add nothing to the small ones.
+        if cell.layer not in roots or "published" in cell.name:
+            continue
+        for precision in ("plain", *(("autocast",) if cell.autocast else ())):
+            varied = cell.axes if precision == "plain" else cell.autocast or ()
+            degrees = {axis: int(axis in varied) for axis in cell.axes}
+            found += reduced(counts(cell, precision, degrees), _MOST)
+    for case in sampled_cases():
+        small = case.layer.startswith("operators/") or case.layer == "core/deepseek_ocr_model"
+        if case.layer not in roots or not small:
+            continue
+        found.append(count_case(case, "plain"))
+    return found

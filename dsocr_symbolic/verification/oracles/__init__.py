@@ -1,0 +1,1 @@
+"""A second opinion: parts of the network as the transformers library builds them."""

@@ -1,0 +1,180 @@
+"""Llama and DeepSeek-V2 layers of ``transformers``, and the text model of ``deepseek_ocr2``: all of the decoder."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
+from typing import Any
+
+import torch
+from transformers.cache_utils import DynamicCache
+from transformers.models.deepseek_ocr2.configuration_deepseek_ocr2 import DeepseekOcr2Config, DeepseekOcr2TextConfig
+from transformers.models.deepseek_ocr2.modeling_deepseek_ocr2 import DeepseekOcr2ForConditionalGeneration
+from transformers.models.deepseek_v2.configuration_deepseek_v2 import DeepseekV2Config
+from transformers.models.deepseek_v2.modeling_deepseek_v2 import DeepseekV2Moe
+from transformers.models.llama.configuration_llama import LlamaConfig
+from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, LlamaRMSNorm
+
+from dsocr_symbolic.verification.calls.counted import Counted
+from dsocr_symbolic.verification.oracles.vision import TOKENS, build, count, empty
+
+_CALLS = ((1, 0), (7, 0), (512, 0), (8192, 0), (1, 1), (1, 512), (1, 8191))
+"""New tokens and cached ones."""
+
+
+_WHOLE_CALLS = ((1, 0), (512, 0), (1, 512))
+"""Those of the whole decoder, whose layers are called at all of them."""
+
+
+_BATCHES = (1, 2, 8)
+
+
+_WIDTH, _HEADS, _LAYERS, _EXPERTS, _CHOSEN, _EXPERT_WIDTH, _SHARED = 1280, 10, 12, 64, 6, 896, 2
+
+
+_KERNELS = {"eager": "eager", "flash": "sdpa"}
+"""The network's kernels, and the library's names of the same work."""
+
+
+_WITHOUT = ("rotary_emb",)
+
+
+_MOE = {
+    "n_routed_experts": _EXPERTS,
+    "n_shared_experts": _SHARED,
+    "num_experts_per_tok": _CHOSEN,
+    "moe_intermediate_size": _EXPERT_WIDTH,
+    "n_group": 1,
+    "topk_group": 1,
+    "experts_implementation": "batched_mm",
+}
+
+
+def decoder_counts() -> Iterator[Counted]:
+    """Count the decoder's layers, and the decoder as a whole.
+
+    Yields
+    ------
+    Counted
+        Attention with both kernels, norm, MLP, router, experts; a layer, the model and its head.
+    """
+    for kind in _KERNELS:
+        yield from _attention(kind)
+    yield from _feed_forward()
+    for kind in _KERNELS:
+        yield from _whole(kind)
+
+
+def _hit(tokens: int) -> int:
+    return min(_EXPERTS, _CHOSEN * tokens)
+
+
+def _cache(batch: int, past: int, layers: int) -> DynamicCache:
+    cache = DynamicCache()
+    for layer in range(layers if past else 0):
+        shape = (batch, _HEADS, past, _WIDTH // _HEADS)
+        with torch.device("meta"):
+            cache.update(empty(*shape), empty(*shape), layer)
+    return cache
+
+
+def _call(batch: int, new: int, past: int) -> dict[str, int]:
+    return {"batch": batch, "sequence": new, "past": past, "cached": int(past > 0)}
+
+
+def _attention(kind: str) -> Iterator[Counted]:
+    config = LlamaConfig(hidden_size=_WIDTH, num_attention_heads=_HEADS, attn_implementation=_KERNELS[kind])
+    attention = build(partial(LlamaAttention, config, 0))
+    layer = {"eager": "llama/llama_attention", "flash": "llama/llama_flash_attention2"}[kind]
+    for batch, (new, past) in product(_BATCHES, _CALLS):
+        x, cache, angles = empty(batch, new, _WIDTH), _cache(batch, past, 1), empty(1, new, _WIDTH // _HEADS)
+        yield count(
+            layer,
+            _call(batch, new, past),
+            [attention],
+            partial(attention, x, (angles, angles), past_key_values=cache),
+            without=_WITHOUT,
+            cache=cache,
+        )
+
+
+def _feed_forward() -> Iterator[Counted]:
+    norm = build(partial(LlamaRMSNorm, _WIDTH))
+    moe = build(partial(DeepseekV2Moe, DeepseekV2Config(hidden_size=_WIDTH, **_MOE)))
+    widths = (6848, _SHARED * _EXPERT_WIDTH, _EXPERT_WIDTH)
+    mlps = {
+        width: build(partial(LlamaMLP, LlamaConfig(hidden_size=_WIDTH, intermediate_size=width))) for width in widths
+    }
+    for tokens in TOKENS:
+        x = empty(1, tokens, _WIDTH)
+        yield count("decoder/deepseek_v2_rms_norm", {"tokens": tokens}, [norm], partial(norm, x))
+        for width, mlp in mlps.items():
+            sizes = {"tokens": tokens, "intermediate_size": width}
+            yield count("decoder/deepseek_v2_mlp", sizes, [mlp], partial(mlp, x))
+        yield count("decoder/moe_gate", {"tokens": tokens}, [moe.gate], partial(moe.gate, x))
+        for experts in ("loop", "grouped"):
+            sizes = {"tokens": tokens, "experts_hit": _hit(tokens)}
+            yield count("decoder/deepseek_v2_moe", sizes, [moe], partial(moe, x), choices={"experts": experts})
+
+
+def _network(kind: str) -> Any:
+    text = DeepseekOcr2TextConfig(
+        **_MOE,
+        vocab_size=129280,
+        hidden_size=_WIDTH,
+        intermediate_size=6848,
+        num_hidden_layers=_LAYERS,
+        num_attention_heads=_HEADS,
+        max_position_embeddings=8192,
+        mlp_layer_types=["dense", *(_LAYERS - 1) * ["sparse"]],
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+    )
+    # Named once more: the outer config hands its own choice down, and its default counts as 0.
+    kernels = {"attn_implementation": _KERNELS[kind], "experts_implementation": _MOE["experts_implementation"]}
+    config = DeepseekOcr2Config(text_config=text, **kernels)
+    return build(partial(DeepseekOcr2ForConditionalGeneration, config))
+
+
+def _whole(kind: str) -> Iterator[Counted]:
+    network = _network(kind)
+    text = network.model.language_model
+    choices = {"attention": kind}
+    for batch, (new, past) in product(_BATCHES, _CALLS):
+        yield _layer(text.layers[1], batch, new, past, choices)
+    for batch, (new, past) in product((1, 8), _WHOLE_CALLS):
+        ids = torch.empty(batch, new, dtype=torch.int64, device="meta")
+        settings = _call(batch, new, past) | {"image_tokens": 0, "experts_hit": _hit(batch * new)}
+        cache = _cache(batch, past, _LAYERS)
+        yield count(
+            "decoder/deepseek_v2_model",
+            settings,
+            [text],
+            partial(text, ids, past_key_values=cache, use_cache=True),
+            choices=choices,
+            without=_WITHOUT,
+            cache=cache,
+        )
+    for (new, past), (logits, kept) in product(_WHOLE_CALLS, (("all", 0), ("last", 1))):
+        ids = torch.empty(1, new, dtype=torch.int64, device="meta")
+        settings = _call(1, new, past) | {"image_tokens": 0, "experts_hit": _hit(new)}
+        cache = _cache(1, past, _LAYERS)
+        yield count(
+            "core/language_model",
+            settings,
+            [text, network.lm_head],
+            partial(network, ids, past_key_values=cache, use_cache=True, logits_to_keep=kept),
+            choices=choices | {"logits": logits},
+            without=_WITHOUT,
+            cache=cache,
+        )
+
+
+def _layer(layer: Any, batch: int, new: int, past: int, choices: dict[str, str]) -> Counted:
+    x, angles, cache = empty(batch, new, _WIDTH), empty(1, new, _WIDTH // _HEADS), _cache(batch, past, layers=2)
+    return count(
+        "decoder/deepseek_v2_decoder_layer",
+        _call(batch, new, past) | {"prefill_experts_hit": _hit(batch * new)},
+        [layer],
+        partial(layer, x, position_embeddings=(angles, angles), past_key_values=cache),
+        choices=choices,
+        without=_WITHOUT,
+    )

@@ -1,0 +1,1 @@
+"""Families of calls on which agreement at a few points is agreement everywhere."""

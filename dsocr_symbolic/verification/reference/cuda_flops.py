@@ -1,0 +1,99 @@
+"""CUDA-core FLOPs of one dispatched operator, from its tensors and the convention table.
+
+Written down independently of the formula files, so that each judges the other. Integer work counts nothing.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+# Each function has a cost of its own, so that a formula which names another one is told apart.
+COSTS = {"div": 23, "sqrt": 3, "rsqrt": 5, "exp": 7, "erf": 11, "sigmoid": 13, "sin": 17, "cos": 19}
+
+
+# Per element of the result.
+_PER_RESULT = {
+    **dict.fromkeys(("add", "add_", "sub", "mul", "mul_", "neg", "pow"), 1),
+    **{name: COSTS[name] for name in ("div", "sqrt", "rsqrt", "cos", "sin", "sigmoid")},
+    "silu": 1 + COSTS["sigmoid"],
+    "gelu": 4 + COSTS["erf"],
+    "_softmax": 3 + COSTS["exp"] + COSTS["div"],
+}
+
+
+_BICUBIC_REACH = 2
+
+
+def _bias(index: int) -> Callable[[Any, Any], int]:
+    def count(args: Any, out: Tensor) -> int:
+        return int(out.numel()) if args[index] is not None else 0
+
+    return count
+
+
+def _layer_norm(args: Any, _: Any) -> int:
+    """Sum, centre, square, sum, scale, weight and bias per element; 2 div, 1 add and 1 rsqrt per row."""
+    x: Tensor = args[0]
+    rows = x.numel() // math.prod(args[1])
+    return int(7 * x.numel() + rows * (1 + 2 * COSTS["div"] + COSTS["rsqrt"]))
+
+
+def _attention(args: Any, _: Any) -> int:
+    """Scale, max, subtract, exp, sum and div per score, and one more for a mask that is added."""
+    q, k = args[0], args[1]
+    scores = q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2]
+    masked = len(args) > 3 and isinstance(args[3], Tensor)  # noqa: PLR2004 - the mask is the fourth argument
+    return int(scores * (4 + masked + COSTS["exp"] + COSTS["div"]))
+
+
+def _bicubic(args: Any, out: Any) -> int:
+    """One axis after the other, 2 per tap; the kernel widens when it shrinks a grid."""
+    x: Tensor = args[0]
+    images, (height, width), (new_height, new_width) = x.shape[0] * x.shape[1], x.shape[2:], out.shape[2:]
+
+    def taps(old: int, new: int) -> int:
+        return 2 * math.ceil(_BICUBIC_REACH * max(1.0, old / new)) + 1
+
+    across = 2 * taps(width, new_width) * height * new_width
+    return int(images * (across + 2 * taps(height, new_height) * new_height * new_width))
+
+
+_BY_OPERATOR: dict[str, Callable[[Any, Any], int]] = {
+    "addmm": lambda _, out: out.numel(),
+    "convolution": _bias(2),
+    "sum": lambda args, _: args[0].numel(),
+    "mean": lambda args, out: args[0].numel() + out.numel() * COSTS["div"],
+    "native_layer_norm": _layer_norm,
+    "_scaled_dot_product_flash_attention": _attention,
+    "_scaled_dot_product_efficient_attention": _attention,
+    "_upsample_bicubic2d_aa": _bicubic,
+    "upsample_linear1d": lambda _, out: 4 * out.numel(),
+}
+
+
+def cuda_core_flops(name: str, args: tuple[Any, ...], out: Any) -> int:
+    """Count one operator.
+
+    Parameters
+    ----------
+    name
+        The aten operator without overload.
+    args
+        What it was called with.
+    out
+        What it returned.
+
+    Returns
+    -------
+    int
+        FLOPs with every ``flops_per_`` symbol at its cost above; 0 for data movement and integer work.
+    """
+    first = out[0] if isinstance(out, list | tuple) else out
+    if not isinstance(first, Tensor) or not first.dtype.is_floating_point:
+        return 0
+    if name in _PER_RESULT:
+        return _PER_RESULT[name] * first.numel()
+    rule = _BY_OPERATOR.get(name)
+    return rule(args, first) if rule else 0

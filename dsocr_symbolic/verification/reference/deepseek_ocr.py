@@ -1,0 +1,270 @@
+"""The whole network: images to features, features into the prompt, prompt to logits.
+
+The network also sums its pixels to find out whether there is an image; here the caller says so.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from attrs import frozen
+from torch import Tensor, nn
+
+from dsocr_symbolic.verification.reference.clip import VitModel
+from dsocr_symbolic.verification.reference.config import OcrConfig
+from dsocr_symbolic.verification.reference.deepseek_v2 import (
+    DeepseekV2DecoderLayer,
+    DeepseekV2RMSNorm,
+    Routing,
+    balanced_rows,
+)
+from dsocr_symbolic.verification.reference.llama import KeyValueCache, causal_mask
+from dsocr_symbolic.verification.reference.projector import MlpProjector
+from dsocr_symbolic.verification.reference.sam import ImageEncoderViT
+
+
+@frozen(eq=False)
+class Views:
+    """What the network sees of one image.
+
+    Parameters
+    ----------
+    whole
+        The whole image, [1, 3, s, s].
+    crops
+        Its crops, row by row, [n, 3, t, t]; None if it was not cut.
+    columns, rows
+        Crops across and down, n = columns*rows.
+    """
+
+    whole: Tensor
+    crops: Tensor | None = None
+    columns: int = 1
+    rows: int = 1
+
+
+class DeepseekOCRModel(nn.Module):
+    """Vision towers, projector and decoder, without the output head.
+
+    Parameters
+    ----------
+    config
+        Sizes.
+    routing
+        Rows per expert where tensors hold no values.
+    """
+
+    def __init__(self, config: OcrConfig, routing: Routing = balanced_rows) -> None:
+        super().__init__()
+        decoder = config.decoder
+        width = decoder.hidden_size
+        self.attention = decoder.attention
+        self.embed_tokens = nn.Embedding(decoder.vocab_size, width)
+        self.layers = nn.ModuleList(
+            DeepseekV2DecoderLayer(decoder, layer, routing) for layer in range(decoder.num_hidden_layers)
+        )
+        self.norm = DeepseekV2RMSNorm(width, decoder.rms_norm_eps)
+        self.sam_model = ImageEncoderViT(config.sam)
+        self.vision_model = VitModel(config.clip)
+        self.projector = MlpProjector(config.clip.hidden_size + config.sam.out_channels, width)
+        self.image_newline = nn.Parameter(torch.zeros(width))
+        self.view_seperator = nn.Parameter(torch.zeros(width))
+
+    def vision_features(self, pixels: Tensor) -> Tensor:
+        """Run both towers and the projector on a batch of equal views.
+
+        Parameters
+        ----------
+        pixels
+            [B, 3, s, s].
+
+        Returns
+        -------
+        Tensor
+            [B, q*q, D] with q = s/64.
+        """
+        sam: Tensor = self.sam_model(pixels)
+        clip: Tensor = self.vision_model(sam)
+        patches = clip.narrow(1, 1, clip.shape[1] - 1)
+        out: Tensor = self.projector(torch.cat((patches, sam.flatten(2).permute(0, 2, 1)), dim=-1))
+        return out
+
+    def with_newlines(self, grid: Tensor) -> Tensor:
+        """End every row of a feature grid with the newline token.
+
+        Parameters
+        ----------
+        grid
+            [h, w, D].
+
+        Returns
+        -------
+        Tensor
+            [h*(w + 1), D].
+        """
+        height, _, width = grid.shape
+        newlines = self.image_newline.view(1, 1, -1).expand(height, 1, width)
+        return torch.cat([grid, newlines], dim=1).view(-1, width)
+
+    def image_tokens(self, views: Views) -> Tensor:
+        """Turn one image into the embeddings that stand in the prompt for it.
+
+        Parameters
+        ----------
+        views
+            The image.
+
+        Returns
+        -------
+        Tensor
+            [image tokens, D]: crops as one grid, whole image, separator.
+        """
+        parts: list[Tensor] = []
+        if views.crops is not None:
+            local = self.vision_features(views.crops)
+            side, width = int(local.shape[1] ** 0.5), local.shape[2]
+            grid = local.view(views.rows, views.columns, side, side, width).transpose(1, 2)
+            parts.append(self.with_newlines(grid.reshape(views.rows * side, views.columns * side, width)))
+        whole = self.vision_features(views.whole)
+        side = int(whole.shape[1] ** 0.5)
+        parts.append(self.with_newlines(whole.view(side, side, -1)))
+        return torch.cat([*parts, self.view_seperator.unsqueeze(0)])
+
+    def place_images(self, embeds: Tensor, images: Sequence[Views], image_mask: Tensor) -> None:
+        """Write the images' embeddings over their placeholders, in place.
+
+        Parameters
+        ----------
+        embeds
+            Prompt embeddings, [B, S, D]; changed.
+        images
+            One per sequence.
+        image_mask
+            Where the placeholders stand, bool [B, S].
+        """
+        # The network never trains its towers; a training step here does, as the cost model's convention has it.
+        with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
+            for row, views in enumerate(images):
+                mask = image_mask.select(0, row).unsqueeze(-1)
+                # The network joins the images of one sequence, of which there is always one.
+                embeds.select(0, row).masked_scatter_(mask, torch.cat([self.image_tokens(views)]))
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        *,
+        inputs_embeds: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        images: Sequence[Views] = (),
+        image_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Run the decoder on a prompt, or on one more token per sequence.
+
+        Parameters
+        ----------
+        input_ids
+            [B, S], or None when embeddings are given.
+        inputs_embeds
+            [B, S, D]; changed in place where images are given.
+        cache
+            Past keys and values; receives the new ones.
+        images
+            One per sequence, or none.
+        image_mask
+            Where the image placeholders stand, bool [B, S].
+
+        Returns
+        -------
+        Tensor
+            Hidden states, [B, S, D].
+
+        Raises
+        ------
+        ValueError
+            Unless exactly one of input_ids and inputs_embeds is given, and a mask with images.
+        """
+        if inputs_embeds is None:
+            if input_ids is None:
+                raise ValueError("give input_ids or inputs_embeds")
+            inputs_embeds = self.embed_tokens(input_ids)
+        elif input_ids is not None:
+            raise ValueError("give input_ids or inputs_embeds, not both")
+        # The name keeps the embeddings alive through all layers, as in the network.
+        x = inputs_embeds
+        if images:
+            if image_mask is None:
+                raise ValueError("images need image_mask to say where they go")
+            self.place_images(x, images, image_mask)
+        queries, past = x.shape[1], cache.tokens if cache is not None else 0
+        position_ids = torch.arange(past, past + queries, device=x.device).unsqueeze(0)
+        mask = causal_mask(queries, past, x) if self.attention == "eager" else None
+        for layer in self.layers:
+            x = layer(x, position_ids, mask, cache)
+        out: Tensor = self.norm(x)
+        return out
+
+
+class DeepseekOCRForCausalLM(nn.Module):
+    """The network with its output head, which is not tied to the token table.
+
+    Parameters
+    ----------
+    config
+        Sizes.
+    routing
+        Rows per expert where tensors hold no values.
+    """
+
+    def __init__(self, config: OcrConfig | None = None, routing: Routing = balanced_rows) -> None:
+        super().__init__()
+        self.config = config or OcrConfig()
+        self.model = DeepseekOCRModel(self.config, routing)
+        decoder = self.config.decoder
+        self.lm_head = nn.Linear(decoder.hidden_size, decoder.vocab_size, bias=False)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Score the vocabulary at every position.
+
+        Parameters
+        ----------
+        hidden
+            [B, S, D].
+
+        Returns
+        -------
+        Tensor
+            [B, S, V] in fp32.
+        """
+        scores: Tensor = self.lm_head(hidden)
+        return scores.float()
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        *,
+        inputs_embeds: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        images: Sequence[Views] = (),
+        image_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Run the network.
+
+        Parameters
+        ----------
+        input_ids
+            [B, S], or None when embeddings are given.
+        inputs_embeds
+            [B, S, D]; changed in place where images are given.
+        cache
+            Past keys and values; receives the new ones.
+        images
+            One per sequence, or none.
+        image_mask
+            Where the image placeholders stand, bool [B, S].
+
+        Returns
+        -------
+        Tensor
+            Logits of all positions, [B, S, V] in fp32.
+        """
+        hidden = self.model(input_ids, inputs_embeds=inputs_embeds, cache=cache, images=images, image_mask=image_mask)
+        return self.logits(hidden)

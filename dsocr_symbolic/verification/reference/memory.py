@@ -1,0 +1,216 @@
+"""How much memory the tensors of a call take at most: on tensors without values, and on a real GPU.
+
+A storage counts once, however many views share it, from the operator that makes it until nothing refers to it.
+"""
+
+import gc
+import weakref
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from itertools import count
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from attrs import frozen
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from dsocr_symbolic.verification.reference.trace import tensors_in
+
+
+@frozen(kw_only=True)
+class Peak:
+    """Bytes of live storages during a call.
+
+    Attributes
+    ----------
+    peak_bytes : int
+        The most that was alive at once.
+    end_bytes : int
+        What is alive when the call has returned: inputs, outputs and whatever the call left behind.
+    operator : str
+        The aten operator whose result brought the peak; ``inputs`` if nothing came on top of them.
+    """
+
+    peak_bytes: int
+    end_bytes: int
+    operator: str
+
+
+class AllocationTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follow every storage that operators make within the block, from its making until it is freed.
+
+    Storages that were there before count only if they belong to an input; parameters and buffers do not.
+
+    Parameters
+    ----------
+    inputs
+        Tensors given to the call; they count from the block's beginning to its end.
+    """
+
+    def __init__(self, inputs: Iterable[Tensor] = ()) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._inputs = list(inputs)
+        self._events: list[tuple[int, int, str]] = []
+        self._numbers: dict[int, int] = {}
+        self._references: dict[int, object] = {}
+        self._count = count()
+        self._open = False
+        self._collects = False
+
+    def __enter__(self) -> Self:
+        # The first dispatch would import this, and the import's frames would keep the caller's tensors alive.
+        import_module("torch._dynamo")
+        # Cycles would be freed whenever the collector happens to run; without it the count is the same every time.
+        self._collects = gc.isenabled()
+        gc.disable()
+        self._open = True
+        for tensor in self._inputs:
+            self._follow(tensor, "inputs")
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, value, traceback)  # type: ignore[no-untyped-call]
+        self._open = False
+        if self._collects:
+            gc.enable()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operator and note the storages that it makes."""
+        kwargs = kwargs or {}
+        for tensor in tensors_in((*args, *kwargs.values())):
+            self._follow(tensor, None)
+        out = func(*args, **kwargs)
+        for tensor in tensors_in((out,)):
+            self._follow(tensor, func._overloadpacket.__name__)  # noqa: SLF001
+        return out
+
+    def _follow(self, tensor: Tensor, operator: str | None) -> None:
+        """Note a storage that is new, and when it is freed; without an operator it was there before."""
+        storage = tensor.untyped_storage()
+        address = storage._cdata  # noqa: SLF001
+        if address in self._numbers:
+            return
+        number, size = next(self._count), storage.nbytes()
+        self._numbers[address] = number
+        if operator is not None:
+            self._events.append((number, size, operator))
+
+        def freed(_: object) -> None:
+            del self._numbers[address], self._references[number]
+            if operator is not None and self._open:
+                self._events.append((number, -size, operator))
+
+        # The storage's Python object lives exactly as long as the storage itself.
+        self._references[number] = weakref.ref(storage, freed)
+
+    def peak(self, excluded: Iterable[Tensor] = ()) -> Peak:
+        """Find the peak, with some storages left out from their making on.
+
+        Parameters
+        ----------
+        excluded
+            Tensors that still exist: a KV cache.
+
+        Returns
+        -------
+        Peak
+            Bytes and the operator.
+        """
+        left_out = {self._numbers.get(tensor.untyped_storage()._cdata) for tensor in excluded}  # noqa: SLF001
+        alive, most, place = 0, 0, "inputs"
+        for number, change, operator in self._events:
+            if number not in left_out:
+                alive += change
+                if alive > most:
+                    most, place = alive, operator
+        return Peak(peak_bytes=most, end_bytes=alive, operator=place)
+
+
+def allocation_peak(
+    call: Callable[[], object], inputs: Iterable[Tensor] = (), kept: Callable[[], Iterable[Tensor]] = tuple
+) -> Peak:
+    """Call a function without gradients and find the most bytes of storages that were alive.
+
+    Parameters
+    ----------
+    call
+        Runs on the inputs; what it returns counts until the end.
+    inputs
+        Its tensors, parameters and buffers left out.
+    kept
+        Gives, after the call, the tensors that do not count: those of a KV cache.
+
+    Returns
+    -------
+    Peak
+        The peak.
+    """
+    with torch.no_grad(), AllocationTrace(inputs) as trace:
+        out = call()
+    found = trace.peak(kept())
+    del out
+    return found
+
+
+@frozen(kw_only=True)
+class CudaPeak:
+    """Bytes that a call took on a GPU, beyond what was allocated before.
+
+    Attributes
+    ----------
+    peak_bytes : int
+        Increase of ``max_memory_allocated``.
+    requested_bytes : int
+        The same of the bytes that tensors asked for, before the allocator rounds to its blocks.
+    end_bytes : int
+        Increase of ``memory_allocated`` when the call has returned and its result still lives.
+    reserved_bytes : int
+        Increase of ``max_memory_reserved``: what the allocator took from the device.
+    """
+
+    peak_bytes: int
+    requested_bytes: int
+    end_bytes: int
+    reserved_bytes: int
+
+
+def peak_on_cuda(call: Callable[[], object]) -> CudaPeak:
+    """Call a function without gradients on the current GPU and read PyTorch's allocator.
+
+    Call it once before: libraries allocate their workspaces at the first call and keep them.
+
+    Parameters
+    ----------
+    call
+        What it makes counts, also inputs that it makes for itself; tensors that are there already do not.
+
+    Returns
+    -------
+    CudaPeak
+        Bytes of the allocator's blocks, which are multiples of 512.
+    """
+    cuda = torch.cuda
+    gc.collect()
+    cuda.synchronize()
+    cuda.empty_cache()
+    allocated, reserved = cuda.memory_allocated(), cuda.memory_reserved()
+    requested = cuda.memory_stats()["requested_bytes.all.current"]
+    cuda.reset_peak_memory_stats()
+    with torch.no_grad():
+        out = call()
+    cuda.synchronize()
+    found = CudaPeak(
+        peak_bytes=cuda.max_memory_allocated() - allocated,
+        requested_bytes=cuda.memory_stats()["requested_bytes.all.peak"] - requested,
+        end_bytes=cuda.memory_allocated() - allocated,
+        reserved_bytes=cuda.max_memory_reserved() - reserved,
+    )
+    del out
+    return found

@@ -1,0 +1,334 @@
+"""Count what a call launches, reads and writes, on the aten operators that PyTorch dispatches.
+
+Conventions: views and allocations are free; every other operator is one launch that reads each tensor input
+once (dimensions of stride 0 count once) and writes each output. Gathers read what they output, plus their
+indices; scatters write what they scatter; in-place operators read and write, unless they only overwrite.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from attrs import Factory, define
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from dsocr_symbolic.verification.reference.cuda_flops import cuda_core_flops
+
+if TYPE_CHECKING:
+    from torch.utils.hooks import RemovableHandle
+
+FREE = frozenset(
+    {
+        "_unsafe_view",
+        "_reshape_alias",
+        "empty",
+        "empty_like",
+        "new_empty",
+        "empty_strided",
+        "detach",
+        "alias",
+        "lift_fresh",
+    }
+)
+
+
+GATHERS = frozenset({"embedding", "index", "index_select", "gather"})
+
+
+INDEX_PUTS = frozenset({"index_put", "index_put_"})
+
+
+SCATTERS = frozenset({"scatter", "scatter_"})
+
+
+OVERWRITES = frozenset({"copy_", "fill_", "zero_"})
+
+
+MASKED_ATTENTION = "_scaled_dot_product_efficient_attention"
+
+
+Access = tuple[torch.dtype, int]
+"""A dtype and how many of its elements are moved."""
+
+
+def stored_elements(tensor: Tensor) -> int:
+    """Count a tensor's elements, those of expanded dimensions once.
+
+    Parameters
+    ----------
+    tensor
+        Any tensor.
+
+    Returns
+    -------
+    int
+        Product of the sizes whose stride is not 0.
+    """
+    count = 1
+    for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
+        # An empty tensor is empty, whatever its strides.
+        count *= size if stride or not size else 1
+    return count
+
+
+def dtype_class(dtype: torch.dtype) -> str:
+    """Sort a dtype into ``float``, ``int`` or ``bool``.
+
+    Parameters
+    ----------
+    dtype
+        Any dtype.
+
+    Returns
+    -------
+    str
+        The class; complex numbers count as float.
+    """
+    if dtype == torch.bool:
+        return "bool"
+    return "float" if dtype.is_floating_point or dtype.is_complex else "int"
+
+
+@define
+class Traffic:
+    """What some operators cost together."""
+
+    launches: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    tensor_core_flops: int = 0
+    cuda_core_flops: int = 0
+    elements_read: Counter[str] = Factory(Counter)
+    """By dtype class."""
+    elements_written: Counter[str] = Factory(Counter)
+    """By dtype class."""
+
+    @property
+    def io_bytes(self) -> int:
+        """Bytes read and written."""
+        return self.bytes_read + self.bytes_written
+
+    def add(self, other: "Traffic") -> None:
+        """Add another cost to this one.
+
+        Parameters
+        ----------
+        other
+            Left as it is.
+        """
+        self.launches += other.launches
+        self.bytes_read += other.bytes_read
+        self.bytes_written += other.bytes_written
+        self.tensor_core_flops += other.tensor_core_flops
+        self.cuda_core_flops += other.cuda_core_flops
+        self.elements_read.update(other.elements_read)
+        self.elements_written.update(other.elements_written)
+
+
+def tensors_in(values: Iterable[object]) -> list[Tensor]:
+    """List the tensors among some values, in order.
+
+    Parameters
+    ----------
+    values
+        Tensors, lists and tuples of such, and anything else.
+
+    Returns
+    -------
+    list of Tensor
+        Lists and tuples are opened; other containers are not.
+    """
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found.extend(tensors_in(value))
+    return found
+
+
+def _moved(accesses: Iterable[Access]) -> tuple[int, Counter[str]]:
+    size, elements = 0, Counter[str]()
+    for dtype, count in accesses:
+        size += count * dtype.itemsize
+        elements[dtype_class(dtype)] += count
+    return size, elements
+
+
+@cache
+def is_free(func: Any) -> bool:
+    """Say whether an operator moves nothing: a view, an allocation or a question about a tensor.
+
+    Parameters
+    ----------
+    func
+        The aten overload.
+
+    Returns
+    -------
+    bool
+        True if it costs neither bytes nor a launch.
+    """
+    if func.namespace == "prim" or func._overloadpacket.__name__ in FREE:  # noqa: SLF001
+        return True
+    aliases = (argument.alias_info for argument in func._schema.arguments)  # noqa: SLF001
+    return any(alias is not None and not alias.is_write for alias in aliases)
+
+
+def _accesses(
+    name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: object
+) -> tuple[list[Access], list[Access]]:
+    inputs = tensors_in((*args, *kwargs.values()))
+    writes = [(tensor.dtype, tensor.numel()) for tensor in tensors_in((out,))]
+    reads = [(tensor.dtype, stored_elements(tensor)) for tensor in inputs]
+    if name in GATHERS:
+        reads = writes + reads[1:]
+    elif name in INDEX_PUTS:
+        values = args[2]
+        reads, writes = reads[1:], [(values.dtype, values.numel())]
+    elif name in SCATTERS:
+        reads, writes = reads[1:], [(inputs[0].dtype, inputs[1].numel())]
+    elif name in OVERWRITES:
+        reads = reads[1:]
+    elif name == MASKED_ATTENTION and (mask := args[3]) is not None:
+        q, k = inputs[:2]
+        reads[3] = (mask.dtype, q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2])
+    return reads, writes
+
+
+def operator_traffic(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: object) -> Traffic | None:
+    """Count one operator.
+
+    Parameters
+    ----------
+    func
+        The aten overload.
+    args, kwargs
+        What it was called with.
+    out
+        What it returned.
+
+    Returns
+    -------
+    Traffic or None
+        None if the operator is free.
+    """
+    if is_free(func):
+        return None
+    packet = func._overloadpacket  # noqa: SLF001
+    reads, writes = _accesses(packet.__name__, args, kwargs, out)
+    bytes_read, elements_read = _moved(reads)
+    bytes_written, elements_written = _moved(writes)
+    flops = flop_registry[packet](*args, **kwargs, out_val=out) if packet in flop_registry else 0
+    return Traffic(
+        launches=1,
+        bytes_read=bytes_read,
+        bytes_written=bytes_written,
+        tensor_core_flops=int(flops),
+        cuda_core_flops=cuda_core_flops(packet.__name__, args, out),
+        elements_read=elements_read,
+        elements_written=elements_written,
+    )
+
+
+class OperatorTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Count every operator that is dispatched within the block.
+
+    Parameters
+    ----------
+    model
+        If given, counts are also kept per module of it, by path; operators outside any of its modules and
+        those of a backward pass stand under the empty path.
+
+    Attributes
+    ----------
+    by_operator
+        Traffic by aten name without overload.
+    by_module
+        Traffic by path of the innermost module and aten name; empty without a model.
+    """
+
+    def __init__(self, model: nn.Module | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.by_operator: dict[str, Traffic] = {}
+        self.by_module: dict[str, dict[str, Traffic]] = {}
+        self._model = model
+        self._path: list[str] = []
+        self._hooks: list[RemovableHandle] = []
+
+    @property
+    def total(self) -> Traffic:
+        """All operators together."""
+        return _sum(self.by_operator.values())
+
+    def under(self, path: str) -> Traffic:
+        """Sum a module and everything below it.
+
+        Parameters
+        ----------
+        path
+            A module's path, as in ``named_modules``.
+
+        Returns
+        -------
+        Traffic
+            Zero for a path that ran nothing.
+        """
+        return _sum(
+            traffic
+            for other, operators in self.by_module.items()
+            if not path or other == path or other.startswith(f"{path}.")
+            for traffic in operators.values()
+        )
+
+    def __enter__(self) -> Self:
+        if self._model is not None:
+            for path, module in self._model.named_modules():
+                self._watch(path, module)
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, value, traceback)  # type: ignore[no-untyped-call]
+        while self._hooks:
+            self._hooks.pop().remove()
+        self._path.clear()
+
+    def _watch(self, path: str, module: nn.Module) -> None:
+        def enter(*_: object) -> None:
+            self._path.append(path)
+
+        def leave(*_: object) -> None:
+            self._path.pop()
+
+        self._hooks.append(module.register_forward_pre_hook(enter, prepend=True))
+        self._hooks.append(module.register_forward_hook(leave, always_call=True))
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operator and count it."""
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        traffic = operator_traffic(func, args, kwargs, out)
+        if traffic is not None:
+            name = func._overloadpacket.__name__  # noqa: SLF001
+            self.by_operator.setdefault(name, Traffic()).add(traffic)
+            if self._model is not None:
+                operators = self.by_module.setdefault(self._path[-1] if self._path else "", {})
+                operators.setdefault(name, Traffic()).add(traffic)
+        return out
+
+
+def _sum(parts: Iterable[Traffic]) -> Traffic:
+    total = Traffic()
+    for part in parts:
+        total.add(part)
+    return total

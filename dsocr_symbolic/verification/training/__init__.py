@@ -1,0 +1,1 @@
+"""Gradient steps and peaks of memory, counted and compared with the formulas."""

@@ -1,0 +1,1 @@
+"""How a number, a formula, a table and a file are written."""
