@@ -1,4 +1,4 @@
-"""Write the committed reports anew: ``python -m dsocr_symbolic.reports [FOLDER]``."""
+"""Write the committed reports anew: ``python -m dsocr_symbolic.regenerate [FOLDER]``."""
 
 import sys
 from collections.abc import Mapping

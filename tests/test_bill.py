@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import dsocr_symbolic.bill
 import pypdfium2
 import pytest
 from conftest import evaluate_model
@@ -17,6 +16,7 @@ from PIL import Image
 from test_cli import assert_refused, dsocr
 from test_documents import pdf_of_objects, write_pdf
 
+import dsocr_symbolic.questions.totals.bill
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.totals.bill import make_bill, page_rows

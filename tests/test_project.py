@@ -1,6 +1,5 @@
 """The repository as a whole: dependencies, layers of imports, README, reports."""
 
-import ast
 import re
 import shlex
 import subprocess
@@ -14,62 +13,6 @@ from dsocr_symbolic.cli import capture
 from dsocr_symbolic.regenerate import REPORTS, report_text
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "dsocr_symbolic"
-# Each module may import those before it, never those behind it.
-ORDER = (
-    *(
-        "errors",
-        "progress",
-        "whole_file",
-        "paths",
-        "yaml_file",
-        "arithmetic",
-        "arrays",
-        "torch_arrays",
-        "expression",
-        "fields",
-        "formula",
-        "slots",
-        "symbolic",
-        "branches",
-        "formula_file",
-    ),
-    *(
-        "definition",
-        "definition_file",
-        "library",
-        "hardware",
-        "documents",
-        "tree",
-        "conditions",
-        "costs",
-        "dataflow",
-        "stocks",
-        "tree_builder",
-        "flows",
-        "fusion",
-        "liveness",
-        "source",
-        "program_builder",
-        "program",
-    ),
-    *("model", "values", "estimate", "views", "config_file", "scenario", "capacity"),
-    *("printing", "latex", "exact", "totals", "bill", "report", "amounts", "rendering"),
-    *("overrides", "binding", "reduction", "compiled", "compilation", "parts", "python_api"),
-    *("extras", "sweep_axes", "sweep_plan", "sweep_vary", "sweep_question"),
-    *("sweep_dataset", "sweep_rows", "sweep_parquet", "sweep_marks", "sweep_picture"),
-    *("times", "terms", "branches", "question", "curve", "slope", "growth", "sensitivities"),
-    *("constraint", "search", "closed_form", "problem", "bottleneck", "wording", "solved_form", "solution"),
-    *("solution_text", "sensitivity_text", "bounds_file", "regime_bounds", "bounds_text"),
-    *("scenario_text", "comparison", "comparison_text"),
-    *("performance", "curves", "figure_style", "figure_roofline", "figure_time", "figure_crops", "figure_tokens"),
-    *("figure_memory", "figures", "contracts", "performance_report", "report_folder", "measured"),
-    *("network", "alone", "named_parts", "moments", "layout", "metric_pages", "shown_calls", "verified"),
-    *("page_rows", "documentation", "formula_pages"),
-    *("derivation", "listings", "command_options", "command_docs", "command_export", "command_sweep", "command_totals"),
-    *("command_tree", "command_report", "command_solve", "command_sensitivity", "command_bounds"),
-    *("command_compare", "command_verify", "cli", "reports"),
-)
 
 
 def _requirement(text: str) -> tuple[str, str]:
@@ -91,27 +34,6 @@ def test_pixi_has_the_dependencies_of_pyproject(feature: str) -> None:
 def test_pixi_has_a_task_for_every_documented_command() -> None:
     tasks = tomllib.loads((ROOT / "pixi.toml").read_text())["tasks"]
     assert set(tasks) == set(re.findall(r"`pixi run (\w+)`", (ROOT / "README.md").read_text()))
-
-
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
-def test_imports_run_in_one_direction(path: Path) -> None:
-    if path.stem == "__init__":
-        return
-    place = ORDER.index(path.stem)
-    for node in ast.walk(ast.parse(path.read_text())):
-        modules = []
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dsocr_symbolic"):
-            below = node.module.partition(".")[2]
-            modules = [below] if below else [each.name for each in node.names]
-        for module in modules:
-            top = module.partition(".")[0]
-            if top in ORDER:
-                assert ORDER.index(top) < place, f"{path.stem} imports {module}"
-
-
-def test_no_module_outside_the_verifier_imports_torch_but_its_arrays() -> None:
-    for path in set(PACKAGE.glob("*.py")) - {PACKAGE / "torch_arrays.py"}:
-        assert not re.search(r"^\s*(import|from) torch", path.read_text(), re.MULTILINE), path
 
 
 def test_a_warm_run_imports_neither_sympy_nor_numpy() -> None:

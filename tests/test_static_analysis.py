@@ -15,10 +15,10 @@ torchinfo = pytest.importorskip("torchinfo", reason=REASON)
 import attrs  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from dsocr_symbolic import static_analysis  # noqa: E402
 from dsocr_symbolic.errors import UserError  # noqa: E402
-from dsocr_symbolic.verification.reference import build  # noqa: E402
+from dsocr_symbolic.verification.reference.build import build  # noqa: E402
 from dsocr_symbolic.verification.torchinfo import check  # noqa: E402
+from dsocr_symbolic.verification.torchinfo import run as torchinfo_run  # noqa: E402
 from dsocr_symbolic.verification.torchinfo.analysis import Analysis  # noqa: E402
 from dsocr_symbolic.verification.torchinfo.calls import CallRecorder  # noqa: E402
 from dsocr_symbolic.verification.torchinfo.naming import with_ranges  # noqa: E402
@@ -158,7 +158,7 @@ def test_a_failed_check_is_an_error_after_the_reports_are_written(
 
     with torch.device("meta"):
         network = nn.Sequential(Invented(2, 3), nn.SiLU())
-    monkeypatch.setattr(static_analysis, "_reference", lambda: network)
+    monkeypatch.setattr(torchinfo_run, "_reference", lambda: network)
     with pytest.raises(MissingLayersError, match=r"Invented: no formula file.*Block: on the list") as caught:
         run(tmp_path)
     assert caught.value.status == 1
@@ -168,8 +168,8 @@ def test_a_failed_check_is_an_error_after_the_reports_are_written(
 
 def test_a_checkpoint_is_not_loaded_without_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Path] = []
-    monkeypatch.setattr(static_analysis, "_plan", lambda _: ["would import deepencoder.py"])
-    monkeypatch.setattr(static_analysis, "_loaded", loaded.append)
+    monkeypatch.setattr(torchinfo_run, "_plan", lambda _: ["would import deepencoder.py"])
+    monkeypatch.setattr(torchinfo_run, "_loaded", loaded.append)
     assert run(tmp_path / "out", tmp_path) == ["would import deepencoder.py"]
     assert loaded == []
     assert not (tmp_path / "out").exists()
@@ -184,7 +184,7 @@ def test_a_missing_library_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_folder_that_cannot_be_written_is_one_line(analysis: Analysis, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="--out"):
-        static_analysis.write_reports(analysis, tmp_path / "file")
+        torchinfo_run.write_reports(analysis, tmp_path / "file")
 
 
 def test_committed_reports_are_what_the_code_writes(texts: dict[str, str]) -> None:

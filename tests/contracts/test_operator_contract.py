@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from contract_examples import TOP, answered, real_report
 
-from dsocr_symbolic import static_analysis
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.reports.contracts.checks import check_operator_list
 from dsocr_symbolic.reports.contracts.operator_contract import make_operator_list
 from dsocr_symbolic.reports.contracts.operator_list import TargetOperatorList
+from dsocr_symbolic.verification.torchinfo import run as torchinfo_run
 from dsocr_symbolic.verification.torchinfo.check import KNOWN
 
 ANALYSIS = TOP / "reports" / "torchinfo"
@@ -67,8 +67,10 @@ import sys
 from pathlib import Path
 sys.modules["torch"] = None
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from dsocr_symbolic.contracts.operator_contract import make_operator_list
-from dsocr_symbolic.scenario import answer, default_definition, make_scenario
+from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.reports.contracts.operator_contract import make_operator_list
+from dsocr_symbolic.scenario.scenario import make_scenario
 result = answer(make_scenario(definition=default_definition(None)))
 print(make_operator_list(Path({str(ANALYSIS)!r}), result, folder=Path(".")).snapshot_id)
 """
@@ -81,7 +83,7 @@ def test_an_analysis_that_is_not_there_is_made(tmp_path: Path, monkeypatch: pyte
         shutil.copytree(ANALYSIS, out, dirs_exist_ok=True)
         return []
 
-    monkeypatch.setattr(static_analysis, "run", run)
+    monkeypatch.setattr(torchinfo_run, "run", run)
     assert listed(tmp_path, tmp_path / "new").operators == listed().operators
 
 

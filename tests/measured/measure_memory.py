@@ -25,7 +25,7 @@ from attrs import asdict, evolve, field, frozen
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from dsocr_symbolic.verification.reference import build
+from dsocr_symbolic.verification.reference.build import build
 from dsocr_symbolic.verification.reference.config import ClipConfig, DecoderConfig, OcrConfig, SamConfig
 from dsocr_symbolic.verification.reference.deepseek_ocr import DeepseekOCRForCausalLM, Views
 from dsocr_symbolic.verification.reference.deepseek_v2 import MoEGate

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="the reference network needs torch (
 
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from dsocr_symbolic.verification.reference import build  # noqa: E402
+from dsocr_symbolic.verification.reference.build import build  # noqa: E402
 from dsocr_symbolic.verification.reference.config import DecoderConfig, OcrConfig  # noqa: E402
 from dsocr_symbolic.verification.reference.deepseek_ocr import DeepseekOCRForCausalLM, Views  # noqa: E402
 from dsocr_symbolic.verification.reference.llama import KeyValueCache  # noqa: E402

@@ -13,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the reference network needs torch (the rest of the package does not)")
 
-from dsocr_symbolic.verification.reference import build  # noqa: E402
+from dsocr_symbolic.verification.reference.build import build  # noqa: E402
 from dsocr_symbolic.verification.reference.config import DecoderConfig, OcrConfig  # noqa: E402
 from dsocr_symbolic.verification.reference.deepseek_v2 import DeepseekV2MoE, rows_over  # noqa: E402
 from dsocr_symbolic.verification.reference.llama import KeyValueCache  # noqa: E402
