@@ -16,6 +16,7 @@ from dsocr_symbolic.evaluation.generated import Run, compile_function
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.scenario.checks import LARGEST, check_rules, check_setting
+from dsocr_symbolic.writing.notebook import Shown
 
 Backend = Literal["numpy", "torch"]
 
@@ -50,8 +51,8 @@ class Output:
     ratio: Expression | None
 
 
-@frozen(kw_only=True)
-class Compiled:
+@frozen(kw_only=True, repr=False)
+class Compiled(Shown):
     """A function of some symbols: ``function(batch=8, new_tokens=array)``.
 
     Immutable, hashable, picklable, and safe to call from many threads at once.
@@ -85,12 +86,12 @@ class Compiled:
     inputs: tuple[str, ...]
     following: tuple[str, ...]
     guarded: tuple[str, ...]
-    follow: str = field(repr=False)
-    require: str = field(repr=False)
-    exact: str = field(repr=False)
-    decimal: str = field(repr=False)
-    definition: Definition = field(repr=False, hash=False)
-    numbers: tuple[tuple[str, Any], ...] = field(repr=False)
+    follow: str
+    require: str
+    exact: str
+    decimal: str
+    definition: Definition = field(hash=False)
+    numbers: tuple[tuple[str, Any], ...]
     waived: frozenset[str]
     backend: Backend
     threads: int | None

@@ -21,10 +21,11 @@ from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.overrides import read_override, spelled_out
 from dsocr_symbolic.scenario.values import chosen_slots, load_workload
+from dsocr_symbolic.writing.notebook import Shown, Written
 
 
-@frozen(kw_only=True)
-class Model:
+@frozen(kw_only=True, repr=False)
+class Model(Shown):
     """A network with choices made: immutable, hashable, and equal to a model that was made alike.
 
     Attributes
@@ -39,7 +40,7 @@ class Model:
         What :meth:`what_if` put in, by symbol.
     """
 
-    definition: Definition = field(hash=False, repr=lambda definition: repr(definition.name))
+    definition: Definition = field(hash=False)
     options: tuple[tuple[str, str], ...]
     config: tuple[tuple[str, int], ...]
     overrides: tuple[tuple[str, Any], ...]
@@ -206,8 +207,8 @@ class Model:
         )
 
 
-@frozen(kw_only=True)
-class Part:
+@frozen(kw_only=True, repr=False)
+class Part(Written):
     """A node of a model, or the whole; every metric of the registry is an attribute.
 
     Attributes

@@ -22,6 +22,7 @@ from dsocr_symbolic.questions.solve.solved_form import crossing, derivation
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.scenario import with_user
 from dsocr_symbolic.writing.formula_text import as_text
+from dsocr_symbolic.writing.notebook import Shown
 
 _LONGEST_FORMULA = 240
 
@@ -108,8 +109,8 @@ class RegimeBound:
     numbers: tuple[str, ...]
 
 
-@frozen(kw_only=True)
-class Bounds:
+@frozen(kw_only=True, repr=False)
+class Bounds(Shown):
     """The ridge points and regime boundaries of a network on one machine."""
 
     gpu: str

@@ -16,6 +16,7 @@ from dsocr_symbolic.network.fold import STOCKS
 from dsocr_symbolic.questions.capacity import worst_moment
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 from dsocr_symbolic.scenario.scenario_file import read_scenario
+from dsocr_symbolic.writing.notebook import Shown
 
 METRICS = ("forward_tensor_core_flops", "forward_io_bytes", "roofline_s", "peak_memory_bytes")
 
@@ -69,8 +70,8 @@ class Difference:
     others: int
 
 
-@frozen(kw_only=True)
-class Comparison:
+@frozen(kw_only=True, repr=False)
+class Comparison(Shown):
     """Scenarios against the first one.
 
     Attributes
