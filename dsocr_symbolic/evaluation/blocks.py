@@ -10,7 +10,7 @@ from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.evaluation.compiled import Compiled, Output, Range, Result
+from dsocr_symbolic.evaluation.compiled import Allowed, Compiled, Output, Result
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.scenario.checks import LARGEST, check_setting
 
@@ -95,7 +95,7 @@ def refuse_points(function: Compiled, given: Mapping[str, Any], broken: Sequence
             function.refuse_rules(point, f" (point {start + place})")
 
 
-def _check_range(function: Compiled, allowed: Range, values: Any, start: int) -> None:
+def _check_range(function: Compiled, allowed: Allowed, values: Any, start: int) -> None:
     name, least, whole, above = allowed
     smallest, floor = values.min(), function.algebra.floor
     enough = smallest > least if above else smallest >= least

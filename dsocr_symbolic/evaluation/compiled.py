@@ -28,7 +28,7 @@ _ALGEBRAS = {"numpy": "arrays", "torch": "torch_arrays"}
 
 
 # A symbol, its least value, whether it is whole, and whether it is greater than the least value.
-Range = tuple[str, int, bool, bool]
+Allowed = tuple[str, int, bool, bool]
 
 
 @frozen(kw_only=True)
@@ -134,7 +134,7 @@ class Compiled(Shown):
         return frozenset(self.inputs)
 
     @cached_property
-    def ranges(self) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
+    def ranges(self) -> tuple[tuple[Allowed, ...], tuple[Allowed, ...]]:
         """What inputs may be, and what guarded symbols may be."""
         found = self.definition.quantities
         inputs, guarded = (
@@ -190,7 +190,7 @@ class Compiled(Shown):
             result[output.metric][output.part] = value
         return result
 
-    def _check_scalars(self, ranges: tuple[Range, ...], values: Mapping[str, Any]) -> None:
+    def _check_scalars(self, ranges: tuple[Allowed, ...], values: Mapping[str, Any]) -> None:
         for name, least, _, above in ranges:
             value = values[name]
             if type(value) is not int or not least + above <= value <= LARGEST:

@@ -108,9 +108,9 @@ def all_grids(least: int = 2, most: int = 9) -> tuple[tuple[int, int], ...]:
         If ``least`` is below 2 (the network takes no crop from a 1 x 1 grid) or above ``most``.
     """
     if least < 2:  # noqa: PLR2004
-        raise UserError(f"least: {least} crops; must be at least 2, as a 1 x 1 grid is not cropped")
+        raise UserError(f"least: {least} pieces of a page; must be at least 2, as a 1 x 1 grid is not cut")
     if least > most:
-        raise UserError(f"least: {least} crops is more than most, {most}; lower one or raise the other")
+        raise UserError(f"least: {least} pieces is more than most, {most}; lower one or raise the other")
     return _grids(least, most)
 
 
