@@ -32,7 +32,7 @@ def _table(*columns: str) -> Any:
 
 def models_table(definition: Definition) -> Any:
     """List the model files."""
-    from dsocr_symbolic.language.definition_file import load_definition
+    from dsocr_symbolic.language.definition import load_definition
 
     table = _table("model", "what", "file")
     for name, path in data_files("formulas/models").items():

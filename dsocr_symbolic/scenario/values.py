@@ -11,9 +11,9 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import Definition, Quantity, Workload
-from dsocr_symbolic.language.definition_file import BRACES, read_workload
+from dsocr_symbolic.language.definition import BRACES, Definition, Workload, read_workload
 from dsocr_symbolic.language.expression import evaluate, names
+from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.hardware import Gpu
 
