@@ -1,4 +1,4 @@
-"""Write the committed reports anew: ``python -m dsocr_symbolic.regenerate [FOLDER]``."""
+"""Write the committed reports and schemas anew: ``python -m dsocr_symbolic.regenerate [FOLDER]``."""
 
 import sys
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from dsocr_symbolic.paths import PACKAGE
 from dsocr_symbolic.reports.contracts.contract_files import contract_files
 from dsocr_symbolic.reports.measured import memory_page
 from dsocr_symbolic.scenario.scenario import make_scenario
+from dsocr_symbolic.scenario.schema_files import schema_files
 from dsocr_symbolic.writing.files import write_files
 
 # File below reports/ -> the command that prints it.
@@ -64,3 +65,4 @@ def write_reports(folder: Path) -> None:
 
 if __name__ == "__main__":
     write_reports(Path(sys.argv[1]) if len(sys.argv) > 1 else PACKAGE.parent / "reports")
+    write_files(PACKAGE.parent / "formulas" / "schema", schema_files())

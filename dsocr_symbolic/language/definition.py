@@ -11,7 +11,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, names, parse
 from dsocr_symbolic.language.formula import CALLS, Call
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
-from dsocr_symbolic.language.schema import BLANK, FORMULA, SETTING, entry, follows, records, structure, table
+from dsocr_symbolic.language.schema import BLANK, FORMULA, entry, follows, records, structure, table
 from dsocr_symbolic.language.strict_yaml import read_yaml
 
 # What a rule says may hold formulas in braces.
@@ -60,7 +60,7 @@ class Workload:
     name: str
     summary: str = entry("what it is", default="")
     document: Literal["crop", "native"] = entry("what a page becomes: one view and crops, or one view", default="crop")
-    values: Mapping[str, Any] = entry("values for symbols", table(SETTING), key="set", default=BLANK)
+    values: Mapping[str, int | float] = entry("values for symbols", key="set", default=BLANK)
 
 
 def read_workload(name: str, raw: Any, where: str) -> Workload:

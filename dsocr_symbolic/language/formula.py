@@ -47,7 +47,9 @@ PAIR = Reader(_symbol, {"type": "array", "items": {"type": "string"}, "minItems"
 class Tensor:
     """A tensor of a formula."""
 
-    role: Role = entry("inplace is read and written, past the state before the call, cache the one after it")
+    role: Role = entry(
+        "inplace is read and written, weight owned, buffer not; past is state before the call, cache state after it"
+    )
     shape: tuple[Expression, ...] = entry("elements along each axis")
     dtype: Expression = entry("bytes of an element; weight, kv or activation unless said", default=follows(_dtype))
     read: tuple[Expression, ...] = entry(
@@ -172,7 +174,12 @@ class Operator(Formula):
         The file that it stands in.
     """
 
-    FORM: ClassVar[Mapping[str, Any]] = {"anyOf": [{"required": ["aten"]}, {"required": ["members"]}]}
+    FORM: ClassVar[Mapping[str, Any]] = {
+        "anyOf": [
+            {"required": ["aten"], "properties": {"aten": {"minLength": 1}}},
+            {"required": ["members"], "properties": {"members": {"minProperties": 1}}},
+        ]
+    }
 
     family: str
     category: str = entry("kind of work, one of those in conventions.yaml")
@@ -183,6 +190,11 @@ class Operator(Formula):
     backward: tuple[Gradient, ...] | None = entry(
         "launches; empty where the gradient passes, absent where it ends", default=None
     )
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse an operator that PyTorch does not know."""
+        if not self.aten and not self.members:
+            raise UserError("aten: expected text, found None")
 
 
 @frozen(kw_only=True)
@@ -198,8 +210,6 @@ def read_operators(path: Path) -> list[Operator]:
     """Read an operator file: one operator, or one for each member of a family."""
     where = str(path)
     common = structure(Operator, read_yaml(path), where, name=path.stem, file=where, family=path.stem)
-    if not common.members and not common.aten:
-        raise UserError(f"{where}: aten: expected text, found None")
     operators = [_member(common, name, member) for name, member in common.members.items()] or [common]
     for operator in operators:
         _check_backward(operator)

@@ -135,8 +135,6 @@ TEXT = Reader(_text, {"type": "string"})
 PROSE = Reader(lambda raw, where: " ".join(_text(raw, where).split()), TEXT.form)
 FORMULA = Reader(parse, {"type": ["string", "number"]})
 NUMBER = Reader(_number, {"type": "number"})
-# A number that is checked where its symbol is known.
-SETTING = Reader(lambda raw, _: raw, NUMBER.form)
 # One name or several.
 NAMES = Reader(_names, {"type": ["string", "array"], "items": {"type": "string"}})
 _BY_TYPE: Mapping[Any, Reader] = {
