@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.schema import BLANK, entry
 
 
@@ -39,4 +40,12 @@ class Identity:
     model_id: str = entry("the checkpoint's name")
     model_variant: str = entry("which of its networks")
     vision_backbone: str = entry("the stage whose classes see the page", default="")
-    fields: Mapping[str, str] = entry("symbols or formulas of the report's numbers", default=BLANK)
+    fields: Mapping[str, Expression] = entry("formulas of the report's numbers, by its field", default=BLANK)
+
+
+def symbols_of(roles: Roles) -> tuple[str, ...]:
+    """Return every symbol that plays a part."""
+    crops = roles.crops
+    of_pages = (crops.columns, crops.rows, crops.number, crops.side) if crops else ()
+    alone = (roles.batch, roles.prompt, roles.image, roles.steps)
+    return tuple(filter(None, (*alone, *roles.hit, *roles.free, *of_pages)))

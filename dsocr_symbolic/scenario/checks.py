@@ -8,8 +8,7 @@ from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.definition_file import BRACES
+from dsocr_symbolic.language.definition import BRACES, Definition
 from dsocr_symbolic.language.expression import evaluate, names
 
 _NUMBER = re.compile(r"[-+]?(\d+(_\d+)*(\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?(/\d+)?", re.ASCII)
