@@ -20,7 +20,8 @@ import dsocr_symbolic.questions.totals.bill
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.totals.bill import make_bill, page_rows
-from dsocr_symbolic.scenario.documents import Page, all_grids, crop_grid
+from dsocr_symbolic.scenario.crop_grids import all_grids, crop_grid
+from dsocr_symbolic.scenario.documents import Page
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 from dsocr_symbolic.writing.terminal import with_progress
 

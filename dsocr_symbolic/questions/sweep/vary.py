@@ -15,7 +15,7 @@ from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.roles import Crops
 from dsocr_symbolic.questions.sweep.axes import MOST_POINTS, Axis, Numbers, Range
 from dsocr_symbolic.scenario.checks import check_setting, parse_number
-from dsocr_symbolic.scenario.documents import all_grids
+from dsocr_symbolic.scenario.crop_grids import all_grids
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.values import load_workload
 

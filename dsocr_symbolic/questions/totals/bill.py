@@ -11,7 +11,8 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate, estimate, sum_estimates
 from dsocr_symbolic.language.roles import Roles
-from dsocr_symbolic.scenario.documents import Page, crop_grid
+from dsocr_symbolic.scenario.crop_grids import crop_grid
+from dsocr_symbolic.scenario.documents import Page
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 
 Grid = tuple[int, int]
