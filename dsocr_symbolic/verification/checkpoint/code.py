@@ -68,23 +68,12 @@ def _found(finder: _Finder) -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(finder)
-        for name in [each for each in sys.modules if finder.owns(each)]:
+        for name in [name for name in sys.modules if finder.owns(name)]:
             del sys.modules[name]
 
 
 def load(snapshot: Snapshot) -> tuple[ModuleType, ModuleType]:
-    """Execute the snapshot's code.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What was read, and may be run.
-
-    Returns
-    -------
-    tuple of module
-        The network's module, and the one with its decoder.
-    """
+    """Execute the snapshot's code: the network's module, and the one with its decoder."""
     # The library asks what is installed when it is imported: it must not see the stand-ins.
     import_module("transformers.models.llama.modeling_llama")
     with _found(_Finder(snapshot)):
