@@ -19,8 +19,6 @@ from dsocr_symbolic.verification.calls.comparison import Counted, Verdict, compa
 from dsocr_symbolic.verification.calls.subjects import SUBJECTS
 
 Point = Mapping[str, int]
-
-
 _HIGHEST_DEGREE = 7
 
 

@@ -23,11 +23,7 @@ from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import tracked
 
 Say = Callable[[str], None]
-
-
 _SHOWN = 20
-
-
 PARTS = ("reference", "training", "transformers", "checkpoint", "mutants")
 
 

@@ -18,12 +18,8 @@ from dsocr_symbolic.verification.reference.cuda_flops import COSTS
 
 FUNCTION_COSTS = {f"flops_per_{name}": cost for name, cost in COSTS.items()}
 """The ``flops_per_`` symbols as the counts have them."""
-
-
 LIMITS: Mapping[str, float] = {"backward_activation_bytes": 0.01, "forward_activation_bytes": 0.05}
 """How far a formula may be off, as a part of the count; a metric that is not named here agrees to the last digit."""
-
-
 LEAST_BYTES = 2**16
 """Metrics with a limit are compared from here on: below, the few bytes of a kernel's seeds would show."""
 
@@ -98,7 +94,7 @@ def compare(counted: Counted) -> Verdict:
             continue
         number = numbers[name]
         ratios[name] = None if number is None else _ratio(number, count)
-        if number is not None and abs(number - count) > limit * count:
+        if number is not None and not -limit * count <= number - count <= limit * count:
             differences.append(Difference(name=name, formula=number, counted=count))
     if counted.by_aten:
         differences += _by_aten(operators, counted)

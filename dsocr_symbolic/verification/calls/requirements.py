@@ -6,21 +6,11 @@ from importlib.metadata import PackageNotFoundError, version
 from dsocr_symbolic.errors import UserError
 
 TORCH = "2.13"
-
-
 TRANSFORMERS_MAJOR = 5
-
-
 CHECKPOINT_TRANSFORMERS = "4.46.3"
 """The one release that the checkpoint's code was written for."""
-
-
 CHECKPOINT_IMPORTS = ("einops", "easydict", "addict")
-
-
 _VERIFY = 'pip install "dsocr_symbolic[verify]"'
-
-
 _CHECKPOINT = 'in an environment of its own: pip install "dsocr_symbolic[verify-checkpoint]"'
 
 

@@ -27,8 +27,6 @@ from dsocr_symbolic.verification.reference.llama import (
 )
 
 Settings = Mapping[str, Any]
-
-
 _SIZES = {
     *("hidden_size", "intermediate_size", "moe_intermediate_size", "n_routed_experts", "n_shared_experts"),
     *("num_experts_per_tok", "num_attention_heads", "num_hidden_layers", "first_k_dense_replace", "vocab_size"),
@@ -197,8 +195,6 @@ def _head(bench: Bench, s: Settings) -> Subject:
 
 
 _X = (1, "tokens", "hidden_size")
-
-
 DECODER: Mapping[str, Maker] = {
     "decoder/deepseek_v2_rms_norm": on_one_tensor(lambda s: DeepseekV2RMSNorm(s["hidden_size"]), *_X),
     "decoder/deepseek_v2_mlp": on_one_tensor(lambda s: DeepseekV2MLP(s["hidden_size"], s["intermediate_size"]), *_X),

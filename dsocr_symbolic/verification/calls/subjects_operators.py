@@ -108,8 +108,6 @@ def _resized(x: Tensor, side: int) -> Tensor:
 
 
 _QUERIES, _KEYS = _of("batch", "heads", "queries", "head_dim"), _of("batch", "heads", "keys", "head_dim")
-
-
 OPERATORS: Mapping[str, Maker] = {
     "operators/linear": _linear(bias=True),
     "operators/linear_no_bias": _linear(bias=False),

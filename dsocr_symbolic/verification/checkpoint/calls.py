@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import nn
 
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.verification.calls.cases import shared_settings
 from dsocr_symbolic.verification.calls.comparison import Counted
 from dsocr_symbolic.verification.calls.requirements import require_transformers_for_checkpoint
@@ -20,15 +21,9 @@ from dsocr_symbolic.verification.checkpoint.network import CheckpointNetwork, ca
 from dsocr_symbolic.verification.checkpoint.snapshot import read_snapshot
 
 _SIZES, _BATCHES, _TOKENS = (512, 640, 1024, 1280), (1, 2, 6), (1, 7, 512)
-
-
 _CONTEXTS = ((1, 0), (7, 0), (512, 0), (1, 1), (1, 512))
 """New tokens and cached ones."""
-
-
 _WHOLE_CONTEXTS = ((1, 0), (512, 0), (1, 512))
-
-
 _IMAGES = {
     "flash": ((1, 512, 640, 0, 0), (1, 1024, 640, 2, 1), (2, 640, 640, 0, 0), (2, 1280, 640, 1, 3)),
     "eager": ((1, 1024, 640, 3, 2),),
@@ -145,9 +140,8 @@ def _logits(head: Any, x: Any) -> Any:
     return head(x).float()
 
 
-def _context(batch: int, new: int, past: int) -> dict[str, int]:
-    """Name the symbols of a call of the decoder."""
-    return {"batch": batch, "sequence": new, "past": past, "cached": int(past > 0)}
+def _context(batch: int, new: int, past: int) -> dict[str, Exact]:
+    return shared_settings("context", batch=batch, sequence=new, past=past)
 
 
 def _layers(network: CheckpointNetwork) -> Iterator[Counted]:
@@ -219,7 +213,7 @@ def _whole(network: CheckpointNetwork) -> Iterator[Counted]:
     owner = nn.ModuleList([model.embed_tokens, model.layers, model.norm, network.module.lm_head])
     for batch, past in ((1, 1), (6, 512)):
         cache, hit = network.cache(batch, past, network.sizes["num_hidden_layers"]), network.hits(batch)[-1]
-        context = _context(batch, 1, past) | {"image_tokens": 0, "experts_hit": hit}
+        settings = _context(batch, 1, past) | {"image_tokens": 0, "experts_hit": hit}
         call = partial(network.module, bench.empty(batch, 1, size=8), past_key_values=cache, use_cache=True)
         kv_bytes = partial(cached_bytes, cache)
-        yield network.count("core/language_model", context, owner, call, hit=hit, tokens=batch, kv_bytes=kv_bytes)
+        yield network.count("core/language_model", settings, owner, call, hit=hit, tokens=batch, kv_bytes=kv_bytes)

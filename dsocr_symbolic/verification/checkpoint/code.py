@@ -13,8 +13,6 @@ from typing import Any
 from dsocr_symbolic.verification.checkpoint.snapshot import ENTRY, Snapshot
 
 _PACKAGE = "dsocr_checkpoint"
-
-
 _INFERENCE_ONLY = ("torchvision", "matplotlib")
 
 

@@ -11,8 +11,6 @@ from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.scenario.config_file import read_config
 
 CONFIG = "config.json"
-
-
 ENTRY = "modeling_deepseekocr"
 """The module that defines the network; everything else is what it imports."""
 

@@ -12,8 +12,6 @@ from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, Repe
 
 # Tensors of a layer say what crosses its boundary; no metric reads their shapes yet.
 _BOUNDARY = ("input", "output", "inplace", "buffer", "past")
-
-
 _TRAINING = "training"
 
 

@@ -1,6 +1,6 @@
 """Llama and DeepSeek-V2 layers of ``transformers``, and the text model of ``deepseek_ocr2``: all of the decoder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import product
 from typing import Any
@@ -14,35 +14,24 @@ from transformers.models.deepseek_v2.modeling_deepseek_v2 import DeepseekV2Moe
 from transformers.models.llama.configuration_llama import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, LlamaRMSNorm
 
+from dsocr_symbolic.algebras.value import Exact
+from dsocr_symbolic.verification.calls.cases import shared_settings
 from dsocr_symbolic.verification.calls.comparison import Counted
 from dsocr_symbolic.verification.oracles.vision import LIBRARY, TOKENS, count
 
 _CALLS = ((1, 0), (7, 0), (512, 0), (8192, 0), (1, 1), (1, 512), (1, 8191))
 """New tokens and cached ones."""
-
-
 _WHOLE_CALLS = ((1, 0), (512, 0), (1, 512))
 """Those of the whole decoder, whose layers are called at all of them."""
-
-
 _BATCHES = (1, 2, 8)
-
-
-_WIDTH, _HEADS, _LAYERS, _EXPERTS, _CHOSEN, _EXPERT_WIDTH, _SHARED = 1280, 10, 12, 64, 6, 896, 2
-
-
+_SIZES: Mapping[str, Any] = shared_settings("decoder", batch=1, sequence=1)
+_WIDTH, _HEADS, _LAYERS = _SIZES["hidden_size"], _SIZES["num_attention_heads"], _SIZES["num_hidden_layers"]
 _KERNELS = {"eager": "eager", "flash": "sdpa"}
 """The network's kernels, and the library's names of the same work."""
-
-
 _WITHOUT = ("rotary_emb",)
-
-
-_MOE = {
-    "n_routed_experts": _EXPERTS,
-    "n_shared_experts": _SHARED,
-    "num_experts_per_tok": _CHOSEN,
-    "moe_intermediate_size": _EXPERT_WIDTH,
+_ROUTED = ("n_routed_experts", "n_shared_experts", "num_experts_per_tok", "moe_intermediate_size")
+_MOE: Mapping[str, Any] = {
+    **{name: _SIZES[name] for name in _ROUTED},
     "n_group": 1,
     "topk_group": 1,
     "experts_implementation": "batched_mm",
@@ -59,7 +48,7 @@ def decoder_counts() -> Iterator[Counted]:
 
 
 def _hit(tokens: int) -> int:
-    return min(_EXPERTS, _CHOSEN * tokens)
+    return int(shared_settings("routed", tokens=tokens)["experts_hit"])
 
 
 def _cache(batch: int, past: int, layers: int) -> DynamicCache:
@@ -71,8 +60,8 @@ def _cache(batch: int, past: int, layers: int) -> DynamicCache:
     return cache
 
 
-def _call(batch: int, new: int, past: int) -> dict[str, int]:
-    return {"batch": batch, "sequence": new, "past": past, "cached": int(past > 0)}
+def _call(batch: int, new: int, past: int) -> dict[str, Exact]:
+    return shared_settings("context", batch=batch, sequence=new, past=past)
 
 
 def _attention(kind: str) -> Iterator[Counted]:
@@ -98,7 +87,8 @@ def _attention(kind: str) -> Iterator[Counted]:
 def _feed_forward() -> Iterator[Counted]:
     norm = LIBRARY.module(partial(LlamaRMSNorm, _WIDTH))
     moe = LIBRARY.module(partial(DeepseekV2Moe, DeepseekV2Config(hidden_size=_WIDTH, **_MOE)))
-    widths = (6848, _SHARED * _EXPERT_WIDTH, _EXPERT_WIDTH)
+    expert = _SIZES["moe_intermediate_size"]
+    widths = (_SIZES["intermediate_size"], _SIZES["n_shared_experts"] * expert, expert)
     mlps = {
         width: LIBRARY.module(partial(LlamaMLP, LlamaConfig(hidden_size=_WIDTH, intermediate_size=width)))
         for width in widths
@@ -111,16 +101,16 @@ def _feed_forward() -> Iterator[Counted]:
             yield count("decoder/deepseek_v2_mlp", sizes, mlp, partial(mlp, x))
         yield count("decoder/moe_gate", {"tokens": tokens}, moe.gate, partial(moe.gate, x))
         for experts in ("loop", "grouped"):
-            sizes = {"tokens": tokens, "experts_hit": _hit(tokens)}
-            yield count("decoder/deepseek_v2_moe", sizes, moe, partial(moe, x), choices={"experts": experts})
+            routed = shared_settings("routed", tokens=tokens)
+            yield count("decoder/deepseek_v2_moe", routed, moe, partial(moe, x), choices={"experts": experts})
 
 
 def _network(kind: str) -> Any:
     text = DeepseekOcr2TextConfig(
         **_MOE,
-        vocab_size=129280,
+        vocab_size=_SIZES["vocab_size"],
         hidden_size=_WIDTH,
-        intermediate_size=6848,
+        intermediate_size=_SIZES["intermediate_size"],
         num_hidden_layers=_LAYERS,
         num_attention_heads=_HEADS,
         max_position_embeddings=8192,

@@ -20,18 +20,10 @@ from dsocr_symbolic.verification.calls.bench import Bench, Subject
 from dsocr_symbolic.verification.calls.comparison import Counted
 
 TOKENS = (1, 7, 512, 8192)
-
-
 _SIZES = (512, 640, 1024, 1280)
-
-
 _BATCHES = (1, 2, 8)
-
-
 _WHOLE = {"sdpa": tuple(product(_SIZES, (1, 8))), "eager": ((640, 2),)}
 """Sizes and batches of whole encoders, by kernel: their blocks run at all of them with either."""
-
-
 _WINDOW, _WINDOW_ROWS, _GRID_ROWS = 14, 27, 127
 
 
@@ -64,7 +56,7 @@ LIBRARY = LibraryBench()
 
 def count(
     layer: str,
-    settings: Mapping[str, int],
+    settings: Mapping[str, Any],
     owner: nn.Module,
     call: Callable[[], object],
     *,
