@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from attrs import evolve
 
+from dsocr_symbolic.cli import capture
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.verification.calls import requirements
 from dsocr_symbolic.verification.calls.comparison import Counted, compare
@@ -109,3 +110,8 @@ def test_the_right_versions_pass(pretend: Pretend) -> None:
 def test_a_library_that_only_the_checkpoint_imports_is_named(pretend: Pretend) -> None:
     pretend(torch="2.13.0", transformers="4.46.3", einops="0.8", addict="2.4")
     assert refusal(requirements.require_transformers_for_checkpoint).startswith("easydict is not installed")
+
+
+def test_the_command_without_torch_is_one_line(pretend: Pretend) -> None:
+    pretend()
+    assert refusal(lambda: capture(["verify"])).startswith("torch is not installed; counting needs 2.13")

@@ -64,14 +64,15 @@ class Settings:
 class _Scope(dict[str, Exact]):
     """Values by name; one that is missing follows from its formula when it is asked for."""
 
-    def __init__(self, formulas: Mapping[str, Expression], values: Mapping[str, Exact]) -> None:
+    def __init__(self, formulas: dict[str, Expression], values: Mapping[str, Exact]) -> None:
         super().__init__(values)
         self._formulas = formulas
 
     def __missing__(self, name: str) -> Exact:
         if name not in self._formulas:
             raise UserError(f"formulas/proofs: unknown symbol '{name}': {nearest(name, {*self._formulas, *self})}")
-        value: Exact = evaluate(self._formulas[name], self, arithmetic)
+        # Taken out: a formula that asks for itself finds none.
+        value: Exact = evaluate(self._formulas.pop(name), self, arithmetic)
         self[name] = value
         return value
 

@@ -60,7 +60,7 @@ class _Finder(MetaPathFinder, Loader):
 
 
 @contextmanager
-def _found(finder: _Finder) -> Iterator[None]:
+def _served(finder: _Finder) -> Iterator[None]:
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -74,7 +74,7 @@ def load(snapshot: Snapshot) -> tuple[ModuleType, ModuleType]:
     """Execute the snapshot's code: the network's module, and the one with its decoder."""
     # The library asks what is installed when it is imported: it must not see the stand-ins.
     import_module("transformers.models.llama.modeling_llama")
-    with _found(_Finder(snapshot)):
+    with _served(_Finder(snapshot)):
         network = import_module(f"{_PACKAGE}.{ENTRY}")
         decoder = sys.modules[network.DeepseekV2Model.__module__]
     return network, decoder
