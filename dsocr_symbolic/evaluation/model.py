@@ -278,13 +278,7 @@ def _stages(plain: Model) -> tuple[Node, ...]:
 
 
 def part_expression(model: Model, path: str, metric: str) -> Expr:
-    """Return a metric of a part before anything is put in; variations of a model share it.
-
-    Raises
-    ------
-    UserError
-        If the metric or the part is unknown, or the metric does not exist there.
-    """
+    """Return a metric of a part before anything is put in; variations of a model share it."""
     return _expression(model.plain, path, metric)
 
 

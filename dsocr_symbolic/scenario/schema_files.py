@@ -10,6 +10,7 @@ from dsocr_symbolic.language.bounds_file import BoundsFile
 from dsocr_symbolic.language.definition import Definition, Workload
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.formula import Layer, Operator
+from dsocr_symbolic.language.proof_file import CallsFile, CellsFile, SharedFile
 from dsocr_symbolic.language.registry import METRICS, Conventions, Machine, TimeFormula
 from dsocr_symbolic.language.schema import needed, readers
 from dsocr_symbolic.scenario.hardware import Gpu
@@ -36,6 +37,9 @@ FORMS: Mapping[str, Mapping[str, Any]] = {
     "gpu": {"$ref": Gpu},
     "workload": {"$ref": Workload},
     "scenario": _SCENARIO,
+    "shared": {"$ref": SharedFile},
+    "cells": {"$ref": CellsFile},
+    "calls": {"$ref": CallsFile},
 }
 
 
