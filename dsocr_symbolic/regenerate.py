@@ -56,10 +56,7 @@ def write_reports(folder: Path) -> None:
         write_performance(name, folder / name)
     texts = {name: report_text(name) for name in REPORTS} | contract_files()
     texts["measured/memory.md"] = memory_page(MEASURED)
-    for name, text in texts.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    write_files(folder, texts)
 
 
 if __name__ == "__main__":

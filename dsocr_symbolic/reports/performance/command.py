@@ -41,7 +41,7 @@ def _report(definition: Definition, given: dict[str, Any]) -> int:
     scenario = asked_scenario(definition, {**given, "layer": None})
     if not given["force"]:
         check_replaceable(given["out"], FILES, JSON, VERSION)
-    with progress(STEPS) as advance:
+    with progress(total=STEPS) as advance:
         texts = report_files(scenario, _command(given, scenario), advance, layer_docs=given["layer_docs"])
     write_folder(given["out"], texts, FILES)
     click.echo(f"{given['out']}: {', '.join(sorted(texts))}")
