@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 from dsocr_symbolic.cli import capture
@@ -19,16 +20,19 @@ REPORTS: Mapping[str, tuple[str, ...]] = {
         *("totals", "--workload", "dsocr-standard-v2", "--closed-form", "--format", "markdown"),
     ),
 }
-
-
 MEASURED = PACKAGE.parent / "reports" / "measured" / "memory-h200.json"
-
-
 # Folder below reports/ -> the command that fills it with a performance report.
 PERFORMANCE: Mapping[str, tuple[str, ...]] = {
     f"performance/{workload}-{gpu}": ("report", "--workload", workload, "--gpu", gpu, "--layer-docs", "../../formulas")
     for workload, gpu in (("gundam", "rtx5090"), ("dsocr-standard-v2", "rtx5090"))
 }
+# File below reports/ that says what drew the figures: another version may round and order them otherwise.
+DRAWN_BY = "performance/drawn-by.txt"
+
+
+def drawn_by() -> str:
+    """Return what draws figures here."""
+    return f"matplotlib {version('matplotlib')}\n"
 
 
 def report_text(name: str) -> str:
@@ -55,7 +59,7 @@ def write_reports(folder: Path) -> None:
     for name in PERFORMANCE:
         write_performance(name, folder / name)
     texts = {name: report_text(name) for name in REPORTS} | contract_files()
-    texts["measured/memory.md"] = memory_page(MEASURED)
+    texts |= {"measured/memory.md": memory_page(MEASURED), DRAWN_BY: drawn_by()}
     write_files(folder, texts)
 
 

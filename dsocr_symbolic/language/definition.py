@@ -35,6 +35,8 @@ class Quantity:
         Whether its formula stands in where the GPU has none of them.
     zero : bool
         Whether a machine's number may be 0.
+    unit : str
+        ``byte``, ``FLOP/s``, ``pixel``, ...; empty for a count or a ratio.
     """
 
     letter: str
@@ -48,6 +50,7 @@ class Quantity:
     gpu: tuple[str, ...] = ()
     optional: bool = False
     zero: bool = False
+    unit: str = ""
 
 
 @frozen(kw_only=True)

@@ -67,7 +67,7 @@ class TimeFormula:
     seconds: Expression
 
 
-_QUANTITY = ["value", "formula", "letter", "meaning", "least", "real", "fixed", "config", "gpu", "zero"]
+_QUANTITY = ["value", "formula", "letter", "meaning", "least", "real", "fixed", "config", "gpu", "zero", "unit"]
 
 
 def _formula_file(relative: str) -> Path:
@@ -95,6 +95,7 @@ def _quantity(group: str, *, real: bool) -> Callable[[str, Any, str], Quantity]:
             gpu=tuple(name for names in words(raw, "gpu", where) for name in names),
             optional="value" in raw,
             zero=flag(raw, "zero", where, default=False),
+            unit=text(raw, "unit", where, ""),
         )
 
     return read
