@@ -1,10 +1,11 @@
-"""Regime boundaries for a terminal: each with its formula and numbers, or by machine."""
+"""Regime boundaries for a terminal: each with its formula and numbers, or by machine; and for a notebook."""
 
 from collections.abc import Sequence
 
-from dsocr_symbolic.questions.bounds.regimes import Bounds, RegimeBound
+from dsocr_symbolic.questions.bounds.regimes import Bounds, Change, RegimeBound
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.writing.amounts import measured
+from dsocr_symbolic.writing.notebook import Grid, Page
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 
 _WIDE = 140
@@ -25,14 +26,19 @@ def _lines(bound: RegimeBound) -> list[str]:
     lines += [f"  {name}: {said}" for name, said in bound.terms.items()]
     lines += [f"in symbols: {bound.formula}"] if bound.formula else []
     for change in bound.changes:
-        value = measured(change.value)
-        where = f"from {bound.symbol} = {value} on" if change.holds else f"up to {bound.symbol} = {value}"
-        told = ", ".join(f"{name} {measured(number)}" for name, number in change.tells.items())
-        lines += [f"{where} ({told})" if told else where, *(f"  {numbers}" for numbers in change.numbers)]
-    if not bound.changes:
-        always = f"at {'every' if bound.holds_first else 'no'} {bound.symbol}"
-        lines.append(": ".join([always, *bound.numbers]))
-    return lines
+        lines += [_where(bound.symbol, change), *(f"  {numbers}" for numbers in change.numbers)]
+    return lines if bound.changes else [*lines, ": ".join([_constant(bound), *bound.numbers])]
+
+
+def _where(symbol: str, change: Change) -> str:
+    value = measured(change.value)
+    where = f"from {symbol} = {value} on" if change.holds else f"up to {symbol} = {value}"
+    told = ", ".join(f"{name} {measured(number)}" for name, number in change.tells.items())
+    return f"{where} ({told})" if told else where
+
+
+def _constant(bound: RegimeBound) -> str:
+    return f"at {'every' if bound.holds_first else 'no'} {bound.symbol}"
 
 
 def bounds_table(machines: Sequence[Bounds], names: Sequence[str]) -> str:
@@ -53,3 +59,21 @@ def _cell(bound: RegimeBound) -> str:
         return "always" if bound.holds_first else "never"
     ends = ((change.holds, measured(change.value)) for change in bound.changes)
     return ", ".join(f"{value}+" if holds else f"-{value}" for holds, value in ends)
+
+
+def line(bounds: Bounds) -> str:
+    """Say the machine, and where each condition holds."""
+    return f"{bounds.gpu}: {', '.join(f'{bound.name} {_cell(bound)}' for bound in bounds.bounds)}"
+
+
+def page(bounds: Bounds) -> Page:
+    """Say the ridge points, and where each condition holds."""
+    ridges = tuple((ridge.name, ridge.formula, f"{ridge.value:.5g}", ridge.unit) for ridge in bounds.ridge_points)
+    rows = tuple((bound.name, _holds(bound), bound.summary, bound.condition) for bound in bounds.bounds)
+    grid = Grid(columns=("bound", "holds", "what", "condition"), rows=rows)
+    above = [Grid(columns=("ridge point", "formula", "value", "unit"), rows=ridges)] if ridges else []
+    return Page(head=bounds.gpu_title, blocks=(*above, grid))
+
+
+def _holds(bound: RegimeBound) -> str:
+    return ", ".join(_where(bound.symbol, change) for change in bound.changes) or _constant(bound)

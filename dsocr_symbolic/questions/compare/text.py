@@ -1,11 +1,12 @@
-"""A comparison as tables for a terminal."""
+"""A comparison as tables for a terminal, and as a page for a notebook."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
 from dsocr_symbolic.questions.compare.comparison import Comparison, Difference
 from dsocr_symbolic.writing.amounts import measured
+from dsocr_symbolic.writing.notebook import Grid, Page
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 
 _MOST_CAUSES = 10
@@ -13,32 +14,43 @@ _MOST_CAUSES = 10
 
 def comparison_text(comparison: Comparison) -> str:
     """Print a comparison: every metric against the baseline, then what explains it."""
-    first, *others = comparison.names
-    rows = list(zip(comparison.metrics, comparison.baseline, comparison.differences, strict=True))
     parts = [on_terminal(_summary(comparison)).rstrip()]
-    for metric, baseline, differences in rows:
-        for name, difference in zip(others, differences, strict=True):
-            if difference.causes:
-                parts.append(_explained(metric, baseline, f"{name} against {first}", difference))
-    doubtful = {name: None for about in comparison.about for name in about["unverified"]}
-    parts.append(_legend(comparison.metrics, list(doubtful)))
-    return "\n\n".join(parts) + "\n"
+    for _, metric, change, difference in _explained(comparison):
+        made = table("", *[">"] * 4, header=False)
+        for path, before, after, by in _causes(metric, difference):
+            made.add_row(f"  {path}", before, "->", after, by)
+        more = len(difference.causes) - _MOST_CAUSES
+        rest = f"\n  {more} more of those that explain it; --format json lists them" if more > 0 else ""
+        parts.append(f"{indented([change])}\n{on_terminal(made).rstrip()}{rest}")
+    return "\n\n".join([*parts, indented([_legend(comparison)])]) + "\n"
 
 
 def _summary(comparison: Comparison) -> Any:
     from rich.markup import escape
 
-    first, *others = (escape(name) for name in comparison.names)
-    made = table("metric", f">{first}", *(title for name in others for title in (f">{name}", ">ratio")), wrap=True)
+    head, *titles = map(escape, _titles(comparison))
+    made = table(head, *(f">{title}" for title in titles), wrap=True)
+    for row in _rows(comparison):
+        made.add_row(*row)
+    return made
+
+
+def _titles(comparison: Comparison) -> tuple[str, ...]:
+    first, *others = comparison.names
+    return ("metric", first, *(title for name in others for title in (name, "ratio")))
+
+
+def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
+    """Yield a line of cells per metric: the baseline, then each scenario and its ratio."""
     for metric, baseline, differences in zip(
         comparison.metrics, comparison.baseline, comparison.differences, strict=True
     ):
-        cells = [_amount(metric, baseline)]
-        for difference in differences:
-            ratio = "-" if difference.ratio is None else f"{difference.ratio:.4g}"
-            cells += [_amount(metric, difference.value), ratio]
-        made.add_row(metric, *cells)
-    return made
+        pairs = ((_amount(metric, difference.value), _ratio(difference)) for difference in differences)
+        yield (metric, _amount(metric, baseline), *(cell for pair in pairs for cell in pair))
+
+
+def _ratio(difference: Difference) -> str:
+    return "-" if difference.ratio is None else f"{difference.ratio:.4g}"
 
 
 def _amount(metric: str, value: Any) -> str:
@@ -47,29 +59,60 @@ def _amount(metric: str, value: Any) -> str:
     return f"{'at least ' if is_bound(metric) else ''}{measured(value, load_metrics()[metric].unit)}"
 
 
-def _explained(metric: str, baseline: Any, title: str, difference: Difference) -> str:
+def _explained(comparison: Comparison) -> Iterator[tuple[str, str, str, Difference]]:
+    """Yield scenario, metric, the change in words, and the difference, wherever something causes one."""
+    first, *others = comparison.names
+    for metric, baseline, differences in zip(
+        comparison.metrics, comparison.baseline, comparison.differences, strict=True
+    ):
+        unit = load_metrics()[metric].unit
+        for name, difference in zip(others, differences, strict=True):
+            if difference.causes:
+                change = f"{measured(baseline, unit)} -> {measured(difference.value, unit)}"
+                change += f", {_signed(difference.difference, unit)}"
+                count = f"{len(difference.causes)} of {len(difference.causes) + difference.others} parts that differ"
+                share = f"{difference.explained:.0%} of all differences in {count}"
+                yield name, metric, f"{metric}, {name} against {first}: {change}; {share}", difference
+
+
+def _causes(metric: str, difference: Difference) -> Iterator[tuple[str, str, str, str]]:
+    """Yield a line of cells for each of the first causes: path, before, after, change."""
     unit = load_metrics()[metric].unit
-    made = table("", *[">"] * 4, header=False)
     for cause in difference.causes[:_MOST_CAUSES]:
-        before, after = (measured(value, unit) for value in (cause.baseline, cause.value))
-        made.add_row(f"  {cause.path}", before, "->", after, _signed(cause.difference, unit))
-    more = len(difference.causes) - _MOST_CAUSES
-    rest = f"\n  {more} more of those that explain it; --format json lists them" if more > 0 else ""
-    change = f"{measured(baseline, unit)} -> {measured(difference.value, unit)}, {_signed(difference.difference, unit)}"
-    count = f"{len(difference.causes)} of {len(difference.causes) + difference.others} parts that differ"
-    head = f"{metric}, {title}: {change}; {difference.explained:.0%} of all differences in {count}"
-    return f"{indented([head])}\n{on_terminal(made).rstrip()}{rest}"
+        yield cause.path, measured(cause.baseline, unit), measured(cause.value, unit), _signed(cause.difference, unit)
 
 
 def _signed(value: Any, unit: str) -> str:
     return f"{'+' if value > 0 else ''}{measured(value, unit)}"
 
 
-def _legend(metrics: Sequence[str], doubtful: Sequence[str]) -> str:
-    bounds = [name for name in metrics if is_time(name) and is_bound(name)]
-    plain = [name for name in metrics if is_time(name) and not is_bound(name)]
+def _legend(comparison: Comparison) -> str:
+    doubtful = dict.fromkeys(name for about in comparison.about for name in about["unverified"])
+    times = [name for name in comparison.metrics if is_time(name)]
+    bounds = [name for name in times if is_bound(name)]
     said = [f"{', '.join(bounds)}: no run is faster; a ratio of lower bounds bounds no ratio."] if bounds else []
+    plain = [name for name in times if name not in bounds]
     said += [f"{', '.join(plain)}: neither bound nor forecast."] if plain else []
     said += [f"unverified: {', '.join(doubtful)}."] if doubtful else []
     said.append("ratio: to the baseline. Parts are the deepest nodes, differences taken without their signs.")
-    return indented([" ".join(said)])
+    return " ".join(said)
+
+
+def line(comparison: Comparison) -> str:
+    """Say the scenarios, and the ratios of every metric."""
+    first, *others = comparison.names
+    ratios = [
+        f"{metric} x {', '.join(_ratio(difference) for difference in differences)}"
+        for metric, differences in zip(comparison.metrics, comparison.differences, strict=True)
+    ]
+    return f"{', '.join(name or 'nothing' for name in others)} against {first}: {'; '.join(ratios)}"
+
+
+def page(comparison: Comparison) -> Page:
+    """Say every metric of every scenario, then what explains each difference."""
+    first, *others = comparison.names
+    blocks: list[str | Grid] = [Grid(columns=_titles(comparison), rows=tuple(_rows(comparison)))]
+    for name, metric, change, difference in _explained(comparison):
+        titles = ("part", first, name, "difference")
+        blocks += [change, Grid(columns=titles, rows=tuple(_causes(metric, difference)))]
+    return Page(head=f"{', '.join(others)} against {first}", blocks=(*blocks, _legend(comparison)))

@@ -1,10 +1,11 @@
-"""A ranking of symbols as tables for a terminal."""
+"""A ranking of symbols as tables for a terminal, and as a page for a notebook."""
 
 from typing import Any
 
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.questions.sensitivity.effects import Effect, Sensitivity
 from dsocr_symbolic.writing.amounts import measured
+from dsocr_symbolic.writing.notebook import Grid, Page
 from dsocr_symbolic.writing.terminal import on_terminal, table
 
 VIEWS = ("symbol", "group")
@@ -20,28 +21,59 @@ _LONG = 10**9
 
 def sensitivity_text(question: Question, sensitivity: Sensitivity, view: str) -> str:
     """Print what a metric hangs on: ``symbol`` in one table, ``group`` in one of each group of symbols."""
-    where = f" of {sensitivity.part}" if sensitivity.part else ""
-    value = measured(sensitivity.value, sensitivity.unit)
-    parts = [f"{sensitivity.metric}{where} = {value}\n  {question.heading()}"]
+    parts = [f"{_head(sensitivity)}\n  {question.heading()}"]
     for group in dict.fromkeys(effect.group for effect in sensitivity.effects) if view == "group" else ("",):
         effects = [effect for effect in sensitivity.effects if group in ("", effect.group)]
         parts.append((f"{group}\n" if group else "") + on_terminal(_table(effects, sensitivity.unit)).rstrip())
-    edges = any(effect.side != "both" for effect in sensitivity.effects)
-    return "\n\n".join([*parts, _LEGEND + (f"\n{_EDGES}" if edges else "")]) + "\n"
+    return "\n\n".join([*parts, _legend(sensitivity)]) + "\n"
 
 
 def _table(effects: list[Effect], unit: str) -> Any:
     from rich.markup import escape
 
-    made = table("symbol", ">value", f">derivative ({unit} per 1)", ">elasticity", ">order", "meaning")
+    symbol, *numbers, meaning = _columns(unit)
+    made = table(symbol, *(f">{title}" for title in numbers), meaning)
     for effect in effects:
-        exact = not isinstance(effect.value, float) and abs(effect.value) < _LONG
-        made.add_row(
-            effect.symbol,
-            str(effect.value) if exact else f"{effect.value:.6g}",
-            f"{effect.derivative:.5g}{_MARKS[effect.side]}",
-            "-" if effect.elasticity is None else f"{effect.elasticity:.4f}",
-            "-" if effect.order is None else str(effect.order),
-            escape(effect.meaning),
-        )
+        made.add_row(*map(escape, _cells(effect)))
     return made
+
+
+def _columns(unit: str) -> tuple[str, ...]:
+    return ("symbol", "value", f"derivative ({unit} per 1)", "elasticity", "order", "meaning")
+
+
+def _cells(effect: Effect) -> tuple[str, ...]:
+    long = isinstance(effect.value, float) or abs(effect.value) >= _LONG
+    return (
+        effect.symbol,
+        f"{effect.value:.6g}" if long else str(effect.value),
+        f"{effect.derivative:.5g}{_MARKS[effect.side]}",
+        "-" if effect.elasticity is None else f"{effect.elasticity:.4f}",
+        "-" if effect.order is None else str(effect.order),
+        effect.meaning,
+    )
+
+
+def line(sensitivity: Sensitivity) -> str:
+    """Say the metric and what moves it most, with elasticities."""
+    effects = (effect for effect in sensitivity.effects if effect.elasticity is not None)
+    strongest = ", ".join(f"{effect.symbol} {effect.elasticity:.3g}" for effect in effects)
+    return f"{_head(sensitivity)}{': ' if strongest else ''}{strongest}"
+
+
+def page(sensitivity: Sensitivity) -> Page:
+    """Say what a metric hangs on, all symbols in one table."""
+    rows = tuple(_cells(effect) for effect in sensitivity.effects)
+    return Page(
+        head=_head(sensitivity), blocks=(Grid(columns=_columns(sensitivity.unit), rows=rows), _legend(sensitivity))
+    )
+
+
+def _head(sensitivity: Sensitivity) -> str:
+    where = f" of {sensitivity.part}" if sensitivity.part else ""
+    return f"{sensitivity.metric}{where} = {measured(sensitivity.value, sensitivity.unit)}"
+
+
+def _legend(sensitivity: Sensitivity) -> str:
+    edges = any(effect.side != "both" for effect in sensitivity.effects)
+    return f"{_LEGEND}\n{_EDGES}" if edges else _LEGEND

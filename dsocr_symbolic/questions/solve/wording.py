@@ -11,7 +11,7 @@ from dsocr_symbolic.questions.solve.bottleneck import Bottleneck
 from dsocr_symbolic.questions.solve.constraint import Constraint, left_over, put_in
 from dsocr_symbolic.questions.solve.problem import Problem, forms_at, sides_at
 from dsocr_symbolic.questions.solve.search import Boundary
-from dsocr_symbolic.scenario.values import LARGEST
+from dsocr_symbolic.scenario.checks import LARGEST
 from dsocr_symbolic.writing.amounts import compared, measured, scaled
 
 _LONGER = Fraction(101, 100)
@@ -21,8 +21,9 @@ _FAR = LARGEST / 1000
 
 
 def symbol_unit(question: Question, symbol: str) -> str:
-    """Return the unit of a symbol; empty for a count."""
-    return question.definition.quantities[symbol].unit
+    """Return the unit of a number of the machine; other symbols are printed in full and without one."""
+    quantity = question.definition.quantities[symbol]
+    return quantity.unit if quantity.group == "machine" else ""
 
 
 def side_unit(constraint: Constraint) -> str:

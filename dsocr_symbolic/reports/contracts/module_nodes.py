@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics
-from dsocr_symbolic.evaluation.program import Row
+from dsocr_symbolic.network.fold import Row
 from dsocr_symbolic.reports.contracts.model_report import (
     AnalyticModuleNode,
     ModuleMetricsSnapshot,
