@@ -51,8 +51,13 @@ def axis_unit(largest: Any, unit: str) -> tuple[float, str]:
     return factor, f"{prefix}{short(unit)}" if unit in _SCALED else f"{_POWERS[prefix]}{unit}"
 
 
+def letters(unit: str) -> str:
+    """Return what of a unit may stand behind a prefix: ``B``, ``FLOP``, ``s``; nothing of a thing that is counted."""
+    return short(unit) if unit in (*_SCALED, "s") else ""
+
+
 def short(unit: str) -> str:
-    """Return the letters of a unit that stand behind a prefix."""
+    """Return a unit with its letter for bytes: ``B/s``."""
     return unit.replace("byte", "B")
 
 
