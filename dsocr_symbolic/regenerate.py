@@ -1,8 +1,8 @@
 """Write the committed reports and schemas anew: ``python -m dsocr_symbolic.regenerate [FOLDER]``."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from dsocr_symbolic.cli import capture
@@ -14,7 +14,7 @@ from dsocr_symbolic.reports.guide import GUIDES, guide_page
 from dsocr_symbolic.reports.measured import memory_page
 from dsocr_symbolic.scenario.scenario import make_scenario
 from dsocr_symbolic.scenario.schema_files import schema_files
-from dsocr_symbolic.writing.files import write_files
+from dsocr_symbolic.writing.files import check_folder, write_files
 
 # File below reports/ -> the command that prints it.
 REPORTS: Mapping[str, tuple[str, ...]] = {
@@ -23,16 +23,19 @@ REPORTS: Mapping[str, tuple[str, ...]] = {
         *("totals", "--workload", "dsocr-standard-v2", "--closed-form", "--format", "markdown"),
     ),
 }
-
-
 MEASURED = PACKAGE.parent / "reports" / "measured" / "memory-h200.json"
-
-
 # Folder below reports/ -> the command that fills it with a performance report.
 PERFORMANCE: Mapping[str, tuple[str, ...]] = {
     f"performance/{workload}-{gpu}": ("report", "--workload", workload, "--gpu", gpu, "--layer-docs", "../../formulas")
     for workload, gpu in (("gundam", "rtx5090"), ("dsocr-standard-v2", "rtx5090"))
 }
+# File below reports/ that says what drew the figures: another version may round and order them otherwise.
+DRAWN_BY = "performance/drawn-by.txt"
+
+
+def drawn_by() -> str:
+    """Return what draws figures here."""
+    return f"matplotlib {version('matplotlib')}\n"
 
 
 def report_text(name: str) -> str:
@@ -64,7 +67,7 @@ def write_reports(folder: Path) -> None:
     for name in PERFORMANCE:
         write_performance(name, folder / name)
     texts = {name: report_text(name) for name in REPORTS} | contract_files()
-    texts["measured/memory.md"] = memory_page(MEASURED)
+    texts |= {"measured/memory.md": memory_page(MEASURED), DRAWN_BY: drawn_by()}
     write_files(folder, texts | {f"guide/{name}.md": guide_text(name) for name in GUIDES})
 
 
@@ -87,13 +90,7 @@ def _folder(arguments: Sequence[str]) -> Path:
     if len(arguments) > 1 or (arguments and arguments[0].startswith("-")):
         raise UserError(f"{' '.join(arguments)}: takes one folder, or none for that of the checkout")
     folder = Path(arguments[0]) if arguments else MEASURED.parent.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK | os.X_OK)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({(error.strerror or str(error)).lower()})") from error
-    if not writable:
-        raise UserError(f"{folder}: cannot be written (permission denied)")
+    check_folder(folder)
     return folder
 
 

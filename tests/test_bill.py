@@ -23,7 +23,7 @@ from dsocr_symbolic.questions.totals.bill import make_bill, page_rows
 from dsocr_symbolic.scenario.crop_grids import all_grids, crop_grid
 from dsocr_symbolic.scenario.documents import Page
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
-from dsocr_symbolic.writing.terminal import with_progress
+from dsocr_symbolic.writing.terminal import tracked
 
 A4 = (595.276, 841.89)
 FLOWS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
@@ -357,7 +357,7 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     for stream, shown in ((io.StringIO(), False), (Terminal(), True)):
         monkeypatch.setattr("sys.stderr", stream)
         monkeypatch.setenv("TERM", "xterm")
-        assert list(with_progress(pages)) == pages
+        assert list(tracked(pages, "pages")) == pages
         assert bool(stream.getvalue()) == shown
 
 

@@ -9,8 +9,8 @@ import pytest
 from conftest import evaluate_model
 from test_cli import assert_refused, dsocr
 
-from dsocr_symbolic.questions.sweep.command import LIBRARIES, progress
-from dsocr_symbolic.writing.terminal import waiting
+from dsocr_symbolic.questions.sweep.command import LIBRARIES
+from dsocr_symbolic.writing.terminal import progress
 
 FAST = "forward_tensor_core_flops"
 BATCHES = ("--vary", "batch=1:8")
@@ -138,8 +138,8 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("TERM", "xterm")
     for stream, expected in ((io.StringIO(), False), (Terminal(), True)):
         monkeypatch.setattr("sys.stderr", stream)
-        with waiting("compiling"):
+        with progress("compiling"):
             assert bool(stream.getvalue()) == expected
-        with progress(8) as advance:
+        with progress("points", 8) as advance:
             advance(3)
         assert bool(stream.getvalue()) == expected

@@ -72,7 +72,10 @@ def test_a_folder_without_permission_is_one_line(
     with pytest.raises(SystemExit) as left:
         regenerate.main([str(tmp_path)])
     assert left.value.code == 2
-    assert capsys.readouterr().err == f"regenerate: {tmp_path}: cannot be written (permission denied)\n"
+    assert (
+        capsys.readouterr().err
+        == f"regenerate: {tmp_path}: cannot be written (permission denied); give another folder\n"
+    )
 
 
 def test_without_a_folder_it_writes_those_of_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:

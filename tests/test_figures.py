@@ -93,7 +93,7 @@ circles = st.tuples(st.floats(0, 200), st.floats(0, 200), st.floats(1, 12))
 @given(dots=st.lists(circles, min_size=1, max_size=8), taken=st.lists(circles, max_size=6), half=st.floats(4, 12))
 def test_a_label_finds_a_place_where_nothing_is(dots: list[Any], taken: list[Any], half: float) -> None:
     x, y, radius = dots[0]
-    away = figure_roofline._free(dots[0], half, dots, taken, [])
+    away = figure_roofline._free(dots[0], half, [*dots, *taken], [])
     spot = x + away[0], y + away[1]
     if away != (0.0, -radius - half):
         assert all(math.dist(spot, each[:2]) >= each[2] + half for each in (*dots, *taken))

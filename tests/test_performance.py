@@ -14,7 +14,7 @@ from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.reports.performance import figure_style
 from dsocr_symbolic.reports.performance.curves import Curves, curves
-from dsocr_symbolic.reports.performance.numbers import LARGEST_PART, RESOURCES, Part, Performance, performance
+from dsocr_symbolic.reports.performance.numbers import LARGEST_PART, RESOURCES, Performance, Spender, performance
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
@@ -52,7 +52,7 @@ every_case = pytest.mark.parametrize("case", CASES)
 # numbers
 
 
-def added(parts: tuple[Part, ...], metric: str) -> Any:
+def added(parts: tuple[Spender, ...], metric: str) -> Any:
     return sum(part.metrics[metric] for part in parts)
 
 

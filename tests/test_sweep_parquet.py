@@ -98,10 +98,10 @@ def test_columns_have_types_units_and_the_question(model: Model, tmp_path: Path)
 _KILLED = f"""
 import sys, time
 from pathlib import Path
-import dsocr_symbolic.sweep_plan
+import dsocr_symbolic.questions.sweep.plan
 from dsocr_symbolic import load_model
-from dsocr_symbolic.sweep_parquet import write_parquet
-from dsocr_symbolic.sweep_question import plan_sweep
+from dsocr_symbolic.questions.sweep.parquet import write_parquet
+from dsocr_symbolic.questions.sweep.question import plan_sweep
 
 dsocr_symbolic.questions.sweep.plan._MOST_ROWS = {ROWS}
 

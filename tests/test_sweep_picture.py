@@ -131,7 +131,7 @@ _DRAW = """
 import sys
 from pathlib import Path
 from dsocr_symbolic import load_model, sweep
-from dsocr_symbolic.sweep_picture import write_picture
+from dsocr_symbolic.questions.sweep.picture import write_picture
 model = load_model("deepseek-ocr")
 folder = Path(sys.argv[1])
 write_picture(sweep(model, metrics="parameters", by="stage", batch=[1, 2, 4]), folder / "lines.svg")

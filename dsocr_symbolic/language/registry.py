@@ -61,6 +61,7 @@ class Quantity:
     config: str = entry("its key in config.json", default="")
     gpu: tuple[str, ...] = entry("the GPU's numbers it may stand for: the first that the GPU has", default=())
     zero: bool = entry("whether a machine's number may be 0", default=False)
+    unit: str = entry("byte, FLOP/s, pixel, ...; empty for a count or a ratio", default="")
 
     def __attrs_post_init__(self) -> None:
         """Refuse two values."""

@@ -9,6 +9,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.paths import data_files, data_folders
+from dsocr_symbolic.writing.terminal import on_terminal, table
 
 
 def _listing(definition: Definition, name: str) -> Any:
@@ -16,8 +17,6 @@ def _listing(definition: Definition, name: str) -> Any:
 
 
 def _print_listing(definition: Definition, name: str) -> int:
-    from dsocr_symbolic.writing.terminal import on_terminal
-
     click.echo(on_terminal(_TABLES[name](definition)), nl=False)
     return 0
 
@@ -38,24 +37,15 @@ def schema_command() -> click.Command:
     return click.Command("schema", params=[click.Argument(["kind"], required=False)], callback=show, help=text)
 
 
-def _table(*columns: str) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
 def models_table(definition: Definition) -> Any:
     """List the model files."""
     from dsocr_symbolic.language.definition import load_definition
 
-    table = _table("model", "what", "file")
+    rows = table("model", "what", "file")
     for name, path in data_files("formulas/models").items():
         known = definition if definition.file == str(path) else load_definition(path)
-        table.add_row(name, known.summary, path.name)
-    return table
+        rows.add_row(name, known.summary, path.name)
+    return rows
 
 
 def gpus_table(_: Definition) -> Any:
@@ -68,56 +58,56 @@ def gpus_table(_: Definition) -> Any:
         "GB/s": ("memory_bandwidth_bytes_per_s", 1e9),
         "usable GiB": ("usable_memory_bytes", 2**30),
     }
-    table = _table("gpu", "what", *columns)
+    rows = table("gpu", "what", *columns)
     for gpu in load_gpus():
         cells = []
         for key, factor in columns.values():
             number = gpu.numbers.get(key)
             mark = " ?" if number and number.unverified else ""
             cells.append("-" if number is None else f"{number.value_si / factor:.5g}{mark}")
-        table.add_row(gpu.name, gpu.title, *cells)
-    table.caption = "Dense peaks. ?: from memory, inferred, or sources conflict. Each GPU file names its sources."
-    table.caption_justify = "left"
-    return table
+        rows.add_row(gpu.name, gpu.title, *cells)
+    rows.caption = "Dense peaks. ?: from memory, inferred, or sources conflict. Each GPU file names its sources."
+    rows.caption_justify = "left"
+    return rows
 
 
 def workloads_table(definition: Definition) -> Any:
     """List the named workloads."""
-    table = _table("workload", "what", "sets")
+    rows = table("workload", "what", "sets")
     for name, each in definition.workloads.items():
         default = " (default)" if name == definition.default_workload else ""
-        table.add_row(name, each.summary + default, ", ".join(f"{key}={value}" for key, value in each.values.items()))
-    return table
+        rows.add_row(name, each.summary + default, ", ".join(f"{key}={value}" for key, value in each.values.items()))
+    return rows
 
 
 def layers_table(_: Definition) -> Any:
     """List the layers and operators."""
     from dsocr_symbolic.language.library import load_library
 
-    table = _table("layer", "what")
+    rows = table("layer", "what")
     formulas = {f"{Path(each.file).parent.name}/{each.name}": each for each in load_library().formulas.values()}
     for name, formula in sorted(formulas.items()):
-        table.add_row(name, formula.summary)
-    return table
+        rows.add_row(name, formula.summary)
+    return rows
 
 
 def symbols_table(definition: Definition) -> Any:
     """List the model's symbols with default values."""
-    table = _table("symbol", "default", "group", "meaning")
+    rows = table("symbol", "default", "group", "meaning")
     for name, each in definition.quantities.items():
         config = f" [config.json: {each.config}]" if each.config else ""
         default = f"GPU: {each.gpu}" if each.gpu else each.formula.text
-        table.add_row(name, default, each.group, each.meaning + config.replace("[", r"\["))
-    return table
+        rows.add_row(name, default, each.group, each.meaning + config.replace("[", r"\["))
+    return rows
 
 
 def metrics_table(_: Definition) -> Any:
     """List the registry of metrics."""
-    table = _table("metric", "unit", "kind", "definition")
+    rows = table("metric", "unit", "kind", "definition")
     for name, metric in load_metrics().items():
         reason = f" ({metric.reason})" if metric.reason else ""
-        table.add_row(name, metric.unit, metric.kind, metric.definition + reason)
-    return table
+        rows.add_row(name, metric.unit, metric.kind, metric.definition + reason)
+    return rows
 
 
 _TABLES = {

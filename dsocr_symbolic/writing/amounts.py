@@ -1,19 +1,18 @@
-"""Amounts and paragraphs as a terminal shows them."""
+"""Numbers with the prefix and the unit that people read them in; units are those of the registry and of symbols."""
 
 import math
 from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.writing.terminal import _FEWEST, _MOST
 
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-
-
-_SMALLEST_RATIO = 0.01
-
-
+_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+_POWERS = {"": "", "k": "10³ ", "M": "10⁶ ", "G": "10⁹ ", "T": "10¹² ", "P": "10¹⁵ "}
+# Units that take a prefix; a time has units of its own.
 _SCALED = ("byte", "byte/s", "FLOP", "FLOP/s", "op/s", "Hz")
+_SMALLEST_RATIO = 0.01
+_FEWEST, _MOST = 4, 15
 
 
 def amount(value: Any) -> str:
@@ -21,20 +20,45 @@ def amount(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
+def prefixed(value: Any) -> tuple[float, str]:
+    """Return the factor and the letter of the prefix that a number takes."""
+    return next(((factor, prefix) for factor, prefix in _PREFIXES if value >= factor), (1, ""))
+
+
 def scaled(value: Any, unit: str, digits: int = 4) -> str:
     """Print a number with a decimal prefix: ``3.464 T``, ``797.5 MB``."""
-    for factor, prefix in _PREFIXES:
-        if value >= factor:
-            return f"{_rounded(value / factor, digits)} {prefix}{unit}"
-    return f"{_rounded(value, digits)} {unit}".rstrip()
+    factor, prefix = prefixed(value)
+    return f"{_rounded(value / factor, digits)} {prefix}{unit}".rstrip()
 
 
 def seconds(value: Any, digits: int = 4) -> str:
     """Print a time with its unit."""
-    for factor, unit in ((1, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")):
-        if value >= factor:
-            return f"{_rounded(value / factor, digits)} {unit}"
-    return f"{_rounded(value, digits)} s"
+    factor, unit = next((each for each in _TIMES if value >= each[0]), _TIMES[0])
+    return f"{_rounded(value / factor, digits)} {unit}"
+
+
+def duration(value: Any, digits: int = 4) -> str:
+    """Print a time as text that is set does: ``12.3 µs``."""
+    return seconds(value, digits).replace(" us", " µs")
+
+
+def axis_unit(largest: Any, unit: str) -> tuple[float, str]:
+    """Return factor and name of the unit of an axis up to a number: ``(1e9, "GB")``, ``(1e3, "10³ launch")``."""
+    if unit == "s":
+        factor, name = next((each for each in _TIMES if largest >= each[0]), _TIMES[0])
+        return factor, name.replace("u", "µ")
+    factor, prefix = (1, "") if "/" in unit and unit not in _SCALED else prefixed(largest)
+    return factor, f"{prefix}{short(unit)}" if unit in _SCALED else f"{_POWERS[prefix]}{unit}"
+
+
+def letters(unit: str) -> str:
+    """Return what of a unit may stand behind a prefix: ``B``, ``FLOP``, ``s``; nothing of a thing that is counted."""
+    return short(unit) if unit in (*_SCALED, "s") else ""
+
+
+def short(unit: str) -> str:
+    """Return a unit with its letter for bytes: ``B/s``."""
+    return unit.replace("byte", "B")
 
 
 def _rounded(value: float, digits: int) -> str:
@@ -61,14 +85,14 @@ def cell(metric: str, value: Any, digits: int = 4) -> str:
 
 
 def measured(value: Any, unit: str = "", digits: int = 4) -> str:
-    """Print a number with its unit, of the registry or of a machine's number."""
+    """Print a number with its unit, of the registry or of a symbol; only units that take a prefix are said."""
     value = arithmetic.whole(value)
     if value < 0:
         return f"-{measured(-value, unit, digits)}"
     if unit == "s":
         return seconds(value, digits)
     if unit in _SCALED:
-        return scaled(value, unit.replace("byte", "B"), digits)
+        return scaled(value, short(unit), digits)
     return str(value) if isinstance(value, int) else f"{value:.{max(digits, 6)}g}"
 
 

@@ -1,4 +1,4 @@
-"""."""
+"""Documents as JSON and YAML."""
 
 import json
 from collections.abc import Mapping

@@ -1,13 +1,86 @@
-"""The folder of a report: nothing that is not ours is replaced, and files appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and what may be replaced."""
 
+import contextlib
+import glob
 import json
 import os
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dsocr_symbolic.errors import UserError
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Offer a draft to write to; it becomes the file once it is complete and on the disk, and goes if writing fails."""
+    with _draft(path) as draft:
+        yield draft
+        _sync(draft)
+        draft.replace(path)
+        # Not every platform lets a folder be synchronised; the file is whole without it.
+        with contextlib.suppress(OSError):
+            _sync(path.parent)
+
+
+@contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """Offer a name beside a path for its draft, which goes at last; those that dead processes left go at once."""
+    for draft in path.parent.glob(f".{glob.escape(path.name)}.*.draft"):
+        if not _is_running(draft.name.split(".")[-2]):
+            remove(draft)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        yield draft
+    finally:
+        remove(draft)
+
+
+def _is_running(process: str) -> bool:
+    """Whether a process may still be there; what names no process, or one of a platform that cannot tell, may."""
+    if not process.isdigit() or os.name != "posix":
+        return True
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the entries of a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that it holds; nothing need be there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def check_target(path: Path, *, force: bool, folder: bool = False) -> None:
+    """Refuse early a file that could not be written late, or one that is there; ``folder``: also one may be replaced.
+
+    Raises
+    ------
+    UserError
+        If it may not be written.
+    """
+    if path.is_dir() and not folder:
+        raise UserError(f"{path}: is a folder; name a file")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: {path.parent} is no folder; make it first")
+    if path.exists() and not force:
+        raise UserError(f"{path}: exists already; give --force to replace it")
 
 
 def check_folder(folder: Path) -> None:
@@ -27,51 +100,32 @@ def check_folder(folder: Path) -> None:
         raise _unwritable(folder, "permission denied")
 
 
-def write_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Write files, each whole or not at all.
-
-    Parameters
-    ----------
-    folder : Path
-        Where.
-    files : mapping of str to str
-        Path below the folder, and text.
+def write_files(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write texts by their paths below a folder, which is made if need be; each whole or not at all.
 
     Raises
     ------
     UserError
         If one cannot be written.
     """
-    for name, text in files.items():
-        path = folder / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(path) as draft:
-                draft.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise _unwritable(folder, error.strerror or str(error)) from error
+    try:
+        for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(folder / name) as draft:
+                draft.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise _unwritable(folder, error.strerror or str(error)) from error
 
 
 def _unwritable(folder: Path, why: str) -> UserError:
-    return UserError(f"--out {folder}: cannot be written ({why.lower()}); give another folder")
+    return UserError(f"{folder}: cannot be written ({why.lower()}); give another folder")
 
 
 _WAY_OUT = "give another folder, or --force to replace it"
 
 
 def check_replaceable(folder: Path, files: Collection[str], data: str, version: int) -> None:
-    """Refuse a folder whose files this version did not write.
-
-    Parameters
-    ----------
-    folder : Path
-        Where a report is to be written; it need not exist.
-    files : collection of str
-        The names that a report may write.
-    data : str
-        The one of them that says its ``schema_version``.
-    version : int
-        The version that this program writes.
+    """Refuse a folder with files of these names, unless the one named ``data`` has this very ``schema_version``.
 
     Raises
     ------
@@ -87,46 +141,37 @@ def check_replaceable(folder: Path, files: Collection[str], data: str, version: 
     if data not in there:
         raise UserError(f"{folder / there[0]}: there is no {data} beside it that says whose it is; {_WAY_OUT}")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: no readable report, perhaps cut off; {_WAY_OUT}") from error
-    known = found.get("schema_version") if isinstance(found, dict) else None
+    known = document.get("schema_version") if isinstance(document, dict) else None
     if known != version or isinstance(known, bool):
         raise UserError(f"{path}: its schema_version is {known!r}, this program writes {version}; {_WAY_OUT}")
 
 
 def write_folder(folder: Path, texts: Mapping[str, str], files: Collection[str]) -> None:
-    """Write all files of a report: into a draft first, so that a failure leaves what was there.
-
-    Parameters
-    ----------
-    folder : Path
-        Made if need be; other files in it stay.
-    texts : mapping of str to str
-        Text by name.
-    files : collection of str
-        The names that a report may write; those without a text are removed.
+    """Write all texts into a folder or none; those of the names ``files`` that have no text go, other files stay.
 
     Raises
     ------
     UserError
-        If the folder cannot be written.
+        If the folder cannot be written; what was there is there still.
     """
     target = folder.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target if target.is_dir() else target.parent
-        with TemporaryDirectory(prefix=".report-", dir=beside) as place:
-            draft, old = Path(place) / "report", Path(place) / "old"
-            draft.mkdir()
+        with _draft(target / "report" if target.is_dir() else target) as place:
+            draft, old = place / "report", place / "old"
+            draft.mkdir(parents=True)
             for name, text in texts.items():
                 (draft / name).write_text(text, encoding="utf-8", newline="\n")
+                _sync(draft / name)
             if target.is_dir():
                 _exchange(target, draft, old, files)
             else:
                 draft.replace(target)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        raise UserError(f"{folder}: cannot be written: {error.strerror or error}; give another folder") from error
 
 
 def _exchange(target: Path, draft: Path, old: Path, files: Collection[str]) -> None:
@@ -142,41 +187,3 @@ def _exchange(target: Path, draft: Path, old: Path, files: Collection[str]) -> N
         for path in old.iterdir():
             path.replace(target / path.name)
         raise
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Offer a draft to write to; it becomes the file once it is complete.
-
-    Parameters
-    ----------
-    path : Path
-        The file; one that exists is replaced.
-
-    Yields
-    ------
-    Path
-        The draft, in the same folder. It goes if writing fails.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        yield draft
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def check_target(path: Path, *, force: bool) -> None:
-    """Check that a file may be written.
-
-    Raises
-    ------
-    UserError
-        If it exists and need not be replaced, or its folder does not exist.
-    """
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: there is no folder {path.parent}; make it first")
-    if path.exists() and not force:
-        raise UserError(f"{path}: exists; --force replaces it")

@@ -1,4 +1,4 @@
-"""."""
+"""The templates of pages and of text."""
 
 from typing import Any
 

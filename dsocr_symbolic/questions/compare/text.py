@@ -1,4 +1,4 @@
-"""A comparison as tables for a terminal."""
+"""A comparison as tables for a terminal, and as a page for a notebook."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,66 +7,50 @@ from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
 from dsocr_symbolic.questions.compare.comparison import Comparison, Difference
 from dsocr_symbolic.writing.amounts import measured
 from dsocr_symbolic.writing.notebook import Grid, Page
-from dsocr_symbolic.writing.terminal import indented, on_terminal
+from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 
 _MOST_CAUSES = 10
 
 
-def comparison_text(found: Comparison) -> str:
+def comparison_text(comparison: Comparison) -> str:
     """Print a comparison: every metric against the baseline, then what explains it."""
-    parts = [on_terminal(_summary(found)).rstrip()]
-    for metric, baseline, differences in zip(found.metrics, found.baseline, found.differences, strict=True):
-        for name, each in zip(found.names[1:], differences, strict=True):
-            if each.causes:
-                parts.append(_explained(metric, baseline, f"{name} against {found.names[0]}", each))
-    parts.append(indented([_legend(found)]))
-    return "\n\n".join(parts) + "\n"
+    parts = [on_terminal(_summary(comparison)).rstrip()]
+    for _, metric, change, difference in _explained(comparison):
+        made = table("", *[">"] * 4, header=False)
+        for path, before, after, by in _causes(metric, difference):
+            made.add_row(f"  {path}", before, "->", after, by)
+        more = len(difference.causes) - _MOST_CAUSES
+        rest = f"\n  {more} more of those that explain it; --format json lists them" if more > 0 else ""
+        parts.append(f"{indented([change])}\n{on_terminal(made).rstrip()}{rest}")
+    return "\n\n".join([*parts, indented([_legend(comparison)])]) + "\n"
 
 
-def _summary(found: Comparison) -> Any:
+def _summary(comparison: Comparison) -> Any:
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("metric")
-    table.add_column(escape(found.names[0]), justify="right", overflow="fold")
-    for name in found.names[1:]:
-        table.add_column(escape(name), justify="right", overflow="fold")
-        table.add_column("ratio", justify="right")
-    for row in _rows(found):
-        table.add_row(*row)
-    return table
+    head, *titles = map(escape, _titles(comparison))
+    made = table(head, *(f">{title}" for title in titles), wrap=True)
+    for row in _rows(comparison):
+        made.add_row(*row)
+    return made
 
 
-def _rows(found: Comparison) -> Iterator[tuple[str, ...]]:
+def _titles(comparison: Comparison) -> tuple[str, ...]:
+    first, *others = comparison.names
+    return ("metric", first, *(title for name in others for title in (name, "ratio")))
+
+
+def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
     """Yield a line of cells per metric: the baseline, then each scenario and its ratio."""
-    for metric, baseline, differences in zip(found.metrics, found.baseline, found.differences, strict=True):
-        cells = [metric, _amount(metric, baseline)]
-        for each in differences:
-            cells += [_amount(metric, each.value), "-" if each.ratio is None else f"{each.ratio:.4g}"]
-        yield tuple(cells)
+    for metric, baseline, differences in zip(
+        comparison.metrics, comparison.baseline, comparison.differences, strict=True
+    ):
+        pairs = ((_amount(metric, difference.value), _ratio(difference)) for difference in differences)
+        yield (metric, _amount(metric, baseline), *(cell for pair in pairs for cell in pair))
 
 
-def line(found: Comparison) -> str:
-    """Say the scenarios, and the ratios of every metric."""
-    ratios = [
-        f"{metric} x {', '.join('-' if each.ratio is None else f'{each.ratio:.4g}' for each in differences)}"
-        for metric, differences in zip(found.metrics, found.differences, strict=True)
-    ]
-    return f"{', '.join(name or 'nothing' for name in found.names[1:])} against {found.names[0]}: {'; '.join(ratios)}"
-
-
-def page(found: Comparison) -> Page:
-    """Say every metric of every scenario, then what explains each difference."""
-    columns = ("metric", found.names[0], *(title for name in found.names[1:] for title in (name, "ratio")))
-    blocks: list[str | Grid] = [Grid(columns=columns, rows=tuple(_rows(found)))]
-    for metric, baseline, differences in zip(found.metrics, found.baseline, found.differences, strict=True):
-        for name, each in zip(found.names[1:], differences, strict=True):
-            if each.causes:
-                titles = ("part", found.names[0], name, "difference")
-                blocks.append(_change(metric, baseline, f"{name} against {found.names[0]}", each))
-                blocks.append(Grid(columns=titles, rows=tuple(_causes(metric, each))))
-    return Page(head=f"{', '.join(found.names[1:])} against {found.names[0]}", blocks=(*blocks, _legend(found)))
+def _ratio(difference: Difference) -> str:
+    return "-" if difference.ratio is None else f"{difference.ratio:.4g}"
 
 
 def _amount(metric: str, value: Any) -> str:
@@ -75,18 +59,20 @@ def _amount(metric: str, value: Any) -> str:
     return f"{'at least ' if is_bound(metric) else ''}{measured(value, load_metrics()[metric].unit)}"
 
 
-def _explained(metric: str, baseline: Any, title: str, difference: Difference) -> str:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(overflow="fold")
-    for _ in range(4):
-        table.add_column(justify="right", no_wrap=True)
-    for path, before, after, change in _causes(metric, difference):
-        table.add_row(f"  {path}", before, "->", after, change)
-    more = len(difference.causes) - _MOST_CAUSES
-    rest = f"\n  {more} more of those that explain it; --format json lists them" if more > 0 else ""
-    return f"{indented([_change(metric, baseline, title, difference)])}\n{on_terminal(table).rstrip()}{rest}"
+def _explained(comparison: Comparison) -> Iterator[tuple[str, str, str, Difference]]:
+    """Yield scenario, metric, the change in words, and the difference, wherever something causes one."""
+    first, *others = comparison.names
+    for metric, baseline, differences in zip(
+        comparison.metrics, comparison.baseline, comparison.differences, strict=True
+    ):
+        unit = load_metrics()[metric].unit
+        for name, difference in zip(others, differences, strict=True):
+            if difference.causes:
+                change = f"{measured(baseline, unit)} -> {measured(difference.value, unit)}"
+                change += f", {_signed(difference.difference, unit)}"
+                count = f"{len(difference.causes)} of {len(difference.causes) + difference.others} parts that differ"
+                share = f"{difference.explained:.0%} of all differences in {count}"
+                yield name, metric, f"{metric}, {name} against {first}: {change}; {share}", difference
 
 
 def _causes(metric: str, difference: Difference) -> Iterator[tuple[str, str, str, str]]:
@@ -96,20 +82,13 @@ def _causes(metric: str, difference: Difference) -> Iterator[tuple[str, str, str
         yield cause.path, measured(cause.baseline, unit), measured(cause.value, unit), _signed(cause.difference, unit)
 
 
-def _change(metric: str, baseline: Any, title: str, difference: Difference) -> str:
-    unit = load_metrics()[metric].unit
-    change = f"{measured(baseline, unit)} -> {measured(difference.value, unit)}, {_signed(difference.difference, unit)}"
-    count = f"{len(difference.causes)} of {len(difference.causes) + difference.others} parts that differ"
-    return f"{metric}, {title}: {change}; {difference.explained:.0%} of all differences in {count}"
-
-
 def _signed(value: Any, unit: str) -> str:
     return f"{'+' if value > 0 else ''}{measured(value, unit)}"
 
 
-def _legend(found: Comparison) -> str:
-    doubtful = dict.fromkeys(name for about in found.about for name in about["unverified"])
-    times = [name for name in found.metrics if is_time(name)]
+def _legend(comparison: Comparison) -> str:
+    doubtful = dict.fromkeys(name for about in comparison.about for name in about["unverified"])
+    times = [name for name in comparison.metrics if is_time(name)]
     bounds = [name for name in times if is_bound(name)]
     said = [f"{', '.join(bounds)}: no run is faster; a ratio of lower bounds bounds no ratio."] if bounds else []
     plain = [name for name in times if name not in bounds]
@@ -117,3 +96,23 @@ def _legend(found: Comparison) -> str:
     said += [f"unverified: {', '.join(doubtful)}."] if doubtful else []
     said.append("ratio: to the baseline. Parts are the deepest nodes, differences taken without their signs.")
     return " ".join(said)
+
+
+def line(comparison: Comparison) -> str:
+    """Say the scenarios, and the ratios of every metric."""
+    first, *others = comparison.names
+    ratios = [
+        f"{metric} x {', '.join(_ratio(difference) for difference in differences)}"
+        for metric, differences in zip(comparison.metrics, comparison.differences, strict=True)
+    ]
+    return f"{', '.join(name or 'nothing' for name in others)} against {first}: {'; '.join(ratios)}"
+
+
+def page(comparison: Comparison) -> Page:
+    """Say every metric of every scenario, then what explains each difference."""
+    first, *others = comparison.names
+    blocks: list[str | Grid] = [Grid(columns=_titles(comparison), rows=tuple(_rows(comparison)))]
+    for name, metric, change, difference in _explained(comparison):
+        titles = ("part", first, name, "difference")
+        blocks += [change, Grid(columns=titles, rows=tuple(_causes(metric, difference)))]
+    return Page(head=f"{', '.join(others)} against {first}", blocks=(*blocks, _legend(comparison)))

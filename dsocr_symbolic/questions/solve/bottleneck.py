@@ -1,7 +1,6 @@
 """What decides a number: the part that makes most of it, and the resource or the memory that it leans on."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from attrs import frozen
 
@@ -87,13 +86,8 @@ def bottleneck(question: Question, metric: str) -> Bottleneck | None:
 
 def rates(question: Question) -> list[str]:
     """Return the machine's symbols that are something per second: what a time can lean on."""
-    numbers = question.scenario.gpu.numbers
-    machine = {name: each for name, each in question.definition.quantities.items() if each.group == "machine"}
-    return [name for name, each in machine.items() if any(_per_second(numbers.get(key)) for key in each.gpu)]
-
-
-def _per_second(number: Any) -> bool:
-    return number is not None and number.unit.endswith("/s")
+    symbols = question.definition.quantities.items()
+    return [name for name, quantity in symbols if quantity.group == "machine" and quantity.unit.endswith("/s")]
 
 
 def _parts(question: Question, known: Metric) -> Sequence[Term]:

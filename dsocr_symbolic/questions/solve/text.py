@@ -9,27 +9,14 @@ from dsocr_symbolic.writing.terminal import indented
 
 
 def solution_text(question: Question, solution: Solution) -> str:
-    """Print a solution: the answer, both sides around it, what decides, how it was found.
-
-    Parameters
-    ----------
-    question : Question
-        What was asked about.
-    solution : Solution
-        The answer.
-
-    Returns
-    -------
-    str
-        Lines.
-    """
+    """Print a solution: the answer, both sides around it, what decides, how it was found."""
     # Beside a real number stands the next float64, which tells nothing.
-    points = [each for each in (solution.at, solution.beyond) if each is not None and isinstance(solution.value, int)]
+    points = [solution.at, solution.beyond] if isinstance(solution.value, int) else []
     lines = [
         _head(solution),
         question.heading(),
-        *(_point(solution, each) for each in points),
-        *(f"{each.metric} is decided by {decides(each)}" for each in solution.bottlenecks),
+        *(_point(solution, point) for point in points if point is not None),
+        *(f"{bottleneck.metric} is decided by {decides(bottleneck)}" for bottleneck in solution.bottlenecks),
         *_derivation(solution),
         *([solution.says] if solution.says else []),
     ]

@@ -21,10 +21,9 @@ _FAR = LARGEST / 1000
 
 
 def symbol_unit(question: Question, symbol: str) -> str:
-    """Return the unit of a symbol that is a number of the machine; empty for others."""
-    numbers = question.scenario.gpu.numbers
-    keys = [key for key in question.definition.quantities[symbol].gpu if key in numbers]
-    return numbers[keys[0]].unit if keys else ""
+    """Return the unit of a number of the machine; other symbols are printed in full and without one."""
+    quantity = question.definition.quantities[symbol]
+    return quantity.unit if quantity.group == "machine" else ""
 
 
 def side_unit(constraint: Constraint) -> str:

@@ -1,8 +1,6 @@
 """``dsocr sweep``: metrics at every combination of values, as a table or a file."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import click
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import choice_key, question_options, read_settings, with_reserve
-from dsocr_symbolic.writing.terminal import waiting
+from dsocr_symbolic.writing.terminal import progress
 
 # What a file's name may end in -> the libraries that write it.
 LIBRARIES = {
@@ -60,7 +58,7 @@ def _sweep(definition: Definition, given: dict[str, Any]) -> int:
     if out is not None:
         if out.suffix not in LIBRARIES:
             raise UserError(f"{out}: the name ends in none of {', '.join(LIBRARIES)}, which say what to write")
-        check_target(out, force=given["force"])
+        check_target(out, force=given["force"], folder=out.suffix == ".parquet")
         for library in LIBRARIES[out.suffix]:
             extra(library)
     if not given["metrics"]:
@@ -75,7 +73,7 @@ def _sweep(definition: Definition, given: dict[str, Any]) -> int:
     if "reserve" in vary and given["reserve"] is not None:
         raise UserError("--reserve and --vary reserve: give one of them")
     options = {name.replace("-", "_"): option for name, option in chosen.items()}
-    with waiting("compiling"):
+    with progress("compiling"):
         plan = plan_sweep(
             load_model(given["model"] or "deepseek-ocr", config=given["config"], **options),
             metrics=given["metrics"],
@@ -90,7 +88,7 @@ def _sweep(definition: Definition, given: dict[str, Any]) -> int:
 
         click.echo(table_text(plan), nl=False)
         return 0
-    with progress(plan.count) as advance:
+    with progress("points", plan.count) as advance:
         _write(plan, out, advance, force=given["force"])
     click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
     return 0
@@ -114,18 +112,3 @@ def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) 
             check_numbers(plan.count * len(plan.columns))
         data = dataset(plan, advance)
         (write_netcdf if out.suffix == ".nc" else write_picture)(data, out)
-
-
-@contextmanager
-def progress(points: int) -> Iterator[Callable[[int], Any]]:
-    """Show progress on a terminal, on standard error; offer what is to be told of points done."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("points", total=points)
-        yield lambda done: shown.advance(task, done)

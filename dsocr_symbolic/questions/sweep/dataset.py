@@ -81,19 +81,7 @@ def sweep(
 
 
 def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarray.Dataset":
-    """Evaluate a planned sweep.
-
-    Parameters
-    ----------
-    plan : Plan
-        The sweep.
-    advance : callable
-        Told how many points have been done each time.
-
-    Returns
-    -------
-    xarray.Dataset
-        See :func:`sweep`.
+    """Evaluate a planned sweep; ``advance`` is told of points done.
 
     Raises
     ------
@@ -107,28 +95,18 @@ def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarr
             " write Parquet, or give chunks"
         )
     extra("xarray")
-    found = np.empty((plan.count, columns))
+    numbers = np.empty((plan.count, columns))
     for start, stop in plan.blocks():
         for place, values in enumerate(plan.evaluate(plan.places(start, stop))):
-            found[start:stop, place] = values
+            numbers[start:stop, place] = values
         advance(stop - start)
-    return _labelled(plan, found.reshape(*plan.shape, columns))
+    return _labelled(plan, numbers.reshape(*plan.shape, columns))
 
 
 def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
     """Describe a planned sweep whose numbers dask computes when they are asked for.
 
-    Parameters
-    ----------
-    plan : Plan
-        The sweep.
-    chunks : mapping of str to int
-        Points per chunk along each axis; -1, or an axis left out, is one chunk.
-
-    Returns
-    -------
-    xarray.Dataset
-        See :func:`sweep`.
+    ``chunks``: points per chunk along each axis; -1, or an axis left out, is one chunk.
 
     Raises
     ------
@@ -149,7 +127,7 @@ def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
         )
     except (TypeError, ValueError) as error:
         raise UserError(f"chunks: {dict(chunks)} are no numbers of points per axis") from error
-    found = dask.map_blocks(
+    numbers = dask.map_blocks(
         _block,
         plan=plan,
         chunks=(*sizes, (len(plan.columns),)),
@@ -157,24 +135,11 @@ def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
         meta=np.empty((0,) * (len(names) + 1)),
         name=f"sweep-{plan.fingerprint}",
     )
-    return _labelled(plan, found)
+    return _labelled(plan, numbers)
 
 
 def write_netcdf(data: "xarray.Dataset", path: Path) -> None:
-    """Write a sweep as netCDF (HDF5); ``xarray.open_dataset`` reads it.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        What :func:`sweep` returned.
-    path : Path
-        The file; one that exists is replaced. It is there whole or not at all.
-
-    Raises
-    ------
-    UserError
-        If h5netcdf or h5py is not installed.
-    """
+    """Write a sweep as netCDF (HDF5), whole or not at all; ``xarray.open_dataset`` reads it."""
     extra("h5netcdf")
     extra("h5py")
     with written_whole(path) as draft:
@@ -185,29 +150,29 @@ def _block(*, plan: Plan, block_info: Any) -> Any:
     """Evaluate one chunk: its points in C order, columns last."""
     spans = block_info[None]["array-location"][:-1]
     shape = tuple(stop - start for start, stop in spans)
-    places = [each.reshape(-1) for each in np.meshgrid(*(np.arange(*span) for span in spans), indexing="ij")]
+    places = [axis.reshape(-1) for axis in np.meshgrid(*(np.arange(*span) for span in spans), indexing="ij")]
     return np.stack(plan.evaluate(tuple(places)), axis=-1).reshape(*shape, len(plan.columns))
 
 
-def _labelled(plan: Plan, found: Any) -> "xarray.Dataset":
+def _labelled(plan: Plan, numbers: Any) -> "xarray.Dataset":
     """Put names, units and coordinates to numbers whose last dimension are the plan's columns."""
-    names = [axis.name for axis in plan.axes]
     coordinates: dict[str, Any] = {}
     for axis in plan.axes:
         everything = np.arange(len(axis))
         coordinates[axis.name] = (axis.name, at(axis.labels, everything), {"long_name": axis.meaning})
-        for symbol, numbers in axis.numbers.items():
+        for symbol, values in axis.numbers.items():
             if symbol != axis.name:
-                coordinates[symbol] = (axis.name, at(numbers, everything), {"long_name": symbol.replace("_", " ")})
-    dimensions = [*names, plan.part_dimension] if plan.part_dimension else names
-    if plan.part_dimension:
-        about = {"long_name": "part of the network"}
-        coordinates[plan.part_dimension] = (plan.part_dimension, np.array(plan.parts), about)
+                coordinates[symbol] = (axis.name, at(values, everything), {"long_name": symbol.replace("_", " ")})
+    dimensions, fixed, several = [axis.name for axis in plan.axes], dict(plan.about), plan.part_dimension
+    if several:
+        dimensions.append(several)
+        coordinates[several] = (several, np.array(plan.parts), {"long_name": "part of the network"})
+    else:
+        fixed["part"] = plan.parts[0]
     variables = {}
     for place, metric in enumerate(plan.metrics):
         first = place * len(plan.parts)
-        values = found[..., first : first + len(plan.parts)] if plan.part_dimension else found[..., first]
+        values = numbers[..., first : first + len(plan.parts)] if several else numbers[..., first]
         variables[metric.name] = (dimensions, values, {"units": metric.unit, "long_name": metric.definition})
-    fixed = dict(plan.about) if plan.part_dimension else {**plan.about, "part": plan.parts[0]}
     labelled: xarray.Dataset = extra("xarray").Dataset(variables, coordinates, fixed)
     return labelled

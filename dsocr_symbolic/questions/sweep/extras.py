@@ -7,25 +7,7 @@ from dsocr_symbolic.errors import UserError
 
 
 def extra(module: str, name: str = "sweep") -> Any:
-    """Import a module of an optional library.
-
-    Parameters
-    ----------
-    module : str
-        ``"xarray"``, ``"pyarrow.parquet"``, ...
-    name : str
-        The extra of ``pyproject.toml`` that brings it.
-
-    Returns
-    -------
-    module
-        The module.
-
-    Raises
-    ------
-    UserError
-        If it is not installed.
-    """
+    """Import a module of an optional library, or say which extra of ``pyproject.toml`` brings it."""
     try:
         return import_module(module)
     except ImportError as error:

@@ -6,31 +6,16 @@ import numpy as np
 from attrs import frozen
 
 from dsocr_symbolic.questions.sweep.extras import extra
+from dsocr_symbolic.writing.amounts import prefixed
 
 if TYPE_CHECKING:
     import xarray
 
-PREFIXES = ((1e15, "P", "10¹⁵"), (1e12, "T", "10¹²"), (1e9, "G", "10⁹"), (1e6, "M", "10⁶"), (1e3, "k", "10³"))
-
-
 LOG_RATIO = 100
-
-
 _MOST_MARKERS = 32
-
-
 _MOST_TICKS = 12
-
-
 _MOST_VECTORS = 1000
-
-
 _LONGEST_WHOLE = 10**7
-
-
-_GRID = "#dddddd"
-
-
 _BLUE, _BLACK = "#1f5fa8", "#222222"
 
 
@@ -42,10 +27,8 @@ class Chart:
     ----------
     values : xarray.DataArray
         The numbers, already divided by the prefix of their unit.
-    across : str
-        The dimension along the picture.
-    series : str
-        The other one, empty if there is none.
+    across, series : str
+        The dimension along the picture; the other one, empty if there is none.
     label : str
         The metric and its unit.
     """
@@ -54,6 +37,15 @@ class Chart:
     across: str
     series: str
     label: str
+
+    def labels(self, name: str) -> list[str]:
+        """Return the labels of a dimension as they are shown."""
+        return [shown(label) for label in self.values[name].values.tolist()]
+
+    def title(self, name: str) -> str:
+        """Return what stands along the axis of a dimension."""
+        meaning = self.values[name].attrs.get("long_name", "")
+        return name if meaning in ("", name) else f"{name}: {meaning}"
 
 
 def is_numeric(values: "xarray.DataArray", name: str) -> bool:
@@ -68,24 +60,12 @@ def shown(value: Any) -> str:
     number = float(value)
     if number.is_integer() and abs(number) < _LONGEST_WHOLE:
         return f"{number:,.0f}"
-    factor, prefix = next(((factor, prefix) for factor, prefix, _ in PREFIXES if abs(number) >= factor), (1.0, ""))
+    factor, prefix = prefixed(abs(number))
     return f"{number / factor:,.6g}{prefix}"
 
 
 def lines(axes: Any, chart: Chart, unit: str, *, logarithmic: bool) -> None:
-    """Draw one line per label of the series.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where to draw.
-    chart : Chart
-        What to draw.
-    unit : str
-        What stands behind the prefixes of a logarithmic scale.
-    logarithmic : bool
-        Whether each order of magnitude has the same height; else results start from 0.
-    """
+    """Draw one line per label of the series, from 0 or on a logarithmic scale of a unit with prefixes."""
     ticker = extra("matplotlib.ticker")
     along = chart.values[chart.across].values
     marker = "o" if len(along) <= _MOST_MARKERS else None
@@ -97,25 +77,23 @@ def lines(axes: Any, chart: Chart, unit: str, *, logarithmic: bool) -> None:
         axes.yaxis.set_major_formatter(ticker.EngFormatter(unit))
     else:
         axes.set_ylim(bottom=0.0)
-        axes.yaxis.set_major_formatter(ticker.FuncFormatter(_tick))
-    axes.grid(color=_GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.set_ylabel(chart.label)
-    _number_axis(axes, chart)
+        axes.yaxis.set_major_formatter(_tick)
+    axes.set(xlabel=chart.title(chart.across), ylabel=chart.label)
+    numbers = along.astype(np.float64)
+    evenly = np.allclose(np.diff(numbers), numbers[1] - numbers[0])
+    if not evenly and numbers.min() > 0 and numbers.max() / numbers.min() >= 10:  # noqa: PLR2004 - they grow by factors
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(ticker.NullLocator())
+    if len(numbers) <= _MOST_TICKS:
+        axes.xaxis.set_ticks(numbers, chart.labels(chart.across))
+    else:
+        axes.xaxis.set_major_formatter(lambda value, _: shown(value))
     _legend(axes, chart)
 
 
 def bars(axes: Any, chart: Chart) -> None:
-    """Draw horizontal bars, those of the series side by side.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where to draw.
-    chart : Chart
-        What to draw; names run along it.
-    """
-    names = [shown(each) for each in chart.values[chart.across].values.tolist()]
+    """Draw horizontal bars with names along them, those of the series side by side."""
+    names = chart.labels(chart.across)
     groups = _series(chart)
     height = 0.8 / len(groups)
     for place, (name, colour, numbers) in enumerate(groups):
@@ -124,30 +102,21 @@ def bars(axes: Any, chart: Chart) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.margins(y=0.02)
-    axes.set_ylabel(_axis_label(chart.values, chart.across))
-    axes.set_xlabel(chart.label)
-    axes.xaxis.set_major_formatter(extra("matplotlib.ticker").FuncFormatter(_tick))
-    axes.grid(axis="x", color=_GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
+    axes.set(xlabel=chart.label, ylabel=chart.title(chart.across))
+    axes.xaxis.set_major_formatter(_tick)
+    axes.grid(visible=False, axis="y")
     _legend(axes, chart)
 
 
 def heat_map(axes: Any, chart: Chart) -> None:
-    """Draw a cell per number; colours are logarithmic where numbers span orders of magnitude.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where to draw.
-    chart : Chart
-        What to draw.
-    """
+    """Draw a cell per number; colours are logarithmic where numbers span orders of magnitude."""
     values, across, down = chart.values, chart.across, chart.series
     if not is_numeric(values, across):
         across, down = down, across
     numbers = values.transpose(down, across).values
-    found = numbers[np.isfinite(numbers)]
-    spans = found.size and found.min() > 0 and found.max() / found.min() > LOG_RATIO
+    finite = numbers[np.isfinite(numbers)]
+    spans = finite.size and finite.min() > 0 and finite.max() / finite.min() > LOG_RATIO
+    axes.grid(visible=False)
     mesh = axes.pcolormesh(
         numbers,
         cmap="viridis",
@@ -157,14 +126,13 @@ def heat_map(axes: Any, chart: Chart) -> None:
         rasterized=numbers.size > _MOST_VECTORS,
     )
     for axis, name in ((axes.xaxis, across), (axes.yaxis, down)):
-        labels = [shown(each) for each in values[name].values.tolist()]
+        labels = chart.labels(name)
         step = -(-len(labels) // _MOST_TICKS) if is_numeric(values, name) else 1
         axis.set_ticks(np.arange(0, len(labels), step) + 0.5, labels[::step])
-        axis.set_label_text(_axis_label(values, name))
+        axis.set_label_text(chart.title(name))
     if not is_numeric(values, down):
         axes.invert_yaxis()
-    bar = axes.figure.colorbar(mesh, ax=axes, label=chart.label, pad=0.02)
-    bar.ax.yaxis.set_major_formatter(extra("matplotlib.ticker").FuncFormatter(_tick))
+    axes.figure.colorbar(mesh, ax=axes, label=chart.label, pad=0.02).ax.yaxis.set_major_formatter(_tick)
 
 
 def _tick(value: float, _: int) -> str:
@@ -175,42 +143,17 @@ def _series(chart: Chart) -> list[tuple[str, Any, Any]]:
     """Return the label, colour and numbers of every line or group of bars."""
     if not chart.series:
         return [("", _BLUE, chart.values.values)]
-    colormaps = extra("matplotlib").colormaps
-    labels = chart.values[chart.series].values
+    colormaps, labels = extra("matplotlib").colormaps, chart.labels(chart.series)
     if is_numeric(chart.values, chart.series):
         colours = list(colormaps["viridis"](np.linspace(0.0, 0.85, len(labels))))
     else:
         colours = list(colormaps["tab10"].colors)
     return [
-        (
-            shown(label),
-            _BLACK if label == "total" else colours[place],
-            chart.values.isel({chart.series: place}).values,
-        )
-        for place, label in enumerate(labels.tolist())
+        (label, _BLACK if label == "total" else colours[place], chart.values.isel({chart.series: place}).values)
+        for place, label in enumerate(labels)
     ]
-
-
-def _number_axis(axes: Any, chart: Chart) -> None:
-    """Put round ticks, or the values themselves where they are few; logarithmic where they grow by factors."""
-    ticker = extra("matplotlib.ticker")
-    numbers = chart.values[chart.across].values.astype(np.float64)
-    evenly = np.allclose(np.diff(numbers), numbers[1] - numbers[0])
-    if not evenly and numbers.min() > 0 and numbers.max() / numbers.min() >= 10:  # noqa: PLR2004
-        axes.set_xscale("log")
-        axes.xaxis.set_minor_locator(ticker.NullLocator())
-    if len(numbers) <= _MOST_TICKS:
-        axes.xaxis.set_ticks(numbers, [shown(each) for each in numbers.tolist()])
-    else:
-        axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: shown(value)))
-    axes.set_xlabel(_axis_label(chart.values, chart.across))
-
-
-def _axis_label(values: "xarray.DataArray", name: str) -> str:
-    meaning = values[name].attrs.get("long_name", "")
-    return name if meaning in ("", name) else f"{name}: {meaning}"
 
 
 def _legend(axes: Any, chart: Chart) -> None:
     if chart.series:
-        axes.legend(title=chart.series, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
+        axes.legend(title=chart.series, loc="upper left", bbox_to_anchor=(1.01, 1.0))

@@ -1,7 +1,6 @@
 """Sweeps larger than memory: Parquet, chunk by chunk, to be continued where it was stopped."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,10 @@ from dsocr_symbolic.questions.sweep.axes import Axis, at
 from dsocr_symbolic.questions.sweep.extras import extra
 from dsocr_symbolic.questions.sweep.plan import Plan
 from dsocr_symbolic.questions.sweep.rows import column_name
-from dsocr_symbolic.writing.files import written_whole
+from dsocr_symbolic.writing.data import to_json
+from dsocr_symbolic.writing.files import remove, write_files, written_whole
 
 _QUESTION = "question.json"
-
-
 _CHUNKS = "chunk-*.parquet"
 
 
@@ -27,18 +25,8 @@ def write_parquet(
     """Write one row per point, in C order: a file, or a folder of chunk files if one chunk does not hold them.
 
     Chunks gather in a folder ``<path>.part``, each of them whole, and become ``path`` when the last one is done.
-    If such a folder of the very same sweep is there, its finished chunks are kept and only the others are made.
-
-    Parameters
-    ----------
-    plan : Plan
-        The sweep, however long; memory holds one chunk (:attr:`Plan.block` points).
-    path : Path
-        The file or folder; one that exists is replaced.
-    force : bool
-        Whether an unfinished sweep of another question may be thrown away.
-    advance : callable
-        Told how many points have been done each time, finished ones first.
+    If such a folder of the very same sweep is there, its finished chunks are kept and only the others are made;
+    ``force`` throws away that of another one. ``advance`` is told of points done. Memory holds one chunk.
 
     Raises
     ------
@@ -52,7 +40,7 @@ def write_parquet(
         with written_whole(path) as draft:
             _write(plan, draft, 0, plan.count, parquet)
             if path.is_dir():
-                _remove(path)
+                remove(path)
         advance(plan.count)
         return
     part = path.with_name(f"{path.name}.part")
@@ -63,7 +51,7 @@ def write_parquet(
             with written_whole(chunk) as draft:
                 _write(plan, draft, start, stop, parquet)
         advance(stop - start)
-    _remove(path)
+    remove(path)
     part.rename(path)
     (path / _QUESTION).unlink()
 
@@ -79,10 +67,8 @@ def _open_part(plan: Plan, part: Path, *, force: bool) -> None:
         if not force:
             raise UserError(f"{part}: an unfinished sweep of another question; --force throws it away")
         _check_replaceable(part)
-        shutil.rmtree(part)
-    part.mkdir()
-    with written_whole(manifest) as draft:
-        draft.write_text(json.dumps(_question(plan), indent=1) + "\n", encoding="utf-8")
+        remove(part)
+    write_files(part, {_QUESTION: to_json(_question(plan))})
 
 
 def _question(plan: Plan) -> dict[str, Any]:
@@ -102,17 +88,9 @@ def _check_replaceable(path: Path) -> None:
     """Refuse to replace a folder that holds anything but chunks."""
     if path.is_dir() and not path.is_symlink():
         known = {*path.glob(_CHUNKS), *path.glob(".*.draft"), path / _QUESTION}
-        others = [each.name for each in path.iterdir() if each not in known]
-        if others:
-            raise UserError(f"{path}: a folder that holds more than a sweep ({others[0]}); choose another name")
-
-
-def _remove(path: Path) -> None:
-    """Make room for a finished sweep."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        other = next((inside.name for inside in path.iterdir() if inside not in known), None)
+        if other is not None:
+            raise UserError(f"{path}: a folder that holds more than a sweep ({other}); choose another name")
 
 
 def _write(plan: Plan, path: Path, start: int, stop: int, parquet: Any) -> None:
@@ -120,24 +98,22 @@ def _write(plan: Plan, path: Path, start: int, stop: int, parquet: Any) -> None:
     arrow = extra("pyarrow")
     places = plan.places(start, stop)
     numbers = plan.evaluate(places)
-    arrays: list[Any] = []
-    fields: list[Any] = []
+    columns: dict[Any, Any] = {}
 
     def add(name: str, array: Any, **about: str) -> None:
-        arrays.append(array)
-        fields.append(arrow.field(name, array.type, metadata=about))
+        columns[arrow.field(name, array.type, metadata=about)] = array
 
-    for axis, each in zip(plan.axes, places, strict=True):
-        add(axis.name, _labels(axis, each, arrow), long_name=axis.meaning)
+    for axis, along in zip(plan.axes, places, strict=True):
+        add(axis.name, _labels(axis, along, arrow), long_name=axis.meaning)
         for symbol, values in axis.numbers.items():
             if symbol != axis.name:
-                add(symbol, arrow.array(at(values, each)), long_name=symbol.replace("_", " "))
-    of_axes = [field.name for field in fields]
+                add(symbol, arrow.array(at(values, along)), long_name=symbol.replace("_", " "))
+    of_axes = [field.name for field in columns]
     units = {metric.name: {"units": metric.unit, "long_name": metric.definition} for metric in plan.metrics}
     for column, values in zip(plan.columns, numbers, strict=True):
         add(column_name(plan, column), arrow.array(values), **units[column.metric])
-    about = {"dsocr_symbolic": json.dumps(_question(plan))}
-    table = arrow.Table.from_arrays(arrays, schema=arrow.schema(fields, metadata=about))
+    schema = arrow.schema(list(columns), metadata={"dsocr_symbolic": json.dumps(_question(plan))})
+    table = arrow.Table.from_arrays(list(columns.values()), schema=schema)
     # Numbers of an axis repeat and shrink to almost nothing in a dictionary; results never do.
     parquet.write_table(table, path, compression="zstd", use_dictionary=of_axes)
 

@@ -8,7 +8,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import asked_scenario, question_options
 from dsocr_symbolic.scenario.scenario import Scenario
-from dsocr_symbolic.writing.terminal import with_progress
+from dsocr_symbolic.writing.terminal import tracked
 
 FORMATS = ("text", "json", "yaml", "csv", "markdown")
 
@@ -59,7 +59,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
     details = given["format"] != "text" or given["traffic"] == "fused"
     if given["document"]:
         pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"])
-        bill = make_bill(scenario, with_progress(pages), details=details)
+        bill = make_bill(scenario, tracked(pages, "pages"), details=details)
         rows = page_rows(bill, definition.roles)
         status = int(any(row["error"] for row in rows))
         result = bill.total

@@ -11,12 +11,10 @@ from dsocr_symbolic.questions.totals.views import Line
 from dsocr_symbolic.writing.amounts import amount, cell, scaled, seconds
 from dsocr_symbolic.writing.data import Document, to_json, to_yaml
 from dsocr_symbolic.writing.templates import template
-from dsocr_symbolic.writing.terminal import _table, _wrapped, on_terminal
+from dsocr_symbolic.writing.terminal import on_terminal, table, wrapped
 
 # Names longer than this leave room for three digits only.
 _SHORT_NAME = 14
-
-
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("TC", "forward_tensor_core_flops"),
     ("CC", "forward_cuda_core_flops"),
@@ -27,6 +25,17 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("KV", "forward_kv_cache_bytes"),
     ("time", "roofline_s"),
 )
+_PAGE = ("path", "page", "width", "height", "crop_columns", "crop_rows", "prompt_tokens", "error")
+_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: {traffic}
+F/B: FLOPs of both kinds per byte. ops: operators launched.
+weights, KV: what distinct modules own, once. GB = 1e9 bytes. time: roofline_s, each operator at its
+slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
+time. JSON, YAML and CSV hold more: activations, backward, compulsory bytes; what does not exist is
+null in JSON, with its reason."""
+_TRAFFIC = {
+    "eager": "bytes that every launched\noperator reads and writes (eager).",
+    "fused": "bytes that a perfect\ncompiler must still move (fused; parts do not add up).",
+}
 
 
 def unreadable(pages: Sequence[Mapping[str, Any]], output: str) -> str:
@@ -39,23 +48,19 @@ def unreadable(pages: Sequence[Mapping[str, Any]], output: str) -> str:
     return "".join(f"dsocr: {page['path']}: {page['error']}\n" for page in pages)
 
 
-_PAGE = ("path", "page", "width", "height", "crop_columns", "crop_rows", "prompt_tokens", "error")
-
-
 def to_csv(head: str, lines: Sequence[Line], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
     """Write one row per line, or per page of a document, and one column per metric; what is not built is empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    if pages is not None:
+    if pages is None:
+        writer.writerow([head, "calls", *load_metrics()])
+        writer.writerows([line.name, line.calls, *line.metrics.values()] for line in lines)
+    else:
+        nothing = dict.fromkeys(load_metrics())
         writer.writerow([*_PAGE, *load_metrics()])
-        for page in pages:
-            metrics = page.get("total") or dict.fromkeys(load_metrics())
-            values = [*(page.get(name) for name in _PAGE), *metrics.values()]
-            writer.writerow(["" if each is None else each for each in values])
-        return buffer.getvalue()
-    writer.writerow([head, "calls", *load_metrics()])
-    for line in lines:
-        writer.writerow([line.name, line.calls, *("" if each is None else each for each in line.metrics.values())])
+        writer.writerows(
+            [*(page.get(key) for key in _PAGE), *(page.get("total") or nothing).values()] for page in pages
+        )
     return buffer.getvalue()
 
 
@@ -104,9 +109,9 @@ def notes(document: Document) -> list[str]:
     failed = sum(page["error"] is not None for page in document.get("pages", []))
     shown = ", ".join(f"{name} {amount(value)}" for name, value in values.items())
     result = [shown, "choices: " + ", ".join(f"{name} {option}" for name, option in document["choices"].items())]
-    for name, each in document["overridden"].items():
-        result.append(f"{name} is overridden: {each['value']}; its formula gives {amount(each['formula_gives'])}")
-        if name == "prompt_tokens" and each["value"] < values.get("image_tokens", 0):
+    for name, set_to in document["overridden"].items():
+        result.append(f"{name} is overridden: {set_to['value']}; its formula gives {amount(set_to['formula_gives'])}")
+        if name == "prompt_tokens" and set_to["value"] < values.get("image_tokens", 0):
             result.append(f"the image alone needs {values['image_tokens']} prompt tokens")
     if "pages" in document:
         pages = f"{len(document['pages'])} pages, each a request of its own"
@@ -123,65 +128,35 @@ def notes(document: Document) -> list[str]:
 
 def preamble(document: Document) -> str:
     """Print the heading and the notes, as lines of a terminal."""
-    return "\n".join([heading(document), *(f"  {line}" for note in notes(document) for line in _wrapped(note))])
+    return "\n".join([heading(document), *(f"  {line}" for note in notes(document) for line in wrapped(note))])
 
 
 def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int | None = None) -> str:
-    """Print a table for a terminal, what to know before it and what it leaves out behind it.
+    """Print a table for a terminal, a total below several lines; what to know before it, what it leaves out behind it.
 
-    Parameters
-    ----------
-    document : mapping
-        The totals document.
-    head : str
-        Title of the first column.
-    lines : sequence of Line
-        The rows, which add up to the total.
-    width : int or None
-        Columns; those of the terminal, at least 100, if None.
-
-    Returns
-    -------
-    str
-        With colour only if standard output is a terminal.
+    ``width``: columns; those of the terminal, at least 100, if None.
     """
-    mark = " ?" if document["machine"]["unverified"] else ""
     rows = [*lines] if len(lines) == 1 else [*lines, _total(document)]
     digits = 4 if max(len(line.name) for line in rows) <= _SHORT_NAME else 3
-    shown = [each for each in _COLUMNS if any(line.metrics[each[1]] is not None for line in lines)]
-    table = _table(head, ["calls", *(title for title, _ in shown), "share"])
-    if mark:
-        table.columns[-2].header += mark
+    shown = {title: metric for title, metric in _COLUMNS if any(line.metrics[metric] is not None for line in lines)}
+    made = _table(head, "calls", *shown, "share")
+    if document["machine"]["unverified"]:
+        made.columns[-2].header += " ?"
     whole = document["total"]["roofline_s"]
     for place, line in enumerate(rows):
         share = line.metrics["roofline_s"] / whole if whole else 0
-        cells = [cell(metric, line.metrics[metric], digits) for _, metric in shown]
+        cells = [cell(metric, line.metrics[metric], digits) for metric in shown.values()]
         last = place == len(rows) - 1 and len(rows) > 1
-        table.add_row(line.name, _count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
-    pages = _pages_table(document["pages"]) if "pages" in document else None
+        made.add_row(line.name, count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
     parts = [
         preamble(document),
-        on_terminal(pages, width) if pages else "",
-        on_terminal(table, width),
-        "\n".join(line for each in [*latency_lines(document), *memory_lines(document)] for line in _wrapped(each)),
+        on_terminal(_pages_table(document["pages"]), width) if "pages" in document else "",
+        on_terminal(made, width),
+        "\n".join(line for said in [*latency_lines(document), *memory_lines(document)] for line in wrapped(said)),
         _closed_form_text(document["closed_form"]),
         _LEGEND.format(traffic=_TRAFFIC[document["traffic"]]),
     ]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
-
-
-_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: {traffic}
-F/B: FLOPs of both kinds per byte. ops: operators launched.
-weights, KV: what distinct modules own, once. GB = 1e9 bytes. time: roofline_s, each operator at its
-slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
-time. JSON, YAML and CSV hold more: activations, backward, compulsory bytes; what does not exist is
-null in JSON, with its reason."""
-
-
-_TRAFFIC = {
-    "eager": "bytes that every launched\noperator reads and writes (eager).",
-    "fused": "bytes that a perfect\ncompiler must still move (fused; parts do not add up).",
-}
 
 
 def latency_lines(document: Document) -> list[str]:
@@ -224,29 +199,34 @@ def _moment(moment: Mapping[str, Any]) -> str:
 
 def _pages_table(pages: Sequence[Mapping[str, Any]]) -> Any:
     """One row per page: what it is, how it is cut, what it costs, or why it cannot be read."""
-    table = _table("page", ["pixels", "crops", "tokens", "TC", "CC", "moved", "KV", "time"])
+    made = _table("page", "pixels", "crops", "tokens", "TC", "CC", "moved", "KV", "time")
     for page in pages:
         name = f"{page['path']}:{page['page']}"
         if page["error"]:
-            table.add_row(f"{name}: {page['error']}", style="red")
+            made.add_row(f"{name}: {page['error']}", style="red")
             continue
         total = page["total"]
         metrics = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "forward_kv_cache_bytes")
         cells = [cell(metric, total[metric], 3) for metric in (*metrics, "roofline_s")]
         grid = f"{page['crop_columns']}x{page['crop_rows']}" if page["crops"] else "none"
         size = f"{page['width']}x{page['height']}"
-        table.add_row(name, size, grid, str(page["prompt_tokens"]), *cells)
-    return table
+        made.add_row(name, size, grid, str(page["prompt_tokens"]), *cells)
+    return made
 
 
 def _closed_form_text(forms: Mapping[str, Mapping[str, str | None]]) -> str:
     """Print closed forms stage by stage."""
-    parts = []
-    for name, metrics in forms.items():
-        lines = [f"  {metric} = {form}" for metric, form in metrics.items() if form is not None]
-        parts.append("\n".join([name, *lines]))
-    return "\n\n".join(parts)
+    lines = {
+        stage: [f"  {metric} = {form}" for metric, form in metrics.items() if form is not None]
+        for stage, metrics in forms.items()
+    }
+    return "\n\n".join("\n".join([stage, *said]) for stage, said in lines.items())
 
 
-def _count(calls: Any) -> str:
+def _table(head: str, *titles: str) -> Any:
+    return table(head, *(f">{title}" for title in titles), gap=1)
+
+
+def count(calls: Any) -> str:
+    """Print how often something runs, which may be an expectation; a word stays."""
     return calls if isinstance(calls, str) else f"{calls:,.1f}" if isinstance(calls, float) else f"{calls:,}"

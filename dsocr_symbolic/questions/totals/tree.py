@@ -11,23 +11,15 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import asked_scenario, question_options
 
 _DEPTH = 3
-
-
 _COLUMNS = (
     ("TC", "forward_tensor_core_flops"),
     ("moved", "forward_io_bytes"),
     ("live", "forward_activation_bytes"),
     ("time", "roofline_s"),
 )
-
-
 _HOT, _WARM = 0.2, 0.05
-
-
 # What stands before a child, and before what is below it; for a child that others follow, and for the last one.
 _GUIDES = {True: (("├─ ", "│  "), ("└─ ", "   ")), False: (("|- ", "|  "), ("`- ", "   "))}
-
-
 _LEGEND = """TC: FLOPs on Tensor Cores, 2 per multiply-add. moved: bytes that the launched operators read and
 write. live: peak bytes of activations inside one call. time: roofline_s, each operator at its
 slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
@@ -62,32 +54,25 @@ def _tree(definition: Definition, given: dict[str, Any]) -> int:
 
 
 def _table(result: Estimate, depth: int) -> Any:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("node", overflow="fold")
-    for title in ("calls", *(title for title, _ in _COLUMNS), "share"):
-        table.add_column(title, justify="right", no_wrap=True)
+    from dsocr_symbolic.questions.totals.text import count
+    from dsocr_symbolic.writing.amounts import cell
+    from dsocr_symbolic.writing.terminal import table
+
+    def cells(metrics: Metrics) -> list[str]:
+        return [cell(metric, metrics[metric], 3) for _, metric in _COLUMNS]
+
+    made = table("node", *(f">{title}" for title in ("calls", *dict(_COLUMNS), "share")), gap=1)
     whole = result.total["roofline_s"]
     for guide, name, node in _lines(result, depth):
         share = node.metrics["roofline_s"] / whole if whole else 0.0
         label = Text.assemble((guide, "dim"), (name, "" if guide else "bold"))
-        cells = [*_cells(node.metrics), f"{share:.1%}"] if node.calls else ["-"] * (len(_COLUMNS) + 1)
+        numbers = [*cells(node.metrics), f"{share:.1%}"] if node.calls else ["-"] * (len(_COLUMNS) + 1)
         style = "dim" if not node.calls else "red" if share >= _HOT else "yellow" if share >= _WARM else ""
-        table.add_row(label, *(Text(cell, style) for cell in (_count(node.calls), *cells)))
-    table.add_row("total", "", *_cells(result.total), f"{1.0:.1%}" if whole else "", style="bold")
-    return table
-
-
-def _cells(metrics: Metrics) -> list[str]:
-    from dsocr_symbolic.writing.amounts import cell
-
-    return [cell(metric, metrics[metric], 3) for _, metric in _COLUMNS]
-
-
-def _count(calls: Any) -> str:
-    return f"{calls:,.1f}" if isinstance(calls, float) else f"{calls:,}"
+        made.add_row(label, *(Text(number, style) for number in (count(node.calls), *numbers)))
+    made.add_row("total", "", *cells(result.total), f"{1.0:.1%}" if whole else "", style="bold")
+    return made
 
 
 def _lines(result: Estimate, depth: int) -> Iterator[tuple[str, str, NodeNumbers]]:

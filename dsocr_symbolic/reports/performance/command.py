@@ -28,7 +28,7 @@ def report_command(definition: Definition) -> click.Command:
     force = click.Option(["--force"], is_flag=True, help="Replace files that this version did not write.")
     return click.Command(
         "report",
-        params=[*(each for each in question_options(definition) if each.name != "layer"), out, docs, force],
+        params=[*(option for option in question_options(definition) if option.name != "layer"), out, docs, force],
         callback=lambda **given: _report(definition, given),
         help="Where the cost of a workload goes: report.md, report.yaml, report.json and figures in a folder.",
     )
@@ -41,7 +41,7 @@ def _report(definition: Definition, given: dict[str, Any]) -> int:
     scenario = asked_scenario(definition, {**given, "layer": None})
     if not given["force"]:
         check_replaceable(given["out"], FILES, JSON, VERSION)
-    with progress(STEPS) as advance:
+    with progress(total=STEPS) as advance:
         texts = report_files(scenario, _command(given, scenario), advance, layer_docs=given["layer_docs"])
     write_folder(given["out"], texts, FILES)
     click.echo(f"{given['out']}: {', '.join(sorted(texts))}")
@@ -57,12 +57,6 @@ def _command(given: dict[str, Any], scenario: Scenario) -> str:
         value = named[str(option.name)]
         if option.name in _NOT_PART_OF_THE_QUESTION or value in (None, False, ()):
             continue
-        if value is True:
-            words.append(option.opts[0])
-        else:
-            words += [
-                word
-                for each in (value if isinstance(value, tuple) else (value,))
-                for word in (option.opts[0], str(each))
-            ]
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [option.opts[0]] if one is True else [option.opts[0], str(one)]
     return shlex.join([*words, "--out", "DIR"])

@@ -1,8 +1,8 @@
 """How cost grows: a workload evaluated again with more crops, longer contexts and larger batches."""
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from attrs import frozen
 
@@ -13,15 +13,11 @@ from dsocr_symbolic.reports.performance.numbers import Performance
 from dsocr_symbolic.scenario.crop_grids import all_grids
 from dsocr_symbolic.scenario.scenario import scenario_values
 
+T = TypeVar("T")
+
 _BATCHES_DRAWN = 24
-
-
 _BEYOND = 1.25
-
-
 _DOUBLINGS = (-3, 3)
-
-
 _POWERS = 4
 
 
@@ -79,31 +75,27 @@ class Curves:
 
 
 def curves(numbers: Performance) -> Curves:
-    """Evaluate a workload again with other crops, contexts and batches.
-
-    Parameters
-    ----------
-    numbers : Performance
-        Of the workload as it was asked.
-
-    Returns
-    -------
-    Curves
-        Points wherever the network's rules and what the user set allow them.
-    """
+    """Evaluate a workload again with other crops, contexts and batches, where rules and what the user set allow it."""
     missing: dict[str, str] = {}
-    found: dict[str, tuple[Any, ...]] = {}
-    for name, points in (("grids", _grids), ("steps", _steps), ("batches", _batches)):
+
+    def points(name: str, evaluate: Callable[[Performance], Iterable[T]]) -> tuple[T, ...]:
         try:
-            found[name] = tuple(points(numbers))
+            return tuple(evaluate(numbers))
         except UserError as error:
-            found[name], missing[name] = (), str(error)
-    return Curves(grids=found["grids"], steps=found["steps"], batches=found["batches"], missing=missing)
+            missing[name] = str(error)
+            return ()
+
+    return Curves(
+        grids=points("grids", _grids),
+        steps=points("steps", _steps),
+        batches=points("batches", _batches),
+        missing=missing,
+    )
 
 
 def _grids(numbers: Performance) -> Iterable[Grid]:
     _need(numbers, "crop_columns", "crop_rows")
-    for columns, rows in sorted([(0, 0), *all_grids()], key=lambda each: (each[0] * each[1], -each[0])):
+    for columns, rows in sorted([(0, 0), *all_grids()], key=lambda grid: (grid[0] * grid[1], -grid[0])):
         values = scenario_values(numbers.scenario, {"crop_columns": columns, "crop_rows": rows})
         yield Grid(columns=columns, rows=rows, stages=estimate(numbers.program, values).stages)
 
@@ -145,7 +137,7 @@ def _batches(numbers: Performance) -> Iterable[Resident]:
         )
     last = math.ceil(max(largest + 2, asked) * _BEYOND)
     stride = max(1, last // _BATCHES_DRAWN)
-    for batch in sorted({*range(1, last + 1, stride), *(each for each in (asked, largest, largest + 1, last) if each)}):
+    for batch in sorted({*range(1, last + 1, stride), asked, largest, largest + 1, last} - {0}):
         moment = worst_moment(numbers.program, scenario_values(numbers.scenario, {"batch": batch}).numbers)
         yield Resident(batch=batch, moment=moment)
 

@@ -1,101 +1,37 @@
-"""What all figures share: size, type, colours, axes, and SVG text that is the same on every run."""
+"""What all figures of a report share: width, colours, axes, legends, ticks."""
 
-import io
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.registry import load_conventions
-from dsocr_symbolic.writing.amounts import seconds
 
 Box = tuple[float, float, float, float]
-
+"""Left, bottom, width and height in inches."""
 
 WIDTH = 7.2
-
-
-TEXT = 8.0
-
-
 SMALL = 7.0
-
-
 INK, GREY, PALE = "#222222", "#777777", "#dddddd"
-
-
 # Okabe and Ito's colours, told apart with any colour vision; stages take them in order of execution.
 _STAGES = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
-
-
 # Tol's light scheme and lavender for categories, so that they are never taken for stages; grey for the rest.
 _CATEGORIES = ("#99ddff", "#77aadd", "#eedd88", "#44bb99", "#ffaabb", "#bbcc33", "#aaaa00", "#bbaadd", "#ee8866")
-
-
 REST = "#dddddd"
-
-
 # What memory holds: weights, KV cache, activations.
 MEMORY = ("#bbbbbb", "#56b4e9", "#cc79a7")
-
-
 # One hue from light to dark, for an order such as batches.
 _SHADES = ("#6baed6", "#4292c6", "#2171b5", "#08519c", "#08306b", "#000000")
-
-
 MARKS = ("o", "s", "^", "D", "v", "P")
-
-
-_STYLE: Mapping[str, Any] = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": GREY,
-    "axes.grid": True,
-    "axes.labelcolor": INK,
-    "axes.labelsize": TEXT,
-    "axes.linewidth": 0.6,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": TEXT,
-    "axes.titleweight": "bold",
-    "font.family": ["DejaVu Sans"],
-    "font.size": TEXT,
-    "grid.color": PALE,
-    "grid.linewidth": 0.5,
-    "legend.borderaxespad": 0.0,
-    "legend.fontsize": SMALL,
-    "legend.frameon": False,
-    "legend.handlelength": 1.2,
-    "lines.linewidth": 1.3,
-    "lines.markersize": 3.5,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "dsocr_symbolic",
-    "text.color": INK,
-    "xtick.color": GREY,
-    "xtick.labelcolor": INK,
-    "xtick.labelsize": SMALL,
-    "xtick.major.width": 0.6,
-    "ytick.color": GREY,
-    "ytick.labelcolor": INK,
-    "ytick.labelsize": SMALL,
-    "ytick.major.width": 0.6,
-}
-
-
-_TAG = re.compile(r"<[^>]+>")
-
-
-_LONG_FRACTION = re.compile(r"-?\d+\.\d{3,}")
-
-
-_HASHED_ID = re.compile(r'id="([A-Za-z]?[0-9a-f]{10,})"')
 
 
 def stage_colours(stages: Iterable[str]) -> dict[str, str]:
     """Give each stage its colour, the same in every figure."""
     return {stage: _STAGES[place % len(_STAGES)] for place, stage in enumerate(stages)}
+
+
+def category_colours() -> dict[str, str]:
+    """Give each category of operators its colour, the same in every report."""
+    return {name: _CATEGORIES[place % len(_CATEGORIES)] for place, name in enumerate(load_conventions().categories)}
 
 
 def shades(count: int) -> list[str]:
@@ -118,44 +54,10 @@ def log_ticks(least: float, most: float) -> list[float]:
     """Return powers of ten between two values, or 1, 2 and 5 times those where they are few."""
     powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
     for steps in ((1,), (1, 2, 5)):
-        found = [step * 10.0**power for power in powers for step in steps if least <= step * 10.0**power <= most]
-        if len(found) > 3:  # noqa: PLR2004 - enough to read a scale by
+        ticks = [step * 10.0**power for power in powers for step in steps if least <= step * 10.0**power <= most]
+        if len(ticks) > 3:  # noqa: PLR2004 - enough to read a scale by
             break
-    return found
-
-
-def duration(value: float) -> str:
-    """Print a time to three digits."""
-    return seconds(value, 3).replace(" us", " µs")
-
-
-def time_unit(most: float) -> tuple[float, str]:
-    """Return how many of a unit a second is, and the unit, for an axis up to a time."""
-    return (1.0, "s") if most >= 1 else (1e3, "ms") if most >= 1e-3 else (1e6, "µs")  # noqa: PLR2004 - units of time
-
-
-def category_colours() -> dict[str, str]:
-    """Give each category of operators its colour, the same in every report."""
-    return {name: _CATEGORIES[place % len(_CATEGORIES)] for place, name in enumerate(load_conventions().categories)}
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Draw in our style, whatever the user's own settings are.
-
-    Raises
-    ------
-    UserError
-        If matplotlib is not installed.
-    """
-    try:
-        import matplotlib as mpl
-    except ModuleNotFoundError as error:
-        raise UserError("figures need matplotlib; pip install 'dsocr_symbolic[report]'") from error
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
-        yield
+    return ticks
 
 
 def new_figure(height: float) -> Any:
@@ -166,66 +68,42 @@ def new_figure(height: float) -> Any:
 
 
 def axes(figure: Any, box: Box, title: str = "") -> Any:
-    """Add axes at a place given as left, bottom, width and height in inches."""
+    """Add axes at a place."""
     width, height = figure.get_size_inches()
     left, bottom, wide, high = box
-    found = figure.add_axes((left / width, bottom / height, wide / width, high / height))
-    found.set_title(title)
-    return found
+    made = figure.add_axes((left / width, bottom / height, wide / width, high / height))
+    made.set_title(title)
+    return made
+
+
+def write(place: Any, words: str, at: tuple[float, float], away: tuple[float, float], **how: Any) -> None:
+    """Write in small letters at a point of the data, moved away by some points of paper."""
+    place.annotate(words, at, xytext=away, textcoords="offset points", **{"fontsize": SMALL, **how})
 
 
 def legend(
     place: Any, colours: Mapping[str, str], at: tuple[float, float], *, columns: int = 1, corner: str = "upper left"
 ) -> None:
-    """Put a legend of coloured squares; `at` is in parts of the axes or figure."""
+    """Put a legend of coloured squares; ``at`` is in parts of the axes or figure."""
     from matplotlib.patches import Patch
 
     squares = [Patch(facecolor=colour, label=name) for name, colour in colours.items()]
-    place.legend(
-        handles=squares,
-        loc=corner,
-        bbox_to_anchor=at,
-        ncols=columns,
-        handleheight=0.9,
-        columnspacing=1.0,
-        handletextpad=0.5,
-    )
+    spacing = {"handleheight": 0.9, "columnspacing": 1.0, "handletextpad": 0.5}
+    place.legend(handles=squares, loc=corner, bbox_to_anchor=at, ncols=columns, **spacing)
 
 
 def stacked(
-    place: Any, where: Sequence[float], rows: Mapping[str, Sequence[float]], colours: Mapping[str, str], **how: Any
+    place: Any,
+    where: Sequence[float],
+    rows: Mapping[str, Sequence[float]],
+    colours: Mapping[str, str],
+    *,
+    thick: float,
+    level: bool = False,
 ) -> None:
-    """Stack vertical bars, one colour per row."""
+    """Stack bars that stand, or lie, at some places, one colour per row."""
+    draw, start, size = (place.barh, "left", "height") if level else (place.bar, "bottom", "width")
     base = [0.0] * len(where)
     for name, values in rows.items():
-        place.bar(where, values, bottom=base, color=colours[name], edgecolor="white", linewidth=0.4, **how)
+        draw(where, values, color=colours[name], edgecolor="white", linewidth=0.4, **{start: base, size: thick})
         base = [low + value for low, value in zip(base, values, strict=True)]
-
-
-def svg(figure: Any, title: str) -> str:
-    """Write a figure as SVG: text as text, no date, coordinates to a hundredth of a point, ids in order.
-
-    Parameters
-    ----------
-    figure : matplotlib Figure
-        Drawn in our style.
-    title : str
-        What a screen reader says of it.
-
-    Returns
-    -------
-    str
-        The same text for the same figure, on any machine.
-    """
-    buffer = io.StringIO()
-    kept = {"Title": title, "Date": None, "Creator": None, "Format": None, "Type": None}
-    figure.savefig(buffer, format="svg", metadata=kept)
-    text = _TAG.sub(lambda tag: _LONG_FRACTION.sub(_rounded, tag.group()), buffer.getvalue())
-    for place, name in enumerate(dict.fromkeys(_HASHED_ID.findall(text))):
-        text = text.replace(name, f"shape{place}")
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
-
-
-def _rounded(found: re.Match[str]) -> str:
-    text = f"{float(found.group()):.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text

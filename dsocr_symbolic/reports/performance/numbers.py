@@ -1,11 +1,11 @@
 """The numbers of a performance report: where time, FLOPs, bytes and memory of a workload go, and what decides."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, estimate, with_fused_traffic
 from dsocr_symbolic.evaluation.program import Program
@@ -20,24 +20,15 @@ RESOURCES: Mapping[str, str] = {
     "cuda_core_flops": "CUDA cores",
     "io_bytes": "memory",
 }
-"""What a launch gives to a time formula -> the resource that it keeps busy."""
-
-
-_METRIC = {
-    "tensor_core_flops": "forward_tensor_core_flops",
-    "cuda_core_flops": "forward_cuda_core_flops",
-    "io_bytes": "forward_io_bytes",
-}
-
+"""What a launch gives to a time formula, without ``forward_`` of the metric -> the resource that it keeps busy."""
 
 LARGEST_PART = 0.25
-
 
 _Below = Mapping[int, Sequence[int]]
 
 
 @frozen(kw_only=True)
-class Part:
+class Spender:
     """A stage, a module, or all operators of a category, and what its time goes to.
 
     Attributes
@@ -46,8 +37,6 @@ class Part:
         Its path, or the category; a category has no stage.
     calls : int or float
         Calls in the whole workload.
-    metrics : mapping of str to number
-        Its metrics; None where one does not exist.
     share : float
         Its part of the roofline time of the whole.
     decided : mapping of str to float
@@ -58,7 +47,7 @@ class Part:
 
     name: str
     stage: str
-    calls: Any
+    calls: int | float
     metrics: Metrics
     share: float
     decided: Mapping[str, float]
@@ -67,12 +56,13 @@ class Part:
     @property
     def resource(self) -> str:
         """The resource that decides most of its time."""
-        return max(self.decided, key=lambda each: self.decided[each])
+        return max(self.decided, key=lambda resource: self.decided[resource])
 
     @property
-    def flops(self) -> Any:
+    def flops(self) -> Exact:
         """FLOPs of both kinds."""
-        return self.metrics["forward_tensor_core_flops"] + self.metrics["forward_cuda_core_flops"]
+        flops: Exact = self.metrics["forward_tensor_core_flops"] + self.metrics["forward_cuda_core_flops"]
+        return flops
 
 
 @frozen(kw_only=True)
@@ -81,17 +71,13 @@ class Performance:
 
     Attributes
     ----------
-    scenario : Scenario
-        The question.
-    program : Program
-        The compiled model.
     result : Estimate
         The answer, with the training step.
-    whole : Part
+    whole : Spender
         The whole network.
-    stages, categories : tuple of Part
+    stages, categories : tuple of Spender
         In order of execution and of the conventions; each adds up to the whole.
-    parts : tuple of Part
+    parts : tuple of Spender
         Modules and operators that make up the network, the slowest first: a module that takes more than a quarter
         of its stage's time is split as long as it holds modules.
     seconds : mapping of (str, str) to float
@@ -111,13 +97,13 @@ class Performance:
     scenario: Scenario
     program: Program
     result: Estimate
-    whole: Part
-    stages: tuple[Part, ...]
-    categories: tuple[Part, ...]
-    parts: tuple[Part, ...]
+    whole: Spender
+    stages: tuple[Spender, ...]
+    categories: tuple[Spender, ...]
+    parts: tuple[Spender, ...]
     seconds: Mapping[tuple[str, str], float]
     compulsory: Mapping[str, Metrics]
-    rated_bounds: Mapping[str, Any]
+    rated_bounds: Mapping[str, Exact]
     rates: Mapping[str, float]
     moments: tuple[Moment, ...]
     fit: Fit
@@ -125,21 +111,12 @@ class Performance:
     @property
     def ridges(self) -> Mapping[str, float]:
         """For each kind of cores: FLOPs per byte at which they take as long as memory does."""
-        return {each: rate / self.rates["io_bytes"] for each, rate in self.rates.items() if each != "io_bytes"}
+        bandwidth = self.rates["io_bytes"]
+        return {resource: rate / bandwidth for resource, rate in self.rates.items() if resource != "io_bytes"}
 
 
 def performance(scenario: Scenario) -> Performance:
-    """Find out where the cost of a workload goes.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        The question, of a whole network.
-
-    Returns
-    -------
-    Performance
-        The numbers of its report.
+    """Find out where the cost of a workload on a whole network goes.
 
     Raises
     ------
@@ -152,34 +129,34 @@ def performance(scenario: Scenario) -> Performance:
     rated, fused = estimate(program, at_rated), with_fused_traffic(result)
     below, decided = _below(result), _decided(result)
 
-    def part(index: int) -> Part:
+    def part(index: int) -> Spender:
         node = result.nodes[index - 1]
         row = node.row
-        return _part(result, decided[index], node.metrics, name=row.path, stage=row.stage, calls=node.calls)
+        return _spender(result, decided[index], node.metrics, name=row.path, stage=row.stage, calls=node.calls)
 
     parts = [part(index) for stage in below[0] for index in _split(result, below, stage)]
     return Performance(
         scenario=scenario,
         program=program,
         result=result,
-        whole=_part(result, decided[0], result.total, name="total", stage="", calls=1),
+        whole=_spender(result, decided[0], result.total, name="total", stage="", calls=1),
         stages=tuple(part(index) for index in below[0]),
         categories=_categories(result, decided),
-        parts=tuple(sorted(parts, key=lambda each: -each.metrics["roofline_s"])),
+        parts=tuple(sorted(parts, key=lambda spender: -spender.metrics["roofline_s"])),
         seconds=_seconds(result),
         compulsory={**fused.stages, "total": fused.total},
-        rated_bounds={name: each["lower_bound_s"] for name, each in {**rated.stages, "total": rated.total}.items()},
-        rates={each: float(1 / _time({each: 1}, values.numbers)) for each in RESOURCES},
+        rated_bounds={name: row["lower_bound_s"] for name, row in {**rated.stages, "total": rated.total}.items()},
+        rates={resource: float(1 / _time({resource: 1}, values.numbers)) for resource in RESOURCES},
         moments=tuple(stage_moments(program, values.numbers)),
         fit=fit(scenario),
     )
 
 
-def _part(
-    result: Estimate, decided: Mapping[str, float], metrics: Metrics, *, name: str, stage: str, calls: Any
-) -> Part:
+def _spender(
+    result: Estimate, decided: Mapping[str, float], metrics: Metrics, *, name: str, stage: str, calls: float
+) -> Spender:
     whole = result.total["roofline_s"]
-    return Part(
+    return Spender(
         name=name,
         stage=stage,
         calls=calls,
@@ -190,8 +167,8 @@ def _part(
     )
 
 
-def _alone(metrics: Metrics, numbers: Mapping[str, Any]) -> Mapping[str, float]:
-    return {each: float(_time({each: metrics[_METRIC[each]]}, numbers)) for each in RESOURCES}
+def _alone(metrics: Metrics, numbers: Mapping[str, Exact]) -> Mapping[str, float]:
+    return {resource: float(_time({resource: metrics[f"forward_{resource}"]}, numbers)) for resource in RESOURCES}
 
 
 def _below(result: Estimate) -> _Below:
@@ -204,61 +181,61 @@ def _below(result: Estimate) -> _Below:
 
 def _decided(result: Estimate) -> list[Mapping[str, float]]:
     """Return the roofline seconds of each row, the whole first, by the resource that takes longest."""
-    found = [dict.fromkeys(RESOURCES, 0.0) for _ in range(len(result.nodes) + 1)]
+    decided = [dict.fromkeys(RESOURCES, 0.0) for _ in range(len(result.nodes) + 1)]
     for index in range(len(result.nodes), 0, -1):
         node = result.nodes[index - 1]
         if node.row.aten:
             taken = _alone(node.metrics, result.values.numbers)
-            longest = max(taken, key=lambda each: taken[each])
-            found[index][longest] = float(node.metrics["roofline_s"])
-        for each, seconds in found[index].items():
-            found[node.row.parent][each] += seconds
-    return list(found)
+            decided[index][max(taken, key=taken.__getitem__)] = float(node.metrics["roofline_s"])
+        for resource, seconds in decided[index].items():
+            decided[node.row.parent][resource] += seconds
+    return list(decided)
 
 
-def _time(spent: Mapping[str, Any], numbers: Mapping[str, Any]) -> Any:
+def _time(spent: Mapping[str, Exact], numbers: Mapping[str, Exact]) -> Exact:
     """Evaluate the roofline of a launch that spends nothing but this."""
     formula = load_time("roofline")
-    return evaluate(formula.seconds, {**numbers, **dict.fromkeys(formula.arguments, 0), **spent}, arithmetic)
+    seconds: Exact = evaluate(formula.seconds, {**numbers, **dict.fromkeys(formula.arguments, 0), **spent}, arithmetic)
+    return seconds
 
 
 def _split(result: Estimate, below: _Below, stage: int) -> Iterator[int]:
-    """Split a stage into parts."""
+    """Split a stage into parts, see :class:`Performance`."""
     most = LARGEST_PART * result.nodes[stage - 1].metrics["roofline_s"]
 
     def descend(index: int) -> Iterator[int]:
         inside = below.get(index, ())
-        holds_modules = any(not result.nodes[each - 1].row.aten for each in inside)
+        holds_modules = any(not result.nodes[child - 1].row.aten for child in inside)
         if holds_modules and result.nodes[index - 1].metrics["roofline_s"] > most:
-            for each in inside:
-                yield from descend(each)
+            for child in inside:
+                yield from descend(child)
         else:
             yield index
 
     return descend(stage)
 
 
-def _categories(result: Estimate, decided: Sequence[Mapping[str, float]]) -> tuple[Part, ...]:
+def _categories(result: Estimate, decided: Sequence[Mapping[str, float]]) -> tuple[Spender, ...]:
     known = load_conventions().categories
     sums = {name: dict.fromkeys(RESOURCES, 0.0) for name in known}
     for index, node in enumerate(result.nodes, start=1):
         if node.row.aten:
             mine = sums[node.row.category or "other"]
-            for each, seconds in decided[index].items():
-                mine[each] += seconds
+            for resource, seconds in decided[index].items():
+                mine[resource] += seconds
     lines = views.by_category(result, known)
     views.check_sums(result, lines)
     return tuple(
-        _part(result, sums[each.name], each.metrics, name=each.name, stage="", calls=each.calls)
-        for each in lines
-        if each.calls
+        _spender(result, sums[line.name], line.metrics, name=line.name, stage="", calls=line.calls)
+        for line in lines
+        if line.calls
     )
 
 
 def _seconds(result: Estimate) -> Mapping[tuple[str, str], float]:
-    found: dict[tuple[str, str], float] = {}
+    sums: dict[tuple[str, str], float] = {}
     for node in result.nodes:
         if node.row.aten:
             key = node.row.stage, node.row.category or "other"
-            found[key] = found.get(key, 0.0) + float(node.metrics["roofline_s"])
-    return found
+            sums[key] = sums.get(key, 0.0) + float(node.metrics["roofline_s"])
+    return sums

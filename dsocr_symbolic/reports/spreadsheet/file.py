@@ -14,7 +14,7 @@ from typing import Any
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.reports.spreadsheet.cells import Cell, Line, Sheet, Workbook
-from dsocr_symbolic.writing.files import written_whole
+from dsocr_symbolic.writing.files import check_target, written_whole
 
 SUFFIX = ".xlsx"
 
@@ -76,39 +76,18 @@ _NAME_OF_LAYER = {"bold": True}
 def check_file(path: Path, *, force: bool) -> None:
     """Refuse early what could not be written late.
 
-    Parameters
-    ----------
-    path : Path
-        The file to be.
-    force : bool
-        Whether it may stand for another one.
-
     Raises
     ------
     UserError
-        If it is no name of a workbook, exists, or its folder does not.
+        If it is no name of a workbook, exists without ``force``, or its folder does not.
     """
     if path.suffix.lower() != SUFFIX:
         raise UserError(f"{path}: a workbook's name ends in {SUFFIX}")
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder; name a file")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: {path.parent} is no folder; make it first")
-    if path.exists() and not force:
-        raise UserError(f"{path}: exists already; give --force to replace it")
+    check_target(path, force=force)
 
 
 def write_workbook(workbook: Workbook, path: Path, *, force: bool = False) -> None:
-    """Write a workbook.
-
-    Parameters
-    ----------
-    workbook : Workbook
-        What to write.
-    path : Path
-        Where to.
-    force : bool
-        Whether to replace a file that is there.
+    """Write a workbook, in the place of a file only if forced.
 
     Raises
     ------

@@ -1,6 +1,5 @@
 """The sheets Inputs and Rules: a line per symbol of the model, and what its values must keep to."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,10 +36,6 @@ _RULE_COLUMNS = (Column(title="state", width=10), Column(title="rule", width=110
 
 
 _HOLDS, _BROKEN = "holds", "broken"
-
-
-# A meaning names its unit: "bytes of ...", "FLOPs of ...", "... in pixels", "... in FLOP/s".
-_UNIT = re.compile(r"^(byte|FLOP)s of |\bin (pixel|FLOP/s|byte/s)")
 
 
 def symbol_pieces(scenario: Scenario, values: Values) -> dict[str, Piece]:
@@ -142,8 +137,7 @@ def _line(name: str, quantity: Quantity, scenario: Scenario, values: Values, pri
             least=quantity.least,
             more=quantity.group == "machine" and not quantity.zero,
         )
-    unit = _UNIT.search(quantity.meaning)
-    texts = [quantity.group, name, quantity.letter, quantity.meaning, (unit[1] or unit[2]) if unit else ""]
+    texts = [quantity.group, name, quantity.letter, quantity.meaning, quantity.unit]
     before = (Cell(content=each) for each in texts)
     return Line(cells=(*before, value, Cell(content=quantity.config), Cell(content=source, look="note")))
 
