@@ -60,7 +60,9 @@ class Workload:
 
     name: str
     summary: str = entry("what it is", default="")
-    document: Literal["crop", "native"] = entry("what a page becomes: one view and crops, or one view", default="crop")
+    document: Literal["crop", "native"] = entry(
+        "what a page becomes: a view and pieces of it, or a view", default="crop"
+    )
     values: Mapping[str, int | float] = entry("values for symbols", key="set", default=BLANK)
 
 

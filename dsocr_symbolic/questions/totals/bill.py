@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import frozen
+from attrs import fields, frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate, estimate, sum_estimates
-from dsocr_symbolic.language.roles import Roles
+from dsocr_symbolic.language.roles import Roles, played
 from dsocr_symbolic.scenario.crop_grids import crop_grid
 from dsocr_symbolic.scenario.documents import Page
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
@@ -58,9 +58,7 @@ def make_bill(scenario: Scenario, pages: Iterable[Page], *, details: bool = True
         If the user set what the pages decide, or a batch.
     """
     roles = scenario.definition.roles
-    crops = roles.crops
-    if crops is None:
-        raise UserError(f"{scenario.definition.name}: the model file does not say how it cuts a page (roles: crops)")
+    (crops,) = played(roles, scenario.definition.name, fields(Roles).crops)
     # What pages decide a user cannot set as well.
     for name in scenario.user:
         if name in (crops.columns, crops.rows, crops.number):

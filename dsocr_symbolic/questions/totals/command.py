@@ -6,6 +6,7 @@ import click
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.roles import Roles
 from dsocr_symbolic.questions.options import asked_scenario, question_options
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.writing.terminal import tracked
@@ -83,7 +84,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
         pages=rows,
         memory=None if program is None else fit(scenario, program),
     )
-    click.echo(_formatted(document, result, given["by"], given["format"]), nl=False)
+    click.echo(_formatted(document, definition.roles, result, given["by"], given["format"]), nl=False)
     return status
 
 
@@ -118,7 +119,7 @@ def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any
     return closed_forms(stages, values, kept)
 
 
-def _formatted(document: dict[str, Any], result: Any, view: str, output: str) -> str:
+def _formatted(document: dict[str, Any], roles: Roles, result: Any, view: str, output: str) -> str:
     from dsocr_symbolic.questions.totals import text
     from dsocr_symbolic.writing.data import to_json, to_yaml
 
@@ -128,10 +129,10 @@ def _formatted(document: dict[str, Any], result: Any, view: str, output: str) ->
         return to_yaml(document)
     lines = _lines(result, view)
     if output == "csv":
-        return text.to_csv(view, lines, document.get("pages"))
+        return text.to_csv(roles, view, lines, document.get("pages"))
     if output == "markdown":
-        return text.to_markdown(document, view, lines)
-    return text.to_text(document, view, lines)
+        return text.to_markdown(document, roles, view, lines)
+    return text.to_text(document, roles, view, lines)
 
 
 def _lines(result: Any, view: str) -> list[Any]:
