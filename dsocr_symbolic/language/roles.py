@@ -45,7 +45,7 @@ class Identity:
     fields: Mapping[str, Expression] = entry("formulas of the report's numbers, by its field", default=BLANK)
 
 
-def played(roles: Roles, by: str, *parts: Attribute[Any]) -> tuple[Any, ...]:
+def played(roles: Roles, by: str, *parts: "Attribute[Any]") -> tuple[Any, ...]:
     """Return what plays some parts; raise where the network, named ``by``, has no such thing."""
     for part in parts:
         if not getattr(roles, part.name):

@@ -142,5 +142,5 @@ def _batches(numbers: Performance) -> Iterable[Resident]:
         yield Resident(batch=batch, moment=moment)
 
 
-def _played(numbers: Performance, *parts: Attribute[Any]) -> tuple[Any, ...]:
+def _played(numbers: Performance, *parts: "Attribute[Any]") -> tuple[Any, ...]:
     return played(numbers.roles, numbers.scenario.definition.name, *parts)
