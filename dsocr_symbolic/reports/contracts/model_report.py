@@ -4,6 +4,7 @@ from typing import Literal
 
 from attrs import define, field
 
+from dsocr_symbolic.network.node import Repetition
 from dsocr_symbolic.reports.contracts.constraints import (
     AMOUNT,
     ANY_NUMBER,
@@ -36,9 +37,6 @@ DocKind = Literal["text_heavy", "mixed_layout", "image_rich", "synthetic"]
 
 
 Stage = Literal["vision", "projector", "prefill", "decode", "other"]
-
-
-Repetition = Literal["none", "for", "parfor"]
 
 
 @define(kw_only=True, frozen=True)

@@ -6,15 +6,14 @@ from typing import Any, get_args
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics
 from dsocr_symbolic.evaluation.program import Row
+from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.reports.contracts.model_report import (
     AnalyticModuleNode,
     ModuleMetricsSnapshot,
     OperatorMetrics,
-    Repetition,
     Stage,
 )
 from dsocr_symbolic.reports.contracts.operator_categories import category_id
-from dsocr_symbolic.reports.contracts.placements import Placement
 
 TERA, GIGA, MILLI = 1e12, 1e9, 1e-3
 
@@ -22,9 +21,7 @@ TERA, GIGA, MILLI = 1e12, 1e9, 1e-3
 _BITS = 8
 
 
-def module_nodes(
-    name: str, result: Estimate, placements: Sequence[Placement], *, params: bool
-) -> tuple[AnalyticModuleNode, ...]:
+def module_nodes(name: str, result: Estimate, calls: Sequence[Node], *, params: bool) -> tuple[AnalyticModuleNode, ...]:
     """Make a module of every row.
 
     Parameters
@@ -33,8 +30,8 @@ def module_nodes(
         Of the network; the id of the whole.
     result : Estimate
         Its numbers.
-    placements : sequence of Placement
-        One for each node of the estimate.
+    calls : sequence of Node
+        The same calls in numbers.
     params : bool
         Whether to spell out the values of symbols.
 
@@ -44,7 +41,7 @@ def module_nodes(
         The whole first, parents before children.
     """
     rows = [node.row for node in result.nodes]
-    calls = [1, *(node.calls for node in result.nodes)]
+    counts = [1, *(node.calls for node in result.nodes)]
     below: dict[int, list[str]] = {}
     for row in rows:
         below.setdefault(row.parent, []).append(row.path)
@@ -60,8 +57,8 @@ def module_nodes(
         constructor_params={},
     )
     modules = [whole]
-    for place, (row, placement) in enumerate(zip(rows, placements, strict=True), start=1):
-        count = _times(calls[place], calls[row.parent])
+    for place, (row, call) in enumerate(zip(rows, calls, strict=True), start=1):
+        times = _times(counts[place], counts[row.parent])
         modules.append(
             AnalyticModuleNode(
                 module_id=row.path,
@@ -70,9 +67,9 @@ def module_nodes(
                 stage=_stage(row),
                 parent_id=rows[row.parent - 1].path if row.parent else name,
                 children=tuple(below.get(place, ())),
-                repetition=_repetition(placement, count),
-                repetition_count=count,
-                constructor_params=dict(placement.symbols) if params else {},
+                repetition=call.repetition if times > 1 else "none",
+                repetition_count=times,
+                constructor_params=_whole(call.given) if params else {},
             )
         )
     return tuple(modules)
@@ -82,8 +79,8 @@ def _times(calls: Any, parent_calls: Any) -> Any:
     return arithmetic.whole(arithmetic.divide(calls, parent_calls)) if parent_calls else 0
 
 
-def _repetition(placement: Placement, count: Any) -> Repetition:
-    return placement.repetition if count > 1 else "none"
+def _whole(given: Mapping[str, Any]) -> dict[str, int | float]:
+    return {name: arithmetic.whole(value) for name, value in given.items()}
 
 
 def _stage(row: Row) -> Stage:

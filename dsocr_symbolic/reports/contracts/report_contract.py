@@ -11,7 +11,10 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.definition import Workload
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.network.builder import build_tree
+from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.reports.contracts.conversion import content_hash
 from dsocr_symbolic.reports.contracts.messages import Part
 from dsocr_symbolic.reports.contracts.model_report import (
@@ -24,7 +27,6 @@ from dsocr_symbolic.reports.contracts.model_report import (
 )
 from dsocr_symbolic.reports.contracts.module_nodes import milliseconds, module_metrics, module_nodes
 from dsocr_symbolic.reports.contracts.operator_categories import operator_categories
-from dsocr_symbolic.reports.contracts.placements import place_calls
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import chosen_slots
 
@@ -92,11 +94,12 @@ def make_report(
     if scenario.workload is None:
         raise UserError("a report is of a whole network, not of one layer alone; drop the layer")
     definition, numbers = scenario.definition, result.values.numbers
-    placements = place_calls(definition, chosen_slots(definition, scenario.options), numbers)
+    slots = chosen_slots(definition, scenario.options)
+    calls = tuple(walk(build_tree(load_library(), definition.stages, numbers, slots, arithmetic)))
     predicted = milliseconds(result.total)
     measured = None if measured_total_time_ms is None else float(measured_total_time_ms)
     try:
-        modules = module_nodes(definition.name, result, placements, params="constructor_params" in include)
+        modules = module_nodes(definition.name, result, calls, params="constructor_params" in include)
         breakdown = "operator_breakdown" in include
         report = AnalyticModelReport(
             schema_version=SCHEMA_VERSION,

@@ -5,6 +5,7 @@ from typing import Any
 
 from dsocr_symbolic.language.formula import Layer, Operator, outputs
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.network.flows import total_calls
 from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.reports.formulas.page import Page, pages
 from dsocr_symbolic.reports.formulas.places import Network, file_name, shape
@@ -105,12 +106,12 @@ def _index_row(page: Page) -> dict[str, Any]:
 def _layers(nodes: tuple[Node, ...], depth: int, seen: set[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
     """Walk the layers of the network; what stands in one is listed at its first place alone."""
     for node in nodes:
-        if not isinstance(node.formula, Layer) or not node.calls:
+        if not isinstance(node.formula, Layer) or not total_calls(node):
             continue
         inside = shape(node)
         again = inside in seen
         page = file_name(node.formula)
-        yield {"depth": depth, "name": node.path[-1], "page": page, "calls": node.calls, "again": again}
+        yield {"depth": depth, "name": node.path[-1], "page": page, "calls": total_calls(node), "again": again}
         seen.add(inside)
         if not again:
             yield from _layers(node.children, depth + 1, seen)

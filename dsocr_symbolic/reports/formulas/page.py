@@ -10,6 +10,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.formula import Formula, Operator
+from dsocr_symbolic.network.flows import total_calls
 from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.reports.formulas.alone import Alone
 from dsocr_symbolic.reports.formulas.page_rows import (
@@ -138,14 +139,14 @@ def _page(
     block, used = local_block(alone)
     used |= {name for section in found for name in section.used}
     nodes = network.places.get(formula.name, ())
-    running = [node for node in nodes if node.calls > 0]
+    running = [node for node in nodes if total_calls(node) > 0]
     return Page(
         name=file_name(formula),
         formula=formula,
         file=_data_file(formula),
         callers=_callers(network, lines.get(formula.name, ())),
         choices=_called_for(network.scenario.definition, formula.name),
-        places=tuple(("/".join(node.path), arithmetic.whole(node.calls)) for node in running),
+        places=tuple(("/".join(node.path), arithmetic.whole(total_calls(node))) for node in running),
         idle=len(nodes) - len(running),
         source=shown[formula.name].source,
         path=path,

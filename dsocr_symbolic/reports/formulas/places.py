@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.language.expression import Expression, evaluate, names
-from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator
+from dsocr_symbolic.language.expression import Expression, names
+from dsocr_symbolic.language.formula import Formula, Layer, Operator
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.node import Node, walk
@@ -77,8 +77,7 @@ def lay_out(scenario: Scenario) -> Network:
     """
     library, numbers = load_library(), dict(scenario_values(scenario).numbers)
     slots = chosen_slots(scenario.definition, scenario.options)
-    stages = tuple(_at_last_step(call, numbers) for call in scenario.definition.stages)
-    tree = build_tree(library, stages, numbers, slots, arithmetic)
+    tree = build_tree(library, scenario.definition.stages, numbers, slots, arithmetic)
     places: dict[str, list[Node]] = {}
     for node in walk(tree):
         places.setdefault(node.formula.name, []).append(node)
@@ -91,14 +90,6 @@ def lay_out(scenario: Scenario) -> Network:
         places={name: tuple(nodes) for name, nodes in places.items()},
         stepping=frozenset(call.name for call in scenario.definition.stages if call.repeat.index is not None),
     )
-
-
-def _at_last_step(call: Call, numbers: dict[str, Any]) -> Call:
-    """Let a call that repeats over steps run as often at its last step."""
-    if call.repeat.index is None or call.repeat.last is None:
-        return call
-    numbers[call.repeat.index] = evaluate(call.repeat.last, numbers, arithmetic)
-    return evolve(call, repeat=evolve(call.repeat, index=None, last=None, calls=call.repeat.last))
 
 
 def switches(network: Network) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.formula import Formula
 from dsocr_symbolic.network.costs import value
+from dsocr_symbolic.network.flows import total_calls
 from dsocr_symbolic.reports.formulas.alone import Alone, example_values, stand_alone
 from dsocr_symbolic.reports.formulas.places import Caller, Network, shape
 
@@ -83,7 +84,7 @@ def shown_call(network: Network, formula: Formula, lines: Lines) -> Shown:
     tried: set[tuple[str, ...]] = set()
     for node in network.places.get(formula.name, ()):
         inside = shape(node)
-        if node.calls > 0 and inside not in tried:
+        if total_calls(node) > 0 and inside not in tried:
             tried.add(inside)
             alone = stand_alone(network, formula, node.given)
             if shape(alone.node) == inside:
