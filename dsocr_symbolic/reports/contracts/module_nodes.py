@@ -93,7 +93,8 @@ def milliseconds(metrics: Metrics) -> float:
 
 def flops(metrics: Metrics) -> Exact:
     """Return the FLOPs on Tensor and CUDA cores, exact where they are whole."""
-    return metrics["forward_tensor_core_flops"] + metrics["forward_cuda_core_flops"]
+    total: Exact = metrics["forward_tensor_core_flops"] + metrics["forward_cuda_core_flops"]
+    return total
 
 
 def _by_category(result: Estimate) -> list[dict[str, list[Any]]]:
