@@ -1,13 +1,16 @@
 """Write the committed reports anew: ``python -m dsocr_symbolic.regenerate [FOLDER]``."""
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dsocr_symbolic.cli import capture
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.paths import PACKAGE
 from dsocr_symbolic.reports.contracts.contract_files import contract_files
+from dsocr_symbolic.reports.guide import GUIDES, guide_page
 from dsocr_symbolic.reports.measured import memory_page
 from dsocr_symbolic.scenario.scenario import make_scenario
 from dsocr_symbolic.writing.files import write_files
@@ -49,18 +52,47 @@ def write_performance(name: str, folder: Path) -> None:
     capture((*PERFORMANCE[name], "--out", str(folder), "--force"))
 
 
+def guide_text(name: str) -> str:
+    """Return what a guide must hold now."""
+    return guide_page(name, capture)
+
+
 def write_reports(folder: Path) -> None:
-    """Write every report and the files of the contracts below a folder."""
+    """Write every report, the guides and the files of the contracts below a folder."""
     write_files(folder / "formulas", formula_pages())
     for name in PERFORMANCE:
         write_performance(name, folder / name)
     texts = {name: report_text(name) for name in REPORTS} | contract_files()
     texts["measured/memory.md"] = memory_page(MEASURED)
-    for name, text in texts.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    write_files(folder, texts | {f"guide/{name}.md": guide_text(name) for name in GUIDES})
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the reports into a folder, those of the checkout if none is named; exit 2 for a mistake."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        write_reports(_folder(arguments))
+    except UserError as error:
+        print(f"regenerate: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+def _folder(arguments: Sequence[str]) -> Path:
+    """Return the folder to write to; raise where there is none."""
+    if not MEASURED.is_file():
+        raise UserError(f"{MEASURED}: is not there; reports are written in a checkout of the repository")
+    if len(arguments) > 1 or (arguments and arguments[0].startswith("-")):
+        raise UserError(f"{' '.join(arguments)}: takes one folder, or none for that of the checkout")
+    folder = Path(arguments[0]) if arguments else MEASURED.parent.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({(error.strerror or str(error)).lower()})") from error
+    if not writable:
+        raise UserError(f"{folder}: cannot be written (permission denied)")
+    return folder
 
 
 if __name__ == "__main__":
-    write_reports(Path(sys.argv[1]) if len(sys.argv) > 1 else PACKAGE.parent / "reports")
+    main()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dsocr_symbolic.evaluation.estimate import Estimate, estimate
-from dsocr_symbolic.evaluation.program import Details, Program, load_details, load_program
+from dsocr_symbolic.evaluation.program import Program, load_program
 from dsocr_symbolic.language.lookup import find_definition, layer_definition
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.values import choose, chosen_slots, load_workload, resolve
@@ -42,7 +42,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 
 _PROGRAMS: dict[tuple[Any, ...], Program] = {}
-_DETAILS: dict[tuple[Any, ...], Details] = {}
+_DETAILS: dict[tuple[Any, ...], Program] = {}
 
 
 def evaluate_model(
@@ -67,5 +67,5 @@ def evaluate_model(
     values = {**({} if layer else load_workload(definition, workload).values), **(settings or {})}
     numbers = resolve(definition, options=options, settings=values, gpu=load_gpu(gpu), waived=waived)
     if details and key not in _DETAILS:
-        _DETAILS[key] = load_details(definition, slots)
-    return estimate(_PROGRAMS[key], numbers, definition.latencies, _DETAILS[key] if details else None)
+        _DETAILS[key] = load_program(definition, slots, details=True)
+    return estimate(_PROGRAMS[key], numbers, _DETAILS[key] if details else None)

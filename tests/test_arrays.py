@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsocr_symbolic.algebras import arithmetic, arrays
-from dsocr_symbolic.evaluation.program import EACH, array_function, load_program
+from dsocr_symbolic.evaluation.generated import compile_function
+from dsocr_symbolic.evaluation.program import load_program
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.scenario.values import choose, chosen_slots
 
@@ -26,15 +27,16 @@ def test_arrays_of_workloads_equal_exact_scalars(attention: str) -> None:
     results = [evaluate_model("base", each, attention=attention) for each in settings]
     names = list(results[0].values.numbers)
     values = {name: np.array([float(each.values.numbers[name]) for each in results]) for name in names}
-    found = array_function(program)(values)
-    for row, outputs in zip(program.rows, found, strict=False):
+    found = dict(zip(program.columns, compile_function(program.source, arrays)(values), strict=True))
+    metrics = ("operator_launches", "forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes")
+    for index, row in enumerate(program.rows):
         if not row.aten:
             continue
-        exact = [next(node for node in each.nodes if node.row.path == row.path) for each in results]
-        metrics = ["operator_launches", "forward_tensor_core_flops", "forward_cuda_core_flops"]
-        for metric, column in zip([*metrics, "forward_io_bytes", "roofline_s"], outputs[len(EACH) :], strict=True):
-            expected = [float(node.metrics[metric]) for node in exact]
-            assert np.broadcast_to(column, len(expected)) == pytest.approx(expected, rel=1e-12, abs=1e-300), row.path
+        exact = [each.nodes[index - 1].metrics for each in results]
+        for metric in (*metrics, "roofline_s"):
+            expected = [float(numbers[metric]) for numbers in exact]
+            column = np.broadcast_to(found[metric][index], len(expected))
+            assert column == pytest.approx(expected, rel=1e-12, abs=1e-300), row.path
 
 
 LINES = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 50)), min_size=1, max_size=3)

@@ -291,7 +291,7 @@ def gundam() -> Scenario:
 def test_equal_grids_are_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = counted(monkeypatch)
     sizes = [(1191, 1684), (1684, 1191), (1200, 1690), (100, 100), (640, 640)] * 400
-    result = make_bill(gundam(), pages_of(sizes), ())
+    result = make_bill(gundam(), pages_of(sizes))
     assert len(calls) == 3
     rows = page_rows(result)
     assert len(rows) == len(sizes)
@@ -303,14 +303,14 @@ def test_equal_grids_are_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_native_workload_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = counted(monkeypatch)
     scenario = make_scenario(definition=default_definition(None), workload="large")
-    make_bill(scenario, pages_of([(100, 100), (2000, 1000), (1000, 2000)]), ())
+    make_bill(scenario, pages_of([(100, 100), (2000, 1000), (1000, 2000)]))
     assert len(calls) == 1
 
 
 @settings(max_examples=15, deadline=None)
 @given(sizes=st.lists(st.tuples(st.integers(1, 4000), st.integers(1, 4000)), min_size=1, max_size=12))
 def test_the_sum_is_that_of_single_pages(sizes: list[tuple[int, int]]) -> None:
-    result = make_bill(gundam(), pages_of(sizes), ())
+    result = make_bill(gundam(), pages_of(sizes))
     assert result.total is not None
     single = [expected_total(*crop_grid(*size)) for size in sizes]
     assert [each["total"] for each in page_rows(result)] == single

@@ -21,7 +21,7 @@ import dsocr_symbolic
 from dsocr_symbolic.cli import _commands, main
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.scenario.values import parse_number
+from dsocr_symbolic.scenario.checks import parse_number
 
 TOP = Path(__file__).resolve().parent.parent
 MODEL = TOP / "formulas" / "models" / "deepseek-ocr.yaml"

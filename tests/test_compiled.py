@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from dsocr_symbolic import UserError, load_model
 from dsocr_symbolic.algebras import arrays
 from dsocr_symbolic.algebras.symbolic import maximum, positive, symbol
+from dsocr_symbolic.evaluation.blocks import refuse_points
 from dsocr_symbolic.evaluation.compiled import Compiled
 from dsocr_symbolic.evaluation.reduction import in_decimals, nested, reduced
 from dsocr_symbolic.language.registry import load_metrics
@@ -343,10 +344,10 @@ def test_points_that_only_float64_finds_broken_are_passed_over() -> None:
     function = _compiled((*FEW, *HITS))
     wide = {name: np.array([value] * 4) for name, value in {**GOOD, **hits}.items()}
     broken = [np.array([False, True, False, True])]
-    function._refuse_points(wide, broken, 1, 0)
+    refuse_points(function, wide, broken, 1, 0)
     wide["crop_rows"] = np.array([2, 2, 2, 4])
     with pytest.raises(UserError, match=r"crops = 12 \(point 13\)"):
-        function._refuse_points(wide, broken, 1, 10)
+        refuse_points(function, wide, broken, 1, 10)
 
 
 def test_rules_may_be_waived_or_left_unchecked() -> None:

@@ -25,7 +25,7 @@ from dsocr_symbolic.language.formula import Layer
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.metrics import metric_expression
+from dsocr_symbolic.network.leaves import metric_expression
 from dsocr_symbolic.regenerate import formula_pages
 from dsocr_symbolic.reports.formulas.alone import example_values, stand_alone
 from dsocr_symbolic.reports.formulas.page import FormulaPage, pages, rendered_pages

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.evaluation.program import _compile
+from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.expression import FUNCTIONS, evaluate, names, parse
 
@@ -230,7 +230,7 @@ def test_random_formula_has_one_value_in_both_algebras(text: str, scope: dict[st
 def test_random_formulas_as_generated_source_keep_their_exact_values(texts: list[str], scope: dict[str, Any]) -> None:
     exact = [_exact(text, scope) for text in texts]
     free = [_free(text) for text in texts]
-    run = _compile(function_source([free, [sum(free)]], SYMBOLS))
+    run = compile_function(function_source([free, [sum(free)]], SYMBOLS))
     found, (total,) = run(scope)
     assert list(found) == exact
     assert total == sum(exact)
@@ -252,7 +252,7 @@ def test_random_formulas_as_generated_source_keep_their_exact_values(texts: list
     ],
 )
 def test_generated_source_is_exact_beyond_floats(text: str, a: int, b: int, value: int) -> None:
-    run = _compile(function_source([[_free(text)]], SYMBOLS))
+    run = compile_function(function_source([[_free(text)]], SYMBOLS))
     found = run({"a": a, "b": b, "c": 0})[0][0]
     assert found == value
     assert type(arithmetic.whole(found)) is int
@@ -262,12 +262,12 @@ def test_generated_source_holds_a_shared_part_once() -> None:
     shared = _free("ceiling(a/b)")
     source = function_source([[shared * 2, shared + 1], [shared**2]], SYMBOLS)
     assert source.count("ceiling") == 1
-    assert _compile(source)({"a": 7, "b": 2, "c": 0}) == ((8, 5), (16,))
+    assert compile_function(source)({"a": 7, "b": 2, "c": 0}) == ((8, 5), (16,))
 
 
 def test_generated_source_unpacks_only_the_symbols_in_use() -> None:
     source = function_source([[_free("a + 1")]], SYMBOLS)
-    assert _compile(source)({"a": 1}) == ((2,),)
+    assert compile_function(source)({"a": 1}) == ((2,),)
 
 
 def test_every_operation_of_the_language_has_generated_source() -> None:
@@ -277,13 +277,13 @@ def test_every_operation_of_the_language_has_generated_source() -> None:
     ]
     scope = {"a": 7, "b": 4, "c": 0}
     for text in [*texts, "a**3", "-a"]:
-        found = _compile(function_source([[_free(text)]], SYMBOLS))(scope)[0][0]
+        found = compile_function(function_source([[_free(text)]], SYMBOLS))(scope)[0][0]
         assert found == _exact(text, scope), text
 
 
 def test_power_is_the_same_float_in_source_and_arithmetic() -> None:
     text = "64*(1 - power(1 - 6/64, a))"
-    run = _compile(function_source([[_free(text)]], SYMBOLS))
+    run = compile_function(function_source([[_free(text)]], SYMBOLS))
     for tokens in (1, 2, 9, 283, 100_000):
         found = run({"a": tokens})[0][0]
         assert isinstance(found, float)

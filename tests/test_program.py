@@ -1,5 +1,6 @@
 """The compiled model: its numbers are those of sympy, its cache is never trusted."""
 
+import functools
 import json
 from collections.abc import Callable
 from fractions import Fraction
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.evaluation import program, program_builder
 from dsocr_symbolic.evaluation.estimate import Estimate, estimate
+from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import find_definition, layer_definition
-from dsocr_symbolic.language.registry import load_time
 from dsocr_symbolic.network.builder import model_tree
+from dsocr_symbolic.network.leaves import Whole, leaves_of
 from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.values import choose, chosen_slots, resolve
@@ -42,15 +44,15 @@ class _Builds:
         self.m_build = build
         self.m_count = 0
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
         self.m_count += 1
-        return self.m_build(*arguments)
+        return self.m_build(*arguments, **named)
 
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> _Builds:
-    counter = _Builds(program_builder.build_forward)
-    monkeypatch.setattr(program_builder, "build_forward", counter)
+    counter = _Builds(program_builder.build_program)
+    monkeypatch.setattr(program_builder, "build_program", counter)
     return counter
 
 
@@ -176,17 +178,27 @@ def test_cache_of_another_program_under_this_name_is_rebuilt(cache: Path, builds
     assert loaded.rows[1].layer == LAYER
 
 
+CONTENT: dict[str, Any] = {
+    "rows": [],
+    "phases": [],
+    "columns": [],
+    "members": {},
+    "source": "def run(v):\n    return ()\n",
+}
 FOREIGN: dict[str, Any] = {
     "no object": [1, 2],
     "nothing": None,
-    "no rows": {"source": "def run(v):\n    return ()\n"},
-    "no source": {"rows": []},
-    "rows of numbers": {"rows": [1], "source": "def run(v):\n    return ()\n"},
-    "row without stocks": {"rows": [{}], "source": "def run(v):\n    return ()\n"},
-    "unknown row key": {"rows": [{"stocks": [], "x": 1}], "source": "def run(v):\n    return ()\n"},
-    "source of another type": {"rows": [], "source": 5},
-    "source without run": {"rows": [], "source": "t0 = 5\n"},
-    "source that is no Python": {"rows": [], "source": "def run(v):\nreturn ((,)"},
+    "no rows": {key: value for key, value in CONTENT.items() if key != "rows"},
+    "no source": {key: value for key, value in CONTENT.items() if key != "source"},
+    "no members": {key: value for key, value in CONTENT.items() if key != "members"},
+    "members of numbers": {**CONTENT, "members": {"stocks": [1]}},
+    "members in no mapping": {**CONTENT, "members": [[]]},
+    "rows of numbers": {**CONTENT, "rows": [1]},
+    "row without path": {**CONTENT, "rows": [{}]},
+    "unknown row key": {**CONTENT, "rows": [{"path": "", "x": 1}]},
+    "source of another type": {**CONTENT, "source": 5},
+    "source without run": {**CONTENT, "source": "t0 = 5\n"},
+    "source that is no Python": {**CONTENT, "source": "def run(v):\nreturn ((,)"},
 }
 
 
@@ -236,14 +248,14 @@ def test_malicious_source_with_right_digest_is_not_executed(
     content = json.loads(path.read_text(encoding="utf-8").partition("\n")[2])
     _write(path, program._key(definition, {}), {**content, "source": source})
     with pytest.raises(ValueError, match="not a generated program"):
-        program._compile(source)
+        compile_function(source)
     assert _numbers(program.load_program(definition, {}), definition) == expected
     assert builds.m_count == 2
     assert not (tmp_path / "CANARY").exists()
 
 
 def test_compiled_source_has_no_builtins() -> None:
-    run = program._compile("def run(v):\n    return s_open(t1)\n")
+    run = compile_function("def run(v):\n    return s_open(t1)\n")
     assert run.__globals__["__builtins__"] == {}
     with pytest.raises(NameError):
         run({})
@@ -295,10 +307,11 @@ def _tree(**choices: str) -> tuple[Definition, tuple[Node, ...]]:
     return definition, model_tree(definition, chosen_slots(definition, choose(definition, choices)))
 
 
-def _expressions(stages: tuple[Node, ...]) -> list[list[Any]]:
-    """Return what the program evaluates of each node, in its order."""
-    roofline = load_time("roofline")
-    return [[sympy.sympify(each) for each in program_builder._outputs(node, roofline)] for node in walk(stages)]
+def _columns(definition: Definition, stages: tuple[Node, ...]) -> dict[str, list[Any]]:
+    """Return what the program evaluates, column by column."""
+    leaves = leaves_of(stages, whole=Whole(definition=definition, stages=stages))
+    loaded = program.load_program(definition, chosen_slots(definition, choose(definition, {})))
+    return {name: [sympy.sympify(each) for each in leaves.columns[name]] for name in loaded.columns}
 
 
 @pytest.mark.parametrize("attention", ["flash", "eager"])
@@ -306,15 +319,11 @@ def _expressions(stages: tuple[Node, ...]) -> list[list[Any]]:
 def test_no_symbol_is_free_but_those_of_the_definition(attention: str, experts: str) -> None:
     definition, stages = _tree(attention=attention, experts=experts)
     known = {symbolic.symbol(name) for name in definition.quantities}
-    nodes = list(walk(stages))
-    assert len(nodes) > 500
-    for node, expressions in zip(nodes, _expressions(stages), strict=True):
-        found = [*expressions]
-        found += [
-            each for stock in node.stocks for each in (stock.parameters, stock.weight_bytes, stock.kv_cache_bytes)
-        ]
-        for expression in found:
-            assert sympy.sympify(expression).free_symbols <= known, node.path
+    columns = _columns(definition, stages)
+    assert len(columns["operator_launches"]) > 500
+    for name, column in columns.items():
+        for place, expression in enumerate(column):
+            assert expression.free_symbols <= known, (name, place)
 
 
 def test_only_decode_counts_steps() -> None:
@@ -324,22 +333,14 @@ def test_only_decode_counts_steps() -> None:
         assert (node.steps is not None) == (node.path[0] == "decode"), node.path
 
 
-SECONDS = len(program.EACH) + program.OPERATOR.index("roofline_s")
-_TREE: list[tuple[list[Any], list[Any]]] = []
+TIMES = ("roofline_s", "phases")
 
 
-def _outputs() -> tuple[list[list[Any]], list[list[Any]]]:
-    """Return the expressions of all nodes and of all stocks, built once."""
-    if not _TREE:
-        _, stages = _tree()
-        nodes = list(walk(stages))
-        stocks = [
-            [each.parameters, each.weight_bytes, each.kv_cache_bytes, each.gradient_bytes]
-            for node in nodes
-            for each in node.stocks
-        ]
-        _TREE.append((_expressions(stages), stocks))
-    return _TREE[0]
+@functools.cache
+def _outputs() -> dict[str, list[Any]]:
+    """Return the expressions of all columns, built once."""
+    definition, stages = _tree()
+    return _columns(definition, stages)
 
 
 def _substituted(expression: Any, values: dict[Any, Any]) -> Any:
@@ -376,19 +377,14 @@ def test_program_equals_substitution_into_the_tree_exactly(workload: dict[str, A
     values = resolve(definition, options=options, settings=settings_, gpu=load_gpu("rtx5090"))
     found = program.load_program(definition, chosen_slots(definition, options)).run(values.numbers)
     rationals = {symbolic.symbol(name): sympy.Rational(Fraction(each)) for name, each in values.numbers.items()}
-    nodes, stocks = _outputs()
-    phases = len(definition.phases)
-    sizes = program.load_program(definition, chosen_slots(definition, options)).sizes
-    assert len(found) == 1 + len(nodes) + len(stocks) + sizes + phases
-    cache: dict[Any, Any] = {}
-    for numbers, expressions in zip(found[1 : -phases - sizes], [*nodes, *stocks], strict=True):
-        for place, (number, expression) in enumerate(zip(numbers, expressions, strict=True)):
-            if expression not in cache:
-                cache[expression] = _substituted(expression, rationals)
-            if place == SECONDS:  # seconds: the machine's peaks are floats
-                assert number == pytest.approx(float(cache[expression]), rel=1e-12, abs=0)
+    expected = _outputs()
+    substituted = functools.cache(lambda expression: _substituted(expression, rationals))
+    for (name, expressions), numbers in zip(expected.items(), found, strict=True):
+        for number, expression in zip(numbers, expressions, strict=True):
+            if name in TIMES:  # the machine's peaks are floats
+                assert number == pytest.approx(float(substituted(expression)), rel=1e-12, abs=0)
             else:
-                assert number == cache[expression]
+                assert number == substituted(expression), name
 
 
 def test_rows_of_the_program_are_the_nodes_of_the_tree() -> None:

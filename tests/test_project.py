@@ -15,6 +15,10 @@ from dsocr_symbolic.regenerate import REPORTS, report_text
 ROOT = Path(__file__).parent.parent
 
 
+def _commands() -> list[str]:
+    return re.findall(r"^  ([a-z]+)", capture(["--help"]).partition("Commands:")[2], re.MULTILINE)
+
+
 def _requirement(text: str) -> tuple[str, str]:
     name, version = re.fullmatch(r"([A-Za-z0-9_.-]+)(.*)", text).groups()  # type: ignore[union-attr]
     return name, version or "*"
@@ -34,6 +38,10 @@ def test_pixi_has_the_dependencies_of_pyproject(feature: str) -> None:
 def test_pixi_has_a_task_for_every_documented_command() -> None:
     tasks = tomllib.loads((ROOT / "pixi.toml").read_text())["tasks"]
     assert set(tasks) == set(re.findall(r"`pixi run (\w+)`", (ROOT / "README.md").read_text()))
+    table = re.findall(r"^\| .* \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    documented = {name for cell in table for name in re.findall(r"`(?:dsocr )?([a-z]+)[^`]*`", cell)} & set(_commands())
+    assert documented == set(_commands())
+    assert {name for name, task in tasks.items() if task == f"dsocr {name}"} == documented
 
 
 def test_a_warm_run_imports_neither_sympy_nor_numpy() -> None:
@@ -74,8 +82,9 @@ def test_readme_shows_outputs() -> None:
     assert len(OUTPUTS) >= 2
 
 
-def test_readme_example_layer_is_the_file() -> None:
-    block = re.search(r"### Add a layer.*?```yaml\n(.*?)```", README, re.DOTALL)
+def test_example_layer_is_the_file() -> None:
+    contributing = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = re.search(r"## Add a layer.*?```yaml\n(.*?)```", contributing, re.DOTALL)
     assert block
     assert block.group(1) == (ROOT / "formulas/layers/decoder/deepseek_v2_mlp.yaml").read_text(encoding="utf-8")
 

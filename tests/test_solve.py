@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli import assert_refused, dsocr
@@ -16,7 +15,7 @@ from dsocr_symbolic import Model, UserError, load_model, solve
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.questions.capacity import fit
-from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, with_user
 
 TIMES = {"roofline": "ttft_s", "lower_bound": "ttft_lower_bound_s"}
 
@@ -148,8 +147,7 @@ def test_what_if_and_choices_hold() -> None:
     found = solve("prompt_tokens", "peak_memory_bytes <= capacity", model=eager, workload="gundam")
     known = make_scenario(definition=eager.definition, workload="gundam", choices={"attention": "eager"}, gpu="rtx5090")
     peaks = [
-        answer(evolve(known, settings={**known.settings, "prompt_tokens": value}), details=False)
-        for value in (found.value, found.value + 1)
+        answer(with_user(known, {"prompt_tokens": value}), details=False) for value in (found.value, found.value + 1)
     ]
     limit = peaks[0].values.numbers["capacity"]
     assert [each.total["peak_memory_bytes"] <= limit for each in peaks] == [True, False]

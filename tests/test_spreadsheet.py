@@ -45,7 +45,7 @@ from dsocr_symbolic.reports.spreadsheet.cells import (
 )
 from dsocr_symbolic.reports.spreadsheet.excel_formula import LONGEST_FORMULA, MOST_ARGUMENTS, Piece, Printer
 from dsocr_symbolic.reports.spreadsheet.file import write_workbook
-from dsocr_symbolic.reports.spreadsheet.nodes import FIRST_METRIC, SOURCES
+from dsocr_symbolic.reports.spreadsheet.nodes import COLUMN_METRICS, FIRST_METRIC
 from dsocr_symbolic.reports.spreadsheet.steps import StepSums
 from dsocr_symbolic.reports.spreadsheet.terms import Terms
 from dsocr_symbolic.reports.spreadsheet.workbook import make_workbook
@@ -143,7 +143,7 @@ def assert_shows(sheet: Recalculated, expected: Estimate) -> None:
     for row, (path, calls, metrics) in enumerate(parts, start=2):
         whole = path not in sheet.fractional or all(isinstance(each, int) for each in experts)
         assert_same(sheet.value("Nodes", row, FIRST_METRIC), calls, path, whole=whole)
-        for column, metric in enumerate(SOURCES, start=FIRST_METRIC + 1):
+        for column, metric in enumerate(COLUMN_METRICS, start=FIRST_METRIC + 1):
             assert_same(sheet.value("Nodes", row, column), metrics[metric], (path, metric), whole=whole)
 
 
@@ -274,7 +274,7 @@ def test_libreoffice_recalculates(gundam: Workbook, tmp_path: Path) -> None:
     nodes = openpyxl.load_workbook(tmp_path / "out" / "changed.xlsx", data_only=True)["Nodes"]
     expected = evaluate_model(settings=CHANGED)
     for row, node in enumerate(expected.nodes, start=3):
-        for column, metric in enumerate(SOURCES, start=FIRST_METRIC + 1):
+        for column, metric in enumerate(COLUMN_METRICS, start=FIRST_METRIC + 1):
             assert_same(nodes.cell(row, column).value, node.metrics[metric], (node.row.path, metric))
 
 
@@ -509,7 +509,7 @@ def test_nodes_are_a_table_of_the_tree(opened: Any) -> None:
     sheet, metrics = opened["Nodes"], load_metrics()
     header = [cell.value for cell in sheet[1]]
     assert header[:FIRST_METRIC] == ["node", "layer", "class", "category", "calls"]
-    assert header[FIRST_METRIC:-1] == [f"{name}\n[{metrics[name].unit}]" for name in SOURCES]
+    assert header[FIRST_METRIC:-1] == [f"{name}\n[{metrics[name].unit}]" for name in COLUMN_METRICS]
     expected = evaluate_model()
     assert sheet.max_row == len(expected.nodes) + 2
     for row, node in zip(sheet.iter_rows(min_row=3), expected.nodes, strict=True):
@@ -538,7 +538,7 @@ def test_conventions_say_everything(opened: Any) -> None:
     about = [tuple(cell.value for cell in row) for row in opened["Conventions"].iter_rows(min_row=2)]
     texts = [text for _, text in about]
     assert set(load_conventions().statements) <= set(texts)
-    assert {f"{name} [{load_metrics()[name].unit}]" for name in SOURCES} <= {name for name, _ in about}
+    assert {f"{name} [{load_metrics()[name].unit}]" for name in COLUMN_METRICS} <= {name for name, _ in about}
     assert {f"sheet {name}" for name in opened.sheetnames if name != "Conventions"} <= {name for name, _ in about}
     assert "2^53" in dict(about)["digits"]
     formula = re.search(r"=SUMIF\(Nodes!(\w):\w,\"attention\",Nodes!(\w):\w\)", dict(about)["rows by category"])
@@ -551,7 +551,7 @@ def test_conventions_say_everything(opened: Any) -> None:
 
 def test_columns_are_metrics_that_add_up() -> None:
     metrics = load_metrics()
-    assert {metrics[name].kind for name in SOURCES} == {"flow", "stock", "time"}
+    assert {metrics[name].kind for name in COLUMN_METRICS} == {"flow", "stock", "time"}
 
 
 def test_the_same_question_gives_the_same_bytes(gundam: Workbook, tmp_path: Path) -> None:

@@ -17,13 +17,18 @@ from torch import Tensor, nn  # noqa: E402
 
 from dsocr_symbolic.errors import UserError  # noqa: E402
 from dsocr_symbolic.verification.reference.build import build  # noqa: E402
-from dsocr_symbolic.verification.torchinfo import check  # noqa: E402
 from dsocr_symbolic.verification.torchinfo import run as torchinfo_run  # noqa: E402
 from dsocr_symbolic.verification.torchinfo.analysis import Analysis  # noqa: E402
-from dsocr_symbolic.verification.torchinfo.calls import CallRecorder  # noqa: E402
+from dsocr_symbolic.verification.torchinfo.calls import recorded_calls  # noqa: E402
 from dsocr_symbolic.verification.torchinfo.naming import with_ranges  # noqa: E402
-from dsocr_symbolic.verification.torchinfo.reports import report_texts  # noqa: E402
-from dsocr_symbolic.verification.torchinfo.run import MissingLayersError, analyse, run  # noqa: E402
+from dsocr_symbolic.verification.torchinfo.run import (  # noqa: E402
+    KNOWN,
+    MissingLayersError,
+    analyse,
+    missing,
+    report_texts,
+    run,
+)
 
 COMMITTED = Path(__file__).parent.parent / "reports" / "torchinfo"
 PARAMETERS = 3_336_106_240
@@ -51,8 +56,8 @@ def calls(analysis: Analysis, parent: str, child: str) -> dict[str, dict[str, in
 
 def test_instances_are_those_of_the_network(analysis: Analysis) -> None:
     found = counts(analysis)
-    assert set(found) == {*check.KNOWN, "DeepseekOCRForCausalLM"}
-    assert len(check.KNOWN) == 29
+    assert set(found) == {*KNOWN, "DeepseekOCRForCausalLM"}
+    assert len(KNOWN) == 29
     expected = {"Block": 12, "NoTPTransformerBlock": 24, "DeepseekV2DecoderLayer": 12, "DeepseekV2MoE": 11}
     expected |= {"DeepseekV2MLP": 1 + 11 + 64 * 11, "SiLU": 1 + 11 + 64 * 11, "DeepseekV2RMSNorm": 25, "GELU": 12}
     expected |= {"LayerNorm": 12 * 2 + 24 * 2 + 1, "Conv2d": 6, "Embedding": 2, "ModuleList": 14, "Sequential": 1}
@@ -115,10 +120,10 @@ def test_a_direct_call_of_forward_is_recorded() -> None:
             return self.inner.forward(x)
 
     network = Outer()
-    with CallRecorder(network) as recorder:
+    with recorded_calls(network) as recorded:
         network(torch.zeros(1, 2))
     network(torch.zeros(1, 2))
-    assert [(call.parent, call.path, call.shape) for call in recorder.calls] == [
+    assert [(call.parent, call.path, call.shape) for call in recorded] == [
         (None, "", (1, 2)),
         ("", "inner", (1, 2)),
     ]
@@ -134,19 +139,19 @@ def test_torchinfo_is_wrong_where_the_summary_says_so(analysis: Analysis) -> Non
 
 
 def test_the_check_passes(analysis: Analysis) -> None:
-    assert check.missing(analysis) == []
+    assert missing(analysis) == []
 
 
 def test_the_check_names_a_class_without_a_formula(analysis: Analysis) -> None:
     invented = attrs.evolve(analysis.layers[0], class_name="Foo", qualified_name="deepencoder.Foo", formula_files=())
-    lines = check.missing(attrs.evolve(analysis, layers=(*analysis.layers, invented)))
+    lines = missing(attrs.evolve(analysis, layers=(*analysis.layers, invented)))
     assert len(lines) == 1
     assert lines[0].startswith("deepencoder.Foo: no formula file")
 
 
 def test_the_check_names_a_layer_that_is_gone(analysis: Analysis) -> None:
     kept = tuple(layer for layer in analysis.layers if layer.class_name != "MoEGate")
-    lines = check.missing(attrs.evolve(analysis, layers=kept))
+    lines = missing(attrs.evolve(analysis, layers=kept))
     assert [line.partition(":")[0] for line in lines] == ["MoEGate"]
 
 
@@ -158,7 +163,7 @@ def test_a_failed_check_is_an_error_after_the_reports_are_written(
 
     with torch.device("meta"):
         network = nn.Sequential(Invented(2, 3), nn.SiLU())
-    monkeypatch.setattr(torchinfo_run, "_reference", lambda: network)
+    monkeypatch.setattr("dsocr_symbolic.verification.reference.build.build", lambda: network)
     with pytest.raises(MissingLayersError, match=r"Invented: no formula file.*Block: on the list") as caught:
         run(tmp_path)
     assert caught.value.status == 1
@@ -168,8 +173,9 @@ def test_a_failed_check_is_an_error_after_the_reports_are_written(
 
 def test_a_checkpoint_is_not_loaded_without_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Path] = []
-    monkeypatch.setattr(torchinfo_run, "_plan", lambda _: ["would import deepencoder.py"])
-    monkeypatch.setattr(torchinfo_run, "_loaded", loaded.append)
+    checkpoint = "dsocr_symbolic.verification.checkpoint"
+    monkeypatch.setattr(f"{checkpoint}.snapshot.checkpoint_plan", lambda _: ["would import deepencoder.py"])
+    monkeypatch.setattr(f"{checkpoint}.calls.load_network", loaded.append)
     assert run(tmp_path / "out", tmp_path) == ["would import deepencoder.py"]
     assert loaded == []
     assert not (tmp_path / "out").exists()

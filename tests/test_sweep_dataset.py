@@ -264,13 +264,14 @@ def test_the_example_in_the_documentation_holds() -> None:
     assert doctest.testmod(sweep_dataset).failed == 0
 
 
-def test_the_example_of_the_readme_runs() -> None:
+def test_the_example_of_the_guide_runs() -> None:
     pytest.importorskip("dask")
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"## Sweep\n.*?```python\n(.*?)```", readme, re.DOTALL)
+    guide = (Path(__file__).parent.parent / "reports" / "guide" / "sweep.md").read_text(encoding="utf-8")
+    block = re.search(r"## In Python\n.*?```python\n(.*?)```", guide, re.DOTALL)
     assert block
-    scope: dict[str, Any] = {}
-    exec(block.group(1), scope)  # noqa: S102 - our own README
+    example = doctest.DocTestParser().get_doctest(block.group(1), {}, "sweep", "sweep.md", 0)
+    assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
+    scope = example.globs
     assert scope["data"].sizes == {"batch": 128, "crop_grid": 23, "gpu": 2}
     assert len(scope["frame"]) == 128
     assert scope["slowest"].item() > scope["data"].ttft_s.max().item()

@@ -1,8 +1,10 @@
 """Exact numbers: the primitives that expressions evaluate to outside of sympy and numpy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import reduce
+from operator import add
 from typing import Any
 
 Number = int | float | Fraction
@@ -58,6 +60,16 @@ def floor(value: Any) -> int:
 def maximum(*values: Any) -> Any:
     """Return the largest value."""
     return max(values)
+
+
+def total(values: Iterable[Any]) -> Any:
+    """Add values up, one after the other."""
+    return reduce(add, values, 0)
+
+
+def highest(values: Iterable[Any]) -> Any:
+    """Return the largest of any number of values, 0 if there is none."""
+    return max(values, default=0)
 
 
 def minimum(*values: Any) -> Any:

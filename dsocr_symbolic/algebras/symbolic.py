@@ -95,6 +95,17 @@ def number(value: int | Fraction) -> Any:
     return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else sympy.Integer(value)
 
 
+def total(values: Iterable[Any]) -> Any:
+    """Add values up."""
+    return sympy.Add(*values)
+
+
+def highest(values: Iterable[Any]) -> Any:
+    """Return the largest of any number of values, each of them once; 0 if there is none."""
+    distinct = dict.fromkeys(values)
+    return maximum(*distinct) if len(distinct) > 1 else next(iter(distinct), 0)
+
+
 def divide(left: Any, right: Any) -> Any:
     """Divide."""
     return sympy.sympify(left) / right

@@ -1,7 +1,7 @@
-"""."""
+"""A scenario's numbers: its compiled model at its values."""
 
 from dsocr_symbolic.evaluation.estimate import Estimate, estimate
-from dsocr_symbolic.evaluation.program import Details, Program, load_details, load_program
+from dsocr_symbolic.evaluation.program import Program, load_program
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 from dsocr_symbolic.scenario.values import chosen_slots
 
@@ -11,9 +11,9 @@ def scenario_program(scenario: Scenario) -> Program:
     return load_program(scenario.definition, chosen_slots(scenario.definition, scenario.options))
 
 
-def scenario_details(scenario: Scenario) -> Details:
-    """Return the compiled details of a scenario."""
-    return load_details(scenario.definition, chosen_slots(scenario.definition, scenario.options))
+def scenario_details(scenario: Scenario) -> Program:
+    """Return what most questions do not ask of it: compulsory bytes and the training step."""
+    return load_program(scenario.definition, chosen_slots(scenario.definition, scenario.options), details=True)
 
 
 def answer(scenario: Scenario, *, details: bool = True, program: Program | None = None) -> Estimate:
@@ -28,11 +28,6 @@ def answer(scenario: Scenario, *, details: bool = True, program: Program | None 
     program : Program or None
         The compiled model, if it is at hand.
 
-    Returns
-    -------
-    Estimate
-        Its numbers.
-
     Raises
     ------
     UserError
@@ -41,6 +36,5 @@ def answer(scenario: Scenario, *, details: bool = True, program: Program | None 
     return estimate(
         scenario_program(scenario) if program is None else program,
         scenario_values(scenario),
-        scenario.definition.latencies,
         scenario_details(scenario) if details else None,
     )

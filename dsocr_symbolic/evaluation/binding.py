@@ -4,16 +4,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sympy
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.evaluation.source import compile_function, function_source
+from dsocr_symbolic.evaluation.generated import compile_function
+from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import evaluate, names
+from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.scenario.checks import check_setting
 from dsocr_symbolic.scenario.hardware import Gpu
+from dsocr_symbolic.scenario.origins import Origin, layered, origins
 from dsocr_symbolic.scenario.overrides import as_number, as_rational
-from dsocr_symbolic.scenario.values import check_setting, resolve
+from dsocr_symbolic.scenario.values import Resolver
 
 
 @frozen(kw_only=True)
@@ -89,11 +92,12 @@ def bind(
             raise UserError(f"{name}: what_if put {overrides[name]} in for it; start from the model before that")
         if (*inputs, *settings).count(name) > 1:
             raise UserError(f"{name}: named twice in over and settings; name it once")
-    taken = {name: value for name, value in defaults.items() if name not in (*decided, *inputs)} | dict(settings)
+    taken = layered(settings, {name: value for name, value in defaults.items() if name not in (*decided, *inputs)})
     for name, value in taken.items():
         check_setting(definition, name, value)
-    plain = _plain_numbers(definition, (*inputs, *decided), taken, options, gpu)
-    binder = _Binder(definition, inputs, overrides, plain | taken)
+    sources = origins(definition, options, taken, gpu)
+    sources |= {name: Origin(kind="input", value=symbolic.symbol(name)) for name in inputs}
+    binder = _Binder(definition, sources, gpu, overrides)
     found = {name: binder.value(name) for name in definition.quantities}
     return Binding(
         inputs=inputs,
@@ -106,67 +110,36 @@ def bind(
     )
 
 
-def _plain_numbers(
-    definition: Definition, needless: Iterable[str], settings: Mapping[str, Any], options: Mapping[str, str], gpu: Gpu
-) -> dict[str, Any]:
-    """Return the numbers of all symbols that have no formula of other symbols."""
-    plain = {name: each for name, each in definition.quantities.items() if not names(each.formula)}
-    given = {name: value for name, value in settings.items() if name in plain}
-    # What an input or an override stands for needs no number: that of the GPU may not even exist.
-    given |= {name: max(plain[name].least, 1) for name in needless if name in plain}
-    only = evolve(definition, quantities=plain, rules=())
-    return dict(resolve(only, options=options, settings=given, gpu=gpu).numbers)
-
-
-class _Binder:
-    """Follows formulas from symbol to symbol; a Python number means that no input is involved."""
+class _Binder(Resolver):
+    """Resolves in formulas of the inputs; a Python number means that no input is involved."""
 
     def __init__(
-        self, definition: Definition, inputs: tuple[str, ...], overrides: Mapping[str, Any], numbers: Mapping[str, Any]
+        self, definition: Definition, sources: Mapping[str, Origin], gpu: Gpu, overrides: Mapping[str, Any]
     ) -> None:
-        self.m_definition = definition
-        self.m_inputs = inputs
+        super().__init__(definition, sources, gpu)
         self.m_overrides = overrides
-        self.m_numbers = numbers
-        self.m_values: dict[str, Any] = {}
-        self.m_above: list[str] = []
 
-    def value(self, name: str) -> Any:
-        """Return what stands for a symbol: what was put in for it, else the free symbol."""
-        if name not in self.m_values:
-            if name in self.m_above:
-                chain = " -> ".join((*self.m_above, name))
-                raise UserError(f"{chain}: these values need one another; give one of them a number")
-            self.m_above.append(name)
-            self.m_values[name] = self._overridden(name) if name in self.m_overrides else self._free(name)
-            self.m_above.pop()
-        return self.m_values[name]
-
-    def _overridden(self, name: str) -> Any:
+    def found(self, name: str) -> Any:
+        """Return what was put in for a symbol, else what its origin gives: the free symbol."""
+        if name not in self.m_overrides:
+            return super().found(name)
         expression = self.m_overrides[name]
-        used = sorted(str(each) for each in expression.free_symbols)
-        scope = {each: self._free(name) if each == name else self.value(each) for each in used}
-        replaced = expression.xreplace({symbolic.symbol(each): as_expression(value) for each, value in scope.items()})
+        used = sorted(str(symbol) for symbol in expression.free_symbols)
+        free = super().found
+        scope = {symbol: as_expression(free(name) if symbol == name else self.value(symbol)) for symbol in used}
+        replaced = expression.xreplace({symbolic.symbol(symbol): value for symbol, value in scope.items()})
         if replaced.free_symbols:
             return replaced
         value = number_of(replaced)
         check_setting(self.m_definition, name, arithmetic.whole(value))
         return value
 
-    def _free(self, name: str) -> Any:
-        if name in self.m_inputs:
-            return symbolic.symbol(name)
-        if name in self.m_numbers:
-            return self.m_numbers[name]
-        formula = self.m_definition.quantities[name].formula
-        scope = {each: self.value(each) for each in sorted(names(formula))}
-        try:
-            if any(isinstance(value, sympy.Basic) for value in scope.values()):
-                found = evaluate(formula, {each: as_expression(value) for each, value in scope.items()}, symbolic)
-                return found if found.free_symbols else arithmetic.whole(number_of(found))
-            return arithmetic.whole(evaluate(formula, scope, arithmetic))
-        except (OverflowError, ZeroDivisionError) as error:
-            raise UserError(f"{name}: its formula {formula.text} has no value here; set {name} itself") from error
+    def worked_out(self, formula: Expression, scope: Mapping[str, Any]) -> Any:
+        """Evaluate a formula in sympy where an input is involved."""
+        if not any(isinstance(value, sympy.Basic) for value in scope.values()):
+            return super().worked_out(formula, scope)
+        found = evaluate(formula, {name: as_expression(value) for name, value in scope.items()}, symbolic)
+        return found if found.free_symbols else arithmetic.whole(number_of(found))
 
 
 def as_expression(value: Any) -> Any:
@@ -178,4 +151,4 @@ def number_of(expression: Any) -> Any:
     """Evaluate an expression without free symbols exactly."""
     if expression.is_Rational:
         return as_number(expression)
-    return compile_function(function_source([[expression]], ()), arithmetic)({})[0][0]
+    return compile_function(function_source([[expression]], ()))({})[0][0]

@@ -10,13 +10,13 @@ from attrs import evolve
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import Binding, as_expression
-from dsocr_symbolic.evaluation.compiled import Backend, Column, Compiled
+from dsocr_symbolic.evaluation.compiled import Backend, Compiled, Output
 from dsocr_symbolic.evaluation.reduction import in_decimals, nested, powers_in_decimals, reduced
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.registry import Metric, load_metrics
-from dsocr_symbolic.scenario.values import check_rules
+from dsocr_symbolic.scenario.checks import check_rules
 
 Ask = Callable[[str, str], Any]
 
@@ -24,7 +24,7 @@ Ask = Callable[[str, str], Any]
 TOTAL = "total"
 
 
-def compile_columns(
+def compile_outputs(
     definition: Definition,
     ask: Ask,
     *,
@@ -74,7 +74,7 @@ def compile_columns(
     """
     _check_names(definition, waived, backend)
     outputs = _Outputs(definition, ask, binding, parts)
-    columns = tuple(outputs.column(_known(metric), part) for metric in metrics for part in parts)
+    named = tuple(outputs.output(_known(metric), part) for metric in metrics for part in parts)
     rules = _rules(definition, binding, waived) if check else []
     guarded = tuple(name for name in overridden if name in binding.following)
     used = {str(each) for found in (outputs.m_found, rules) for every in found for each in every.free_symbols}
@@ -85,7 +85,7 @@ def compile_columns(
         return function_source([found], symbols)
 
     return Compiled(
-        columns=columns,
+        outputs=named,
         inputs=binding.inputs,
         following=following,
         guarded=guarded,
@@ -136,7 +136,7 @@ def _rules(definition: Definition, binding: Binding, waived: frozenset[str]) -> 
 
 
 class _Outputs:
-    """Collects the expressions that columns need, each once."""
+    """Collects the expressions that outputs need, each once."""
 
     def __init__(self, definition: Definition, ask: Ask, binding: Binding, parts: Sequence[str]) -> None:
         self.m_quantities = definition.quantities
@@ -147,12 +147,12 @@ class _Outputs:
         self.m_places: dict[tuple[str, str], tuple[int, ...]] = {}
         self.m_found: list[Any] = []
 
-    def column(self, metric: Metric, part: str) -> Column:
-        """Return the column of a metric of a part."""
+    def output(self, metric: Metric, part: str) -> Output:
+        """Return the output of a metric of a part."""
         ratio = metric.formula if metric.kind == "ratio" else None
         needed = [metric.name] if ratio is None else sorted(names(ratio))
         places = tuple((each, self._place(each, part)) for each in needed)
-        return Column(metric=metric.name, part=part, places=places, ratio=ratio)
+        return Output(metric=metric.name, part=part, places=places, ratio=ratio)
 
     def _place(self, metric: str, part: str) -> tuple[int, ...]:
         """Return where a number stands: the places of its parts where it is their sum, else one of its own."""

@@ -7,23 +7,25 @@ from typing import Any
 import sympy
 from attrs import evolve, field, frozen
 
+from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import bind
-from dsocr_symbolic.evaluation.compilation import TOTAL, compile_columns
+from dsocr_symbolic.evaluation.compilation import TOTAL, compile_outputs
 from dsocr_symbolic.evaluation.compiled import Backend, Compiled
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.flows import total_calls
-from dsocr_symbolic.network.metrics import Whole, metric_expression
+from dsocr_symbolic.network.leaves import Whole, metric_expression
 from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.overrides import read_override, spelled_out
 from dsocr_symbolic.scenario.values import chosen_slots, load_workload
+from dsocr_symbolic.writing.notebook import Shown, Written
 
 
-@frozen(kw_only=True)
-class Model:
+@frozen(kw_only=True, repr=False)
+class Model(Shown):
     """A network with choices made: immutable, hashable, and equal to a model that was made alike.
 
     Attributes
@@ -38,7 +40,7 @@ class Model:
         What :meth:`what_if` put in, by symbol.
     """
 
-    definition: Definition = field(hash=False, repr=lambda definition: repr(definition.name))
+    definition: Definition = field(hash=False)
     options: tuple[tuple[str, str], ...]
     config: tuple[tuple[str, int], ...]
     overrides: tuple[tuple[str, Any], ...]
@@ -191,9 +193,9 @@ class Model:
             options=dict(self.options),
             gpu=load_gpu(gpu or self.definition.default_gpu),
         )
-        return compile_columns(
+        return compile_outputs(
             self.definition,
-            lambda metric, path: _expression(self.plain, "" if path == TOTAL else path, metric),
+            lambda metric, path: part_expression(self, "" if path == TOTAL else path, metric),
             metrics=_listed(metrics),
             parts=[*(node.path[0] for node in self.stages), TOTAL] if by == "stage" else _listed(by),
             binding=binding,
@@ -205,8 +207,8 @@ class Model:
         )
 
 
-@frozen(kw_only=True)
-class Part:
+@frozen(kw_only=True, repr=False)
+class Part(Written):
     """A node of a model, or the whole; every metric of the registry is an attribute.
 
     Attributes
@@ -255,7 +257,7 @@ class Part:
         UserError
             If the metric is unknown, or does not exist for this part.
         """
-        return _expression(self.model.plain, self.path, name).xreplace(self.model.replacements)
+        return part_expression(self.model, self.path, name).xreplace(self.model.replacements)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -274,9 +276,19 @@ def _stages(plain: Model) -> tuple[Node, ...]:
     return model_tree(plain.definition, chosen_slots(plain.definition, dict(plain.options)))
 
 
+def part_expression(model: Model, path: str, metric: str) -> Expr:
+    """Return a metric of a part before anything is put in; variations of a model share it.
+
+    Raises
+    ------
+    UserError
+        If the metric or the part is unknown, or the metric does not exist there.
+    """
+    return _expression(model.plain, path, metric)
+
+
 @lru_cache(maxsize=512)
-def _expression(plain: Model, path: str, metric: str) -> Any:
-    """Return a metric of a part before anything is put in; variations of a model share it."""
+def _expression(plain: Model, path: str, metric: str) -> Expr:
     metrics = load_metrics()
     if metric not in metrics:
         raise UserError(f"unknown metric '{metric}': {nearest(metric, metrics)}")

@@ -1,38 +1,12 @@
 """Print sympy expressions as Python source: shared parts once, divisions exact."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import ModuleType
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sympy
 
 from dsocr_symbolic.algebras import symbolic
-
-PRIMITIVES = ("divide", "ceiling", "floor", "maximum", "minimum", "positive", "nonzero", "power", "sum_maxima")
-
-
-def compile_function(source: str, algebra: ModuleType) -> Callable[[Mapping[str, Any]], Any]:
-    """Compile what :func:`~dsocr_symbolic.evaluation.source.function_source` wrote, for an algebra.
-
-    Parameters
-    ----------
-    source : str
-        ``def run(v): ...``, written in this very process or by it before it was pickled.
-    algebra : module
-        :mod:`~dsocr_symbolic.algebras.arithmetic`, :mod:`~dsocr_symbolic.algebras.arrays` or
-        :mod:`~dsocr_symbolic.algebras.torch_arrays`.
-
-    Returns
-    -------
-    callable
-        Takes a mapping of values, returns a tuple of tuples.
-    """
-    scope: dict[str, Any] = {"__builtins__": {}, **{name: getattr(algebra, name) for name in PRIMITIVES}}
-    exec(compile(source, "<compiled>", "exec"), scope)  # noqa: S102 - written from sympy, never read from a user
-    run: Callable[[Mapping[str, Any]], Any] = scope["run"]
-    return run
-
 
 _FUNCTIONS = {
     symbolic.positive: "positive",

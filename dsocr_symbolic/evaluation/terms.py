@@ -1,21 +1,20 @@
 """Metrics of parts of a network, as expressions and as numbers of any algebra."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import sympy
 
-from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.evaluation.source import compile_function, function_source
-from dsocr_symbolic.language.registry import Term, load_metrics
-from dsocr_symbolic.network.metrics import metric_expression
+from dsocr_symbolic.algebras.value import Expr
+from dsocr_symbolic.evaluation.generated import Run, compile_function
+from dsocr_symbolic.evaluation.model import Model, part_expression
+from dsocr_symbolic.evaluation.source import function_source
+from dsocr_symbolic.language.registry import Term
 
 
-@lru_cache(maxsize=256)
-def expression_of(model: Model, term: Term) -> Any:
+def expression_of(model: Model, term: Term) -> Expr:
     """Return a metric of some parts together with every symbol free.
 
     Raises
@@ -23,17 +22,7 @@ def expression_of(model: Model, term: Term) -> Any:
     UserError
         If there is no such metric or part, or the metric does not exist there.
     """
-    metrics = load_metrics()
-    if term.metric not in metrics:
-        raise UserError(f"unknown metric '{term.metric}': {nearest(term.metric, metrics)}")
-    found = []
-    for path in term.paths:
-        found.append(metric_expression(model[path].nodes, term.metric, model.whole))
-        if found[-1] is None:
-            reason = metrics[term.metric].reason or "it has no formula there"
-            where = path or "the whole"
-            raise UserError(f"{term.metric}: does not exist for {where} ({reason}); ask for another metric")
-    return sympy.Add(*found)
+    return sympy.Add(*(part_expression(model, path, term.metric) for path in term.paths))
 
 
 def term_values(
@@ -69,6 +58,6 @@ def _source(model: Model, terms: tuple[Term, ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def compiled(source: str, algebra: ModuleType) -> Callable[[Mapping[str, Any]], Any]:
+def compiled(source: str, algebra: ModuleType) -> Run:
     """Compile generated source once for each algebra."""
     return compile_function(source, algebra)

@@ -31,6 +31,8 @@ class Metric:
     reason: str
     latency: str
     of: str
+    takes: str = ""
+    step: str = ""
 
 
 @frozen(kw_only=True)
@@ -130,7 +132,8 @@ def load_metrics() -> Mapping[str, Metric]:
     path = _formula_file("metrics.yaml")
 
     def read(name: str, raw: Any, where: str) -> Metric:
-        check_keys(raw, ["kind", "unit", "latex", "definition", "formula", "reason", "latency", "of"], where)
+        keys = ["kind", "unit", "latex", "definition", "formula", "reason", "latency", "of", "takes", "step"]
+        check_keys(raw, keys, where)
         return Metric(
             name=name,
             kind=raw["kind"],
@@ -141,6 +144,8 @@ def load_metrics() -> Mapping[str, Metric]:
             reason=raw.get("reason", ""),
             latency=raw.get("latency", ""),
             of=raw.get("of", ""),
+            takes=raw.get("takes", ""),
+            step=raw.get("step", ""),
         )
 
     return table({"metrics": read_yaml(path)}, "metrics", str(path), read)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sympy
-from attrs import frozen
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.errors import UserError
@@ -13,51 +12,9 @@ from dsocr_symbolic.language.registry import TimeFormula, load_machine
 from dsocr_symbolic.network.node import Launch, Node, Steps, walk
 
 
-@frozen(kw_only=True)
-class Flow:
-    """What an operator costs in the whole workload."""
-
-    operator_launches: Any
-    tensor_core_flops: Any
-    cuda_core_flops: Any
-    io_bytes: Any
-    seconds: Any
-
-
 def total_calls(node: Node) -> Any:
     """Return the calls of a node, steps included."""
     return node.calls if node.steps is None else node.calls * node.steps.last
-
-
-def operator_flow(node: Node, time: TimeFormula | None) -> Flow:
-    """Total the flows of an operator.
-
-    Parameters
-    ----------
-    node : Node
-        An operator; in a training step its flows are those of the backward.
-    time : TimeFormula or None
-        Seconds of one launch; without it seconds are 0.
-
-    Returns
-    -------
-    Flow
-        Launches, FLOPs, bytes and seconds over all calls and steps.
-
-    Raises
-    ------
-    UserError
-        If a cost is no polynomial in the step.
-    """
-    launch = node.launch
-    assert launch is not None  # noqa: S101 - operators carry a launch by construction
-    return Flow(
-        operator_launches=total_calls(node),
-        tensor_core_flops=over_steps(node, launch.tensor_core_flops),
-        cuda_core_flops=over_steps(node, launch.cuda_core_flops),
-        io_bytes=over_steps(node, launch.io_bytes),
-        seconds=sympy.S.Zero if time is None else node.calls * _seconds(launch, node.steps, time, node.path),
-    )
 
 
 def over_steps(node: Node, term: Any) -> Any:
@@ -108,14 +65,14 @@ def phase_seconds(phase: Node, boundaries: Mapping[tuple[str, ...], Any], time: 
         cuda_core_flops=_sum(node.calls * node.launch.cuda_core_flops for node in operators if node.launch),
         io_bytes=phase.calls * edge + _sum(node.calls * node.required_bytes for node in inside),
     )
-    return _seconds(whole, phase.steps, time, phase.path)
+    return launch_seconds(whole, phase.steps, time, phase.path)
 
 
 def _sum(terms: Iterable[Any]) -> Any:
     return sympy.Add(*terms)
 
 
-def _seconds(launch: Launch, steps: Steps | None, time: TimeFormula, path: tuple[str, ...]) -> Any:
+def launch_seconds(launch: Launch, steps: Steps | None, time: TimeFormula, path: tuple[str, ...]) -> Any:
     """Evaluate a time formula, summed over steps in closed form."""
     scope: dict[str, Any] = {name: symbolic.symbol(name) for name in load_machine()}
     scope |= {name: getattr(launch, name) for name in time.arguments}

@@ -10,7 +10,6 @@ from typing import Any
 import sympy
 from attrs import frozen
 
-from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.language.formula import Operator
 from dsocr_symbolic.network.dataflow import either, of_storages
 from dsocr_symbolic.network.node import Node, Storage, walk
@@ -56,34 +55,6 @@ def memory(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Memory]:
     inputs = _open_inputs(stages)
     _place(stages, inputs, inputs, caches, found)
     return found
-
-
-def peak(node: Node, found: Mapping[tuple[str, ...], Memory]) -> Any:
-    """Return the peak of live bytes inside one call, as a tree of maxima.
-
-    Parameters
-    ----------
-    node : Node
-        The call.
-    found : mapping of path to Memory
-        Of :func:`memory`.
-
-    Returns
-    -------
-    sympy.Expr
-        Its inputs and outputs included; bytes.
-    """
-    if isinstance(node.formula, Operator):
-        return sympy.Add(*found[node.path].own)
-    return highest(node.children, found)
-
-
-def highest(nodes: Iterable[Node], found: Mapping[tuple[str, ...], Memory]) -> Any:
-    """Return the largest of what lives during each of some calls, one after the other."""
-    moments = dict.fromkeys(node.runs * peak(node, found) + sympy.Add(*found[node.path].beside) for node in nodes)
-    if len(moments) <= 1:
-        return next(iter(moments), 0)
-    return symbolic.maximum(*moments)
 
 
 def _open_inputs(stages: tuple[Node, ...]) -> dict[Storage, Any]:

@@ -7,15 +7,8 @@ from attrs import frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_program
-from dsocr_symbolic.evaluation.estimate import live_peaks, resident
-from dsocr_symbolic.evaluation.program import STOCK, Program
+from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
-
-_KV = STOCK.index("forward_kv_cache_bytes")
-
-
-_WEIGHTS = STOCK.index("forward_weight_bytes")
-
 
 _LARGEST_BATCH = 10**9
 
@@ -129,43 +122,29 @@ def worst_moment(program: Program, numbers: Any) -> Moment:
 
 def stage_moments(program: Program, numbers: Any) -> list[Moment]:
     """Return the moment of each stage at which most memory is resident, in the order of the stages."""
-    rows = program.rows
-    weights, caches, around = _resident(program, numbers)
-    below: dict[int, list[int]] = {}
-    for place, row in enumerate(rows):
-        below.setdefault(row.parent, []).append(place)
+    rows, fold = program.rows, run_program(program, numbers)
+    weights, peaks = fold.owned("forward_weight_bytes", 0), fold.column("peak_memory_bytes")
 
     def operator(index: int) -> int:
-        while index in below:
-            index = max(below[index], key=lambda each: around[each])
+        while below := fold.below[index]:
+            index = max(below, key=lambda child: fold.around[child])
         return index
 
     return [
         Moment(
-            stage=rows[index].path,
-            at=rows[operator(index)].path,
+            stage=rows[stage].path,
+            at=rows[operator(stage)].path,
             weight_bytes=arithmetic.whole(weights),
-            kv_cache_bytes=arithmetic.whole(cache),
-            activation_bytes=arithmetic.whole(around[index]),
-            peak_memory_bytes=arithmetic.whole(resident(weights, cache, around[index])),
+            kv_cache_bytes=arithmetic.whole(fold.owned("forward_kv_cache_bytes", stage)),
+            activation_bytes=arithmetic.whole(fold.around[stage]),
+            peak_memory_bytes=arithmetic.whole(peaks[stage]),
         )
-        for index, cache in caches.items()
+        for stage in fold.below[0]
     ]
 
 
-def _resident(program: Program, numbers: Any) -> tuple[Any, dict[int, Any], list[Any]]:
-    """Return the weights of the network, the KV cache at each stage's end, and what lives around each row."""
-    rows = program.rows
-    found = program.run(numbers)
-    stocks = found[len(rows) :]
-    weights = sum(stocks[each][_WEIGHTS] for each in rows[0].stocks)
-    caches = {index: sum(stocks[each][_KV] for each in row.stocks) for index, row in enumerate(rows) if row.parent == 0}
-    return weights, caches, live_peaks(program, found)[1]
-
-
 def _peak(scenario: Scenario, program: Program, batch: int) -> Any:
-    weights, caches, around = _resident(program, scenario_values(scenario, {"batch": batch}).numbers)
-    return max(resident(weights, cache, around[index]) for index, cache in caches.items())
+    return run_program(program, scenario_values(scenario, {"batch": batch}).numbers).column("peak_memory_bytes")[0]
 
 
 def _largest_batch(scenario: Scenario, program: Program, batch: int, moment: Moment, capacity: Any) -> int | None:

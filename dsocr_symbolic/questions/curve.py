@@ -14,7 +14,7 @@ from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.evaluation.terms import compiled, term_values
 from dsocr_symbolic.language.registry import Term
 from dsocr_symbolic.questions.question import Question
-from dsocr_symbolic.scenario.values import check_rules, check_setting
+from dsocr_symbolic.scenario.checks import check_rules, check_setting
 
 
 @frozen(kw_only=True)

@@ -81,7 +81,7 @@ def read_settings(given: Iterable[str]) -> dict[str, Any]:
     UserError
         If one is no such word, its value is no number, or a symbol stands twice.
     """
-    from dsocr_symbolic.scenario.values import parse_number
+    from dsocr_symbolic.scenario.checks import parse_number
 
     settings: dict[str, Any] = {}
     for each in given:

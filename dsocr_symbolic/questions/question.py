@@ -15,8 +15,9 @@ from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import Term
 from dsocr_symbolic.python_api import load_model
+from dsocr_symbolic.scenario.checks import check_rules
+from dsocr_symbolic.scenario.origins import Origin, origins, unverified
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
-from dsocr_symbolic.scenario.values import check_rules
 
 
 @frozen(kw_only=True)
@@ -103,23 +104,13 @@ class Question:
             "choices": dict(self.model.options),
             "settings": {name: arithmetic.whole(value) for name, value in self.scenario.settings.items()},
             "what_if": {name: str(value) for name, value in self.model.overrides},
-            "unverified": self._unverified(),
+            "unverified": list(unverified(self._origins(), self.scenario.gpu)),
         }
 
-    def _unverified(self) -> list[str]:
-        """Return the numbers of the machine in use that no source confirms."""
-        choices, numbers = self.definition.choices, self.scenario.gpu.numbers
-        chosen = {
-            symbol: (key,)
-            for name, option in self.model.options
-            for symbol, key in choices[name].options[option].gpu.items()
-        }
-        found = []
-        for symbol, quantity in self.definition.quantities.items():
-            keys = [key for key in chosen.get(symbol, quantity.gpu) if key in numbers]
-            if keys and numbers[keys[0]].unverified and symbol not in self.scenario.settings:
-                found.append(keys[0])
-        return found
+    def _origins(self) -> list[Origin]:
+        """Return where the values are from that nothing was put in for."""
+        found = origins(self.definition, dict(self.model.options), self.scenario.settings, self.scenario.gpu)
+        return [origin for name, origin in found.items() if name not in dict(self.model.overrides)]
 
     def heading(self) -> str:
         """Say what it is about, in one line: what differs from the defaults."""
@@ -178,7 +169,7 @@ def ask(
         gpu=gpu,
         waived=waived,
     )
-    return Question(model=known, scenario=evolve(scenario, settings={**dict(known.config), **scenario.settings}))
+    return Question(model=known, scenario=evolve(scenario, config=dict(known.config)))
 
 
 def of_scenario(scenario: Scenario) -> Question:

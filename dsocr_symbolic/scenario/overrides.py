@@ -10,7 +10,7 @@ from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names, parse
-from dsocr_symbolic.scenario.values import check_setting
+from dsocr_symbolic.scenario.checks import check_setting
 
 _FUNCTIONS = (
     *(symbolic.positive, symbolic.nonzero, symbolic.maximum, symbolic.minimum, symbolic.power, symbolic.sum_maxima),

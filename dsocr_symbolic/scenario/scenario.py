@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from dsocr_symbolic.language.definition import Definition, Workload
+from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import layer_definition
 from dsocr_symbolic.scenario.config_file import read_config
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
+from dsocr_symbolic.scenario.origins import layered
 from dsocr_symbolic.scenario.values import Values, choose, load_workload, resolve
 
 
@@ -25,8 +27,8 @@ class Scenario:
         The option of every choice.
     workload : Workload or None
         None for a layer alone.
-    settings : mapping of str to number
-        Config, workload and the user's own values, the last word already taken.
+    user, config : mapping of str to number
+        What the user set, and the sizes of a config.json.
     gpu : Gpu
         The machine.
     waived : frozenset of str
@@ -36,9 +38,31 @@ class Scenario:
     definition: Definition
     options: Mapping[str, str]
     workload: Workload | None
-    settings: Mapping[str, Any]
+    user: Mapping[str, Any]
+    config: Mapping[str, Any]
     gpu: Gpu
     waived: frozenset[str]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What user, workload and config set, the user's word the last."""
+        return layered(self.user, self.workload.values if self.workload else EMPTY, self.config)
+
+
+def of_layer(scenario: Scenario, layer: Definition) -> Scenario:
+    """Return the question of one layer: with those values that it has symbols for."""
+
+    def kept(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if name in layer.quantities}
+
+    workload = scenario.workload and evolve(scenario.workload, values=kept(scenario.workload.values))
+    user, config = kept(scenario.user), kept(scenario.config)
+    return evolve(scenario, definition=layer, workload=workload, user=user, config=config)
+
+
+def with_user(scenario: Scenario, settings: Mapping[str, Any]) -> Scenario:
+    """Return the question with some more of the user's own values."""
+    return evolve(scenario, user={**scenario.user, **settings})
 
 
 def make_scenario(
@@ -93,7 +117,8 @@ def make_scenario(
         definition=definition,
         options=options,
         workload=chosen,
-        settings={**constants, **(chosen.values if chosen else {}), **(settings or {})},
+        user=dict(settings or {}),
+        config=constants,
         gpu=load_gpu(gpu or definition.default_gpu),
         waived=waived,
     )
@@ -104,7 +129,7 @@ def scenario_values(scenario: Scenario, settings: Mapping[str, Any] | None = Non
     return resolve(
         scenario.definition,
         options=scenario.options,
-        settings={**scenario.settings, **(settings or {})},
+        settings=(with_user(scenario, settings) if settings else scenario).settings,
         gpu=scenario.gpu,
         waived=scenario.waived,
     )

@@ -9,8 +9,8 @@ from attrs import evolve
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.scenario.checks import check_setting, parse_number
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
-from dsocr_symbolic.scenario.values import check_setting, load_workload, parse_number
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -88,21 +88,17 @@ def _scenario(entries: Mapping[str, Any], base: Scenario, where: str) -> Scenari
         gpu=named.get("gpu"),
         waived=base.waived,
     )
+    workload = fresh.workload if "workload" in named else base.workload
+    # What this scenario's own workload says is closer to it than what was set for all of them.
+    own = workload.values if workload is not None and "workload" in named else {}
+    common = {name: value for name, value in base.user.items() if name not in own}
     return evolve(
         fresh,
-        workload=fresh.workload if "workload" in named else base.workload,
-        settings=_merged(base, named, settings),
+        workload=workload,
+        user={**common, **settings},
+        config=base.config,
         gpu=fresh.gpu if "gpu" in named else base.gpu,
     )
-
-
-def _merged(base: Scenario, named: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the own workload in place of the common one, keep what else was set, and let the own values win."""
-    if "workload" not in named:
-        return {**base.settings, **settings}
-    old = base.workload.values if base.workload else {}
-    kept = {name: value for name, value in base.settings.items() if old.get(name) != value}
-    return {**kept, **load_workload(base.definition, named["workload"]).values, **settings}
 
 
 def _number(definition: Definition, key: str, value: Any, where: str) -> Any:

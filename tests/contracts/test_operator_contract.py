@@ -13,7 +13,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.reports.contracts.checks import check_operator_list
 from dsocr_symbolic.reports.contracts.operator_list import TargetOperatorList, make_operator_list
 from dsocr_symbolic.verification.torchinfo import run as torchinfo_run
-from dsocr_symbolic.verification.torchinfo.check import KNOWN
+from dsocr_symbolic.verification.torchinfo.run import KNOWN
 
 ANALYSIS = TOP / "reports" / "torchinfo"
 

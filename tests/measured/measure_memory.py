@@ -11,6 +11,7 @@ into the time say so.
 """
 
 import argparse
+import gc
 import json
 import sys
 import time
@@ -30,7 +31,7 @@ from dsocr_symbolic.verification.reference.config import ClipConfig, DecoderConf
 from dsocr_symbolic.verification.reference.deepseek_ocr import DeepseekOCRForCausalLM, Views
 from dsocr_symbolic.verification.reference.deepseek_v2 import MoEGate
 from dsocr_symbolic.verification.reference.llama import KeyValueCache
-from dsocr_symbolic.verification.reference.memory import allocation_peak, peak_on_cuda
+from dsocr_symbolic.verification.reference.memory import allocation_peak
 from dsocr_symbolic.verification.reference.saved import SavedTensors
 
 GRIDS = ((0, 0), (2, 1), (2, 2), (3, 2), (3, 3))
@@ -216,6 +217,53 @@ def _prefill(run: Run, network: DeepseekOCRForCausalLM, s: Mapping[str, int], lo
         return whole, parts, ids, mask, cache, scores
 
     return made
+
+
+@frozen(kw_only=True)
+class CudaPeak:
+    """Bytes that a call took on a GPU, beyond what was allocated before.
+
+    Attributes
+    ----------
+    peak_bytes : int
+        Increase of ``max_memory_allocated``.
+    requested_bytes : int
+        The same of the bytes that tensors asked for, before the allocator rounds to its blocks.
+    end_bytes : int
+        Increase of ``memory_allocated`` when the call has returned and its result still lives.
+    reserved_bytes : int
+        Increase of ``max_memory_reserved``: what the allocator took from the device.
+    """
+
+    peak_bytes: int
+    requested_bytes: int
+    end_bytes: int
+    reserved_bytes: int
+
+
+def peak_on_cuda(call: Callable[[], object]) -> CudaPeak:
+    """Call a function without gradients on the current GPU and read PyTorch's allocator.
+
+    Call it once before: libraries allocate their workspaces at the first call and keep them.
+    """
+    cuda = torch.cuda
+    gc.collect()
+    cuda.synchronize()
+    cuda.empty_cache()
+    allocated, reserved = cuda.memory_allocated(), cuda.memory_reserved()
+    requested = cuda.memory_stats()["requested_bytes.all.current"]
+    cuda.reset_peak_memory_stats()
+    with torch.no_grad():
+        out = call()
+    cuda.synchronize()
+    peak = CudaPeak(
+        peak_bytes=cuda.max_memory_allocated() - allocated,
+        requested_bytes=cuda.memory_stats()["requested_bytes.all.peak"] - requested,
+        end_bytes=cuda.memory_allocated() - allocated,
+        reserved_bytes=cuda.max_memory_reserved() - reserved,
+    )
+    del out
+    return peak
 
 
 def measure(run: Run, case: Case) -> dict[str, Any]:

@@ -30,6 +30,30 @@ def settings(case: dict[str, Any]) -> tuple[Any, ...]:
     return case["name"], sorted(case["settings"].items()), sorted(case["choices"].items())
 
 
+def test_a_gpu_is_read_before_and_after_the_call(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    bytes_now = {"allocated": 100, "peak": 100, "requested_bytes.all.current": 90, "requested_bytes.all.peak": 90}
+
+    def call() -> str:
+        assert not torch.is_grad_enabled()
+        bytes_now.update({"allocated": 150, "peak": 400, "requested_bytes.all.peak": 380})
+        return "result"
+
+    for name, answer in {
+        "memory_allocated": lambda: bytes_now["allocated"],
+        "max_memory_allocated": lambda: bytes_now["peak"],
+        "memory_stats": lambda: bytes_now,
+        "memory_reserved": lambda: 1000,
+        "max_memory_reserved": lambda: 3000,
+        **dict.fromkeys(("synchronize", "empty_cache", "reset_peak_memory_stats"), lambda: None),
+    }.items():
+        assert hasattr(torch.cuda, name)
+        monkeypatch.setattr(torch.cuda, name, answer)
+    expected = {"peak_bytes": 300, "requested_bytes": 290, "end_bytes": 50, "reserved_bytes": 2000}
+    assert script.peak_on_cuda(call) == script.CudaPeak(**expected)
+
+
 def test_cases_are_the_same_with_values_and_without(
     script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,7 +20,9 @@ from dsocr_symbolic.questions.solve.problem import Problem, changes, pose
 from dsocr_symbolic.questions.solve.search import Boundary
 from dsocr_symbolic.questions.solve.solved_form import crossing, derivation
 from dsocr_symbolic.scenario.hardware import load_gpu
+from dsocr_symbolic.scenario.scenario import with_user
 from dsocr_symbolic.writing.formula_text import as_text
+from dsocr_symbolic.writing.notebook import Shown
 
 _LONGEST_FORMULA = 240
 
@@ -107,8 +109,8 @@ class RegimeBound:
     numbers: tuple[str, ...]
 
 
-@frozen(kw_only=True)
-class Bounds:
+@frozen(kw_only=True, repr=False)
+class Bounds(Shown):
     """The ridge points and regime boundaries of a network on one machine."""
 
     gpu: str
@@ -233,9 +235,8 @@ def _change(problem: Problem, condition: Condition, boundary: Boundary) -> Chang
 
 
 def _with_own_values(question: Question, condition: Condition) -> Question:
-    scenario = question.scenario
-    settings = {**scenario.settings, **condition.settings}
-    return evolve(question, scenario=evolve(scenario, settings=settings, waived=scenario.waived | condition.waived))
+    scenario = with_user(question.scenario, condition.settings)
+    return evolve(question, scenario=evolve(scenario, waived=scenario.waived | condition.waived))
 
 
 def _said(term: Term) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from dsocr_symbolic.questions.bounds.regimes import Bounds, Change, RegimeBound
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.writing.amounts import measured
+from dsocr_symbolic.writing.notebook import Grid, Page
 from dsocr_symbolic.writing.terminal import indented, on_terminal
 
 
@@ -82,3 +83,26 @@ def _cell(bound: RegimeBound) -> str:
     if not bound.changes:
         return "always" if bound.holds_first else "never"
     return ", ".join(f"{measured(each.value)}+" if each.holds else f"-{measured(each.value)}" for each in bound.changes)
+
+
+def line(found: Bounds) -> str:
+    """Say the machine, and where each condition holds."""
+    return f"{found.gpu}: {', '.join(f'{bound.name} {_cell(bound)}' for bound in found.bounds)}"
+
+
+def page(found: Bounds) -> Page:
+    """Say the ridge points, and where each condition holds."""
+    ridges = tuple((each.name, each.formula, f"{each.value:.5g}", each.unit) for each in found.ridge_points)
+    rows = tuple((bound.name, _holds(bound), bound.summary, bound.condition) for bound in found.bounds)
+    return Page(
+        head=found.gpu_title,
+        blocks=(
+            *([Grid(columns=("ridge point", "formula", "value", "unit"), rows=ridges)] if ridges else []),
+            Grid(columns=("bound", "holds", "what", "condition"), rows=rows),
+        ),
+    )
+
+
+def _holds(bound: RegimeBound) -> str:
+    changes = ", ".join(f"{_where(bound.symbol, change)}{_told(change)}" for change in bound.changes)
+    return changes or f"{_constant(bound)}{bound.symbol}"

@@ -12,9 +12,11 @@ from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.registry import load_metrics, timed
+from dsocr_symbolic.network.fold import STOCKS
 from dsocr_symbolic.questions.capacity import worst_moment
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 from dsocr_symbolic.scenario.scenario_file import read_scenario
+from dsocr_symbolic.writing.notebook import Shown
 
 METRICS = ("forward_tensor_core_flops", "forward_io_bytes", "roofline_s", "peak_memory_bytes")
 
@@ -68,8 +70,8 @@ class Difference:
     others: int
 
 
-@frozen(kw_only=True)
-class Comparison:
+@frozen(kw_only=True, repr=False)
+class Comparison(Shown):
     """Scenarios against the first one.
 
     Attributes
@@ -244,9 +246,10 @@ def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
 
 def _owned(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
     """Return what nodes own beside what is below them, each stock of the whole once; nothing where nodes know none."""
-    rows = scenario_program(scenario).rows
-    whole = set(rows[0].stocks)
-    owning = {place for place, row in enumerate(rows) if set(row.stocks) & whole}
+    program = scenario_program(scenario)
+    rows, stocks = program.rows, program.members[STOCKS]
+    whole = set(stocks[0])
+    owning = {place for place, row in enumerate(rows) if set(stocks[place]) & whole}
     own = {place: result.nodes[place - 1].metrics[metric] for place in owning if place}
     if None in own.values():
         return {}

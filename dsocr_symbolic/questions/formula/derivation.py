@@ -9,9 +9,9 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import layer_definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import model_tree
-from dsocr_symbolic.network.metrics import Whole, metric_expression
+from dsocr_symbolic.network.leaves import Whole, metric_expression
 from dsocr_symbolic.network.node import Node, walk
-from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
+from dsocr_symbolic.scenario.scenario import Scenario, of_layer, scenario_values
 from dsocr_symbolic.scenario.values import chosen_slots
 from dsocr_symbolic.writing.formula_text import as_numbers, as_text, collect
 from dsocr_symbolic.writing.latex import as_latex
@@ -50,8 +50,6 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
     metrics = load_metrics()
     if metric not in metrics:
         raise UserError(f"unknown metric '{metric}': {nearest(metric, metrics)}")
-    from attrs import evolve
-
     slots = chosen_slots(scenario.definition, scenario.options)
     stages = model_tree(scenario.definition, slots)
     nodes = _nodes(stages, path)
@@ -60,8 +58,7 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
             definition = layer_definition(scenario.definition, path)
         except UserError as error:
             raise UserError(_unknown(scenario.definition, slots, path)) from error
-        own = {name: value for name, value in scenario.settings.items() if name in definition.quantities}
-        scenario = evolve(scenario, definition=definition, settings=own)
+        scenario = of_layer(scenario, definition)
         nodes = stages = model_tree(definition, slots)
     expression = metric_expression(nodes, metric, Whole(definition=scenario.definition, stages=stages))
     head = f"{path}: {metric} [{metrics[metric].unit}], {metrics[metric].definition}"

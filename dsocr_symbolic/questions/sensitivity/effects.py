@@ -15,6 +15,7 @@ from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.questions.sensitivity.growth import order
 from dsocr_symbolic.questions.slope import slope
+from dsocr_symbolic.writing.notebook import Shown
 
 Side = Literal["both", "above", "below", "neither"]
 
@@ -56,8 +57,8 @@ class Effect:
     side: Side
 
 
-@frozen(kw_only=True)
-class Sensitivity:
+@frozen(kw_only=True, repr=False)
+class Sensitivity(Shown):
     """A metric and what it hangs on.
 
     Attributes

@@ -9,7 +9,6 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import (
     asked_scenario,
     format_option,
-    read_settings,
     time_option,
     whole_options,
 )
@@ -41,9 +40,10 @@ def _solve(definition: Definition, given: dict[str, Any]) -> int:
     from dsocr_symbolic.writing.data import to_json
 
     symbol = given["symbol"]
-    if symbol in read_settings(given["settings"]):
+    scenario = asked_scenario(definition, {**given, "layer": None})
+    if symbol in scenario.user:
         raise UserError(f"{symbol}: is solved for, and has a value in --set; drop one of them")
-    question = of_scenario(asked_scenario(definition, {**given, "layer": None}))
+    question = of_scenario(scenario)
     solution = solve_question(question, symbol, given["constraint"], given["time"])
     if given["format"] == "json":
         click.echo(to_json({**question.described(), "time": given["time"], "solution": asdict(solution)}), nl=False)

@@ -24,7 +24,8 @@ from dsocr_symbolic.questions.solve.search import (
     find_boundary,
     find_changes,
 )
-from dsocr_symbolic.scenario.values import LARGEST
+from dsocr_symbolic.scenario.checks import LARGEST
+from dsocr_symbolic.scenario.scenario import with_user
 
 Method = Literal["closed form", "bisection"]
 
@@ -93,7 +94,7 @@ def forms_at(problem: Problem, value: Any) -> Sides:
 def question_at(problem: Problem, value: Any) -> Question:
     """Return the question with a value for the symbol."""
     scenario = problem.question.scenario
-    return evolve(problem.question, scenario=evolve(scenario, settings={**scenario.settings, problem.symbol: value}))
+    return evolve(problem.question, scenario=with_user(scenario, {problem.symbol: value}))
 
 
 def find(problem: Problem) -> tuple[Boundary, Method]:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from attrs import frozen
 
-from dsocr_symbolic.scenario.values import LARGEST
+from dsocr_symbolic.scenario.checks import LARGEST
 
 Sense = Literal["largest", "smallest", "every", "none"]
 

@@ -15,6 +15,7 @@ from dsocr_symbolic.questions.solve.problem import Method, Problem, find, pose, 
 from dsocr_symbolic.questions.solve.search import Sense
 from dsocr_symbolic.questions.solve.solved_form import derivation
 from dsocr_symbolic.questions.solve.wording import depends, meaning, refusal, side_unit, symbol_unit
+from dsocr_symbolic.writing.notebook import Shown
 
 
 @frozen(kw_only=True)
@@ -26,8 +27,8 @@ class Point:
     right: Any
 
 
-@frozen(kw_only=True)
-class Solution:
+@frozen(kw_only=True, repr=False)
+class Solution(Shown):
     """What a constraint asks of a symbol.
 
     Attributes

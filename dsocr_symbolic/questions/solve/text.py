@@ -4,6 +4,7 @@ from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.questions.solve.solution import Point, Solution
 from dsocr_symbolic.questions.solve.wording import decides
 from dsocr_symbolic.writing.amounts import compared, measured
+from dsocr_symbolic.writing.notebook import Grid, Page
 from dsocr_symbolic.writing.terminal import indented
 
 
@@ -33,6 +34,30 @@ def solution_text(question: Question, solution: Solution) -> str:
         *([solution.says] if solution.says else []),
     ]
     return indented(lines) + "\n"
+
+
+def line(solution: Solution) -> str:
+    """Say the answer in one line."""
+    return _head(solution)
+
+
+def page(solution: Solution) -> Page:
+    """Say the answer, both sides around it, what decides and how it was found."""
+    around = tuple(
+        (measured(point.value, solution.unit), compared(point.left, point.right, solution.side_unit))
+        for point in (solution.at, solution.beyond)
+        if point is not None
+    )
+    decided = tuple((each.metric, decides(each)) for each in solution.bottlenecks)
+    return Page(
+        head=_head(solution),
+        blocks=(
+            *([Grid(columns=(solution.symbol, solution.constraint), rows=around)] if around else []),
+            *([Grid(columns=("metric", "decided by"), rows=decided)] if decided else []),
+            *_derivation(solution),
+            *([solution.says] if solution.says else []),
+        ),
+    )
 
 
 def _head(solution: Solution) -> str:

@@ -11,7 +11,7 @@ from dsocr_symbolic.questions.solve.bottleneck import Bottleneck
 from dsocr_symbolic.questions.solve.constraint import Constraint, left_over, put_in
 from dsocr_symbolic.questions.solve.problem import Problem, forms_at, sides_at
 from dsocr_symbolic.questions.solve.search import Boundary
-from dsocr_symbolic.scenario.values import LARGEST
+from dsocr_symbolic.scenario.checks import LARGEST
 from dsocr_symbolic.writing.amounts import compared, measured, scaled
 
 _LONGER = Fraction(101, 100)

@@ -165,7 +165,7 @@ class Plan:
                 digest.update(repr(described).encode())
         for function in self.functions:
             sources = (function.follow, function.require, function.decimal, function.exact)
-            digest.update(repr((function.columns, sorted(function.waived), sources)).encode())
+            digest.update(repr((function.outputs, sorted(function.waived), sources)).encode())
         return digest.hexdigest()
 
     def _combinations(self, places: Places) -> Iterator[tuple[Compiled, Any]]:

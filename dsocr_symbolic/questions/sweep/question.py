@@ -16,6 +16,7 @@ from dsocr_symbolic.questions.sweep.axes import Axis, check_axes
 from dsocr_symbolic.questions.sweep.plan import Plan
 from dsocr_symbolic.questions.sweep.vary import is_named, make_axis
 from dsocr_symbolic.scenario.hardware import load_gpu
+from dsocr_symbolic.scenario.origins import origins, unverified
 from dsocr_symbolic.scenario.values import choose
 
 
@@ -174,17 +175,11 @@ def _unverified(model: Model, question: _Question, metrics: Iterable[Metric], pa
     asked = [(metric, "" if part == "total" else part) for metric in times for part in parts]
     used = {str(symbol) for metric, path in asked for symbol in model[path].metric(metric).free_symbols}
     free = [name for name in used if name not in (*question.inputs, *question.settings)]
-    found = []
-    for gpu in question.gpus or [model.definition.default_gpu]:
-        numbers = load_gpu(gpu).numbers
-        keys = {key for name in free if (key := _machine_key(model, question, name, numbers))}
-        found += [f"{key} of {gpu}" for key in sorted(keys) if numbers[key].unverified]
-    return ", ".join(found)
-
-
-def _machine_key(model: Model, question: _Question, symbol: str, numbers: Mapping[str, Any]) -> str:
-    """Return the GPU's number that a symbol stands for, empty if none."""
     options = dict(_options(model, question.names))
-    peaks = [model.definition.choices[name].options[option].gpu.get(symbol, "") for name, option in options.items()]
-    known = [key for key in (*peaks, *model.definition.quantities[symbol].gpu) if key in numbers]
-    return known[0] if known else ""
+    found = []
+    for name in question.gpus or [model.definition.default_gpu]:
+        gpu = load_gpu(name)
+        sources = origins(model.definition, options, question.settings, gpu)
+        doubtful = unverified((sources[symbol] for symbol in free), gpu)
+        found += [f"{key} of {name}" for key in sorted(set(doubtful))]
+    return ", ".join(found)

@@ -13,9 +13,10 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.questions.sweep.axes import MOST_POINTS, Axis, Numbers, Steps
+from dsocr_symbolic.scenario.checks import check_setting, parse_number
 from dsocr_symbolic.scenario.documents import all_grids
 from dsocr_symbolic.scenario.hardware import load_gpu
-from dsocr_symbolic.scenario.values import check_setting, load_workload, parse_number
+from dsocr_symbolic.scenario.values import load_workload
 
 GRID = "crop_grid"
 

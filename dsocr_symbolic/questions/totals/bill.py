@@ -37,7 +37,7 @@ class Bill:
     total: Estimate | None
 
 
-def make_bill(scenario: Scenario, pages: Iterable[Page], user_settings: Iterable[str], *, details: bool = True) -> Bill:
+def make_bill(scenario: Scenario, pages: Iterable[Page], *, details: bool = True) -> Bill:
     """Evaluate every page of a document.
 
     Parameters
@@ -46,8 +46,6 @@ def make_bill(scenario: Scenario, pages: Iterable[Page], user_settings: Iterable
         The question; its workload says whether crops are cut, and of what size.
     pages : iterable of Page
         Sizes, or why there is none.
-    user_settings : iterable of str
-        Symbols that the user set.
     details : bool
         Whether the training step and compulsory bytes are asked for as well.
 
@@ -61,7 +59,7 @@ def make_bill(scenario: Scenario, pages: Iterable[Page], user_settings: Iterable
     UserError
         If the user set what the pages decide, or a batch.
     """
-    for name in user_settings:
+    for name in scenario.user:
         if name in _OF_PAGES:
             raise UserError(f"{name}: the pages decide it; drop --set {name} or --document")
     if scenario.settings.get("batch", 1) != 1:
@@ -80,7 +78,7 @@ def make_bill(scenario: Scenario, pages: Iterable[Page], user_settings: Iterable
             grid = (0, 0) if native else crop_grid(page.width, page.height, tile=tile)
             if grid not in found:
                 values = scenario_values(scenario, _settings(grid))
-                found[grid] = estimate(program, values, scenario.definition.latencies, more)
+                found[grid] = estimate(program, values, more)
         billed.append(BilledPage(page=page, grid=grid, numbers=None if grid is None else found[grid]))
     counts = Counter(each.grid for each in billed if each.grid is not None)
     total = sum_estimates([(found[grid], count) for grid, count in counts.items()]) if counts else None

@@ -7,7 +7,7 @@ import sympy
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.metrics import metric_expression
+from dsocr_symbolic.network.leaves import metric_expression
 from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.scenario.values import Values
 from dsocr_symbolic.writing.formula_text import as_text

@@ -6,7 +6,7 @@ import click
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.questions.options import asked_scenario, question_options, read_settings
+from dsocr_symbolic.questions.options import asked_scenario, question_options
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.writing.terminal import with_progress
 
@@ -59,8 +59,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
     details = given["format"] != "text" or given["traffic"] == "fused"
     if given["document"]:
         pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"])
-        asked = read_settings(given["settings"])
-        bill = make_bill(scenario, with_progress(pages), asked, details=details)
+        bill = make_bill(scenario, with_progress(pages), details=details)
         rows = page_rows(bill)
         status = int(any(row["error"] for row in rows))
         result = bill.total
@@ -111,8 +110,7 @@ def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any
     for name in given["keep"]:
         if name not in known:
             raise UserError(f"--keep: unknown symbol '{name}': {nearest(name, known)}")
-    set_by_user = read_settings(given["settings"])
-    kept = [name for name in FREE if name not in set_by_user] + list(given["keep"])
+    kept = [name for name in FREE if name not in scenario.user] + list(given["keep"])
     stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
     if given["format"] == "markdown":
         letters = {name: each.letter for name, each in known.items()}

@@ -6,11 +6,9 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.evaluation.estimate import FLOWS, Estimate, Metrics, NodeNumbers, complete
-from dsocr_symbolic.evaluation.program import BACKWARD, Row
-
-_ALL = (*FLOWS, *BACKWARD)
-
+from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers, complete
+from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.network.fold import Row
 
 # Compulsory bytes of parts do not add up to those of the whole: that is what fusing saves.
 _MOVED = "forward_io_bytes"
@@ -76,7 +74,7 @@ def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callab
     for node in result.nodes:
         if node.row.aten:
             groups.setdefault(key(node.row), []).append(node)
-    flows = [name for name in _ALL if result.traffic == "eager" or name != _MOVED]
+    flows = [name for name in _flows() if result.traffic == "eager" or name != _MOVED]
     return [
         Line(
             name=name,
@@ -96,7 +94,7 @@ def check_sums(result: Estimate, lines: Iterable[Line]) -> None:
         If they do not; a defect of ours, never of the user's.
     """
     lines = list(lines)
-    for name in _ALL:
+    for name in _flows():
         added, total = _sum(line.metrics[name] for line in lines), result.total[name]
         if total is None or (name == _MOVED and result.traffic == "fused"):
             continue
@@ -104,6 +102,11 @@ def check_sums(result: Estimate, lines: Iterable[Line]) -> None:
         close = added == total if exact else abs(added - total) <= 1e-9 * max(abs(total), 1e-30)
         if not close:
             raise AssertionError(f"{name}: the rows add up to {added}, the total is {total}")
+
+
+def _flows() -> list[str]:
+    """Return the metrics that add up over operators."""
+    return [name for name, metric in load_metrics().items() if metric.kind in ("flow", "time")]
 
 
 def _sum(values: Iterable[Any]) -> Any:

@@ -110,13 +110,12 @@ def _grids(numbers: Performance) -> Iterable[Grid]:
 
 def _steps(numbers: Performance) -> Iterable[Step]:
     _need(numbers, "batch", "prompt_tokens", "new_tokens")
-    latencies = numbers.scenario.definition.latencies
-    if "tpot" not in latencies:
+    if "tpot" not in numbers.scenario.definition.latencies:
         raise UserError(f"{numbers.scenario.definition.name}: the model file gives no latency 'tpot'")
     for batch in _drawn_batches(numbers):
         for context in _contexts(numbers):
             settings = {"batch": batch, "prompt_tokens": context - 1, "new_tokens": 1}
-            result = estimate(numbers.program, scenario_values(numbers.scenario, settings), latencies)
+            result = estimate(numbers.program, scenario_values(numbers.scenario, settings))
             yield Step(batch=batch, context=context, seconds=float(result.total["tpot_s"]))
 
 

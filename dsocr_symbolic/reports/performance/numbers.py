@@ -146,8 +146,8 @@ def performance(scenario: Scenario) -> Performance:
     UserError
         If a value is not allowed.
     """
-    program, values, latencies = scenario_program(scenario), scenario_values(scenario), scenario.definition.latencies
-    result = estimate(program, values, latencies, scenario_details(scenario))
+    program, values = scenario_program(scenario), scenario_values(scenario)
+    result = estimate(program, values, scenario_details(scenario))
     at_rated = scenario_values(scenario, {"highest_clock": values.numbers["rated_clock"]})
     rated, fused = estimate(program, at_rated), with_fused_traffic(result)
     below, decided = _below(result), _decided(result)

@@ -61,6 +61,6 @@ def conventions_sheet(scenario: Scenario, sheets: list[str]) -> Sheet:
     lines += [text_line(name, text) for name, text in _NOTES.items()]
     lines += [text_line("convention", each) for each in load_conventions().statements]
     lines += [text_line(f"{each.name} [{each.unit}]", each.definition) for each in nodes.column_metrics()]
-    others = [each for each in load_metrics().values() if each.name not in nodes.SOURCES]
+    others = [each for each in load_metrics().values() if each.name not in nodes.COLUMN_METRICS]
     lines.append(text_line("metrics without a column", ", ".join(each.name for each in others)))
     return Sheet(name=NAME, columns=_COLUMNS, lines=tuple(lines), prose=True)

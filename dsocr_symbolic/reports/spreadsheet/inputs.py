@@ -1,7 +1,7 @@
 """The sheets Inputs and Rules: a line per symbol of the model, and what its values must keep to."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sympy
@@ -9,11 +9,11 @@ import sympy
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.language.definition import Quantity
 from dsocr_symbolic.language.definition_file import BRACES
-from dsocr_symbolic.language.expression import Expression, evaluate, names
+from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.reports.spreadsheet.cells import Cell, Column, Line, Look, Sheet, cell_names, text_line
 from dsocr_symbolic.reports.spreadsheet.excel_formula import Piece, Printer
 from dsocr_symbolic.scenario.scenario import Scenario
-from dsocr_symbolic.scenario.values import Values, machine_key
+from dsocr_symbolic.scenario.values import Values
 
 INPUTS, RULES = "Inputs", "Rules"
 
@@ -150,24 +150,21 @@ def _line(name: str, quantity: Quantity, scenario: Scenario, values: Values, pri
 
 def _source(name: str, quantity: Quantity, scenario: Scenario, values: Values) -> tuple[str, bool]:
     """Say where a value is from, and whether a formula gives it."""
-    chosen = {each: scenario.definition.choices[each].options[option] for each, option in scenario.options.items()}
-    peaks: Mapping[str, str] = {symbol: key for option in chosen.values() for symbol, key in option.gpu.items()}
-    bound = [f"{each} {scenario.options[each]}" for each, option in chosen.items() if name in option.symbols]
-    machine = machine_key(scenario.gpu, (peaks[name],) if name in peaks else quantity.gpu)
-    if name in scenario.settings:
-        formula = f"; its formula is {quantity.formula.text}" if quantity.group == "derived" else ""
-        workload = scenario.workload
-        named = workload is not None and workload.values.get(name) == scenario.settings[name]
-        return (f"workload {workload.name}" if workload and named else "--set or --config") + formula, False
-    if bound:
-        return f"choice {bound[-1]}", False
-    if machine in scenario.gpu.numbers:
-        number = scenario.gpu.numbers[machine]
-        doubt = " (unverified)" if machine in values.unverified else ""
-        return f"{scenario.gpu.title}, {number.key}{doubt}: {number.source}", False
-    if names(quantity.formula):
-        return f"formula: {quantity.formula.text}", True
-    return "definition" if quantity.fixed else "default", False
+    origin = values.origins[name]
+    match origin.kind:
+        case "user" | "config" | "workload":
+            formula = f"; its formula is {quantity.formula.text}" if quantity.group == "derived" else ""
+            workload = scenario.workload.name if scenario.workload else ""
+            return (f"workload {workload}" if origin.kind == "workload" else "--set or --config") + formula, False
+        case "choice":
+            return f"choice {origin.name}", False
+        case "machine":
+            number = scenario.gpu.numbers[origin.name]
+            doubt = " (unverified)" if number.unverified else ""
+            return f"{scenario.gpu.title}, {number.key}{doubt}: {number.source}", False
+        case "formula":
+            return f"formula: {quantity.formula.text}", True
+    return origin.kind, False
 
 
 def _expression(formula: Expression, scenario: Scenario) -> Any:

@@ -4,16 +4,16 @@ Operators are formulas of the symbols; a layer adds up its children. Stocks stan
 and place that declares it, and a node adds up the distinct tensors below it, each in its last state.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sympy
 from attrs import frozen
 
 from dsocr_symbolic.evaluation.estimate import Estimate
-from dsocr_symbolic.evaluation.program import Row
-from dsocr_symbolic.language.registry import Metric, load_metrics, load_time
-from dsocr_symbolic.network.flows import operator_flow, total_calls
+from dsocr_symbolic.language.registry import Metric, load_metrics
+from dsocr_symbolic.network.fold import CALLS, STOCKS, Fold, Row
+from dsocr_symbolic.network.leaves import leaves_of, stocks_of
 from dsocr_symbolic.network.node import Node, Stock, walk
 from dsocr_symbolic.reports.spreadsheet.cells import Cell, Column, Line, Look, Sheet, Weight, row_ranges
 from dsocr_symbolic.reports.spreadsheet.excel_formula import Piece, Printer
@@ -21,17 +21,16 @@ from dsocr_symbolic.reports.spreadsheet.excel_formula import Piece, Printer
 NODES, TENSORS = "Nodes", "Tensors"
 
 
-# Metric -> what carries it: an attribute of Flow for flows and times, of Stock for stocks. One line adds a column.
-SOURCES = {
-    "forward_tensor_core_flops": "tensor_core_flops",
-    "forward_cuda_core_flops": "cuda_core_flops",
-    "forward_io_bytes": "io_bytes",
-    "operator_launches": "operator_launches",
-    "parameters": "parameters",
-    "forward_weight_bytes": "weight_bytes",
-    "forward_kv_cache_bytes": "kv_cache_bytes",
-    "roofline_s": "seconds",
-}
+COLUMN_METRICS = (
+    "forward_tensor_core_flops",
+    "forward_cuda_core_flops",
+    "forward_io_bytes",
+    "operator_launches",
+    "parameters",
+    "forward_weight_bytes",
+    "forward_kv_cache_bytes",
+    "roofline_s",
+)
 
 
 _ABOUT = (
@@ -64,48 +63,41 @@ class Tally:
 
     Attributes
     ----------
-    rows : tuple of Row
-        What a node is.
-    nodes : tuple of Node or None
-        Its formulas; None for the whole.
+    fold : Fold
+        The rows and their formulas.
     calls : tuple of int
-        Its calls now.
+        The calls of each row now.
     numbers : tuple of mapping of str to number
-        Its metrics now.
-    children : tuple of tuple of int
-        Indices of its children.
+        The metrics of each row now.
     stocks : tuple of (Node, Stock)
-        Every stock and the node that declares it, in the order that ``Row.stocks`` counts.
+        Every stock and the node that declares it.
     """
 
-    rows: tuple[Row, ...]
-    nodes: tuple[Node | None, ...]
+    fold: Fold
     calls: tuple[Any, ...]
     numbers: tuple[Mapping[str, Any], ...]
-    children: tuple[tuple[int, ...], ...]
     stocks: tuple[tuple[Node, Stock], ...]
 
+    @property
+    def rows(self) -> Sequence[Row]:
+        """What each row is."""
+        return self.fold.leaves.rows
 
-def make_tally(rows: tuple[Row, ...], stages: tuple[Node, ...], result: Estimate) -> Tally:
-    """Bring a program's rows, the tree that it was made of, and its numbers together."""
-    nodes = tuple(walk(stages))
-    children: list[list[int]] = [[] for _ in rows]
-    for index, row in enumerate(rows[1:], start=1):
-        children[row.parent].append(index)
+
+def make_tally(stages: tuple[Node, ...], result: Estimate) -> Tally:
+    """Bring a tree and its numbers together."""
     return Tally(
-        rows=rows,
-        nodes=(None, *nodes),
-        calls=(1, *(each.calls for each in result.nodes)),
-        numbers=(result.total, *(each.metrics for each in result.nodes)),
-        children=tuple(tuple(each) for each in children),
-        stocks=tuple((node, stock) for node in nodes for stock in node.stocks),
+        fold=Fold(leaves_of(stages)),
+        calls=(1, *(node.calls for node in result.nodes)),
+        numbers=(result.total, *(node.metrics for node in result.nodes)),
+        stocks=tuple(stocks_of(walk(stages))),
     )
 
 
 def column_metrics() -> list[Metric]:
     """Return the metrics that have a column on Nodes, in order."""
     metrics = load_metrics()
-    return [metrics[name] for name in SOURCES]
+    return [metrics[name] for name in COLUMN_METRICS]
 
 
 def nodes_sheet(tally: Tally, printer: Printer) -> Sheet:
@@ -125,8 +117,8 @@ def nodes_sheet(tally: Tally, printer: Printer) -> Sheet:
     """
     formulas = _Formulas(tally, printer)
     lines = []
-    for index, (row, node) in enumerate(zip(tally.rows, tally.nodes, strict=True)):
-        name = node.path[-1] if node else "total"
+    for index, row in enumerate(tally.rows):
+        name = row.path.rpartition("/")[2] or "total"
         category = row.category if row.aten else None
         cells = [Cell(content=each) for each in (name, row.layer, row.class_name, category or "")]
         cells.append(_number_cell(formulas.calls(index), tally.calls[index], "whole"))
@@ -134,7 +126,7 @@ def nodes_sheet(tally: Tally, printer: Printer) -> Sheet:
             look: Look = "seconds" if metric.kind == "time" else "whole"
             cells.append(_number_cell(formulas.metric(index, metric), tally.numbers[index][metric.name], look))
         cells.append(Cell(content=row.path))
-        lines.append(Line(cells=tuple(cells), depth=len(node.path) if node else 0, weight=_weight(row)))
+        lines.append(Line(cells=tuple(cells), depth=row.path.count("/") + 1 if row.path else 0, weight=_weight(row)))
     columns = (*_ABOUT, *(_metric_column(each) for each in column_metrics()), _PATH)
     return Sheet(name=NODES, columns=columns, lines=tuple(lines), frozen_lines=1, frozen_columns=1)
 
@@ -142,12 +134,13 @@ def nodes_sheet(tally: Tally, printer: Printer) -> Sheet:
 def tensors_sheet(tally: Tally, printer: Printer) -> Sheet:
     """Lay out a line per stock; that of ``tally.stocks[i]`` is row i + 2."""
     lines = []
-    for node, stock in tally.stocks:
-        pieces = [printer.piece(sympy.sympify(getattr(stock, SOURCES[each.name]))) for each in _stock_metrics()]
+    columns = [tally.fold.leaves.columns[metric.name] for metric in _stock_metrics()]
+    for place, (node, stock) in enumerate(tally.stocks):
+        pieces = [printer.piece(sympy.sympify(column[place])) for column in columns]
         cells = [_number_cell(piece, piece.value, "whole") for piece in pieces]
         lines.append(Line(cells=(Cell(content=stock.key), Cell(content="/".join(node.path)), *cells)))
-    columns = (*_ABOUT_TENSOR, *(_metric_column(each) for each in _stock_metrics()))
-    return Sheet(name=TENSORS, columns=columns, lines=tuple(lines), frozen_columns=1)
+    shown = (*_ABOUT_TENSOR, *(_metric_column(each) for each in _stock_metrics()))
+    return Sheet(name=TENSORS, columns=shown, lines=tuple(lines), frozen_columns=1)
 
 
 class _Formulas:
@@ -156,33 +149,28 @@ class _Formulas:
     def __init__(self, tally: Tally, printer: Printer) -> None:
         self.m_tally = tally
         self.m_printer = printer
-        self.m_time = load_time("roofline")
+        self.m_leaves = tally.fold.leaves
 
     def calls(self, index: int) -> Piece:
-        node = self.m_tally.nodes[index]
-        return self.m_printer.piece(sympy.sympify(total_calls(node)) if node else sympy.S.One)
+        return self.m_printer.piece(sympy.sympify(self.m_leaves.columns[CALLS][index]))
 
     def metric(self, index: int, metric: Metric) -> Piece:
-        node = self.m_tally.nodes[index]
         if metric.kind == "stock":
             return self._sum_of_stocks(index, metric)
-        if node is None or node.launch is None:
+        if not self.m_tally.rows[index].aten:
             return self._sum_of_children(index, metric)
-        flow = operator_flow(node, self.m_time if metric.kind == "time" else None)
-        return self.m_printer.piece(sympy.sympify(getattr(flow, SOURCES[metric.name])))
+        return self.m_printer.piece(sympy.sympify(self.m_leaves.columns[metric.name][index]))
 
     def _sum_of_children(self, index: int, metric: Metric) -> Piece:
         tally = self.m_tally
-        values = {_FIRST_ROW + child: tally.numbers[child][metric.name] for child in tally.children[index]}
+        values = {_FIRST_ROW + child: tally.numbers[child][metric.name] for child in tally.fold.below[index]}
         return self._sum("", FIRST_METRIC + column_metrics().index(metric), values)
 
     def _sum_of_stocks(self, index: int, metric: Metric) -> Piece:
         """Add up distinct tensors; those that add nothing, such as a cache to parameters, are left out."""
-        owned = {
-            each: getattr(self.m_tally.stocks[each][1], SOURCES[metric.name])
-            for each in self.m_tally.rows[index].stocks
-        }
-        values = {_FIRST_ROW + each: self.m_printer.piece(size).value for each, size in owned.items() if size != 0}
+        column = self.m_leaves.columns[metric.name]
+        owned = {place: column[place] for place in self.m_leaves.members[STOCKS][index]}
+        values = {_FIRST_ROW + place: self.m_printer.piece(size).value for place, size in owned.items() if size != 0}
         return self._sum(f"{TENSORS}!", len(_ABOUT_TENSOR) + _stock_metrics().index(metric), values)
 
     def _sum(self, sheet: str, column: int, values: Mapping[int, Any]) -> Piece:

@@ -39,7 +39,7 @@ def make_workbook(scenario: Scenario, longest: int = LONGEST_FORMULA) -> Workboo
     """
     program, values = scenario_program(scenario), scenario_values(scenario)
     stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
-    tally = make_tally(program.rows, stages, estimate(program, values))
+    tally = make_tally(stages, estimate(program, values))
     terms, steps = Terms(), StepSums()
     printer = Printer(symbol_pieces(scenario, values), terms.place, steps.add, longest)
     rules = rules_sheet(scenario, printer)

@@ -6,7 +6,7 @@ from typing import Any
 
 from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers, estimate
-from dsocr_symbolic.evaluation.program import Details, Program
+from dsocr_symbolic.evaluation.program import Program
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, scenario_values
@@ -55,7 +55,7 @@ def _prepared(layer: str, choices: tuple[tuple[str, str], ...]) -> tuple[Scenari
 
 
 @cache
-def _details(layer: str, choices: tuple[tuple[str, str], ...]) -> Details:
+def _details(layer: str, choices: tuple[tuple[str, str], ...]) -> Program:
     """Read and compile a layer's training step once for all of its counts."""
     return scenario_details(_prepared(layer, choices)[0])
 

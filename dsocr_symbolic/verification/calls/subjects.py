@@ -12,6 +12,7 @@ from dsocr_symbolic.verification.calls.subjects_decoder import DECODER
 from dsocr_symbolic.verification.calls.subjects_operators import OPERATORS
 from dsocr_symbolic.verification.reference.clip import (
     CLIPVisionEmbeddings,
+    MlpProjector,
     NoTPAttention,
     NoTPFeedForward,
     NoTPTransformer,
@@ -20,7 +21,6 @@ from dsocr_symbolic.verification.reference.clip import (
     quick_gelu,
 )
 from dsocr_symbolic.verification.reference.config import ClipConfig, SamConfig
-from dsocr_symbolic.verification.reference.projector import MlpProjector
 from dsocr_symbolic.verification.reference.sam import (
     Attention,
     Block,

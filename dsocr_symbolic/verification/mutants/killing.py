@@ -2,20 +2,23 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import compress
 from typing import Any
 
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.language.formula import Operator
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.language.lookup import default_definition, layer_definition
-from dsocr_symbolic.language.registry import load_conventions
+from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import build_tree
-from dsocr_symbolic.network.node import Stock, walk
-from dsocr_symbolic.scenario.values import choose, chosen_slots
+from dsocr_symbolic.network.fold import Fold
+from dsocr_symbolic.network.leaves import leaves_of
+from dsocr_symbolic.scenario.hardware import load_gpu
+from dsocr_symbolic.scenario.origins import origins
+from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
 from dsocr_symbolic.verification.calls.counted import FUNCTION_COSTS, Counted
 from dsocr_symbolic.verification.mutants.mutants import Mutant, mutate
 
@@ -157,48 +160,35 @@ def numbers(library: Library, counted: Counted) -> Numbers:
     scope = _scope(definition, options, counted.settings)
     stages = layer_definition(definition, counted.layer).stages
     tree = build_tree(library, stages, scope, chosen_slots(definition, options), arithmetic)
-    metrics = dict.fromkeys(counted.metrics, 0)
+    fold = Fold(leaves_of(tree, algebra=arithmetic))
+    rows, columns = fold.leaves.rows, fold.leaves.columns
+    running = [bool(row.aten) and not set(row.path.split("/")) & set(counted.without) for row in rows]
+
+    def added(metric: str) -> Any:
+        if load_metrics()[metric].kind == "stock":
+            return fold.owned(metric, 0)
+        return arithmetic.total(compress(columns[metric], running))
+
     by_aten: dict[str, tuple[Any, Any]] = {}
-    owned: dict[str, Stock] = {}
-    for node in walk(tree):
-        owned |= {stock.key: stock for stock in node.stocks}
-        if node.launch is None or set(node.path) & set(counted.without):
-            continue
-        assert isinstance(node.formula, Operator)  # noqa: S101 - only operators launch
-        found = {
-            "forward_tensor_core_flops": node.launch.tensor_core_flops * node.calls,
-            "forward_cuda_core_flops": node.launch.cuda_core_flops * node.calls,
-            "forward_io_bytes": node.launch.io_bytes * node.calls,
-            "operator_launches": node.calls,
-        }
-        for name in metrics.keys() & found.keys():
-            metrics[name] += found[name]
-        if node.calls:
-            size, launches = by_aten.get(node.formula.aten, (0, 0))
-            by_aten[node.formula.aten] = (size + found["forward_io_bytes"], launches + node.calls)
-    if "parameters" in metrics:
-        metrics["parameters"] = sum(stock.parameters for stock in owned.values())
-    if "forward_weight_bytes" in metrics:
-        metrics["forward_weight_bytes"] = sum(stock.weight_bytes for stock in owned.values())
-    if "forward_kv_cache_bytes" in metrics:
-        metrics["forward_kv_cache_bytes"] = sum(stock.kv_cache_bytes for stock in owned.values())
-    return metrics, by_aten
+    for row, moved, launches in compress(zip(rows, columns[_IO], columns[_LAUNCHES], strict=True), running):
+        if launches:
+            before = by_aten.get(row.aten, (0, 0))
+            by_aten[row.aten] = (before[0] + moved, before[1] + launches)
+    return {metric: added(metric) for metric in counted.metrics}, by_aten
 
 
-def _scope(definition: Any, options: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
+_IO, _LAUNCHES = "forward_io_bytes", "operator_launches"
+
+
+def _scope(definition: Definition, options: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Give the conventions their numbers, the choices theirs, and the symbols the count's."""
-    scope: dict[str, Any] = {
-        name: evaluate(each.formula, {}, arithmetic)
-        for name, each in definition.quantities.items()
-        if each.group in ("constant", "choice")
-    }
-    symbols = load_conventions().symbols
-    scope |= {name: evaluate(each.formula, {}, arithmetic) for name, each in symbols.items() if name != "wide"}
-    for name, option in options.items():
-        bound = definition.choices[name].options[option].symbols
-        scope |= {symbol: evaluate(each, {}, arithmetic) for symbol, each in bound.items()}
-    scope["wide"] = evaluate(symbols["wide"].formula, scope, arithmetic)
-    return {**scope, **FUNCTION_COSTS, **settings}
+    gpu = load_gpu(definition.default_gpu)
+    resolver = Resolver(definition, origins(definition, options, {}, gpu), gpu)
+    known = [name for name, quantity in definition.quantities.items() if quantity.group in _GIVEN]
+    return {**{name: resolver.value(name) for name in known}, **FUNCTION_COSTS, **settings}
+
+
+_GIVEN = ("constant", "choice", "convention")
 
 
 def reduced(counted: Iterable[Counted], most: int) -> Iterator[Counted]:

@@ -12,31 +12,11 @@ def scaled_dot_product_attention(
 ) -> Tensor:
     """Attend with one fused kernel: flash without a mask, memory-efficient with one.
 
+    q: [B, heads, N, d], k and v: [B, heads, K, d], mask, added to the scores: [B, heads, N, K] -> [B, heads, N, d],
+    laid out as [B, N, heads, d] where a GPU does so. A causal query n sees keys 0 to n only.
+
     Without values PyTorch would take the decomposed path, so the operator that a GPU launches is named
     here. Both operators are differentiable and known to ``FlopCounterMode``.
-
-    Parameters
-    ----------
-    q
-        Queries, [B, heads, N, d].
-    k
-        Keys, [B, heads, K, d].
-    v
-        Values, [B, heads, K, d].
-    mask
-        Added to the scores, [B, heads, N, K].
-    causal
-        Whether query n sees keys 0 to n only; needs as many keys as queries on real tensors.
-
-    Returns
-    -------
-    Tensor
-        [B, heads, N, d], laid out as [B, N, heads, d] where a GPU does so.
-
-    Raises
-    ------
-    NotImplementedError
-        For a causal call on real tensors whose keys outnumber the queries.
     """
     if not has_values(q):
         out: Tensor

@@ -16,18 +16,7 @@ from dsocr_symbolic.verification.reference.deepseek_v2 import Routing, balanced_
 
 @contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Make new parameters of a dtype; buffers with a dtype of their own keep it, unlike with ``Module.to``.
-
-    Parameters
-    ----------
-    dtype
-        A floating dtype.
-
-    Yields
-    ------
-    None
-        Until the block ends.
-    """
+    """Make new parameters of a dtype; buffers with a dtype of their own keep it, unlike with ``Module.to``."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -56,24 +45,7 @@ def build(
     dtype: torch.dtype = torch.bfloat16,
     routing: Routing = balanced_rows,
 ) -> DeepseekOCRForCausalLM:
-    """Build the network for inference, on the meta device unless told otherwise.
-
-    Parameters
-    ----------
-    config
-        Sizes; the published network's by default.
-    device
-        Where the parameters live. Under ``fake_cuda`` of the precision, "cuda" needs no GPU.
-    dtype
-        Of the parameters.
-    routing
-        Rows per expert where tensors hold no values.
-
-    Returns
-    -------
-    DeepseekOCRForCausalLM
-        In evaluation mode.
-    """
+    """Build the network for inference, in evaluation mode; under ``fake_cuda`` the device "cuda" needs no GPU."""
     if device != "meta" and detect_fake_mode() is not None:
         # Construction subscripts tensors and draws values, which fake CUDA tensors cannot do without a GPU.
         with unset_fake_temporarily():

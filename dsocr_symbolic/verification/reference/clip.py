@@ -1,31 +1,21 @@
-"""CLIP-L transformer that reads SAM's features in place of its own patches."""
+"""CLIP-L transformer that reads SAM's features in place of its own patches, and the projector behind both."""
 
 import torch
 from torch import Tensor, nn
 
 from dsocr_symbolic.verification.reference.attention import scaled_dot_product_attention
 from dsocr_symbolic.verification.reference.config import ClipConfig
-from dsocr_symbolic.verification.reference.interpolation import resize_grid
 from dsocr_symbolic.verification.reference.precision import autocast_is_on, contiguous
+from dsocr_symbolic.verification.reference.sam import resize_grid
 
 _QUICK_GELU_SLOPE = 1.702
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """Gate x by a sigmoid.
+    """Gate x by a sigmoid: [...] -> [...], fp32 under autocast.
 
     The network compiles this function with TorchScript, whose autocast widens an input of unknown dtype to
     fp32; without it Python's autocast would leave the input narrow.
-
-    Parameters
-    ----------
-    x
-        [...].
-
-    Returns
-    -------
-    Tensor
-        [...], fp32 under autocast.
     """
     if autocast_is_on(x):
         x = x.float()
@@ -33,13 +23,7 @@ def quick_gelu(x: Tensor) -> Tensor:
 
 
 class CLIPVisionEmbeddings(nn.Module):
-    """Class token and positions; the patch convolution is stored and never runs.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    """
+    """Class token and positions; the patch convolution is stored and never runs."""
 
     position_ids: Tensor
 
@@ -55,18 +39,7 @@ class CLIPVisionEmbeddings(nn.Module):
         self.register_buffer("position_ids", torch.arange(tokens).unsqueeze(0), persistent=False)
 
     def positions(self, side: int) -> Tensor:
-        """Return the position embeddings of the class token and a grid.
-
-        Parameters
-        ----------
-        side
-            Side q of the grid.
-
-        Returns
-        -------
-        Tensor
-            [1, q*q + 1, D].
-        """
+        """Return the position embeddings of the class token and a grid of side q: [1, q*q + 1, D]."""
         table: Tensor = self.position_embedding(self.position_ids)
         if side == self.table_grid:
             return table
@@ -77,18 +50,7 @@ class CLIPVisionEmbeddings(nn.Module):
         return torch.cat([first, resized]).unsqueeze(0)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Turn a feature grid into tokens.
-
-        Parameters
-        ----------
-        features
-            [B, D, q, q].
-
-        Returns
-        -------
-        Tensor
-            [B, q*q + 1, D].
-        """
+        """Turn a feature grid into tokens: [B, D, q, q] -> [B, q*q + 1, D]."""
         images, _, side, _ = features.shape
         patches = features.flatten(2).transpose(1, 2)
         tokens = torch.cat([self.class_embedding.expand(images, 1, -1), patches], dim=1)
@@ -96,13 +58,7 @@ class CLIPVisionEmbeddings(nn.Module):
 
 
 class NoTPAttention(nn.Module):
-    """Attention over all tokens of an image.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    """
+    """Attention over all tokens of an image."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
@@ -112,18 +68,7 @@ class NoTPAttention(nn.Module):
         self.out_proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Attend within each image.
-
-        Parameters
-        ----------
-        x
-            [B, T, D].
-
-        Returns
-        -------
-        Tensor
-            [B, T, D].
-        """
+        """Attend within each image: [B, T, D] -> [B, T, D]."""
         images, tokens, _ = x.shape
         qkv: Tensor = self.qkv_proj(x).view(images, tokens, 3, self.num_heads, -1)
         q, k, v = (part.squeeze(2).transpose(1, 2) for part in torch.split(qkv, 1, dim=2))
@@ -133,13 +78,7 @@ class NoTPAttention(nn.Module):
 
 
 class NoTPFeedForward(nn.Module):
-    """Two linear layers with a quick GELU between them.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    """
+    """Two linear layers with a quick GELU between them."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
@@ -147,30 +86,13 @@ class NoTPFeedForward(nn.Module):
         self.fc2 = nn.Linear(config.mlp_size, config.hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer to every token.
-
-        Parameters
-        ----------
-        x
-            [B, T, D].
-
-        Returns
-        -------
-        Tensor
-            [B, T, D].
-        """
+        """Apply the layer to every token: [B, T, D] -> [B, T, D]."""
         out: Tensor = self.fc2(quick_gelu(self.fc1(x)))
         return out
 
 
 class NoTPTransformerBlock(nn.Module):
-    """Pre-norm transformer block.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    """
+    """Pre-norm transformer block."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
@@ -180,18 +102,7 @@ class NoTPTransformerBlock(nn.Module):
         self.layer_norm2 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply attention and MLP, each with its residual.
-
-        Parameters
-        ----------
-        x
-            [B, T, D].
-
-        Returns
-        -------
-        Tensor
-            [B, T, D], fp32 under autocast once the input is.
-        """
+        """Apply attention and MLP, each with its residual: [B, T, D] -> [B, T, D], fp32 under autocast once x is."""
         # Named as in the network, which keeps both until the end.
         attended = self.self_attn(self.layer_norm1(x))
         middle = x + attended
@@ -200,44 +111,21 @@ class NoTPTransformerBlock(nn.Module):
 
 
 class NoTPTransformer(nn.Module):
-    """The blocks, one after the other.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    """
+    """The blocks, one after the other."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
         self.layers = nn.ModuleList(NoTPTransformerBlock(config) for _ in range(config.num_layers))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply every block.
-
-        Parameters
-        ----------
-        x
-            [B, T, D].
-
-        Returns
-        -------
-        Tensor
-            [B, T, D].
-        """
+        """Apply every block: [B, T, D] -> [B, T, D]."""
         for layer in self.layers:
             x = layer(x)
         return x
 
 
 class VitModel(nn.Module):
-    """The CLIP tower, without a final norm.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    """
+    """The CLIP tower, without a final norm."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
@@ -246,20 +134,22 @@ class VitModel(nn.Module):
         self.pre_layrnorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Encode SAM's features.
-
-        Parameters
-        ----------
-        features
-            [B, D, q, q].
-
-        Returns
-        -------
-        Tensor
-            Tokens, class token first, [B, q*q + 1, D].
-        """
+        """Encode SAM's features: [B, D, q, q] -> [B, q*q + 1, D], class token first."""
         # Both stay alive through all blocks, as in the network.
         tokens = self.embeddings(features)
         normed = self.pre_layrnorm(tokens)
         out: Tensor = self.transformer(normed)
+        return out
+
+
+class MlpProjector(nn.Module):
+    """One linear layer, in spite of the name."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.layers = nn.Linear(in_features, out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Project every token: [B, T, I] -> [B, T, D]."""
+        out: Tensor = self.layers(x)
         return out

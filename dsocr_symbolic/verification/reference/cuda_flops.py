@@ -11,8 +11,6 @@ from torch import Tensor
 
 # Each function has a cost of its own, so that a formula which names another one is told apart.
 COSTS = {"div": 23, "sqrt": 3, "rsqrt": 5, "exp": 7, "erf": 11, "sigmoid": 13, "sin": 17, "cos": 19}
-
-
 # Per element of the result.
 _PER_RESULT = {
     **dict.fromkeys(("add", "add_", "sub", "mul", "mul_", "neg", "pow"), 1),
@@ -21,8 +19,6 @@ _PER_RESULT = {
     "gelu": 4 + COSTS["erf"],
     "_softmax": 3 + COSTS["exp"] + COSTS["div"],
 }
-
-
 _BICUBIC_REACH = 2
 
 
@@ -74,22 +70,7 @@ _BY_OPERATOR: dict[str, Callable[[Any, Any], int]] = {
 
 
 def cuda_core_flops(name: str, args: tuple[Any, ...], out: Any) -> int:
-    """Count one operator.
-
-    Parameters
-    ----------
-    name
-        The aten operator without overload.
-    args
-        What it was called with.
-    out
-        What it returned.
-
-    Returns
-    -------
-    int
-        FLOPs with every ``flops_per_`` symbol at its cost above; 0 for data movement and integer work.
-    """
+    """Count one aten operator, named without overload; 0 for data movement and integer work."""
     first = out[0] if isinstance(out, list | tuple) else out
     if not isinstance(first, Tensor) or not first.dtype.is_floating_point:
         return 0

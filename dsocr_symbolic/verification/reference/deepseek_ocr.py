@@ -9,7 +9,7 @@ import torch
 from attrs import frozen
 from torch import Tensor, nn
 
-from dsocr_symbolic.verification.reference.clip import VitModel
+from dsocr_symbolic.verification.reference.clip import MlpProjector, VitModel
 from dsocr_symbolic.verification.reference.config import OcrConfig
 from dsocr_symbolic.verification.reference.deepseek_v2 import (
     DeepseekV2DecoderLayer,
@@ -18,7 +18,6 @@ from dsocr_symbolic.verification.reference.deepseek_v2 import (
     balanced_rows,
 )
 from dsocr_symbolic.verification.reference.llama import KeyValueCache, causal_mask
-from dsocr_symbolic.verification.reference.projector import MlpProjector
 from dsocr_symbolic.verification.reference.sam import ImageEncoderViT
 
 
@@ -26,13 +25,13 @@ from dsocr_symbolic.verification.reference.sam import ImageEncoderViT
 class Views:
     """What the network sees of one image.
 
-    Parameters
+    Attributes
     ----------
-    whole
+    whole : Tensor
         The whole image, [1, 3, s, s].
-    crops
+    crops : Tensor or None
         Its crops, row by row, [n, 3, t, t]; None if it was not cut.
-    columns, rows
+    columns, rows : int
         Crops across and down, n = columns*rows.
     """
 
@@ -43,15 +42,7 @@ class Views:
 
 
 class DeepseekOCRModel(nn.Module):
-    """Vision towers, projector and decoder, without the output head.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    routing
-        Rows per expert where tensors hold no values.
-    """
+    """Vision towers, projector and decoder, without the output head."""
 
     def __init__(self, config: OcrConfig, routing: Routing = balanced_rows) -> None:
         super().__init__()
@@ -70,18 +61,7 @@ class DeepseekOCRModel(nn.Module):
         self.view_seperator = nn.Parameter(torch.zeros(width))
 
     def vision_features(self, pixels: Tensor) -> Tensor:
-        """Run both towers and the projector on a batch of equal views.
-
-        Parameters
-        ----------
-        pixels
-            [B, 3, s, s].
-
-        Returns
-        -------
-        Tensor
-            [B, q*q, D] with q = s/64.
-        """
+        """Run both towers and the projector on equal views: [B, 3, s, s] -> [B, q*q, D] with q = s/64."""
         sam: Tensor = self.sam_model(pixels)
         clip: Tensor = self.vision_model(sam)
         patches = clip.narrow(1, 1, clip.shape[1] - 1)
@@ -89,35 +69,13 @@ class DeepseekOCRModel(nn.Module):
         return out
 
     def with_newlines(self, grid: Tensor) -> Tensor:
-        """End every row of a feature grid with the newline token.
-
-        Parameters
-        ----------
-        grid
-            [h, w, D].
-
-        Returns
-        -------
-        Tensor
-            [h*(w + 1), D].
-        """
+        """End every row of a feature grid with the newline token: [h, w, D] -> [h*(w + 1), D]."""
         height, _, width = grid.shape
         newlines = self.image_newline.view(1, 1, -1).expand(height, 1, width)
         return torch.cat([grid, newlines], dim=1).view(-1, width)
 
     def image_tokens(self, views: Views) -> Tensor:
-        """Turn one image into the embeddings that stand in the prompt for it.
-
-        Parameters
-        ----------
-        views
-            The image.
-
-        Returns
-        -------
-        Tensor
-            [image tokens, D]: crops as one grid, whole image, separator.
-        """
+        """Return what stands for an image in the prompt, [tokens, D]: crops as one grid, whole image, separator."""
         parts: list[Tensor] = []
         if views.crops is not None:
             local = self.vision_features(views.crops)
@@ -130,17 +88,7 @@ class DeepseekOCRModel(nn.Module):
         return torch.cat([*parts, self.view_seperator.unsqueeze(0)])
 
     def place_images(self, embeds: Tensor, images: Sequence[Views], image_mask: Tensor) -> None:
-        """Write the images' embeddings over their placeholders, in place.
-
-        Parameters
-        ----------
-        embeds
-            Prompt embeddings, [B, S, D]; changed.
-        images
-            One per sequence.
-        image_mask
-            Where the placeholders stand, bool [B, S].
-        """
+        """Write the images, one per sequence, over their placeholders, in place: embeds [B, S, D], mask bool [B, S]."""
         # The network never trains its towers; a training step here does, as the cost model's convention has it.
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
             for row, views in enumerate(images):
@@ -157,30 +105,10 @@ class DeepseekOCRModel(nn.Module):
         images: Sequence[Views] = (),
         image_mask: Tensor | None = None,
     ) -> Tensor:
-        """Run the decoder on a prompt, or on one more token per sequence.
+        """Run the decoder on a prompt or one more token: ids [B, S] or embeds [B, S, D] -> [B, S, D].
 
-        Parameters
-        ----------
-        input_ids
-            [B, S], or None when embeddings are given.
-        inputs_embeds
-            [B, S, D]; changed in place where images are given.
-        cache
-            Past keys and values; receives the new ones.
-        images
-            One per sequence, or none.
-        image_mask
-            Where the image placeholders stand, bool [B, S].
-
-        Returns
-        -------
-        Tensor
-            Hidden states, [B, S, D].
-
-        Raises
-        ------
-        ValueError
-            Unless exactly one of input_ids and inputs_embeds is given, and a mask with images.
+        Embeddings are changed in place where images are given; image_mask, bool [B, S], says where they go. The cache
+        receives the new keys and values.
         """
         if inputs_embeds is None:
             if input_ids is None:
@@ -204,15 +132,7 @@ class DeepseekOCRModel(nn.Module):
 
 
 class DeepseekOCRForCausalLM(nn.Module):
-    """The network with its output head, which is not tied to the token table.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    routing
-        Rows per expert where tensors hold no values.
-    """
+    """The network with its output head, which is not tied to the token table."""
 
     def __init__(self, config: OcrConfig | None = None, routing: Routing = balanced_rows) -> None:
         super().__init__()
@@ -222,18 +142,7 @@ class DeepseekOCRForCausalLM(nn.Module):
         self.lm_head = nn.Linear(decoder.hidden_size, decoder.vocab_size, bias=False)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Score the vocabulary at every position.
-
-        Parameters
-        ----------
-        hidden
-            [B, S, D].
-
-        Returns
-        -------
-        Tensor
-            [B, S, V] in fp32.
-        """
+        """Score the vocabulary at every position: [B, S, D] -> [B, S, V] in fp32."""
         scores: Tensor = self.lm_head(hidden)
         return scores.float()
 
@@ -246,25 +155,6 @@ class DeepseekOCRForCausalLM(nn.Module):
         images: Sequence[Views] = (),
         image_mask: Tensor | None = None,
     ) -> Tensor:
-        """Run the network.
-
-        Parameters
-        ----------
-        input_ids
-            [B, S], or None when embeddings are given.
-        inputs_embeds
-            [B, S, D]; changed in place where images are given.
-        cache
-            Past keys and values; receives the new ones.
-        images
-            One per sequence, or none.
-        image_mask
-            Where the image placeholders stand, bool [B, S].
-
-        Returns
-        -------
-        Tensor
-            Logits of all positions, [B, S, V] in fp32.
-        """
+        """Run the network, with what its model takes: ids [B, S] or embeds [B, S, D] -> logits [B, S, V] in fp32."""
         hidden = self.model(input_ids, inputs_embeds=inputs_embeds, cache=cache, images=images, image_mask=image_mask)
         return self.logits(hidden)

@@ -16,59 +16,28 @@ Routing = Callable[[int, int, int], list[int]]
 
 
 def rows_over(hit: int) -> Routing:
-    """Return a routing that hits a given number of distinct experts, rows split as evenly as integers allow.
+    """Return a routing that hits so many distinct experts, rows split as evenly as integers allow.
 
-    Parameters
-    ----------
-    hit
-        Distinct experts that receive rows; from k to min(E, k*T), or no top-k could have chosen them.
-
-    Returns
-    -------
-    Routing
-        Gives the rows per expert; raises ValueError when called for sizes that cannot hit so many, or so few.
+    It raises ValueError for sizes with which no top-k could have chosen so many, or so few.
     """
 
     def routing(tokens: int, chosen: int, experts: int) -> list[int]:
         rows = tokens * chosen
         if not chosen <= hit <= min(experts, rows):
             raise ValueError(f"{tokens} tokens with top-{chosen} of {experts} experts cannot hit {hit} experts")
-        each, more = divmod(rows, hit)
-        return [each + (expert < more) for expert in range(hit)] + [0] * (experts - hit)
+        least, more = divmod(rows, hit)
+        return [least + (expert < more) for expert in range(hit)] + [0] * (experts - hit)
 
     return routing
 
 
 def balanced_rows(tokens: int, chosen: int, experts: int) -> list[int]:
-    """Spread the rows over as many experts as they can hit.
-
-    Parameters
-    ----------
-    tokens
-        Tokens T.
-    chosen
-        Experts per token k.
-    experts
-        Experts E.
-
-    Returns
-    -------
-    list of int
-        Rows per expert, min(E, k*T) of them not zero.
-    """
+    """Spread the rows over as many experts as they can hit, min(E, k*T) of them."""
     return rows_over(min(experts, tokens * chosen))(tokens, chosen, experts)
 
 
 class DeepseekV2RMSNorm(nn.Module):
-    """Root-mean-square norm, taken in fp32.
-
-    Parameters
-    ----------
-    width
-        Width D.
-    eps
-        Added to the mean square.
-    """
+    """Root-mean-square norm, taken in fp32."""
 
     def __init__(self, width: int, eps: float = 1e-6) -> None:
         super().__init__()
@@ -76,18 +45,7 @@ class DeepseekV2RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise every token.
-
-        Parameters
-        ----------
-        x
-            [..., D].
-
-        Returns
-        -------
-        Tensor
-            [..., D].
-        """
+        """Normalise every token: [..., D] -> [..., D]."""
         wide = x.to(torch.float32)
         mean_square = wide.pow(2).mean(-1, keepdim=True)
         wide = wide * torch.rsqrt(mean_square + self.eps)
@@ -95,15 +53,7 @@ class DeepseekV2RMSNorm(nn.Module):
 
 
 class DeepseekV2MLP(nn.Module):
-    """Gated feed-forward without biases: dense, shared or one expert.
-
-    Parameters
-    ----------
-    width
-        Width D.
-    inner
-        Width F of the gated product.
-    """
+    """Gated feed-forward without biases: dense, shared or one expert."""
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()
@@ -112,30 +62,13 @@ class DeepseekV2MLP(nn.Module):
         self.down_proj = nn.Linear(inner, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer to every token.
-
-        Parameters
-        ----------
-        x
-            [..., D].
-
-        Returns
-        -------
-        Tensor
-            [..., D].
-        """
+        """Apply the layer to every token: [..., D] -> [..., D]."""
         out: Tensor = self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
         return out
 
 
 class MoEGate(nn.Module):
-    """Router: a softmax over all experts and the best few of them.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    """
+    """Router: a softmax over all experts and the best few of them."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -145,18 +78,7 @@ class MoEGate(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Choose experts.
-
-        Parameters
-        ----------
-        x
-            [T, D].
-
-        Returns
-        -------
-        tuple of Tensor
-            Chosen experts [T, k], in no order, and their weights [T, k] in fp32.
-        """
+        """Choose experts: [T, D] -> experts [T, k], in no order, and their weights [T, k] in fp32."""
         # The casts widen for nothing under autocast, which narrows both operands again.
         logits = functional.linear(x.to(torch.float32), self.weight.to(torch.float32))
         scores = logits.softmax(dim=-1, dtype=torch.float32)
@@ -165,15 +87,7 @@ class MoEGate(nn.Module):
 
 
 class DeepseekV2MoE(nn.Module):
-    """Routed experts, one after the other, plus one shared MLP.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    routing
-        Rows per expert where tensors hold no values; real tensors are routed by the gate.
-    """
+    """Routed experts, one after the other, plus one shared MLP; without values ``routing`` gives each expert's rows."""
 
     def __init__(self, config: DecoderConfig, routing: Routing = balanced_rows) -> None:
         super().__init__()
@@ -184,18 +98,7 @@ class DeepseekV2MoE(nn.Module):
         self.shared_experts = DeepseekV2MLP(width, inner * config.n_shared_experts)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the routed experts' weighted outputs and the shared MLP's.
-
-        Parameters
-        ----------
-        x
-            [B, S, D].
-
-        Returns
-        -------
-        Tensor
-            [B, S, D].
-        """
+        """Add the routed experts' weighted outputs and the shared MLP's: [B, S, D] -> [B, S, D]."""
         tokens = x.view(-1, x.shape[-1])
         experts, weights = self.gate(tokens)
         routed = (
@@ -205,20 +108,7 @@ class DeepseekV2MoE(nn.Module):
         return out
 
     def train_experts(self, x: Tensor, experts: Tensor, weights: Tensor) -> Tensor:
-        """Run every expert on a repeated copy of its tokens, differentiably; the auxiliary loss is off.
-
-        Parameters
-        ----------
-        x
-            [T, D].
-        experts, weights
-            [T, k] each.
-
-        Returns
-        -------
-        Tensor
-            [T, D].
-        """
+        """Run every expert on a repeated copy of its tokens, differentiably; no auxiliary loss: [T, D] -> [T, D]."""
         tokens, chosen = experts.shape
         flat = experts.view(-1)
         repeated = x.repeat_interleave(chosen, dim=0)
@@ -236,20 +126,7 @@ class DeepseekV2MoE(nn.Module):
 
     @torch.no_grad()
     def moe_infer(self, x: Tensor, experts: Tensor, weights: Tensor) -> Tensor:
-        """Sort the tokens by expert, run the experts that were hit, and put the results back.
-
-        Parameters
-        ----------
-        x
-            [T, D].
-        experts, weights
-            [T, k] each.
-
-        Returns
-        -------
-        Tensor
-            [T, D].
-        """
+        """Sort the tokens by expert, run the experts that were hit, and put the results back: [T, D] -> [T, D]."""
         tokens, chosen = experts.shape
         counts = experts.new_zeros((tokens, len(self.experts)))
         counts.scatter_(1, experts, 1)
@@ -269,17 +146,7 @@ class DeepseekV2MoE(nn.Module):
 
 
 class DeepseekV2DecoderLayer(nn.Module):
-    """Attention and a feed-forward, dense in the first layers and routed in the others.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    layer
-        Index of the layer.
-    routing
-        Rows per expert where tensors hold no values.
-    """
+    """Attention and a feed-forward, dense in the first layers and routed in the others."""
 
     def __init__(self, config: DecoderConfig, layer: int, routing: Routing = balanced_rows) -> None:
         super().__init__()
@@ -297,24 +164,7 @@ class DeepseekV2DecoderLayer(nn.Module):
     def forward(
         self, x: Tensor, position_ids: Tensor, mask: Tensor | None = None, cache: KeyValueCache | None = None
     ) -> Tensor:
-        """Apply both, each with its residual.
-
-        Parameters
-        ----------
-        x
-            [B, S, D].
-        position_ids
-            [1, S].
-        mask
-            [B, 1, S, K] or None.
-        cache
-            Receives the new keys and values.
-
-        Returns
-        -------
-        Tensor
-            [B, S, D].
-        """
+        """Apply both, each with its residual: [B, S, D], ids [1, S], mask [B, 1, S, K] -> [B, S, D]."""
         x = x + self.self_attn(self.input_layernorm(x), position_ids, mask, cache)
         out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return out

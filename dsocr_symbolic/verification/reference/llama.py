@@ -28,19 +28,9 @@ class KeyValueCache:
         return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
 
     def update(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Append a layer's new keys and values; the first ones are kept as they are, without a copy.
+        """Append a layer's new keys and values, [B, heads, S, d] each, and return all that it has.
 
-        Parameters
-        ----------
-        layer
-            Index of the layer; layers come in order.
-        keys, values
-            New ones, [B, heads, S, d] each.
-
-        Returns
-        -------
-        tuple of Tensor
-            All keys and all values, [B, heads, past + S, d] each.
+        Layers come in order; the first keys and values are kept as they are, without a copy.
         """
         if layer == len(self.keys):
             self.keys.append(keys)
@@ -52,22 +42,7 @@ class KeyValueCache:
 
 
 def causal_mask(queries: int, past: int, like: Tensor) -> Tensor | None:
-    """Build the additive mask that eager attention uses.
-
-    Parameters
-    ----------
-    queries
-        New tokens S.
-    past
-        Cached tokens.
-    like
-        [B, S, D], gives batch, dtype and device.
-
-    Returns
-    -------
-    Tensor or None
-        [B, 1, S, past + S], or None for one query, which may see everything.
-    """
+    """Build the additive mask of eager attention: like [B, S, D] -> [B, 1, S, past + S]; None where S is 1."""
     if queries == 1:
         return None
     mask = torch.full((queries, queries), torch.finfo(like.dtype).min, device=like.device)
@@ -80,13 +55,7 @@ def causal_mask(queries: int, past: int, like: Tensor) -> Tensor | None:
 
 
 class LlamaRotaryEmbedding(nn.Module):
-    """Cosine and sine of every position's angles.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    """
+    """Cosine and sine of every position's angles."""
 
     inv_freq: Tensor
 
@@ -99,20 +68,7 @@ class LlamaRotaryEmbedding(nn.Module):
 
     @torch.no_grad()
     def forward(self, like: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute both tables in fp32.
-
-        Parameters
-        ----------
-        like
-            Any tensor of the dtype that is wanted.
-        position_ids
-            [1, S].
-
-        Returns
-        -------
-        tuple of Tensor
-            Cosines and sines, [1, S, d] each.
-        """
+        """Compute both tables in fp32: ids [1, S] -> cosines and sines [1, S, d], in the dtype of ``like``."""
         frequencies = self.inv_freq.view(1, -1, 1).float().expand(position_ids.shape[0], -1, 1)
         positions = position_ids.unsqueeze(1).float()
         with without_autocast(like):
@@ -126,34 +82,13 @@ class LlamaRotaryEmbedding(nn.Module):
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate the two halves of every head by its position's angles.
-
-    Parameters
-    ----------
-    x
-        Queries or keys, [B, heads, S, d].
-    cos, sin
-        [1, 1, S, d] each.
-
-    Returns
-    -------
-    Tensor
-        [B, heads, S, d].
-    """
+    """Rotate the two halves of every head by its position's angles: [B, heads, S, d], tables [1, 1, S, d]."""
     first, second = x.chunk(2, dim=-1)
     return (x * cos) + (torch.cat((-second, first), dim=-1) * sin)
 
 
 class LlamaAttention(nn.Module):
-    """Causal self-attention with the scores in memory and their softmax in fp32.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    layer
-        Index of the decoder layer, its place in the cache.
-    """
+    """Causal self-attention with the scores in memory and their softmax in fp32."""
 
     def __init__(self, config: DecoderConfig, layer: int) -> None:
         super().__init__()
@@ -168,38 +103,12 @@ class LlamaAttention(nn.Module):
         self.rotary_emb = LlamaRotaryEmbedding(config)
 
     def heads(self, x: Tensor) -> Tensor:
-        """View projected tokens as heads.
-
-        Parameters
-        ----------
-        x
-            [B, S, D].
-
-        Returns
-        -------
-        Tensor
-            [B, heads, S, d].
-        """
+        """View projected tokens as heads: [B, S, D] -> [B, heads, S, d]."""
         batch, tokens, _ = x.shape
         return x.view(batch, tokens, self.num_heads, self.head_dim).transpose(1, 2)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Weigh the values by the softmax of the masked scores.
-
-        Parameters
-        ----------
-        q
-            Queries, [B, heads, S, d].
-        k, v
-            Keys and values, [B, heads, K, d] each.
-        mask
-            Added to the scores, [B, 1, S, K]; None lets every query see every key.
-
-        Returns
-        -------
-        Tensor
-            [B, S, heads, d].
-        """
+        """Weigh values by the scores' softmax: q [B, heads, S, d], k and v [B, heads, K, d] -> [B, S, heads, d]."""
         weights = torch.matmul(q, k.transpose(2, 3)) / math.sqrt(self.head_dim)
         if mask is not None:
             weights = weights + mask
@@ -209,24 +118,7 @@ class LlamaAttention(nn.Module):
     def forward(
         self, x: Tensor, position_ids: Tensor, mask: Tensor | None = None, cache: KeyValueCache | None = None
     ) -> Tensor:
-        """Attend to the cached tokens and the new ones.
-
-        Parameters
-        ----------
-        x
-            [B, S, D].
-        position_ids
-            [1, S].
-        mask
-            [B, 1, S, K] or None.
-        cache
-            Receives the new keys and values.
-
-        Returns
-        -------
-        Tensor
-            [B, S, D].
-        """
+        """Attend to the cached tokens and the new ones: [B, S, D], ids [1, S], mask [B, 1, S, K] -> [B, S, D]."""
         batch, tokens, _ = x.shape
         q, k, v = self.heads(self.q_proj(x)), self.heads(self.k_proj(x)), self.heads(self.v_proj(x))
         cos, sin = self.rotary_emb(v, position_ids)
@@ -242,21 +134,6 @@ class LlamaFlashAttention2(LlamaAttention):
     """The same attention in one fused kernel, which masks by itself."""
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend causally in one kernel.
-
-        Parameters
-        ----------
-        q
-            Queries, [B, heads, S, d].
-        k, v
-            Keys and values, [B, heads, K, d] each.
-        mask
-            Not used: the kernel needs no mask tensor.
-
-        Returns
-        -------
-        Tensor
-            [B, S, heads, d].
-        """
+        """Attend causally in one kernel, which needs no mask tensor; shapes as above."""
         del mask
         return scaled_dot_product_attention(q, k, v, causal=q.shape[-2] > 1).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""How much memory the tensors of a call take at most: on tensors without values, and on a real GPU.
+"""How much memory the tensors of a call take at most, with values or without.
 
 A storage counts once, however many views share it, from the operator that makes it until nothing refers to it.
 """
@@ -41,12 +41,8 @@ class Peak:
 class AllocationTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follow every storage that operators make within the block, from its making until it is freed.
 
-    Storages that were there before count only if they belong to an input; parameters and buffers do not.
-
-    Parameters
-    ----------
-    inputs
-        Tensors given to the call; they count from the block's beginning to its end.
+    Storages that were there before count only if they belong to an input, and those from the block's beginning to its
+    end; parameters and buffers do not.
     """
 
     def __init__(self, inputs: Iterable[Tensor] = ()) -> None:
@@ -111,18 +107,7 @@ class AllocationTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._references[number] = weakref.ref(storage, freed)
 
     def peak(self, excluded: Iterable[Tensor] = ()) -> Peak:
-        """Find the peak, with some storages left out from their making on.
-
-        Parameters
-        ----------
-        excluded
-            Tensors that still exist: a KV cache.
-
-        Returns
-        -------
-        Peak
-            Bytes and the operator.
-        """
+        """Find the peak without some tensors that still exist (a KV cache), left out from their making on."""
         left_out = {self._numbers.get(tensor.untyped_storage()._cdata) for tensor in excluded}  # noqa: SLF001
         alive, most, place = 0, 0, "inputs"
         for number, change, operator in self._events:
@@ -138,79 +123,10 @@ def allocation_peak(
 ) -> Peak:
     """Call a function without gradients and find the most bytes of storages that were alive.
 
-    Parameters
-    ----------
-    call
-        Runs on the inputs; what it returns counts until the end.
-    inputs
-        Its tensors, parameters and buffers left out.
-    kept
-        Gives, after the call, the tensors that do not count: those of a KV cache.
-
-    Returns
-    -------
-    Peak
-        The peak.
+    Inputs and what it returns count until the end; ``kept`` gives, after the call, tensors that do not: a KV cache's.
     """
     with torch.no_grad(), AllocationTrace(inputs) as trace:
         out = call()
-    found = trace.peak(kept())
+    peak = trace.peak(kept())
     del out
-    return found
-
-
-@frozen(kw_only=True)
-class CudaPeak:
-    """Bytes that a call took on a GPU, beyond what was allocated before.
-
-    Attributes
-    ----------
-    peak_bytes : int
-        Increase of ``max_memory_allocated``.
-    requested_bytes : int
-        The same of the bytes that tensors asked for, before the allocator rounds to its blocks.
-    end_bytes : int
-        Increase of ``memory_allocated`` when the call has returned and its result still lives.
-    reserved_bytes : int
-        Increase of ``max_memory_reserved``: what the allocator took from the device.
-    """
-
-    peak_bytes: int
-    requested_bytes: int
-    end_bytes: int
-    reserved_bytes: int
-
-
-def peak_on_cuda(call: Callable[[], object]) -> CudaPeak:
-    """Call a function without gradients on the current GPU and read PyTorch's allocator.
-
-    Call it once before: libraries allocate their workspaces at the first call and keep them.
-
-    Parameters
-    ----------
-    call
-        What it makes counts, also inputs that it makes for itself; tensors that are there already do not.
-
-    Returns
-    -------
-    CudaPeak
-        Bytes of the allocator's blocks, which are multiples of 512.
-    """
-    cuda = torch.cuda
-    gc.collect()
-    cuda.synchronize()
-    cuda.empty_cache()
-    allocated, reserved = cuda.memory_allocated(), cuda.memory_reserved()
-    requested = cuda.memory_stats()["requested_bytes.all.current"]
-    cuda.reset_peak_memory_stats()
-    with torch.no_grad():
-        out = call()
-    cuda.synchronize()
-    found = CudaPeak(
-        peak_bytes=cuda.max_memory_allocated() - allocated,
-        requested_bytes=cuda.memory_stats()["requested_bytes.all.peak"] - requested,
-        end_bytes=cuda.memory_allocated() - allocated,
-        reserved_bytes=cuda.max_memory_reserved() - reserved,
-    )
-    del out
-    return found
+    return peak

@@ -11,18 +11,7 @@ CUDA = "cuda"
 
 
 def has_values(tensor: Tensor) -> bool:
-    """Say whether a tensor holds numbers, or only a shape and a dtype (meta and fake tensors).
-
-    Parameters
-    ----------
-    tensor
-        Any tensor.
-
-    Returns
-    -------
-    bool
-        False for tensors on the meta device and for fake tensors.
-    """
+    """Say whether a tensor holds numbers, or only a shape and a dtype (meta and fake tensors)."""
     return not (tensor.is_meta or isinstance(tensor, FakeTensor))
 
 
@@ -30,34 +19,13 @@ def contiguous(tensor: Tensor) -> Tensor:
     """Copy a tensor into row-major order, unless it is.
 
     The method of the same name asks for the device's runtime, which fake CUDA tensors lack.
-
-    Parameters
-    ----------
-    tensor
-        Any tensor.
-
-    Returns
-    -------
-    Tensor
-        The same shape and values.
     """
     out: Tensor = torch.ops.aten.contiguous(tensor)
     return out
 
 
 def autocast_is_on(tensor: Tensor) -> bool:
-    """Say whether autocast is active for the device that a tensor lives on.
-
-    Parameters
-    ----------
-    tensor
-        Any tensor; autocast does not exist for the meta device.
-
-    Returns
-    -------
-    bool
-        True within an autocast block for the tensor's device.
-    """
+    """Say whether autocast is active for a tensor's device; it does not exist for the meta device."""
     return not tensor.is_meta and torch.is_autocast_enabled(tensor.device.type)
 
 
@@ -77,18 +45,7 @@ def _autocast_state(device_type: str, *, enabled: bool, dtype: torch.dtype) -> I
 
 
 def without_autocast(tensor: Tensor) -> AbstractContextManager[None]:
-    """Switch autocast off for the device that a tensor lives on.
-
-    Parameters
-    ----------
-    tensor
-        Any tensor.
-
-    Returns
-    -------
-    context manager
-        Restores the former state on leaving.
-    """
+    """Switch autocast off for the device that a tensor lives on."""
     if not autocast_is_on(tensor):
         return nullcontext()
     device_type = tensor.device.type
@@ -100,26 +57,10 @@ def cuda_autocast(dtype: torch.dtype = torch.bfloat16) -> AbstractContextManager
 
     ``torch.autocast("cuda")`` switches itself off without a GPU, and the CPU's policy casts other operators
     (it leaves layer_norm, softmax, pow and rsqrt alone). The state set here acts on fake CUDA tensors too.
-
-    Parameters
-    ----------
-    dtype
-        The narrow dtype.
-
-    Returns
-    -------
-    context manager
-        Restores the former state on leaving.
     """
     return _autocast_state(CUDA, enabled=True, dtype=dtype)
 
 
 def fake_cuda() -> FakeTensorMode:
-    """Return a mode under which tensors made with ``device="cuda"`` exist without a GPU and hold no values.
-
-    Returns
-    -------
-    FakeTensorMode
-        To be used as a context manager around both the model's construction and its calls.
-    """
+    """Return a mode under which ``device="cuda"`` needs no GPU, for a model's construction and its calls alike."""
     return FakeTensorMode(allow_non_fake_inputs=True)

@@ -9,25 +9,24 @@ from torch.nn import functional
 
 from dsocr_symbolic.verification.reference.attention import scaled_dot_product_attention
 from dsocr_symbolic.verification.reference.config import SamConfig
-from dsocr_symbolic.verification.reference.interpolation import resize_grid, resize_rows
 from dsocr_symbolic.verification.reference.precision import contiguous
 
 
+def resize_grid(table: Tensor, side: int) -> Tensor:
+    """Bring a square table to side g by antialiased bicubic interpolation in fp32: [1, D, G, G] -> [1, D, g, g]."""
+    dtype, table = table.dtype, table.to(torch.float32)
+    resized = functional.interpolate(table, size=(side, side), mode="bicubic", antialias=True, align_corners=False)
+    return resized.to(dtype)
+
+
+def resize_rows(table: Tensor, rows: int) -> Tensor:
+    """Bring a table to another number of rows by linear interpolation in fp32: [L, d] -> [R, d]."""
+    wide = table.to(torch.float32).t().unsqueeze(0)
+    return functional.interpolate(wide, size=rows, mode="linear").to(table.dtype).squeeze(0).t()
+
+
 def relative_position_table(table: Tensor, side: int) -> Tensor:
-    """Look up the embedding of every (query, key) offset along one axis.
-
-    Parameters
-    ----------
-    table
-        Stored embeddings of the offsets, [L, d].
-    side
-        Queries, and keys, along the axis (K).
-
-    Returns
-    -------
-    Tensor
-        [K, K, d].
-    """
+    """Look up the embedding of every (query, key) offset along one axis: [L, d] -> [K, K, d] for a side K."""
     offsets = 2 * side - 1
     rows = table if table.shape[0] == offsets else resize_rows(table, offsets)
     # Queries and keys may have different strides in general: here the factor is always 1.0, yet launched.
@@ -39,21 +38,9 @@ def relative_position_table(table: Tensor, side: int) -> Tensor:
 
 
 def relative_position_scores(q: Tensor, table_h: Tensor, table_w: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Score every query against the relative rows and columns of its keys.
+    """Score queries [B*heads, K*K, d] against the relative rows and columns of their keys, from tables [L, d].
 
-    Parameters
-    ----------
-    q
-        Queries of a square of tokens, [B*heads, K*K, d].
-    table_h, table_w
-        Stored embeddings of the offsets, [L, d] each.
-    side
-        Side K of the square.
-
-    Returns
-    -------
-    tuple of Tensor
-        Scores by row [B*heads, K*K, K, 1] and by column [B*heads, K*K, 1, K].
+    Returns scores by row [B*heads, K*K, K, 1] and by column [B*heads, K*K, 1, K].
     """
     rows = relative_position_table(table_h, side)
     columns = relative_position_table(table_w, side)
@@ -67,15 +54,7 @@ def relative_position_scores(q: Tensor, table_h: Tensor, table_w: Tensor, side: 
 
 
 class Attention(nn.Module):
-    """Attention over a square of tokens with decomposed relative positions.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    table_side
-        Side of the square that the stored relative positions cover.
-    """
+    """Attention over a square of tokens with decomposed relative positions."""
 
     def __init__(self, config: SamConfig, table_side: int) -> None:
         super().__init__()
@@ -87,18 +66,7 @@ class Attention(nn.Module):
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * table_side - 1, width // config.num_heads))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Attend within each square.
-
-        Parameters
-        ----------
-        x
-            Images or windows, [B, K, K, D].
-
-        Returns
-        -------
-        Tensor
-            [B, K, K, D].
-        """
+        """Attend within each image or window: [B, K, K, D] -> [B, K, K, D]."""
         images, side, _, _ = x.shape
         tokens, heads = side * side, self.num_heads
         qkv: Tensor = self.qkv(x).reshape(images, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4)
@@ -113,13 +81,7 @@ class Attention(nn.Module):
 
 
 class MLPBlock(nn.Module):
-    """Two linear layers with an exact GELU between them.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    """
+    """Two linear layers with an exact GELU between them."""
 
     def __init__(self, config: SamConfig) -> None:
         super().__init__()
@@ -128,37 +90,13 @@ class MLPBlock(nn.Module):
         self.act = nn.GELU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the block to every token.
-
-        Parameters
-        ----------
-        x
-            [..., D].
-
-        Returns
-        -------
-        Tensor
-            [..., D].
-        """
+        """Apply the block to every token: [..., D] -> [..., D]."""
         out: Tensor = self.lin2(self.act(self.lin1(x)))
         return out
 
 
 def partition_windows(x: Tensor, window: int) -> Tensor:
-    """Cut a grid into windows, padded with zeros to whole ones.
-
-    Parameters
-    ----------
-    x
-        [B, g, g, D].
-    window
-        Side w of a window.
-
-    Returns
-    -------
-    Tensor
-        [B*n*n, w, w, D] with n = ceil(g / w).
-    """
+    """Cut a grid into windows, zero-padded to n = ceil(g / w) a side: [B, g, g, D] -> [B*n*n, w, w, D]."""
     images, side, _, width = x.shape
     missing = -side % window
     if missing:
@@ -169,20 +107,7 @@ def partition_windows(x: Tensor, window: int) -> Tensor:
 
 
 def merge_windows(windows: Tensor, side: int) -> Tensor:
-    """Put windows back into a grid and drop what was padded.
-
-    Parameters
-    ----------
-    windows
-        [B*n*n, w, w, D].
-    side
-        Side g of the grid.
-
-    Returns
-    -------
-    Tensor
-        [B, g, g, D].
-    """
+    """Put windows back into a grid and drop what was padded: [B*n*n, w, w, D] -> [B, g, g, D]."""
     window = windows.shape[1]
     count = -(-side // window)
     padded = count * window
@@ -192,15 +117,7 @@ def merge_windows(windows: Tensor, side: int) -> Tensor:
 
 
 class Block(nn.Module):
-    """Transformer block; attention is within windows, or over the whole grid.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    window_size
-        Side of a window, 0 for the whole grid.
-    """
+    """Transformer block; attention is within windows, or over the whole grid where their side is 0."""
 
     def __init__(self, config: SamConfig, window_size: int) -> None:
         super().__init__()
@@ -211,18 +128,7 @@ class Block(nn.Module):
         self.mlp = MLPBlock(config)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply attention and MLP, each with its residual.
-
-        Parameters
-        ----------
-        x
-            [B, g, g, D].
-
-        Returns
-        -------
-        Tensor
-            [B, g, g, D].
-        """
+        """Apply attention and MLP, each with its residual: [B, g, g, D] -> [B, g, g, D]."""
         shortcut, side = x, x.shape[1]
         # One name for all: each tensor is freed as soon as the next one is there, as in the network.
         x = self.norm1(x)
@@ -237,15 +143,7 @@ class Block(nn.Module):
 
 
 class LayerNorm2d(nn.Module):
-    """Layer norm over the channels of an image, written out in single operators.
-
-    Parameters
-    ----------
-    channels
-        Channels C.
-    eps
-        Added to the variance.
-    """
+    """Layer norm over the channels of an image, written out in single operators."""
 
     def __init__(self, channels: int, eps: float = 1e-6) -> None:
         super().__init__()
@@ -254,18 +152,7 @@ class LayerNorm2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise every pixel.
-
-        Parameters
-        ----------
-        x
-            [B, C, H, W].
-
-        Returns
-        -------
-        Tensor
-            [B, C, H, W].
-        """
+        """Normalise every pixel: [B, C, H, W] -> [B, C, H, W]."""
         mean = x.mean(1, keepdim=True)
         variance = (x - mean).pow(2).mean(1, keepdim=True)
         # The difference is taken anew: the network does so, and each launch counts.
@@ -274,43 +161,20 @@ class LayerNorm2d(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """Patches of an image to tokens by one convolution.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    """
+    """Patches of an image to tokens by one convolution."""
 
     def __init__(self, config: SamConfig) -> None:
         super().__init__()
         self.proj = nn.Conv2d(config.in_channels, config.hidden_size, config.patch_size, stride=config.patch_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Embed the patches.
-
-        Parameters
-        ----------
-        x
-            Pixels, [B, 3, s, s].
-
-        Returns
-        -------
-        Tensor
-            [B, g, g, D], a permuted view: later layers inherit its strides.
-        """
+        """Embed the patches: [B, 3, s, s] -> [B, g, g, D], a permuted view: later layers inherit its strides."""
         out: Tensor = self.proj(x).permute(0, 2, 3, 1)
         return out
 
 
 class ImageEncoderViT(nn.Module):
-    """The encoder: patches, blocks, neck and two strided convolutions.
-
-    Parameters
-    ----------
-    config
-        Sizes.
-    """
+    """The encoder: patches, blocks, neck and two strided convolutions."""
 
     def __init__(self, config: SamConfig) -> None:
         super().__init__()
@@ -331,36 +195,14 @@ class ImageEncoderViT(nn.Module):
         self.net_3 = nn.Conv2d(2 * neck, config.out_channels, 3, stride=2, padding=1, bias=False)
 
     def positions(self, side: int) -> Tensor:
-        """Return the position embeddings of a grid.
-
-        Parameters
-        ----------
-        side
-            Side g of the grid.
-
-        Returns
-        -------
-        Tensor
-            [1, g, g, D].
-        """
+        """Return the position embeddings of a grid of side g: [1, g, g, D]."""
         table: Tensor = self.pos_embed
         if table.shape[1] == side:
             return table
         return resize_grid(table.permute(0, 3, 1, 2), side).permute(0, 2, 3, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Encode images.
-
-        Parameters
-        ----------
-        x
-            Pixels, [B, 3, s, s].
-
-        Returns
-        -------
-        Tensor
-            Features, [B, 1024, s/64, s/64].
-        """
+        """Encode images: [B, 3, s, s] -> [B, 1024, s/64, s/64]."""
         x = self.patch_embed(x)
         x = x + self.positions(x.shape[1])
         for block in self.blocks:

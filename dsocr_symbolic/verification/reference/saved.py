@@ -6,76 +6,34 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
-from attrs import frozen
 from torch import Tensor
 
 _ORIGINAL = "dsocr_stands_for"
 
 
 def stand_in(tensor: Tensor, original: Tensor) -> Tensor:
-    """Say that a tensor takes the place of another one, which autograd would save in its stead.
-
-    Parameters
-    ----------
-    tensor
-        What is used, because tensors without values allow nothing else.
-    original
-        What would be used.
-
-    Returns
-    -------
-    Tensor
-        The tensor, marked.
-    """
+    """Mark a tensor that takes the place of another one: what autograd saves of it counts as the original."""
     setattr(tensor, _ORIGINAL, original)
     return tensor
 
 
-@frozen(kw_only=True)
-class SavedStorage:
-    """A storage that is saved for backward.
-
-    Attributes
-    ----------
-    nbytes : int
-        All of its bytes, also where a view of it is saved.
-    shape : tuple of int
-        Of the tensor that was saved first.
-    dtype : torch.dtype
-        Of that tensor.
-    """
-
-    nbytes: int
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-
-
 class SavedTensors:
-    """List the storages that autograd saves within the block and still holds.
+    """Count the storages that autograd saves within the block and still holds: whole, each once, inputs too.
 
-    Backward works as usual, within the block or after it.
-
-    Parameters
-    ----------
-    excluded
-        Tensors whose storages do not count: parameters. Views of them do not count either.
+    Those of excluded tensors (parameters) and their views do not count. Backward works as usual, within the block or
+    after it.
     """
 
     def __init__(self, excluded: Iterable[Tensor] = ()) -> None:
         self._hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, _unpack)
         self._excluded = {_address(tensor) for tensor in excluded}
-        self._found: dict[int, SavedStorage] = {}
+        self._sizes: dict[int, int] = {}
         self._watches: dict[int, object] = {}
 
     @property
-    def storages(self) -> tuple[SavedStorage, ...]:
-        """Each storage once, in the order in which they were saved; inputs that are saved count."""
-        return tuple(self._found.values())
-
-    @property
     def nbytes(self) -> int:
-        """Bytes of all of them."""
-        return sum(each.nbytes for each in self.storages)
+        """Bytes of all of them by now."""
+        return sum(self._sizes.values())
 
     def __enter__(self) -> Self:
         self._hooks.__enter__()
@@ -89,11 +47,11 @@ class SavedTensors:
     def _pack(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
         saved: Tensor = getattr(tensor, _ORIGINAL, tensor)
         address = _address(saved)
-        if address not in self._excluded and address not in self._found:
+        if address not in self._excluded and address not in self._sizes:
             storage = saved.untyped_storage()
-            self._found[address] = SavedStorage(nbytes=storage.nbytes(), shape=tuple(saved.shape), dtype=saved.dtype)
+            self._sizes[address] = storage.nbytes()
             # A part of the graph that leads nowhere is dropped, and its tensors with it.
-            self._watches[address] = weakref.ref(storage, lambda _: self._found.pop(address, None))
+            self._watches[address] = weakref.ref(storage, lambda _: self._sizes.pop(address, None))
         # Detached, or an output that is saved would hold its own graph for ever.
         return tensor.detach(), saved.detach()
 

@@ -22,53 +22,20 @@ from dsocr_symbolic.verification.reference.cuda_flops import cuda_core_flops
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
-FREE = frozenset(
-    {
-        "_unsafe_view",
-        "_reshape_alias",
-        "empty",
-        "empty_like",
-        "new_empty",
-        "empty_strided",
-        "detach",
-        "alias",
-        "lift_fresh",
-    }
-)
-
-
+FREE = frozenset(("_unsafe_view", "_reshape_alias", "alias", "detach", "lift_fresh"))
+FREE |= {"empty", "empty_like", "new_empty", "empty_strided"}
 GATHERS = frozenset({"embedding", "index", "index_select", "gather"})
-
-
 INDEX_PUTS = frozenset({"index_put", "index_put_"})
-
-
 SCATTERS = frozenset({"scatter", "scatter_"})
-
-
 OVERWRITES = frozenset({"copy_", "fill_", "zero_"})
-
-
 MASKED_ATTENTION = "_scaled_dot_product_efficient_attention"
-
 
 Access = tuple[torch.dtype, int]
 """A dtype and how many of its elements are moved."""
 
 
 def stored_elements(tensor: Tensor) -> int:
-    """Count a tensor's elements, those of expanded dimensions once.
-
-    Parameters
-    ----------
-    tensor
-        Any tensor.
-
-    Returns
-    -------
-    int
-        Product of the sizes whose stride is not 0.
-    """
+    """Count a tensor's elements, those of expanded dimensions (stride 0) once."""
     count = 1
     for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
         # An empty tensor is empty, whatever its strides.
@@ -77,18 +44,7 @@ def stored_elements(tensor: Tensor) -> int:
 
 
 def dtype_class(dtype: torch.dtype) -> str:
-    """Sort a dtype into ``float``, ``int`` or ``bool``.
-
-    Parameters
-    ----------
-    dtype
-        Any dtype.
-
-    Returns
-    -------
-    str
-        The class; complex numbers count as float.
-    """
+    """Sort a dtype into ``float`` (complex too), ``int`` or ``bool``."""
     if dtype == torch.bool:
         return "bool"
     return "float" if dtype.is_floating_point or dtype.is_complex else "int"
@@ -114,13 +70,7 @@ class Traffic:
         return self.bytes_read + self.bytes_written
 
     def add(self, other: "Traffic") -> None:
-        """Add another cost to this one.
-
-        Parameters
-        ----------
-        other
-            Left as it is.
-        """
+        """Add another cost to this one."""
         self.launches += other.launches
         self.bytes_read += other.bytes_read
         self.bytes_written += other.bytes_written
@@ -131,25 +81,14 @@ class Traffic:
 
 
 def tensors_in(values: Iterable[object]) -> list[Tensor]:
-    """List the tensors among some values, in order.
-
-    Parameters
-    ----------
-    values
-        Tensors, lists and tuples of such, and anything else.
-
-    Returns
-    -------
-    list of Tensor
-        Lists and tuples are opened; other containers are not.
-    """
-    found: list[Tensor] = []
+    """List the tensors among some values, in order; lists and tuples are opened, other containers are not."""
+    tensors: list[Tensor] = []
     for value in values:
         if isinstance(value, Tensor):
-            found.append(value)
+            tensors.append(value)
         elif isinstance(value, list | tuple):
-            found.extend(tensors_in(value))
-    return found
+            tensors.extend(tensors_in(value))
+    return tensors
 
 
 def _moved(accesses: Iterable[Access]) -> tuple[int, Counter[str]]:
@@ -162,18 +101,7 @@ def _moved(accesses: Iterable[Access]) -> tuple[int, Counter[str]]:
 
 @cache
 def is_free(func: Any) -> bool:
-    """Say whether an operator moves nothing: a view, an allocation or a question about a tensor.
-
-    Parameters
-    ----------
-    func
-        The aten overload.
-
-    Returns
-    -------
-    bool
-        True if it costs neither bytes nor a launch.
-    """
+    """Say whether an operator moves nothing: a view, an allocation or a question about a tensor."""
     if func.namespace == "prim" or func._overloadpacket.__name__ in FREE:  # noqa: SLF001
         return True
     aliases = (argument.alias_info for argument in func._schema.arguments)  # noqa: SLF001
@@ -202,22 +130,7 @@ def _accesses(
 
 
 def operator_traffic(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: object) -> Traffic | None:
-    """Count one operator.
-
-    Parameters
-    ----------
-    func
-        The aten overload.
-    args, kwargs
-        What it was called with.
-    out
-        What it returned.
-
-    Returns
-    -------
-    Traffic or None
-        None if the operator is free.
-    """
+    """Count one operator; None if it is free."""
     if is_free(func):
         return None
     packet = func._overloadpacket  # noqa: SLF001
@@ -239,18 +152,15 @@ def operator_traffic(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 class OperatorTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Count every operator that is dispatched within the block.
 
-    Parameters
-    ----------
-    model
-        If given, counts are also kept per module of it, by path; operators outside any of its modules and
-        those of a backward pass stand under the empty path.
+    With a model, counts are also kept per module of it, by path; operators outside any of its modules and those of a
+    backward pass stand under the empty path.
 
     Attributes
     ----------
-    by_operator
-        Traffic by aten name without overload.
-    by_module
-        Traffic by path of the innermost module and aten name; empty without a model.
+    by_operator : dict of str to Traffic
+        By aten name without overload.
+    by_module : dict of str to (dict of str to Traffic)
+        By path of the innermost module and aten name; empty without a model.
     """
 
     def __init__(self, model: nn.Module | None = None) -> None:
@@ -267,18 +177,7 @@ class OperatorTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return _sum(self.by_operator.values())
 
     def under(self, path: str) -> Traffic:
-        """Sum a module and everything below it.
-
-        Parameters
-        ----------
-        path
-            A module's path, as in ``named_modules``.
-
-        Returns
-        -------
-        Traffic
-            Zero for a path that ran nothing.
-        """
+        """Sum a module, by its path in ``named_modules``, and everything below it."""
         return _sum(
             traffic
             for other, operators in self.by_module.items()

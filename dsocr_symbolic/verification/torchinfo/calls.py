@@ -1,27 +1,33 @@
-"""Calls of every module in a real forward of the reference, on the meta device."""
+"""A real forward of the reference on the meta device: the calls of every module, and TorchInfo's word on the same."""
 
-from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
-from attrs import frozen
+import torch
+import torchinfo
+from torch import nn
 
-if TYPE_CHECKING:
-    from torch import nn
+from dsocr_symbolic.verification.reference.deepseek_ocr import DeepseekOCRForCausalLM, Views
+from dsocr_symbolic.verification.reference.llama import KeyValueCache
+from dsocr_symbolic.verification.reference.trace import OperatorTrace
+from dsocr_symbolic.verification.torchinfo.analysis import (
+    COLUMNS,
+    PROMPT_TOKENS,
+    ROWS,
+    STAGES,
+    Forwards,
+    ModuleCall,
+    MultiplyAdds,
+    TorchinfoNumbers,
+)
+from dsocr_symbolic.verification.torchinfo.naming import qualified_name
 
-    from dsocr_symbolic.verification.reference.deepseek_ocr import DeepseekOCRForCausalLM
-
-COLUMNS, ROWS, CROP_SIDE, VIEW_SIDE = 2, 3, 640, 1024
-
-
-PROMPT_TOKENS = 903
-"""Image tokens of these crops and the whole image; text would not change a call."""
-
-
+CROP_SIDE, VIEW_SIDE = 640, 1024
+DEPTH = 3  # of TorchInfo's table
 # Aten operator -> the attribute and the class under which the network's own code holds the function.
 FUNCTIONS: Mapping[str, tuple[str, str]] = {"silu": ("act_fn", "torch.nn.modules.activation.SiLU")}
-
-
 PARTS: Mapping[str, str] = {
     "SAM": "model.sam_model",
     "CLIP": "model.vision_model",
@@ -31,106 +37,43 @@ PARTS: Mapping[str, str] = {
 }
 
 
-@frozen
-class Call:
-    """One call of a module by another; the network itself has no parent."""
-
-    parent: str | None
-    path: str
-    shape: tuple[int, ...] = ()
-
-
-@frozen(kw_only=True)
-class Forward:
-    """One forward of the network.
-
-    Attributes
-    ----------
-    name : str
-        ``prefill`` or ``decode``.
-    calls : tuple of Call
-        Modules in order of their calls, then functions.
-    functions : mapping of str to str
-        Path -> qualified class of what was called as a function.
-    tensor_core_flops : mapping of str to int
-        By part of the network, and ``total``.
-    """
-
-    name: str
-    calls: tuple[Call, ...]
-    functions: Mapping[str, str]
-    tensor_core_flops: Mapping[str, int]
-
-
-class CallRecorder:
-    """Record the calls of a network's modules within the block.
+@contextmanager
+def recorded_calls(network: nn.Module) -> Iterator[list[ModuleCall]]:
+    """Record the calls of a network's modules within the block, in order.
 
     ``forward`` is wrapped rather than hooked: the network's own code calls some ``forward`` directly, which
     passes every hook by.
-
-    Parameters
-    ----------
-    network : nn.Module
-        The network.
-
-    Attributes
-    ----------
-    calls : list of Call
-        In order.
     """
+    calls: list[ModuleCall] = []
+    callers: list[str | None] = [None]
+    modules = dict(network.named_modules())
+    before = {path: module.__dict__["forward"] for path, module in modules.items() if "forward" in module.__dict__}
 
-    def __init__(self, network: "nn.Module") -> None:
-        self.calls: list[Call] = []
-        self._network = network
-        self._stack: list[str] = []
-        self._before: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        for path, module in self._network.named_modules():
-            if "forward" in module.__dict__:
-                self._before[path] = module.__dict__["forward"]
-            module.__dict__["forward"] = self._recorded(path, module.forward)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        for path, module in self._network.named_modules():
-            del module.__dict__["forward"]
-            if path in self._before:
-                module.__dict__["forward"] = self._before.pop(path)
-
-    def _recorded(self, path: str, forward: Callable[..., Any]) -> Callable[..., Any]:
-        def recorded(*args: Any, **kwargs: Any) -> Any:
-            parent = self._stack[-1] if self._stack else None
-            self.calls.append(Call(parent, path, _first_shape((*args, *kwargs.values()))))
-            self._stack.append(path)
+    def recorded(path: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            tensors = (value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor))
+            calls.append(ModuleCall(callers[-1], path, next((tuple(tensor.shape) for tensor in tensors), ())))
+            callers.append(path)
             try:
                 return forward(*args, **kwargs)
             finally:
-                self._stack.pop()
+                callers.pop()
 
-        return recorded
+        return call
+
+    for path, module in modules.items():
+        module.__dict__["forward"] = recorded(path, module.forward)
+    try:
+        yield calls
+    finally:
+        for path, module in modules.items():
+            del module.__dict__["forward"]
+            if path in before:
+                module.__dict__["forward"] = before[path]
 
 
-def _first_shape(values: Iterable[object]) -> tuple[int, ...]:
-    import torch
-
-    return next((tuple(value.shape) for value in values if isinstance(value, torch.Tensor)), ())
-
-
-def inputs() -> dict[str, Any]:
-    """Return a prompt that is one image, cut into crops.
-
-    Returns
-    -------
-    dict
-        Arguments of the reference's forward, on the meta device.
-    """
-    import torch
-
-    from dsocr_symbolic.verification.reference.deepseek_ocr import Views
-
+def _inputs() -> dict[str, Any]:
+    """Return arguments of the reference's forward: a prompt that is one image, cut into crops."""
     with torch.device("meta"):
         crops = torch.empty(COLUMNS * ROWS, 3, CROP_SIDE, CROP_SIDE, dtype=torch.bfloat16)
         whole = torch.empty(1, 3, VIEW_SIDE, VIEW_SIDE, dtype=torch.bfloat16)
@@ -141,47 +84,64 @@ def inputs() -> dict[str, Any]:
         }
 
 
-def record_forwards(network: "DeepseekOCRForCausalLM") -> tuple[Forward, Forward]:
-    """Run a prefill with an image and one decode step.
-
-    Parameters
-    ----------
-    network : DeepseekOCRForCausalLM
-        The reference, on the meta device.
-
-    Returns
-    -------
-    tuple of Forward
-        Prefill and decode.
-    """
-    import torch
-
-    from dsocr_symbolic.verification.reference.llama import KeyValueCache
-
-    cache = KeyValueCache()
-    prefill = _record(network, "prefill", {**inputs(), "cache": cache})
+def record_forwards(network: DeepseekOCRForCausalLM) -> Forwards:
+    """Run a prefill with an image and one decode step."""
     token = torch.zeros(1, 1, dtype=torch.int64, device="meta")
-    return prefill, _record(network, "decode", {"input_ids": token, "cache": cache})
+    cache, functions, flops = KeyValueCache(), {}, {}
+    by_stage: dict[str, list[ModuleCall]] = {stage: [] for stage in STAGES}
+    for name, arguments in (("prefill", _inputs()), ("decode", {"input_ids": token})):
+        with torch.no_grad(), recorded_calls(network) as calls, OperatorTrace(network) as trace:
+            network(**arguments, cache=cache)
+        for path, operators in trace.by_module.items():
+            for operator, (attribute, kind) in FUNCTIONS.items():
+                if operator in operators and qualified_name(type(network.get_submodule(path))) != kind:
+                    functions[f"{path}.{attribute}"] = kind
+                    calls += [ModuleCall(path, f"{path}.{attribute}")] * operators[operator].launches
+        for call in calls:
+            by_stage[_stage_of(name, call.path)].append(call)
+        flops[name] = {part: trace.under(path).tensor_core_flops for part, path in {**PARTS, "total": ""}.items()}
+    return Forwards(calls=by_stage, functions=functions, tensor_core_flops=flops["prefill"])
 
 
-def _record(network: "DeepseekOCRForCausalLM", name: str, arguments: Mapping[str, Any]) -> Forward:
-    import torch
+def _stage_of(forward: str, path: str) -> str:
+    if path.startswith((PARTS["SAM"], PARTS["CLIP"])):
+        return "vision"
+    return "projector" if path.startswith(PARTS["projector"]) else forward
 
-    from dsocr_symbolic.verification.reference.trace import OperatorTrace
-    from dsocr_symbolic.verification.torchinfo.naming import qualified_name
 
-    with torch.no_grad(), CallRecorder(network) as recorder, OperatorTrace(network) as trace:
-        network(**arguments)
-    calls, functions = list(recorder.calls), {}
-    for path, operators in trace.by_module.items():
-        for operator, (attribute, kind) in FUNCTIONS.items():
-            if operator in operators and qualified_name(type(network.get_submodule(path))) != kind:
-                functions[f"{path}.{attribute}"] = kind
-                calls += [Call(path, f"{path}.{attribute}")] * operators[operator].launches
-    flops = {part: trace.under(path).tensor_core_flops for part, path in PARTS.items()}
-    return Forward(
-        name=name,
-        calls=tuple(calls),
-        functions=functions,
-        tensor_core_flops={**flops, "total": trace.total.tensor_core_flops},
+def torchinfo_numbers(network: nn.Module, flops: Mapping[str, int]) -> TorchinfoNumbers:
+    """Ask TorchInfo, without a forward, and with one where there is our count of the same by part."""
+    static = torchinfo.summary(
+        network, depth=DEPTH, verbose=0, col_names=("num_params",), row_settings=("depth", "var_names")
     )
+    return TorchinfoNumbers(
+        version=torchinfo.__version__,
+        table="\n".join(line.rstrip() for line in str(static).splitlines()),
+        parameters=static.total_params,
+        **(_with_forward(network, flops) if flops else {}),
+    )
+
+
+def _with_forward(network: nn.Module, flops: Mapping[str, int]) -> dict[str, Any]:
+    arguments = _inputs()
+    with torch.no_grad():
+        ran = torchinfo.summary(network, input_data=[arguments.pop("input_ids")], device="meta", verbose=0, **arguments)
+    part_of = {module: part for part, path in PARTS.items() for module in network.get_submodule(path).modules()}
+    theirs = Counter({"total": ran.total_mult_adds})
+    for row in ran.summary_list:
+        if row.is_leaf_layer and row.module in part_of:
+            theirs[part_of[row.module]] += row.macs
+    return {
+        "rows": dict(Counter(row.class_name for row in ran.summary_list)),
+        "shown_parameters": sum(_shown(row) for row in ran.summary_list if row.depth <= DEPTH),
+        "multiply_adds": tuple(
+            MultiplyAdds(part=part, torchinfo=theirs[part], counted=count // 2) for part, count in flops.items()
+        ),
+    }
+
+
+def _shown(row: Any) -> int:
+    """Return the number that a row shows: a parent of shown rows what they leave, a repetition nothing."""
+    if row.is_recursive:
+        return 0
+    return int(row.leftover_params() if row.depth < DEPTH and row.children else row.num_params)

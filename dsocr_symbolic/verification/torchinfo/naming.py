@@ -1,41 +1,27 @@
-"""Names: classes as the network's own code has them, paths with ranges for indices."""
+"""Names: classes as the network's own code has them, their formula files, paths with ranges for indices."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from dsocr_symbolic.language.library import load_library
 
 # Module of the reference -> module of the network's own code that holds the class of the same name.
 HOMES: Mapping[str, str] = {
     "sam": "deepencoder",
     "clip": "deepencoder",
-    "projector": "deepencoder",
     "deepseek_v2": "modeling_deepseekv2",
     "deepseek_ocr": "modeling_deepseekocr",
     "llama": "transformers.models.llama.modeling_llama",
 }
-
-
-_REMOTE = frozenset({"deepencoder", "modeling_deepseekv2", "modeling_deepseekocr"})
-
-
 _REFERENCE = "dsocr_symbolic.verification.reference."
 
 
 def qualified_name(kind: type) -> str:
-    """Name a class as the network's own code does.
-
-    Parameters
-    ----------
-    kind : type
-        A class of the reference, of a checkpoint, of transformers or of torch.
-
-    Returns
-    -------
-    str
-        ``deepencoder.Block``, ``torch.nn.modules.linear.Linear``, ...
-    """
+    """Name a class as the network's own code does: ``deepencoder.Block``, ``torch.nn.modules.linear.Linear``."""
     home, last = kind.__module__, kind.__module__.rpartition(".")[2]
     if home.startswith(_REFERENCE):
         home = HOMES.get(last, home)
-    elif last in _REMOTE:
+    elif last in HOMES.values():
         # Remote code is imported under a package named after its snapshot.
         home = last
     return f"{home}.{kind.__name__}"
@@ -56,30 +42,40 @@ def public_name(qualified: str) -> str:
     return f"torch.nn.{class_name(qualified)}" if qualified.startswith("torch.nn.") else qualified
 
 
+def formula_files() -> dict[str, tuple[str, ...]]:
+    """Map every class that a formula file names to the files, as paths from the folder ``formulas`` on."""
+    files: dict[str, list[str]] = {}
+    for formula in load_library().formulas.values():
+        if formula.class_name:
+            files.setdefault(formula.class_name, []).append(_short(formula.file))
+    return {name: tuple(sorted(paths)) for name, paths in files.items()}
+
+
+def _short(file: str) -> str:
+    """Drop what differs between machines."""
+    _, folder, below = f"/{Path(file).as_posix()}".rpartition("/formulas/")
+    return f"formulas/{below}" if folder else Path(file).name
+
+
+def place(path: str) -> str:
+    """Replace the indices of a dotted path by ``*``."""
+    return ".".join("*" if part.isdigit() else part for part in path.split("."))
+
+
 def with_ranges(paths: Iterable[str]) -> tuple[str, ...]:
-    """Write paths that differ in their indices only as one, without losing any.
+    """Write paths that differ in their indices only as one, without losing any: ``layers.1-11.mlp.experts.0-63``.
 
-    Parameters
-    ----------
-    paths : iterable of str
-        Dotted paths.
-
-    Returns
-    -------
-    tuple of str
-        ``model.layers.1-11.mlp.experts.0-63``, ... in the order of their first path.
+    They come in the order of their first path.
     """
-    groups: dict[tuple[str, ...], set[tuple[int, ...]]] = {}
+    groups: dict[str, set[tuple[int, ...]]] = {}
     for path in paths:
-        parts = path.split(".")
-        shape = tuple("*" if part.isdigit() else part for part in parts)
-        groups.setdefault(shape, set()).add(tuple(int(part) for part in parts if part.isdigit()))
+        groups.setdefault(place(path), set()).add(tuple(int(part) for part in path.split(".") if part.isdigit()))
     return tuple(_filled(shape, box) for shape, indices in groups.items() for box in _boxes(indices))
 
 
-def _filled(shape: tuple[str, ...], box: tuple[str, ...]) -> str:
+def _filled(shape: str, box: tuple[str, ...]) -> str:
     values = iter(box)
-    return ".".join(next(values) if part == "*" else part for part in shape)
+    return ".".join(next(values) if part == "*" else part for part in shape.split("."))
 
 
 def _boxes(indices: Iterable[tuple[int, ...]]) -> list[tuple[str, ...]]:

@@ -1,0 +1,124 @@
+"""Evaluate a compiled function on arrays: block after block, each point within its range and the rules."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from math import isfinite
+from types import ModuleType
+from typing import Any
+
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.compiled import Compiled, Output, Range, Result
+from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.scenario.checks import LARGEST, check_setting
+
+
+def evaluate_arrays(function: Compiled, values: Mapping[str, Any]) -> Result:
+    """Return the outputs at all points of arrays that broadcast, as float64.
+
+    Parameters
+    ----------
+    function : Compiled
+        What to evaluate.
+    values : mapping of str to number or array
+        One for each input.
+
+    Raises
+    ------
+    UserError
+        If arrays do not go together, a value is not allowed, or a rule is broken: the first such point.
+    """
+    algebra = function.algebra
+    wide = {name: _float64(name, value, algebra) for name, value in values.items()}
+    single = {name: algebra.float64(value) for name, value in wide.items() if value.ndim == 0}
+    arrays = {name: value for name, value in wide.items() if value.ndim > 0}
+    try:
+        shape, flat = algebra.flattened(list(arrays.values()))
+    except ValueError as error:
+        shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in arrays.items())
+        raise UserError(f"{shapes}: arrays of these shapes or devices do not go together") from error
+    points = dict(zip(arrays, flat, strict=True))
+    rooms = [algebra.empty(len(flat[0]), flat[0]) for _ in function.outputs]
+
+    def run(start: int) -> None:
+        block = slice(start, start + algebra.BLOCK)
+        with algebra.quiet():
+            given = single | {name: algebra.float64(column[block]) for name, column in points.items()}
+            numbers = _block(function, given, start)
+            for output, room in zip(function.outputs, rooms, strict=True):
+                room[block] = _value(output, numbers, algebra)
+
+    starts = range(0, len(flat[0]), algebra.BLOCK)
+    threads = min(function.threads or _cores(), len(starts)) if algebra.THREADED else 1
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(run, starts))
+    else:
+        for start in starts:
+            run(start)
+    return function.result(room.reshape(shape) for room in rooms)
+
+
+def _float64(name: str, value: Any, algebra: ModuleType) -> Any:
+    try:
+        is_number = isinstance(value, int | float | Fraction) and not isinstance(value, bool)
+        return algebra.float64(float(value)) if is_number else algebra.numeric(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{name}: {error} is not what can be computed with; give real numbers") from error
+
+
+def _block(function: Compiled, values: dict[str, Any], start: int) -> Sequence[Any]:
+    """Return the numbers at a block of points, once their values and rules are checked."""
+    follow, require, decimal = function.on_arrays
+    inputs, guarded = function.ranges
+    given = dict(values)
+    for allowed in inputs:
+        _check_range(function, allowed, values[allowed[0]], start)
+    values.update(zip(function.following, follow(values)[0], strict=True))
+    for allowed in guarded:
+        _check_range(function, allowed, values[allowed[0]], start)
+    broken = [required == 0 for required in require(values)[0]]
+    places = [place for rule in broken if (place := function.algebra.first_true(rule)) is not None]
+    if places:
+        refuse_points(function, given, broken, min(places), start)
+    return decimal(values)[0]
+
+
+def refuse_points(function: Compiled, given: Mapping[str, Any], broken: Sequence[Any], first: int, start: int) -> None:
+    """Name the first point that breaks a rule in exact numbers too, float64 being a hair off at worst."""
+    for place in range(first, max(len(values) for values in given.values() if values.ndim)):
+        if any(bool(rule[place] if getattr(rule, "ndim", 0) else rule) for rule in broken):
+            point = {name: _at(values, place) for name, values in given.items()}
+            point.update(zip(function.following, function.on_numbers[0](point)[0], strict=True))
+            function.refuse_rules(point, f" (point {start + place})")
+
+
+def _check_range(function: Compiled, allowed: Range, values: Any, start: int) -> None:
+    name, least, whole, above = allowed
+    smallest, floor = values.min(), function.algebra.floor
+    enough = smallest > least if above else smallest >= least
+    if enough and values.max() <= LARGEST and (not whole or (values == floor(values)).all()):
+        return
+    inside = (values > least if above else values >= least) & (values <= LARGEST)
+    place = function.algebra.first_true(~(inside & (values == floor(values)) if whole else inside)) or 0
+    try:
+        check_setting(function.definition, name, _at(values, place))
+    except UserError as error:
+        raise UserError(f"{error} (point {start + place})") from None
+
+
+def _at(values: Any, place: int) -> Any:
+    """Return one number of an array, an int where it is whole."""
+    number = (values[place] if values.ndim else values).item()
+    return arithmetic.whole(number) if isfinite(number) else number
+
+
+def _value(output: Output, numbers: Sequence[Any], algebra: ModuleType) -> Any:
+    found = {metric: sum(numbers[place] for place in places) for metric, places in output.places}
+    return found[output.metric] if output.ratio is None else evaluate(output.ratio, found, algebra)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

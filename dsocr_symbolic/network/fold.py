@@ -1,0 +1,283 @@
+"""The one fold: what each kind of metric is, over the rows of a tree, in any algebra."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from attrs import frozen
+
+from dsocr_symbolic.algebras.value import Value
+from dsocr_symbolic.language.expression import Expression, evaluate, names
+from dsocr_symbolic.language.registry import Metric, load_metrics
+
+CALLS, RUNS = "calls", "runs"
+EDGES, REQUIRED = "edge_bytes", "required_bytes"
+SIZES, SAVED, PHASES = "sizes", "saved", "phases"
+STOCKS, BESIDE, OWN = "stocks", "beside", "own"
+Column = Sequence[Value | None]
+
+
+@frozen(kw_only=True)
+class Row:
+    """A node of the tree without its formulas.
+
+    Attributes
+    ----------
+    path, module, layer, class_name, stage, category : str
+        Where it stands and what it is; ``layer`` is the formula's file below formulas/layers or operators/NAME.
+        A layer has a category only where all of its operators share it.
+    parent : int
+        Index of the parent; -1 for the whole, which is the first row.
+    aten : str
+        The aten operator that an operator launches; empty for layers.
+    trains : bool
+        Whether it has a backward.
+    """
+
+    path: str
+    module: str | None
+    layer: str
+    class_name: str
+    stage: str
+    category: str | None
+    parent: int
+    aten: str
+    trains: bool
+
+
+@frozen(kw_only=True, eq=False)
+class Leaves:
+    """What there is to add up, in any algebra.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        The whole first, parents before children.
+    columns : mapping of str to sequence of Value
+        By metric, for a flow or time what each row launches itself, for a stock what each distinct one is; calls,
+        runs (1 if its own guard lets a row run, else 0), edge and required bytes of each row; bytes of each size and
+        saved storage; seconds of each phase.
+    members : mapping of str to sequence of tuple of int
+        For each row the distinct stocks at or below it in their last state, the sizes of tensors that live while it
+        runs (those its caller keeps beside it, and an operator's own), the storages saved at or below it.
+    phases : sequence of str
+        Paths of what runs one after the other.
+    latencies : mapping of str to Expression
+        Formulas of the stages' times.
+    scope : mapping of str to Value
+        The network's symbols.
+    algebra : module
+        Where values are from.
+    """
+
+    rows: Sequence[Row]
+    columns: Mapping[str, Sequence[Any]]
+    members: Mapping[str, Sequence[Sequence[int]]]
+    phases: Sequence[str]
+    latencies: Mapping[str, Expression]
+    scope: Mapping[str, Any]
+    algebra: ModuleType
+
+
+def columns_of(metric: Metric) -> tuple[str, ...]:
+    """Return the columns that a metric is made of; nothing for one that is made of other metrics."""
+    match metric.kind:
+        case "flow" | "time":
+            return (metric.name,)
+        case "stock":
+            return (SAVED if metric.takes == SAVED else metric.name,)
+        case "boundary":
+            return EDGES, REQUIRED
+        case "peak":
+            return RUNS, SIZES
+        case "bound":
+            return (PHASES,)
+    return ()
+
+
+def is_detail(metric: Metric) -> bool:
+    """Say whether most questions leave a metric out: compulsory bytes, and what a training step adds to stocks."""
+    return metric.kind == "boundary" or (metric.step != "" and (metric.kind == "flow" or metric.takes == SAVED))
+
+
+class Fold:
+    """The metrics of all rows, each worked out when it is first asked for."""
+
+    def __init__(self, leaves: Leaves) -> None:
+        self.m_leaves = leaves
+        self.m_columns: dict[str, Column] = {}
+        self.m_below: list[list[int]] = [[] for _ in leaves.rows]
+        for index, row in enumerate(leaves.rows):
+            if row.parent >= 0:
+                self.m_below[row.parent].append(index)
+        self.m_peaks: tuple[list[Any], list[Any]] | None = None
+
+    @property
+    def leaves(self) -> Leaves:
+        """What is added up."""
+        return self.m_leaves
+
+    @property
+    def below(self) -> Sequence[Sequence[int]]:
+        """The children of each row, in order."""
+        return self.m_below
+
+    def column(self, name: str) -> Column:
+        """Return a metric of each row; None where it does not exist."""
+        if name not in self.m_columns:
+            metric = load_metrics()[name]
+            self.m_columns[name] = _KINDS[metric.kind](self, metric)
+        return self.m_columns[name]
+
+    def owned(self, name: str, index: int) -> Any:
+        """Return a stock of one row: what distinct modules at or below it own, each once."""
+        values = self.m_leaves.columns[name]
+        return self.m_leaves.algebra.total(values[place] for place in self.m_leaves.members[STOCKS][index])
+
+    def added(self, values: Sequence[Any]) -> list[Any]:
+        """Add up from the operators to the whole."""
+        total = self.m_leaves.algebra.total
+        totals = list(values)
+        for index in range(len(totals) - 1, -1, -1):
+            if below := self.m_below[index]:
+                totals[index] = total((totals[index], *(totals[child] for child in reversed(below))))
+        return totals
+
+    @property
+    def inside(self) -> Sequence[Any]:
+        """Peak bytes of live activations in one call of each row: an operator's own, a layer's worst moment."""
+        return self._peaks()[0]
+
+    @property
+    def around(self) -> Sequence[Any]:
+        """The same with what the caller keeps meanwhile; nothing inside if the call never runs."""
+        return self._peaks()[1]
+
+    def _peaks(self) -> tuple[list[Any], list[Any]]:
+        if self.m_peaks is None:
+            leaves, algebra = self.m_leaves, self.m_leaves.algebra
+            sizes, runs = leaves.columns[SIZES], leaves.columns[RUNS]
+            inside, around = (
+                [algebra.total(sizes[place] for place in places) for places in leaves.members[name]]
+                for name in (OWN, BESIDE)
+            )
+            for index in range(len(inside) - 1, -1, -1):
+                if below := self.m_below[index]:
+                    inside[index] = algebra.highest(around[child] for child in below)
+                around[index] = runs[index] * inside[index] + around[index]
+            self.m_peaks = inside, around
+        return self.m_peaks
+
+
+def _flow(fold: Fold, metric: Metric) -> Column:
+    """Add over every launch."""
+    totals = fold.added(fold.leaves.columns[metric.name])
+    return _of_training(fold, totals) if metric.step else totals
+
+
+def _stock(fold: Fold, metric: Metric) -> Column:
+    """Count what modules own, or a step saves, once."""
+    leaves = fold.leaves
+    if metric.takes == SAVED:
+        sizes = leaves.columns[SAVED]
+        totals = [leaves.algebra.total(sizes[place] for place in places) for places in leaves.members[SAVED]]
+    else:
+        totals = [fold.owned(metric.name, index) for index in range(len(leaves.rows))]
+    return _of_training(fold, totals) if metric.step else totals
+
+
+def _of_training(fold: Fold, totals: Sequence[Any]) -> Column:
+    """Leave out what has no backward."""
+    return [value if row.trains else None for row, value in zip(fold.leaves.rows, totals, strict=True)]
+
+
+def _boundary(fold: Fold, metric: Metric) -> Column:
+    """Add what a call's edge moves to its weights and cache; stages hand one another what is moved, too."""
+    leaves = fold.leaves
+    edges, required = leaves.columns[EDGES], fold.added(leaves.columns[REQUIRED])
+    moved: list[Any] = [
+        own if row.aten else edge + inside
+        for row, own, edge, inside in zip(leaves.rows, fold.column(metric.takes), edges, required, strict=True)
+    ]
+    moved[0] = leaves.algebra.total(moved[stage] for stage in fold.below[0])
+    return moved
+
+
+def _peak(fold: Fold, _: Metric) -> Column:
+    """Take the worst moment inside one call."""
+    return fold.inside
+
+
+def _bound(fold: Fold, _: Metric) -> Column:
+    """Add up the phases at or below a row."""
+    leaves = fold.leaves
+    seconds = dict(zip(leaves.phases, leaves.columns[PHASES], strict=True))
+
+    def inside(row: Row) -> list[Any]:
+        below = f"{row.path}/"
+        return [each for path, each in seconds.items() if row.parent < 0 or path == row.path or path.startswith(below)]
+
+    phases = (inside(row) for row in leaves.rows)
+    return [leaves.algebra.total(each) if each else None for each in phases]
+
+
+def _memory(fold: Fold, metric: Metric) -> Column:
+    """Add up what is resident at the worst moment of each stage, and of the whole."""
+    assert metric.formula is not None  # noqa: S101 - the registry gives it
+    leaves = fold.leaves
+    resident: list[Any] = [None] * len(leaves.rows)
+    whole = {"resident_weight_bytes": fold.owned("forward_weight_bytes", 0)}
+    for stage in fold.below[0]:
+        cache = fold.owned("forward_kv_cache_bytes", stage)
+        scope = {**whole, "forward_kv_cache_bytes": cache, "live_activation_bytes": fold.around[stage]}
+        resident[stage] = evaluate(metric.formula, scope, leaves.algebra)
+    resident[0] = leaves.algebra.highest(resident[stage] for stage in fold.below[0])
+    return resident
+
+
+def _latency(fold: Fold, metric: Metric) -> Column:
+    """Evaluate a formula of the stages' times, which the whole alone has."""
+    leaves = fold.leaves
+    latencies: list[Any] = [None] * len(leaves.rows)
+    if metric.latency in leaves.latencies:
+        formula, times = leaves.latencies[metric.latency], fold.column(metric.of)
+        used = names(formula)
+        stages = {leaves.rows[stage].path: times[stage] for stage in fold.below[0] if leaves.rows[stage].path in used}
+        latencies[0] = quotient(formula, {**leaves.scope, **stages}, leaves.algebra)
+    return latencies
+
+
+def _ratio(fold: Fold, metric: Metric) -> Column:
+    """Divide metrics."""
+    assert metric.formula is not None  # noqa: S101 - the registry gives it
+    parts = {name: fold.column(name) for name in names(metric.formula)}
+    return [
+        quotient(metric.formula, {name: values[index] for name, values in parts.items()}, fold.leaves.algebra)
+        for index in range(len(fold.leaves.rows))
+    ]
+
+
+def quotient(formula: Expression, scope: Mapping[str, Any], algebra: ModuleType) -> Any:
+    """Evaluate a formula of metrics; nothing moved is no ratio, and what does not exist has none."""
+    try:
+        return evaluate(formula, scope, algebra)
+    except (ZeroDivisionError, KeyError, TypeError):
+        return None
+
+
+def _null(fold: Fold, _: Metric) -> Column:
+    return [None] * len(fold.leaves.rows)
+
+
+_KINDS: Mapping[str, Callable[[Fold, Metric], Column]] = {
+    "flow": _flow,
+    "time": _flow,
+    "stock": _stock,
+    "boundary": _boundary,
+    "peak": _peak,
+    "bound": _bound,
+    "memory": _memory,
+    "latency": _latency,
+    "ratio": _ratio,
+    "null": _null,
+}

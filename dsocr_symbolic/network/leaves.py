@@ -1,0 +1,271 @@
+"""What a tree gives to the fold: its rows, and each column of values when it is first asked for."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from attrs import evolve, frozen
+
+from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.formula import EMPTY, Formula, Operator
+from dsocr_symbolic.language.registry import Metric, load_metrics, load_time
+from dsocr_symbolic.network.dataflow import Found, of_storages
+from dsocr_symbolic.network.flows import launch_seconds, over_steps, phase_seconds, total_calls
+from dsocr_symbolic.network.fold import (
+    BESIDE,
+    OWN,
+    Fold,
+    Leaves,
+    Row,
+)
+from dsocr_symbolic.network.fusion import boundaries
+from dsocr_symbolic.network.liveness import Memory, memory
+from dsocr_symbolic.network.node import Node, Stock, Storage, Value, walk
+
+
+@frozen(kw_only=True, eq=False)
+class Whole:
+    """The tree that nodes are part of, for metrics that depend on what stands around them."""
+
+    definition: Definition
+    stages: tuple[Node, ...]
+
+    @cached_property
+    def memory(self) -> Mapping[tuple[str, ...], Memory]:
+        """The memory of every call."""
+        return memory(self.stages)
+
+    @cached_property
+    def fold(self) -> Fold:
+        """Every metric of every node."""
+        return Fold(leaves_of(self.stages, whole=self))
+
+    @cached_property
+    def scope(self) -> Mapping[str, Any]:
+        """Every symbol of the network, standing for itself."""
+        return {name: symbolic.symbol(name) for name in self.definition.quantities}
+
+
+def metric_expression(nodes: tuple[Node, ...], metric: str, whole: Whole | None = None) -> Any | None:
+    """Return a metric of one node, or of all stages, as a sympy expression with every symbol free.
+
+    None for a metric that does not exist there; without the whole that is so of bounds, peaks and latencies.
+    """
+    kind = load_metrics()[metric].kind
+    if kind in _OF_THE_WHOLE and whole is None:
+        return None
+    if whole is not None and nodes == whole.stages:
+        return whole.fold.column(metric)[0]
+    if whole is not None and kind in _OF_STAGES:
+        stages = whole.fold.below[0] if kind == "memory" else ()
+        places = {whole.stages[place].path: stage for place, stage in enumerate(stages)}
+        return whole.fold.column(metric)[places[nodes[0].path]] if nodes[0].path in places else None
+    return Fold(leaves_of(nodes, whole=whole)).column(metric)[int(len(nodes) == 1)]
+
+
+_OF_STAGES = ("memory", "latency")
+_OF_THE_WHOLE = ("peak", "bound", *_OF_STAGES)
+
+
+def leaves_of(nodes: tuple[Node, ...], *, whole: Whole | None = None, algebra: ModuleType = symbolic) -> Leaves:
+    """Lay a tree out in rows; phases, sizes and latencies are those of the whole that it is part of."""
+    rows = tuple(_rows(nodes))
+    placed = _Placed(rows=rows, nodes=tuple(walk(nodes)), stages=nodes, whole=whole)
+    inside = {row.path for row in rows} if whole is not None else set()
+    return Leaves(
+        rows=rows,
+        columns=_Lazily(placed.column),
+        members=_Lazily(placed.member),
+        phases=[path for path in whole.definition.phases if path in inside] if whole is not None else (),
+        latencies=EMPTY if whole is None else whole.definition.latencies,
+        scope=EMPTY if whole is None else whole.scope,
+        algebra=algebra,
+    )
+
+
+class _Lazily(Mapping[str, Sequence[Any]]):
+    """Columns by name, each worked out once."""
+
+    def __init__(self, make: Callable[[str], Sequence[Any]]) -> None:
+        self.m_make = make
+        self.m_made: dict[str, Sequence[Any]] = {}
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        if name not in self.m_made:
+            self.m_made[name] = self.m_make(name)
+        return self.m_made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.m_made)
+
+    def __len__(self) -> int:
+        return len(self.m_made)
+
+
+def _rows(stages: tuple[Node, ...]) -> list[Row]:
+    """Return the whole and every node, parents before children."""
+    blank = {"path": "", "module": None, "layer": "", "class_name": "", "stage": "", "category": None, "aten": ""}
+    rows = [Row(**blank, parent=-1, trains=any(stage.steps is None for stage in stages))]  # type: ignore[arg-type]
+
+    def visit(node: Node, parent: int) -> None:
+        rows.append(
+            Row(
+                path="/".join(node.path),
+                module=node.module if node.formula.class_name or node.stocks else None,
+                layer=_layer_name(node.formula),
+                class_name=node.formula.class_name,
+                stage=node.path[0] if node.path else "",
+                category=node.category or None,
+                parent=parent,
+                aten=node.formula.aten if isinstance(node.formula, Operator) else "",
+                trains=node.steps is None,
+            )
+        )
+        place = len(rows) - 1
+        for child in node.children:
+            visit(child, place)
+
+    for stage in stages:
+        visit(stage, 0)
+    # A layer has the category of its operators where they all have one.
+    below = [{row.category} if row.category else set() for row in rows]
+    for index in range(len(rows) - 1, 0, -1):
+        below[rows[index].parent] |= below[index]
+    return [
+        evolve(row, category=min(categories) if len(categories) == 1 else None)
+        for row, categories in zip(rows, below, strict=True)
+    ]
+
+
+def _layer_name(formula: Formula) -> str:
+    """Return the folder and name of a formula: ``vision/attention``, ``operators/linear``."""
+    return f"{Path(formula.file).parent.name}/{formula.name}"
+
+
+@frozen(kw_only=True, eq=False)
+class _Placed:
+    """Rows with their nodes, and what each column of them holds."""
+
+    rows: tuple[Row, ...]
+    nodes: tuple[Node, ...]
+    stages: tuple[Node, ...]
+    whole: Whole | None
+
+    def column(self, name: str) -> Sequence[Any]:
+        match name:
+            case "calls":
+                return [1, *(total_calls(node) for node in self.nodes)]
+            case "runs":
+                return [1, *(node.runs for node in self.nodes)]
+            case "edge_bytes":
+                edges = boundaries(self.stages)
+                return [0, *(over_steps(node, edges.get(node.path, 0)) for node in self.nodes)]
+            case "required_bytes":
+                return [0, *(over_steps(node, node.required_bytes) for node in self.nodes)]
+            case "sizes":
+                return list(self.lives[1])
+            case "saved":
+                return [size for _, size in self.saves[1]]
+            case "phases":
+                return self._phases()
+        metric = load_metrics()[name]
+        if metric.kind == "stock":
+            return [getattr(stock, metric.takes) for _, stock in self.stocks]
+        return [0, *(_launched(node, metric) for node in self.nodes)]
+
+    def member(self, name: str) -> Sequence[Sequence[int]]:
+        match name:
+            case "stocks":
+                return self._owning()
+            case "saved":
+                return self.saves[0]
+        return self.lives[0][name]
+
+    @property
+    def stocks(self) -> list[tuple[Node, Stock]]:
+        return stocks_of(self.nodes)
+
+    def _owning(self) -> Sequence[Sequence[int]]:
+        """Return the places of distinct stocks at or below each row: of equal keys the last one declared."""
+        owned: list[dict[str, int]] = [{} for _ in self.rows]
+        place = 0
+        for index, node in enumerate(self.nodes, start=1):
+            for stock in node.stocks:
+                above = index
+                while above >= 0:
+                    owned[above][stock.key] = place
+                    above = self.rows[above].parent
+                place += 1
+        return [tuple(each.values()) for each in owned]
+
+    @cached_property
+    def lives(self) -> tuple[Mapping[str, Sequence[Sequence[int]]], Sequence[Any]]:
+        """The sizes of what lives beside each row and of an operator's own, each size once."""
+        assert self.whole is not None  # noqa: S101 - peaks are asked of a whole alone
+        sizes: dict[Any, int] = {}
+        beside: list[tuple[int, ...]] = [()]
+        own: list[tuple[int, ...]] = [()]
+        for node in self.nodes:
+            around = self.whole.memory[node.path]
+            beside.append(tuple(sizes.setdefault(size, len(sizes)) for size in around.beside))
+            own.append(tuple(sizes.setdefault(size, len(sizes)) for size in around.own))
+        return {BESIDE: beside, OWN: own}, list(sizes)
+
+    @cached_property
+    def saves(self) -> tuple[Sequence[Sequence[int]], Sequence[Any]]:
+        """The storages saved at or below each row with their bytes: conditions join on the way up."""
+        places: dict[Any, int] = {}
+        saved: list[Sequence[int]] = []
+
+        def visit(nodes: tuple[Node, ...], own: Value) -> Found:
+            index = len(saved)
+            saved.append(())
+            below = [visit(node.children, _saved(node)) for node in nodes]
+            found = of_storages([own, *(tuple((c, s) for s, c in each.items()) for each in below)])
+            saved[index] = tuple(places.setdefault(each, len(places)) for each in _sizes(found).items())
+            return found
+
+        visit(self.stages, ())
+        return saved, list(places)
+
+    def _phases(self) -> Sequence[Any]:
+        assert self.whole is not None  # noqa: S101 - bounds are asked of a whole alone
+        by_path = {"/".join(node.path): node for node in self.nodes}
+        edges, bound = boundaries(self.stages), load_time("lower_bound")
+        paths = [path for path in self.whole.definition.phases if path in by_path]
+        return [phase_seconds(by_path[path], edges, bound) for path in paths]
+
+
+def stocks_of(nodes: Iterable[Node]) -> list[tuple[Node, Stock]]:
+    """Return every stock with the node that declares it, in the order of the rows."""
+    return [(node, stock) for node in nodes for stock in node.stocks]
+
+
+def _launched(node: Node, metric: Metric) -> Any:
+    """Return what an operator launches itself, over all its calls and steps."""
+    step = node.training if metric.step else node
+    if step is None or step.launch is None:
+        return 0
+    if metric.kind == "time":
+        return node.calls * launch_seconds(step.launch, step.steps, load_time(metric.takes), node.path)
+    if metric.takes == "launches":
+        return total_calls(step)
+    return over_steps(step, getattr(step.launch, metric.takes))
+
+
+def saved_storages(nodes: tuple[Node, ...]) -> dict[Storage, Any]:
+    """Return every storage that nodes save in a training step, weights left out, with its bytes over all calls."""
+    return _sizes(of_storages(_saved(node) for node in walk(nodes)))
+
+
+def _saved(node: Node) -> Value:
+    """Return what an operator saves, weights left out: they are there anyway."""
+    saved = node.training.saved if node.training else ()
+    return tuple((condition, storage) for condition, storage in saved if storage.kind != "weight")
+
+
+def _sizes(found: Found) -> dict[Storage, Any]:
+    return {storage: condition * storage.size * storage.copies for storage, condition in found.items()}

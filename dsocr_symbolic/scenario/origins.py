@@ -1,0 +1,102 @@
+"""Where the value of each symbol is from, decided once: everybody else reads it."""
+
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from attrs import frozen
+
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.expression import names
+from dsocr_symbolic.scenario.hardware import Gpu
+
+Kind = Literal[
+    "user", "workload", "config", "choice", "machine", "formula", "definition", "default", "input", "what_if"
+]
+_SETTERS: tuple[Kind, ...] = ("user", "workload", "config")
+
+
+@frozen(kw_only=True)
+class Origin:
+    """What gives a symbol its value.
+
+    Attributes
+    ----------
+    kind : str
+        Who: the first that speaks of user, workload, config, choice, machine and the model file.
+    name : str
+        Of a choice ``CHOICE OPTION``, of a machine the key of its number.
+    value : number or Expression or None
+        The number, or the model file's formula; None where a machine lacks the number.
+    """
+
+    kind: Kind
+    name: str = ""
+    value: Any = None
+
+
+def layered(
+    user: Mapping[str, Any], workload: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None
+) -> ChainMap[str, Any]:
+    """Lay settings over one another: the user's word is the last."""
+    return ChainMap(dict(user), dict(workload or {}), dict(config or {}))
+
+
+def origins(
+    definition: Definition, options: Mapping[str, str], settings: Mapping[str, Any], gpu: Gpu
+) -> dict[str, Origin]:
+    """Decide where the value of each symbol is from.
+
+    Parameters
+    ----------
+    definition : Definition
+        The model.
+    options : mapping of str to str
+        One option per choice.
+    settings : mapping of str to number
+        What user, workload and config set, see :func:`layered`; of a plain mapping everything is the user's.
+    gpu : Gpu
+        The machine.
+    """
+    bound: dict[str, Origin] = {}
+    keys: dict[str, tuple[str, ...]] = {}
+    for name, chosen in options.items():
+        option = definition.choices[name].options[chosen]
+        bound |= {
+            symbol: Origin(kind="choice", name=f"{name} {chosen}", value=formula)
+            for symbol, formula in option.symbols.items()
+        }
+        keys |= {symbol: (key,) for symbol, key in option.gpu.items()}
+
+    def origin(name: str) -> Origin:
+        quantity = definition.quantities[name]
+        if name in settings:
+            return _set(name, settings)
+        if name in bound:
+            return bound[name]
+        key = _machine_key(gpu, keys.get(name, quantity.gpu))
+        if key in gpu.numbers:
+            return Origin(kind="machine", name=key, value=float(gpu.numbers[key].value_si))
+        if key and not quantity.optional:
+            return Origin(kind="machine", name=key)
+        fixed: Kind = "definition" if quantity.fixed else "default"
+        return Origin(kind="formula" if names(quantity.formula) else fixed, value=quantity.formula)
+
+    return {name: origin(name) for name in definition.quantities}
+
+
+def _set(name: str, settings: Mapping[str, Any]) -> Origin:
+    layers = settings.maps if isinstance(settings, ChainMap) else [settings]
+    kind, layer = next((kind, layer) for kind, layer in zip(_SETTERS, layers, strict=False) if name in layer)
+    return Origin(kind=kind, value=layer[name])
+
+
+def _machine_key(gpu: Gpu, keys: tuple[str, ...]) -> str:
+    """Return the first number that a GPU has; the last one if it has none."""
+    return next((key for key in keys if key in gpu.numbers), keys[-1] if keys else "")
+
+
+def unverified(found: Iterable[Origin], gpu: Gpu) -> tuple[str, ...]:
+    """Return the machine's numbers in use that no source confirms."""
+    keys = (origin.name for origin in found if origin.kind == "machine")
+    return tuple(key for key in keys if key in gpu.numbers and gpu.numbers[key].unverified)
