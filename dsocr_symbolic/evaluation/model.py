@@ -11,7 +11,8 @@ from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import bind
 from dsocr_symbolic.evaluation.compilation import TOTAL, compile_outputs
-from dsocr_symbolic.evaluation.compiled import Backend, Compiled
+from dsocr_symbolic.evaluation.compiled import Compiled
+from dsocr_symbolic.evaluation.kernel import Backend
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import model_tree

@@ -10,7 +10,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.formula import Binding, Call, Formula, Layer, Operator, Repeat
+from dsocr_symbolic.language.formula import Call, Filling, Formula, Layer, Operator, Repeat
 from dsocr_symbolic.language.library import Library, fit_symbols, load_library
 from dsocr_symbolic.network import costs, dataflow
 from dsocr_symbolic.network.dataflow import Names
@@ -28,8 +28,8 @@ class _Place:
     copies: Any
     steps: Steps | None
     repetition: Repetition
-    slots: Mapping[str, tuple[Binding, Scope]]
-    own_slots: Mapping[str, Binding]
+    slots: Mapping[str, tuple[Filling, Scope]]
+    own_slots: Mapping[str, Filling]
 
 
 def build_tree(
@@ -207,15 +207,15 @@ class _Builder:
         children, inline = self.place_all(formula.calls, site.scope, place, names)
         return children, inline, names
 
-    def _bound(self, call: Call, scope: Scope, parent: _Place) -> tuple[Binding, Scope]:
+    def _bound(self, call: Call, scope: Scope, parent: _Place) -> tuple[Filling, Scope]:
         """Say what a call uses and where the symbols of that stand; the caller fills a slot before the choices do."""
         if not call.use.startswith("$"):
-            return Binding(use=call.use), scope
+            return Filling(use=call.use), scope
         slot = call.use[1:]
         if slot in parent.slots:
             return parent.slots[slot]
         if slot in self.m_chosen:
-            return Binding(use=self.m_chosen[slot]), scope
+            return Filling(use=self.m_chosen[slot]), scope
         if slot in parent.own_slots:
             return parent.own_slots[slot], self.m_scope
         raise UserError(f"{'/'.join((*parent.path, call.name))}: no choice fills the slot '{slot}'")

@@ -60,7 +60,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
     if given["document"]:
         pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"])
         bill = make_bill(scenario, with_progress(pages), details=details)
-        rows = page_rows(bill)
+        rows = page_rows(bill, definition.roles)
         status = int(any(row["error"] for row in rows))
         result = bill.total
     else:
@@ -102,7 +102,7 @@ def _check_together(given: dict[str, Any]) -> None:
 def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any:
     from dsocr_symbolic.errors import nearest
     from dsocr_symbolic.network.builder import model_tree
-    from dsocr_symbolic.questions.totals.closed_forms import FREE, closed_forms
+    from dsocr_symbolic.questions.totals.closed_forms import closed_forms
     from dsocr_symbolic.scenario.values import chosen_slots
     from dsocr_symbolic.writing.latex import as_latex
 
@@ -110,7 +110,7 @@ def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any
     for name in given["keep"]:
         if name not in known:
             raise UserError(f"--keep: unknown symbol '{name}': {nearest(name, known)}")
-    kept = [name for name in FREE if name not in scenario.user] + list(given["keep"])
+    kept = [name for name in scenario.definition.roles.free if name not in scenario.user] + list(given["keep"])
     stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
     if given["format"] == "markdown":
         letters = {name: each.letter for name, each in known.items()}

@@ -10,7 +10,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Metrics, estimate
 from dsocr_symbolic.questions.capacity import Moment, worst_moment
 from dsocr_symbolic.reports.performance.numbers import Performance
-from dsocr_symbolic.scenario.documents import all_grids
+from dsocr_symbolic.scenario.crop_grids import all_grids
 from dsocr_symbolic.scenario.scenario import scenario_values
 
 _BATCHES_DRAWN = 24

@@ -7,9 +7,9 @@ from typing import Any
 import sympy
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
-from dsocr_symbolic.language.definition import Quantity
-from dsocr_symbolic.language.definition_file import BRACES
+from dsocr_symbolic.language.definition import BRACES
 from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.reports.spreadsheet.cells import (
     Sheet,
     SheetCell,
