@@ -144,7 +144,8 @@ def _check_definition(definition: Definition) -> None:
     for name, workload in definition.workloads.items():
         check(f"workloads: {name}", *(parse(symbol, symbol) for symbol in workload.values))
     check("roles", *(parse(symbol, symbol) for symbol in symbols_of(definition.roles)))
-    check("identity: fields", *(definition.identity.fields.values() if definition.identity else ()))
+    if identity := definition.identity:
+        check("identity", *identity.model.values(), *identity.workload.values())
     for name, latency in definition.latencies.items():
         check(f"latencies: {name}", latency, more=stages)
     for phase in definition.phases:

@@ -42,7 +42,8 @@ class Identity:
     model_id: str = entry("the checkpoint's name")
     model_variant: str = entry("which of its networks")
     vision_backbone: str = entry("the stage whose classes see the page", default="")
-    fields: Mapping[str, Expression] = entry("formulas of the report's numbers, by its field", default=BLANK)
+    model: Mapping[str, Expression] = entry("formulas of the report's numbers of the network", default=BLANK)
+    workload: Mapping[str, Expression] = entry("formulas of its numbers of a workload", default=BLANK)
 
 
 def played(roles: Roles, by: str, *parts: "Attribute[Any]") -> tuple[Any, ...]:

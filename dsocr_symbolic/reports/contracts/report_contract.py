@@ -10,9 +10,11 @@ from attrs import evolve, fields
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Estimate
-from dsocr_symbolic.language.definition import Workload
+from dsocr_symbolic.language.definition import Definition, Workload
+from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.language.roles import Identity
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.reports.contracts.conversion import NO_HASH, content_hash
@@ -35,8 +37,6 @@ from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import chosen_slots
 
 Modules = tuple[AnalyticModuleNode, ...]
-MODEL_ID = "deepseek-ai/DeepSeek-OCR"
-MODEL_VARIANT = "deepseek-ocr-v1-base"
 TOP = 10
 _ASKED = ("workload", "derived")
 
@@ -57,7 +57,7 @@ def make_report(
     """Put the report of a whole network together, with the hash of its content as id; nothing is written.
 
     ``folder`` is where it will lie: the paths of ``config``, which gave the sizes, and ``layer_docs``, with a page per
-    layer, become relative to that. The network must have the symbols that the contract names.
+    layer, become relative to that. The model file says what the contract's fields are of its symbols.
     """
     if scenario.workload is None:
         raise UserError("a report is of a whole network, not of one layer alone; drop the layer")
@@ -93,22 +93,25 @@ def _relative(path: Path | None, folder: Path) -> str | None:
     return None if path is None else Path(relpath(path.resolve(), folder.resolve())).as_posix()
 
 
-def _number(scenario: Scenario, result: Estimate, name: str) -> Any:
-    if name not in result.values.numbers:
-        network = scenario.definition.name
-        raise UserError(f"{network}: the report contract needs the symbol '{name}'; the network has none")
-    return arithmetic.whole(result.values.numbers[name])
+def _identity(definition: Definition) -> Identity:
+    if definition.identity is None:
+        raise UserError(f"{definition.name}: the model file gives no 'identity'; a report says whose it is")
+    return definition.identity
 
 
-def _model(scenario: Scenario, result: Estimate, modules: Modules, **tied_to: str | None) -> DeepSeekOCRModelSpec:
-    towers = _top_classes(modules, "vision")
+def _numbers(formulas: Mapping[str, Expression], result: Estimate) -> dict[str, Any]:
+    """Work out fields of the contract."""
+    scope = result.values.numbers
+    return {field: arithmetic.whole(evaluate(formula, scope, arithmetic)) for field, formula in formulas.items()}
+
+
+def _model(scenario: Scenario, result: Estimate, modules: Modules, **tied_to: Any) -> DeepSeekOCRModelSpec:
+    identity = _identity(scenario.definition)
+    towers = _top_classes(modules, identity.vision_backbone)
     return DeepSeekOCRModelSpec(
-        model_id=MODEL_ID,
-        model_variant=MODEL_VARIANT,
-        hidden_size=_number(scenario, result, "hidden_size"),
-        intermediate_size=_number(scenario, result, "intermediate_size"),
-        num_layers=_number(scenario, result, "num_hidden_layers"),
-        num_attention_heads=_number(scenario, result, "num_attention_heads"),
+        model_id=identity.model_id,
+        model_variant=identity.model_variant,
+        **_numbers(identity.model, result),
         vision_backbone=" + ".join(towers) or "none",
         uses_moe=any(node.row.category == "routing" and node.row.aten and node.calls for node in result.nodes),
         notes=f"{scenario.definition.name}: {scenario.definition.summary}.",
@@ -129,19 +132,16 @@ def _top_classes(modules: Modules, stage: str) -> list[str]:
 
 
 def _workload(scenario: Scenario, result: Estimate, workload: Workload, doc_kind: DocKind) -> OCRWorkloadProfile:
-    quantities = scenario.definition.quantities
-    asked = [name for name, quantity in quantities.items() if quantity.group in _ASKED]
-    shown = ", ".join(f"{name} {_number(scenario, result, name)}" for name in asked)
+    numbers = {name: arithmetic.whole(value) for name, value in result.values.numbers.items()}
+    quantities = scenario.definition.quantities.items()
+    shown = ", ".join(f"{name} {numbers[name]}" for name, quantity in quantities if quantity.group in _ASKED)
+    profile = _numbers(_identity(scenario.definition).workload, result)
     return OCRWorkloadProfile(
         profile_id=workload.name,
         description=f"{workload.summary}; {shown}",
-        seq_len=_number(scenario, result, "prompt_tokens"),
-        base_size=_number(scenario, result, "base_size"),
-        image_size=_number(scenario, result, "image_size"),
-        crop_mode=_number(scenario, result, "crops") > 0,
-        max_new_tokens=_number(scenario, result, "new_tokens"),
         doc_kind=doc_kind,
-        num_pages=_number(scenario, result, "batch"),
+        crop_mode=bool(profile.pop("crop_mode", 0)),
+        **profile,
     )
 
 
