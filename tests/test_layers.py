@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dsocr_symbolic.evaluation.program import _ENGINE
+
 PACKAGE = Path(__file__).parent.parent / "dsocr_symbolic"
 # Floors from the ground up. A room uses those below it, itself, and no other room of its floor.
 FLOORS = (
