@@ -11,7 +11,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, check_names, parse
 from dsocr_symbolic.language.formula import CALLS, Call
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
-from dsocr_symbolic.language.roles import Identity, Roles, symbols_of
+from dsocr_symbolic.language.roles import Identity, Roles, in_roles, symbols_of
 from dsocr_symbolic.language.schema import BLANK, FORMULA, entry, follows, records, structure, table
 from dsocr_symbolic.language.strict_yaml import read_yaml
 
@@ -111,9 +111,10 @@ class Definition:
     stages: tuple[Call, ...] = entry("what runs, in order", CALLS, key="children")
     phases: tuple[str, ...] = entry("paths of what runs one after the other; they cover the network", default=())
     latencies: Mapping[str, Expression] = entry("formulas of the stages' times, and of symbols", default=BLANK)
-    roles: Roles = entry("which symbols play which part", default=Roles())
+    declared: Roles = entry("which symbols play which part", key="roles", default=Roles())
     identity: Identity | None = entry("what a report of the network says of it", default=None)
     quantities: Mapping[str, Quantity] = field(default=follows(_quantities))
+    roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
 
 
 def load_definition(path: Path) -> Definition:
