@@ -56,10 +56,8 @@ def played(roles: Roles, by: str, *parts: "Attribute[Any]") -> tuple[Any, ...]:
 
 def in_roles(declared: Roles, known: Container[str]) -> Roles:
     """Give each role that the file leaves open to the symbol of its name, if there is one."""
-    alone = (fields(Roles).batch, fields(Roles).prompt_tokens, fields(Roles).image_tokens, fields(Roles).new_tokens)
-    named: dict[str, Any] = {
-        role.name: getattr(declared, role.name) or role.name * (role.name in known) for role in alone
-    }
+    names = [role.name for role in fields(Roles) if role.type is str]
+    named: dict[str, Any] = {name: getattr(declared, name) or name * (name in known) for name in names}
     return evolve(declared, **named, free=declared.free or tuple(filter(None, named.values())))
 
 
