@@ -55,32 +55,8 @@ def bind(
 ) -> Binding:
     """Decide what every symbol of a model is.
 
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    inputs : iterable of str
-        Symbols that the function takes.
-    overrides : mapping of str to sympy.Expr
-        What stands for a symbol; the symbol itself in its own value is the free one.
-    defaults : mapping of str to number
-        Values from config and workload, where nothing else gives one.
-    settings : mapping of str to number
-        The user's own values of free symbols.
-    options : mapping of str to str
-        One option per choice.
-    gpu : Gpu
-        The machine.
-
-    Returns
-    -------
-    Binding
-        An input, a number or a formula for every symbol.
-
-    Raises
-    ------
-    UserError
-        If a symbol is unknown or given twice, a value is not allowed, or values need one another.
+    An override that holds its own symbol changes the free one; ``defaults`` are from config and workload, ``settings``
+    the user's own. A symbol that is unknown or given twice, and a value that is not allowed, are a UserError.
     """
     inputs = tuple(inputs)
     for name in (*inputs, *settings):

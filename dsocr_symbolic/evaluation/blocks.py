@@ -16,20 +16,7 @@ from dsocr_symbolic.scenario.checks import LARGEST, check_setting
 
 
 def evaluate_arrays(function: Kernel, values: Mapping[str, Any]) -> Result:
-    """Return the outputs at all points of arrays that broadcast, as float64.
-
-    Parameters
-    ----------
-    function : Kernel
-        What to evaluate.
-    values : mapping of str to number or array
-        One for each input.
-
-    Raises
-    ------
-    UserError
-        If arrays do not go together, a value is not allowed, or a rule is broken: the first such point.
-    """
+    """Return the outputs at all points of arrays that broadcast, as float64; refuse the first bad point."""
     algebra = function.algebra
     wide = {name: _float64(name, value, algebra) for name, value in values.items()}
     single = {name: algebra.float64(value) for name, value in wide.items() if value.ndim == 0}

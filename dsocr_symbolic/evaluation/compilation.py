@@ -20,8 +20,6 @@ from dsocr_symbolic.language.registry import Metric, load_metrics
 from dsocr_symbolic.scenario.checks import check_rules
 
 Ask = Callable[[str, str], Any]
-
-
 TOTAL = "total"
 
 
@@ -38,40 +36,10 @@ def compile_outputs(
     backend: Backend,
     threads: int | None,
 ) -> Compiled:
-    """Compile metrics of some parts.
+    """Compile metrics of some parts, of which ``total`` is the whole.
 
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    ask : callable
-        Returns the expression of a metric of a part, every symbol free.
-    metrics : sequence of str
-        Names of the registry.
-    parts : sequence of str
-        Paths; ``total`` is the whole.
-    binding : Binding
-        What each symbol is.
-    overridden : sequence of str
-        Symbols that something was put in for.
-    waived : frozenset of str
-        Switches that lift rules.
-    check : bool
-        Whether the function checks the rules.
-    backend : str
-        ``numpy`` or ``torch``.
-    threads : int or None
-        Threads over blocks of arrays.
-
-    Returns
-    -------
-    Compiled
-        The function.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, a metric does not exist for a part, or a rule is broken for all inputs.
+    ``ask`` gives a metric of a part with every symbol free, ``overridden`` are symbols that something was put in for.
+    A rule that is broken whatever the inputs are is a UserError.
     """
     _check_names(definition, waived, backend)
     outputs = _Outputs(definition, ask, binding, parts)

@@ -52,22 +52,7 @@ class Estimate:
 
 
 def estimate(program: Program, values: Values, details: Program | None = None) -> Estimate:
-    """Evaluate a model.
-
-    Parameters
-    ----------
-    program : Program
-        The compiled model.
-    values : Values
-        A number for every symbol.
-    details : Program or None
-        Compulsory bytes and the training step, if they are asked for; without them those metrics are left out.
-
-    Returns
-    -------
-    Estimate
-        Exact ints wherever the inputs are whole.
-    """
+    """Evaluate a model: exact ints wherever the inputs are whole; without details their metrics are left out."""
     fold = run_program(program, values.numbers, details)
     columns = {name: fold.column(name) for name in _added_up(fold)}
     calls = fold.leaves.columns[CALLS]
@@ -119,18 +104,10 @@ def with_fused_traffic(result: Estimate) -> Estimate:
 
 
 def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
-    """Add up estimates of one model at several workloads.
+    """Add up estimates of one model at several workloads, each with how often it counts.
 
-    Parameters
-    ----------
-    parts : sequence of (Estimate, int)
-        Each with how often it counts.
-
-    Returns
-    -------
-    Estimate
-        Flows, compulsory bytes, times and calls add up; stocks and peaks are the largest one. Latencies are those
-        of a request each, so that there are none of all together. Values are those of the first part.
+    Flows, compulsory bytes, times and calls add up; stocks and peaks are the largest one. Latencies are those of a
+    request each, so that there are none of all together. Values are those of the first part.
     """
     first = parts[0][0]
     nodes = tuple(
@@ -150,8 +127,6 @@ def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
 
 
 _ADDING = ("flow", "boundary", "time", "bound")
-
-
 _LARGEST = ("stock", "peak", "memory")
 
 

@@ -77,27 +77,7 @@ def run_program(program: Program, numbers: Mapping[str, Any], details: Program |
 
 
 def load_program(definition: Definition, slots: Mapping[str, str], *, details: bool = False) -> Program:
-    """Return the compiled model, from the cache where it is good, else built anew.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model (or the layer that stands for one).
-    slots : mapping of str to str
-        Formulas that the choices put into slots.
-    details : bool
-        Whether to return what most questions do not ask for: compulsory bytes and the training step.
-
-    Returns
-    -------
-    Program
-        Ready to run.
-
-    Raises
-    ------
-    UserError
-        If a formula file is wrong.
-    """
+    """Return the compiled model, or its details alone, from the cache where it is good, else built anew."""
     key = _key(definition, slots) + ("-details" if details else "")
     path = cache_folder() / f"{key}.json"
     content = _from_cache(path, key)

@@ -16,22 +16,7 @@ from dsocr_symbolic.network.leaves import Whole, leaves_of
 
 
 def build_program(definition: Definition, slots: Mapping[str, str], *, details: bool) -> dict[str, Any]:
-    """Build what a cache file holds: the attributes of a program but for its function.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model (or the layer that stands for one).
-    slots : mapping of str to str
-        Formulas that the choices put into slots.
-    details : bool
-        Whether to build compulsory bytes and the training step, or everything else.
-
-    Raises
-    ------
-    UserError
-        If a formula file is wrong.
-    """
+    """Build what a cache file holds: the attributes of a program, or of its details, but for the function."""
     stages = model_tree(definition, slots, training=details)
     leaves = leaves_of(stages, whole=Whole(definition=definition, stages=stages))
     paths = {row.path for row in leaves.rows}

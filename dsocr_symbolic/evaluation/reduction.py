@@ -15,18 +15,9 @@ _MOST_TERMS = 200
 
 
 def reduced(expression: Any) -> Any:
-    """Expand an expression and decide what can be decided for all values.
+    """Expand an expression and decide what can be decided for all values that are not negative.
 
-    Parameters
-    ----------
-    expression : sympy.Expr
-        Of our algebra, with numbers put in for most symbols.
-
-    Returns
-    -------
-    sympy.Expr
-        Equal for all values that are not negative: maxima without arguments that never win, guards gone where
-        a factor implies them.
+    Maxima lose arguments that never win, and guards go where a factor implies them.
     """
     maxima = expression.atoms(symbolic.maximum)
     decided = expression.xreplace({each: _decided_maximum(each) for each in maxima})
@@ -96,18 +87,7 @@ def _decided_sum(sum_maxima: Any) -> Any:
 
 
 def nested(expression: Any) -> Any:
-    """Take out of the terms of a sum what most of them share, again and again, over one common denominator.
-
-    Parameters
-    ----------
-    expression : sympy.Expr
-        A sum of products.
-
-    Returns
-    -------
-    sympy.Expr
-        Equal to it.
-    """
+    """Take out of the terms of a sum what most of them share, again and again, over one common denominator."""
     if _products(expression) > _MOST_TERMS:
         return expression
     below = lcm(*(int(term.as_coeff_Mul()[0].q) for term in _terms(expression)))

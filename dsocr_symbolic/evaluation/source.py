@@ -20,20 +20,9 @@ _FUNCTIONS = {
 
 
 def function_source(rows: Sequence[Sequence[Any]], symbols: Iterable[str]) -> str:
-    """Write a function that evaluates expressions.
+    """Write ``def run(v): ...``, which takes a mapping of values and returns a tuple of each row.
 
-    Parameters
-    ----------
-    rows : sequence of sequences of sympy.Expr
-        The outputs.
-    symbols : iterable of str
-        Every symbol that may occur.
-
-    Returns
-    -------
-    str
-        ``def run(v): ...``: takes a mapping of values, returns a tuple of tuples. Calls only the
-        primitives of :mod:`~dsocr_symbolic.algebras.arithmetic`.
+    It calls only the primitives of :mod:`~dsocr_symbolic.algebras.arithmetic`.
     """
     counts: Counter[Any] = Counter()
     for row in rows:

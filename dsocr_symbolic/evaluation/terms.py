@@ -15,37 +15,14 @@ from dsocr_symbolic.language.registry import Term
 
 
 def expression_of(model: Model, term: Term) -> Expr:
-    """Return a metric of some parts together with every symbol free.
-
-    Raises
-    ------
-    UserError
-        If there is no such metric or part, or the metric does not exist there.
-    """
+    """Return a metric of some parts together with every symbol free."""
     return sympy.Add(*(part_expression(model, path, term.metric) for path in term.paths))
 
 
 def term_values(
     model: Model, terms: tuple[Term, ...], scope: Mapping[str, Any], algebra: ModuleType
 ) -> tuple[Any, ...]:
-    """Evaluate metrics of parts.
-
-    Parameters
-    ----------
-    model : Model
-        The network.
-    terms : tuple of Term
-        The metrics.
-    scope : mapping of str to value
-        A value of the algebra for every symbol.
-    algebra : module
-        ``arithmetic`` for numbers, ``branches`` for forms around a point.
-
-    Returns
-    -------
-    tuple
-        In the order of the terms.
-    """
+    """Evaluate metrics of parts, in their order, given a value of the algebra for every symbol."""
     found: tuple[Any, ...] = compiled(_source(model, terms), algebra)(scope)[0]
     return found
 

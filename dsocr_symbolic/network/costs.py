@@ -12,19 +12,11 @@ from dsocr_symbolic.language.formula import Formula, Gradient, Operator, Tensor,
 from dsocr_symbolic.network.node import Launch, Scope, Site, Steps, Stock
 
 READS = ("input", "inplace", "weight")
-
-
 WRITES = ("output", "inplace")
 
 
 def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Any:
-    """Evaluate an expression.
-
-    Raises
-    ------
-    UserError
-        If a symbol has no value.
-    """
+    """Evaluate an expression; a symbol without a value is a UserError."""
     try:
         return evaluate(expression, scope, algebra)
     except KeyError as error:
@@ -48,22 +40,7 @@ def read_size(tensor: Tensor, scope: Scope, algebra: ModuleType) -> Any:
 
 
 def forward_launch(operator: Operator, scope: Scope, algebra: ModuleType) -> Launch:
-    """Return what one launch of an operator costs.
-
-    Parameters
-    ----------
-    operator : Operator
-        The operator.
-    scope : mapping of str to value
-        Values of its symbols.
-    algebra : module
-        Where they are from.
-
-    Returns
-    -------
-    Launch
-        FLOPs, and the bytes of every tensor that it reads and writes.
-    """
+    """Return what one launch of an operator costs: FLOPs, and the bytes of every tensor that it reads and writes."""
     moved = algebra.number(0)
     for tensor in operator.tensors.values():
         if tensor.role in READS and tensor.runs:
@@ -80,24 +57,9 @@ def forward_launch(operator: Operator, scope: Scope, algebra: ModuleType) -> Lau
 def backward_launch(
     operator: Operator, launches: Iterable[Gradient], needed: frozenset[str], scope: Scope, algebra: ModuleType
 ) -> Launch:
-    """Return what an operator's backward costs.
+    """Return what an operator's backward costs, all launches together.
 
-    Parameters
-    ----------
-    operator : Operator
-        The operator.
-    launches : iterable of Gradient
-        Those that run, see :func:`running_gradients`.
-    needed : frozenset of str
-        Tensors whose gradient is needed.
-    scope, algebra
-        As in :func:`forward_launch`.
-
-    Returns
-    -------
-    Launch
-        All launches together; each reads the gradient of the first output and the tensors that it names, and
-        writes the gradients that are needed.
+    Each reads the gradient of the first output and the tensors that it names, and writes the gradients that are needed.
     """
     products = work = moved = algebra.number(0)
     result = outputs(operator)[:1]
@@ -124,26 +86,7 @@ def owns(formula: Formula) -> bool:
 
 
 def owned(formula: Formula, module: str, copies: Any, steps: Steps | None, site: Site) -> tuple[Stock, ...]:
-    """Return the stocks that a formula declares.
-
-    Parameters
-    ----------
-    formula : Formula
-        The formula.
-    module : str
-        Checkpoint path of the module that it is.
-    copies : value
-        Distinct modules.
-    steps : Steps or None
-        Over which its calls repeat: the last state counts.
-    site : Site
-        Where it stands.
-
-    Returns
-    -------
-    tuple of Stock
-        Weights and the KV cache, all copies together.
-    """
+    """Return what a formula declares, all copies together: over steps the last state counts."""
     result = []
     zero = site.algebra.number(0)
     for name, tensor in formula.tensors.items():

@@ -36,8 +36,6 @@ def of_storages(values: Iterable[Value]) -> Found:
 
 
 Names = dict[str, Value]
-
-
 _WHOLE = ("int64", "bool")
 
 
@@ -85,28 +83,10 @@ def is_spread(call: Call) -> bool:
 
 
 def fed(call: Call, formula: Formula, names: Names, site: Site) -> tuple[Port, ...]:
-    """Hand a callee its inputs.
+    """Hand a callee its inputs, in its own order.
 
-    Parameters
-    ----------
-    call : Call
-        The call.
-    formula : Formula
-        What it calls.
-    names : dict of str to Value
-        What the caller knows; a name that the whole network leaves open becomes an input of its own.
-    site : Site
-        Where the callee stands.
-
-    Returns
-    -------
-    tuple of Port
-        In the order of the callee's inputs.
-
-    Raises
-    ------
-    UserError
-        If a stage reads more or less than its layer does.
+    A name that the whole network leaves open becomes an input of its own; a stage that reads more or less than its
+    layer does is a UserError.
     """
     ports: list[Port] = []
     # A stage that names nothing reads inputs of its own.
@@ -146,24 +126,7 @@ def made(operator: Operator, ports: Iterable[Port], site: Site) -> Names:
 
 
 def handed_out(call: Call, formula: Formula, inside: Mapping[str, Value], site: Site) -> tuple[Port, ...]:
-    """Return what a callee gives, as its caller sees it.
-
-    Parameters
-    ----------
-    call : Call
-        The call.
-    formula : Formula
-        What it calls.
-    inside : mapping of str to Value
-        What stands for the callee's outputs inside.
-    site : Site
-        Where the callee stands.
-
-    Returns
-    -------
-    tuple of Port
-        In the order of the callee's outputs.
-    """
+    """Return what a callee gives, in its own order, as its caller sees it."""
     ports = []
     for name in outputs(formula):
         tensor = formula.tensors[name]

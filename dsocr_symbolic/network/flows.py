@@ -18,13 +18,7 @@ def total_calls(node: Node) -> Any:
 
 
 def over_steps(node: Node, term: Any) -> Any:
-    """Total what one call costs over all calls and steps of a node.
-
-    Raises
-    ------
-    UserError
-        If it is no polynomial in the step.
-    """
+    """Total what one call costs over all calls and steps of a node; no polynomial in the step is a UserError."""
     if node.steps is None:
         return node.calls * term
     try:
@@ -36,27 +30,7 @@ def over_steps(node: Node, term: Any) -> Any:
 
 
 def phase_seconds(phase: Node, boundaries: Mapping[tuple[str, ...], Any], time: TimeFormula) -> Any:
-    """Return the seconds of a phase as a whole, its steps one after the other.
-
-    Parameters
-    ----------
-    phase : Node
-        A node whose calls follow one another.
-    boundaries : mapping of path to sympy.Expr
-        Bytes that one call moves at its edge, see :func:`~dsocr_symbolic.network.fusion.boundaries`.
-    time : TimeFormula
-        Seconds from what the phase costs together.
-
-    Returns
-    -------
-    sympy.Expr
-        Seconds over all calls and steps.
-
-    Raises
-    ------
-    UserError
-        If a cost is not straight in the step.
-    """
+    """Return the seconds of a phase as a whole, its steps one after the other, given the bytes at each call's edge."""
     inside = list(walk((phase,)))
     operators = [node for node in inside if node.launch is not None]
     edge = boundaries.get(phase.path, 0)

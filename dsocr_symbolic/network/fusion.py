@@ -15,18 +15,7 @@ _Touched = tuple[Mapping[Storage, Any], Mapping[Storage, Any]]
 
 
 def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Any]:
-    """Return the bytes of inputs and outputs that one call of each layer moves.
-
-    Parameters
-    ----------
-    stages : tuple of Node
-        The tree.
-
-    Returns
-    -------
-    mapping of path to sympy.Expr
-        Bytes; operators, whose traffic is their own, are left out.
-    """
+    """Return the bytes of inputs and outputs that one call of each layer moves; operators are left out."""
     found: dict[tuple[str, ...], Any] = {}
     for stage in stages:
         _visit(stage, found)

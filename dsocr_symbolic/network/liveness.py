@@ -38,18 +38,7 @@ class Memory:
 
 
 def memory(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Memory]:
-    """Return the memory of every call.
-
-    Parameters
-    ----------
-    stages : tuple of Node
-        The tree.
-
-    Returns
-    -------
-    mapping of path to Memory
-        Bytes; of a call that repeats over steps, those of the last one.
-    """
+    """Return the memory of every call; of one that repeats over steps, that of the last step."""
     caches = of_storages(node.caches for node in walk(stages))
     found: dict[tuple[str, ...], Memory] = {}
     inputs = _open_inputs(stages)

@@ -13,34 +13,12 @@ from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.registry import Quantity
 
 _NUMBER = re.compile(r"[-+]?(\d+(_\d+)*(\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?(/\d+)?", re.ASCII)
-
-
 _LONGEST_NUMBER = 40
-
-
 LARGEST = 10**18
 
 
 def parse_number(text: str, name: str) -> Any:
-    """Read a number that a user typed; nothing is evaluated.
-
-    Parameters
-    ----------
-    text : str
-        ``"8"``, ``"0.85"``, ``"1.8e12"`` or ``"1/2"``.
-    name : str
-        The symbol, for the error.
-
-    Returns
-    -------
-    int, float or Fraction
-        The value, exact where it can be.
-
-    Raises
-    ------
-    UserError
-        If it is no finite number.
-    """
+    """Read a number that a user typed, exact where it can be (``8``, ``1.8e12``, ``1/2``); nothing is evaluated."""
     text = text.strip()
     if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
         raise UserError(f"{name}: '{text}' is not a number that can be read; write for example {name}=8")
@@ -52,13 +30,7 @@ def parse_number(text: str, name: str) -> Any:
 
 
 def check_setting(definition: Definition, name: str, value: Any) -> None:
-    """Check a number that somebody gives a symbol.
-
-    Raises
-    ------
-    UserError
-        If the symbol is unknown or cannot be set, or the number is out of its range or not whole where it must be.
-    """
+    """Check a number that somebody gives a symbol: known, free to set, in its range, whole where it must be."""
     quantity = definition.quantities.get(name)
     if quantity is None:
         raise UserError(f"unknown symbol '{name}': {nearest(name, definition.quantities)}")
@@ -83,13 +55,7 @@ def check_free(quantity: Quantity, name: str) -> None:
 
 
 def check_rules(definition: Definition, numbers: Mapping[str, Any], waived: frozenset[str]) -> None:
-    """Check the rules of a model on numbers for all symbols.
-
-    Raises
-    ------
-    UserError
-        If a rule is broken that no switch lifts.
-    """
+    """Check the rules of a model on numbers for all symbols; refuse what breaks one that no switch lifts."""
     for rule in definition.rules:
         if rule.waived_by in waived or evaluate(rule.require, numbers, arithmetic):
             continue

@@ -12,25 +12,7 @@ _ABSENT = object()
 
 
 def read_config(definition: Definition, path: Path) -> dict[str, int]:
-    """Take the network's sizes from a Hugging Face config.json.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model; its constants name their keys, and ``config`` the values that its formulas model.
-    path : Path
-        The file.
-
-    Returns
-    -------
-    dict of str to int
-        Constants by symbol.
-
-    Raises
-    ------
-    UserError
-        If the file is no config of this network, or says what the formulas do not model.
-    """
+    """Take the network's sizes, by symbol, from a Hugging Face config.json; refuse what formulas do not model."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -18,17 +18,9 @@ from attrs import define
 from dsocr_symbolic.errors import UserError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pdf"})
-
-
 _POINTS_PER_INCH = 72
-
-
 _ORIENTATION, _SIDES_SWAPPED = 274, frozenset({5, 6, 7, 8})  # the EXIF tag, and its quarter turns
-
-
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
-
-
 _PNG_SIGNATURE, _PNG_NOTES = b"\x89PNG\r\n\x1a\n", {b"IHDR", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
 
 
@@ -56,29 +48,12 @@ class Page:
 
 
 def read_pages(paths: Sequence[str], *, dpi: float = 144) -> Iterator[Page]:
-    """Read the size of every page, one at a time.
+    """Read the size of every page, one at a time; each path gives at least one page.
 
-    Folders are walked recursively in sorted order for files with known suffixes; a file named
-    directly is tried whatever its suffix. Every frame of a TIFF is a page; of an animation only
-    the first is. What cannot be read becomes a page with ``error`` set. Sizes stand in headers:
-    a file cut off inside its pixels still has one.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        Images, PDFs and folders.
-    dpi : float
-        Pixels per inch at which PDF pages are rendered; sides round up, as pdfium does.
-
-    Returns
-    -------
-    iterator of Page
-        In the order of ``paths``; each path gives at least one page.
-
-    Raises
-    ------
-    UserError
-        If ``dpi`` is not a positive finite number; at once, before any file is read.
+    Folders are walked recursively in sorted order for files with known suffixes; a file named directly is tried
+    whatever its suffix. Every frame of a TIFF is a page; of an animation only the first is. What cannot be read becomes
+    a page with ``error`` set. Sizes stand in headers: a file cut off inside its pixels still has one. PDF pages are
+    rendered at ``dpi``, sides rounded up, as pdfium does; a wrong ``dpi`` is refused before any file is read.
     """
     if not 0 < dpi < math.inf:
         raise UserError(f"dpi: {dpi} is not a positive finite number; pdfium pages are usually read at 144")

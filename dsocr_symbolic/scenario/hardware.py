@@ -29,11 +29,7 @@ _UNITS = {
     "_us": ("_s", Decimal("1e-6"), "s"),
     "_w": ("_w", Decimal(1), "W"),
 }
-
-
 _COUNTS = ("streaming_multiprocessors",)  # listed, so that a misspelt unit is not taken for no unit
-
-
 _REQUIRED = ("tensor_bf16_tflops", "cuda_fp32_tflops", "memory_bandwidth_gb_per_s")
 
 

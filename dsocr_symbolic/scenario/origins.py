@@ -45,19 +45,7 @@ def layered(
 def origins(
     definition: Definition, options: Mapping[str, str], settings: Mapping[str, Any], gpu: Gpu
 ) -> dict[str, Origin]:
-    """Decide where the value of each symbol is from.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    options : mapping of str to str
-        One option per choice.
-    settings : mapping of str to number
-        What user, workload and config set, see :func:`layered`; of a plain mapping everything is the user's.
-    gpu : Gpu
-        The machine.
-    """
+    """Decide where the value of each symbol is from; of settings that are not :func:`layered` all are the user's."""
     bound: dict[str, Origin] = {}
     keys: dict[str, tuple[str, ...]] = {}
     for name, chosen in options.items():

@@ -16,33 +16,11 @@ _FUNCTIONS = (
     *(symbolic.positive, symbolic.nonzero, symbolic.maximum, symbolic.minimum, symbolic.power, symbolic.sum_maxima),
     *(sympy.ceiling, sympy.floor, sympy.Mod),
 )
-
-
 _OURS = {sympy.Max: symbolic.maximum, sympy.Min: symbolic.minimum}
 
 
 def read_override(definition: Definition, name: str, value: Any) -> Any:
-    """Read what is to stand for a symbol.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    name : str
-        The symbol.
-    value : int, float, Fraction, str or sympy.Expr
-        A number, a formula as text, or a sympy expression; both name symbols of the model.
-
-    Returns
-    -------
-    sympy.Expr
-        The value, exact: a float is the decimal that it prints as.
-
-    Raises
-    ------
-    UserError
-        If a symbol is unknown, the value is no formula, or a number is not allowed for this symbol.
-    """
+    """Read what is to stand for a symbol, exact: a float is the decimal that it prints as, text is a formula."""
     if name not in definition.quantities:
         raise UserError(f"unknown symbol '{name}': {nearest(name, definition.quantities)}")
     if isinstance(value, str):
@@ -73,22 +51,9 @@ def as_number(value: Any) -> Any:
 
 
 def spelled_out(overrides: Mapping[str, Any]) -> dict[Any, Any]:
-    """Replace overridden symbols in overrides, until only free ones are left.
+    """Replace overridden symbols in overrides until only free ones are left, to be put in all at once.
 
-    Parameters
-    ----------
-    overrides : mapping of str to sympy.Expr
-        In a value, the symbol itself is the free one: ``batch: 2*batch`` doubles it.
-
-    Returns
-    -------
-    dict of sympy.Symbol to sympy.Expr
-        Ready to be put into expressions, all at once.
-
-    Raises
-    ------
-    UserError
-        If values need one another.
+    In a value, the symbol itself is the free one: ``batch: 2*batch`` doubles it.
     """
     done: dict[Any, Any] = {}
 

@@ -76,37 +76,7 @@ def make_scenario(
     config: Path | None = None,
     waived: frozenset[str] = frozenset(),
 ) -> Scenario:
-    """Put a question together.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    layer : str or None
-        A layer to evaluate alone.
-    workload : str or None
-        Name or file; the model's default if None.
-    settings : mapping of str to number, optional
-        The user's own values.
-    choices : mapping of str to str, optional
-        Options that differ from the defaults.
-    gpu : str or None
-        Name or file; the model's default if None.
-    config : Path or None
-        A Hugging Face config.json.
-    waived : frozenset of str
-        Switches that lift rules.
-
-    Returns
-    -------
-    Scenario
-        The question.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown or a file is wrong.
-    """
+    """Put a question together, of one layer alone if one is named; what is None is the model's default."""
     options = choose(definition, choices or {})
     constants = read_config(definition, config) if config else {}
     named = definition.default_workload if workload is None else workload

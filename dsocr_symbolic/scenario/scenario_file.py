@@ -13,33 +13,14 @@ from dsocr_symbolic.scenario.checks import check_setting, parse_number
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 _SUFFIXES = (".yaml", ".yml")
-
-
 _NAMES = ("workload", "gpu")
 
 
 def read_scenario(text: str | Mapping[str, Any], base: Scenario) -> tuple[str, Scenario]:
-    """Put a scenario together from a common one and what it says of its own.
+    """Put a scenario together from a common one and what it says of its own; name it, too.
 
-    Parameters
-    ----------
-    text : str or mapping
-        ``"gpu=h200,batch=8,attention=eager"``, the path of a YAML file with the same keys, or a mapping of them:
-        symbols, choices, ``gpu`` and ``workload``. Empty text is the common scenario itself.
-    base : Scenario
-        What holds where it says nothing.
-
-    Returns
-    -------
-    name : str
-        The text, the file's stem, or what the mapping holds.
-    scenario : Scenario
-        The question.
-
-    Raises
-    ------
-    UserError
-        If a key is unknown or given twice, or a value is not allowed.
+    It says so in words (``gpu=h200,batch=8,attention=eager``), in a YAML file with the same keys, or in a mapping of
+    them: symbols, choices, ``gpu`` and ``workload``. Empty text is the common scenario itself.
     """
     if isinstance(text, str) and text.endswith(_SUFFIXES) and "=" not in text:
         path = Path(text)

@@ -39,25 +39,7 @@ class Values:
 
 
 def load_workload(definition: Definition, name: str) -> Workload:
-    """Find a workload by name, or read it from a file.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    name : str
-        A name of the model file, or the path of a YAML file with ``summary``, ``document`` and ``set``.
-
-    Returns
-    -------
-    Workload
-        The workload.
-
-    Raises
-    ------
-    UserError
-        If there is none.
-    """
+    """Find a workload by name, or read it from a YAML file with ``summary``, ``document`` and ``set``."""
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         if not path.is_file():
@@ -75,13 +57,7 @@ def load_workload(definition: Definition, name: str) -> Workload:
 
 
 def choose(definition: Definition, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Complete the choices with their defaults.
-
-    Raises
-    ------
-    UserError
-        If a choice or an option is unknown.
-    """
+    """Complete the choices with their defaults."""
     for name, option in chosen.items():
         if name not in definition.choices:
             raise UserError(f"unknown choice '{name}': {nearest(name, definition.choices)}")
@@ -107,26 +83,7 @@ def resolve(
     gpu: Gpu,
     waived: frozenset[str] = frozenset(),
 ) -> Values:
-    """Give every symbol its number.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    options : mapping of str to str
-        One option per choice, see :func:`choose`.
-    settings : mapping of str to number
-        What user, workload and config set, see :func:`~dsocr_symbolic.scenario.origins.layered`.
-    gpu : Gpu
-        The machine.
-    waived : frozenset of str
-        Switches that lift rules.
-
-    Raises
-    ------
-    UserError
-        If a symbol is unknown, a value is not allowed, or a rule is broken.
-    """
+    """Give every symbol its number, given an option per choice and what user, workload and config set."""
     for name, value in settings.items():
         check_setting(definition, name, value)
     found = origins(definition, options, settings, gpu)
@@ -143,17 +100,7 @@ def resolve(
 
 
 class Resolver:
-    """Follows formulas from symbol to symbol, each value worked out once.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    found : mapping of str to Origin
-        Where each value is from.
-    gpu : Gpu
-        The machine, for the error where it lacks a number.
-    """
+    """Follows formulas from symbol to symbol, each value worked out once."""
 
     def __init__(self, definition: Definition, found: Mapping[str, Origin], gpu: Gpu) -> None:
         self.m_definition = definition
@@ -163,13 +110,7 @@ class Resolver:
         self.m_above: list[str] = []
 
     def value(self, name: str) -> Any:
-        """Return the value of a symbol.
-
-        Raises
-        ------
-        UserError
-            If values need one another, a formula has no value, or the machine lacks a number.
-        """
+        """Return the value of a symbol; values that need one another are a UserError."""
         if name not in self.m_values:
             if name in self.m_above:
                 chain = " -> ".join((*self.m_above, name))
