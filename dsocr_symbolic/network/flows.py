@@ -1,23 +1,23 @@
 """Totals of a node: its launches times its calls, summed over its steps, as sympy expressions."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import sympy
 
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.registry import TimeFormula, load_machine
 from dsocr_symbolic.network.node import Launch, Node, Steps, walk
 
 
-def total_calls(node: Node) -> Any:
+def total_calls(node: Node) -> Expr:
     """Return the calls of a node, steps included."""
     return node.calls if node.steps is None else node.calls * node.steps.last
 
 
-def over_steps(node: Node, term: Any) -> Any:
+def over_steps(node: Node, term: Expr) -> Expr:
     """Total what one call costs over all calls and steps of a node; no polynomial in the step is a UserError."""
     if node.steps is None:
         return node.calls * term
@@ -29,26 +29,22 @@ def over_steps(node: Node, term: Any) -> Any:
         ) from error
 
 
-def phase_seconds(phase: Node, boundaries: Mapping[tuple[str, ...], Any], time: TimeFormula) -> Any:
+def phase_seconds(phase: Node, boundaries: Mapping[tuple[str, ...], Expr], time: TimeFormula) -> Expr:
     """Return the seconds of a phase as a whole, its steps one after the other, given the bytes at each call's edge."""
     inside = list(walk((phase,)))
-    operators = [node for node in inside if node.launch is not None]
-    edge = boundaries.get(phase.path, 0)
+    launches = [(node.calls, node.launch) for node in inside if node.launch is not None]
+    required = sympy.Add(*(node.calls * node.required_bytes for node in inside))
     whole = Launch(
-        tensor_core_flops=_sum(node.calls * node.launch.tensor_core_flops for node in operators if node.launch),
-        cuda_core_flops=_sum(node.calls * node.launch.cuda_core_flops for node in operators if node.launch),
-        io_bytes=phase.calls * edge + _sum(node.calls * node.required_bytes for node in inside),
+        tensor_core_flops=sympy.Add(*(calls * launch.tensor_core_flops for calls, launch in launches)),
+        cuda_core_flops=sympy.Add(*(calls * launch.cuda_core_flops for calls, launch in launches)),
+        io_bytes=phase.calls * boundaries.get(phase.path, 0) + required,
     )
     return launch_seconds(whole, phase.steps, time, phase.path)
 
 
-def _sum(terms: Iterable[Any]) -> Any:
-    return sympy.Add(*terms)
-
-
-def launch_seconds(launch: Launch, steps: Steps | None, time: TimeFormula, path: tuple[str, ...]) -> Any:
+def launch_seconds(launch: Launch, steps: Steps | None, time: TimeFormula, path: tuple[str, ...]) -> Expr:
     """Evaluate a time formula, summed over steps in closed form."""
-    scope: dict[str, Any] = {name: symbolic.symbol(name) for name in load_machine()}
+    scope: dict[str, Expr] = {name: symbolic.symbol(name) for name in load_machine()}
     scope |= {name: getattr(launch, name) for name in time.arguments}
     seconds = evaluate(time.seconds, scope, symbolic)
     if steps is None:
@@ -59,4 +55,4 @@ def launch_seconds(launch: Launch, steps: Steps | None, time: TimeFormula, path:
     lines = symbolic.lines(terms, steps.index)
     if lines is None:
         raise UserError(f"{'/'.join(path)}: a cost that is not straight in the step {steps.index} has no closed time")
-    return symbolic.sum_maxima(steps.last, *(each for line in lines for each in line))
+    return symbolic.sum_maxima(steps.last, *(end for line in lines for end in line))

@@ -14,7 +14,7 @@ CALLS, RUNS = "calls", "runs"
 EDGES, REQUIRED = "edge_bytes", "required_bytes"
 SIZES, SAVED, PHASES = "sizes", "saved", "phases"
 STOCKS, BESIDE, OWN = "stocks", "beside", "own"
-Column = Sequence[Value | None]
+PerRow = Sequence[Value | None]
 
 
 @frozen(kw_only=True)
@@ -75,7 +75,7 @@ class Leaves:
     members: Mapping[str, Sequence[Sequence[int]]]
     phases: Sequence[str]
     latencies: Mapping[str, Expression]
-    scope: Mapping[str, Any]
+    scope: Mapping[str, Value]
     algebra: ModuleType
 
 
@@ -105,7 +105,7 @@ class Fold:
 
     def __init__(self, leaves: Leaves) -> None:
         self.m_leaves = leaves
-        self.m_columns: dict[str, Column] = {}
+        self.m_columns: dict[str, PerRow] = {}
         self.m_below: list[list[int]] = [[] for _ in leaves.rows]
         for index, row in enumerate(leaves.rows):
             if row.parent >= 0:
@@ -122,14 +122,14 @@ class Fold:
         """The children of each row, in order."""
         return self.m_below
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> PerRow:
         """Return a metric of each row; None where it does not exist."""
         if name not in self.m_columns:
             metric = load_metrics()[name]
             self.m_columns[name] = _KINDS[metric.kind](self, metric)
         return self.m_columns[name]
 
-    def owned(self, name: str, index: int) -> Any:
+    def owned(self, name: str, index: int) -> Value:
         """Return a stock of one row: what distinct modules at or below it own, each once."""
         values = self.m_leaves.columns[name]
         return self.m_leaves.algebra.total(values[place] for place in self.m_leaves.members[STOCKS][index])
@@ -169,13 +169,13 @@ class Fold:
         return self.m_peaks
 
 
-def _flow(fold: Fold, metric: Metric) -> Column:
+def _flow(fold: Fold, metric: Metric) -> PerRow:
     """Add over every launch."""
     totals = fold.added(fold.leaves.columns[metric.name])
     return _of_training(fold, totals) if metric.step else totals
 
 
-def _stock(fold: Fold, metric: Metric) -> Column:
+def _stock(fold: Fold, metric: Metric) -> PerRow:
     """Count what modules own, or a step saves, once."""
     leaves = fold.leaves
     if metric.takes == SAVED:
@@ -186,12 +186,12 @@ def _stock(fold: Fold, metric: Metric) -> Column:
     return _of_training(fold, totals) if metric.step else totals
 
 
-def _of_training(fold: Fold, totals: Sequence[Any]) -> Column:
+def _of_training(fold: Fold, totals: Sequence[Any]) -> PerRow:
     """Leave out what has no backward."""
     return [value if row.trains else None for row, value in zip(fold.leaves.rows, totals, strict=True)]
 
 
-def _boundary(fold: Fold, metric: Metric) -> Column:
+def _boundary(fold: Fold, metric: Metric) -> PerRow:
     """Add what a call's edge moves to its weights and cache; stages hand one another what is moved, too."""
     leaves = fold.leaves
     edges, required = leaves.columns[EDGES], fold.added(leaves.columns[REQUIRED])
@@ -203,25 +203,27 @@ def _boundary(fold: Fold, metric: Metric) -> Column:
     return moved
 
 
-def _peak(fold: Fold, _: Metric) -> Column:
+def _peak(fold: Fold, _: Metric) -> PerRow:
     """Take the worst moment inside one call."""
     return fold.inside
 
 
-def _bound(fold: Fold, _: Metric) -> Column:
+def _bound(fold: Fold, _: Metric) -> PerRow:
     """Add up the phases at or below a row."""
     leaves = fold.leaves
     seconds = dict(zip(leaves.phases, leaves.columns[PHASES], strict=True))
 
     def inside(row: Row) -> list[Any]:
         below = f"{row.path}/"
-        return [each for path, each in seconds.items() if row.parent < 0 or path == row.path or path.startswith(below)]
+        return [
+            value for path, value in seconds.items() if row.parent < 0 or path == row.path or path.startswith(below)
+        ]
 
     phases = (inside(row) for row in leaves.rows)
-    return [leaves.algebra.total(each) if each else None for each in phases]
+    return [leaves.algebra.total(values) if values else None for values in phases]
 
 
-def _memory(fold: Fold, metric: Metric) -> Column:
+def _memory(fold: Fold, metric: Metric) -> PerRow:
     """Add up what is resident at the worst moment of each stage, and of the whole."""
     assert metric.formula is not None  # noqa: S101 - the registry gives it
     leaves = fold.leaves
@@ -235,7 +237,7 @@ def _memory(fold: Fold, metric: Metric) -> Column:
     return resident
 
 
-def _latency(fold: Fold, metric: Metric) -> Column:
+def _latency(fold: Fold, metric: Metric) -> PerRow:
     """Evaluate a formula of the stages' times, which the whole alone has."""
     leaves = fold.leaves
     latencies: list[Any] = [None] * len(leaves.rows)
@@ -247,7 +249,7 @@ def _latency(fold: Fold, metric: Metric) -> Column:
     return latencies
 
 
-def _ratio(fold: Fold, metric: Metric) -> Column:
+def _ratio(fold: Fold, metric: Metric) -> PerRow:
     """Divide metrics."""
     assert metric.formula is not None  # noqa: S101 - the registry gives it
     parts = {name: fold.column(name) for name in names(metric.formula)}
@@ -257,7 +259,7 @@ def _ratio(fold: Fold, metric: Metric) -> Column:
     ]
 
 
-def quotient(formula: Expression, scope: Mapping[str, Any], algebra: ModuleType) -> Any:
+def quotient(formula: Expression, scope: Mapping[str, Value], algebra: ModuleType) -> Value | None:
     """Evaluate a formula of metrics; nothing moved is no ratio, and what does not exist has none."""
     try:
         return evaluate(formula, scope, algebra)
@@ -265,11 +267,11 @@ def quotient(formula: Expression, scope: Mapping[str, Any], algebra: ModuleType)
         return None
 
 
-def _null(fold: Fold, _: Metric) -> Column:
+def _null(fold: Fold, _: Metric) -> PerRow:
     return [None] * len(fold.leaves.rows)
 
 
-_KINDS: Mapping[str, Callable[[Fold, Metric], Column]] = {
+_KINDS: Mapping[str, Callable[[Fold, Metric], PerRow]] = {
     "flow": _flow,
     "time": _flow,
     "stock": _stock,

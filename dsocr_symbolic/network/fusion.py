@@ -5,60 +5,49 @@ appends to it once. What stays between its operators is never moved: no scores, 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.formula import Operator
-from dsocr_symbolic.network.dataflow import either, of_storages
+from dsocr_symbolic.network.dataflow import Conditions, any_of, either, of_storages
 from dsocr_symbolic.network.node import Node, Port, Storage
 
-_Touched = tuple[Mapping[Storage, Any], Mapping[Storage, Any]]
 
-
-def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Any]:
+def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Expr]:
     """Return the bytes of inputs and outputs that one call of each layer moves; operators are left out."""
-    found: dict[tuple[str, ...], Any] = {}
+    moved: dict[tuple[str, ...], Expr] = {}
     for stage in stages:
-        _visit(stage, found)
-    return found
+        _visit(stage, moved)
+    return moved
 
 
-def _visit(node: Node, found: dict[tuple[str, ...], Any]) -> _Touched:
+def _visit(node: Node, moved: dict[tuple[str, ...], Expr]) -> tuple[Conditions, Conditions]:
     """Find the boundary of a node, and return what it reads and writes of its caller's storages."""
     if isinstance(node.formula, Operator):
-        reads: Mapping[Storage, Any] = of_storages(port.inside for port in node.inputs)
-        writes: Mapping[Storage, Any] = of_storages(port.inside for port in node.outputs)
+        reads = of_storages(port.inside for port in node.inputs)
+        writes = of_storages(port.inside for port in node.outputs)
     else:
-        touched = [_visit(child, found) for child in node.children]
-        reads = _joined(each for each, _ in touched)
-        writes = _joined(each for _, each in touched)
+        below = [_visit(child, moved) for child in node.children]
+        reads = any_of((condition, storage) for read, _ in below for storage, condition in read.items())
+        writes = any_of((condition, storage) for _, written in below for storage, condition in written.items())
         read = sum(port.size * _touches(port, reads) for port in node.inputs)
-        found[node.path] = read + sum(port.size * _touches(port, writes) for port in node.outputs)
+        moved[node.path] = read + sum(port.size * _touches(port, writes) for port in node.outputs)
     return _outside(node.inputs, reads, node), _outside((*node.inputs, *node.outputs), writes, node)
 
 
-def _touches(port: Port, touched: Mapping[Storage, Any]) -> Any:
+def _touches(port: Port, touched: Conditions) -> Expr:
     """Say whether anything inside touches what stands behind a port."""
     return either(condition * touched.get(storage, 0) for condition, storage in port.inside)
 
 
-def _outside(ports: Iterable[Port], touched: Mapping[Storage, Any], node: Node) -> Mapping[Storage, Any]:
+def _outside(ports: Iterable[Port], touched: Conditions, node: Node) -> Conditions:
     """Say of the caller's storages what is known of those inside."""
-    found: dict[Storage, list[Any]] = {}
+    parts: list[tuple[Expr, Storage]] = []
     for port in ports:
         if port.outside is port.inside:
-            for _, storage in port.inside:
-                found.setdefault(storage, []).append(node.runs * touched.get(storage, 0))
+            parts += ((node.runs * touched.get(storage, 0), storage) for _, storage in port.inside)
             continue
         any_inside = _touches(port, touched)
         for condition, storage in port.outside:
-            found.setdefault(storage, []).append(node.runs * condition * any_inside)
-            found[storage].append(node.runs * touched.get(storage, 0))
-    return {storage: either(conditions) for storage, conditions in found.items()}
-
-
-def _joined(parts: Iterable[Mapping[Storage, Any]]) -> Mapping[Storage, Any]:
-    found: dict[Storage, list[Any]] = {}
-    for part in parts:
-        for storage, condition in part.items():
-            found.setdefault(storage, []).append(condition)
-    return {storage: either(conditions) for storage, conditions in found.items()}
+            parts.append((node.runs * condition * any_inside, storage))
+            parts.append((node.runs * touched.get(storage, 0), storage))
+    return any_of(parts)
