@@ -15,7 +15,7 @@ READS = ("input", "inplace", "weight")
 WRITES = ("output", "inplace")
 
 
-def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Value:
+def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Expr:
     """Evaluate an expression; a symbol without a value is a UserError."""
     try:
         return evaluate(expression, scope, algebra)
@@ -24,17 +24,17 @@ def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Value:
         raise UserError(f"{expression.text}: unknown symbol '{name}': {nearest(name, scope)}") from error
 
 
-def elements(shape: Iterable[Expression], scope: Scope, algebra: ModuleType) -> Value:
+def elements(shape: Iterable[Expression], scope: Scope, algebra: ModuleType) -> Expr:
     """Multiply the sizes of a shape."""
     return reduce(mul, (value(size, scope, algebra) for size in shape), algebra.number(1))
 
 
-def size(tensor: Tensor, scope: Scope, algebra: ModuleType) -> Value:
+def size(tensor: Tensor, scope: Scope, algebra: ModuleType) -> Expr:
     """Return the bytes of a whole tensor."""
     return elements(tensor.shape, scope, algebra) * value(tensor.dtype, scope, algebra)
 
 
-def read_size(tensor: Tensor, scope: Scope, algebra: ModuleType) -> Value:
+def read_size(tensor: Tensor, scope: Scope, algebra: ModuleType) -> Expr:
     """Return the bytes that one launch reads of a tensor."""
     return elements(tensor.read, scope, algebra) * value(tensor.dtype, scope, algebra)
 
@@ -107,7 +107,7 @@ def owned(formula: Formula, module: str, copies: Value, steps: Steps | None, sit
     return tuple(stocks)
 
 
-def required_bytes(formula: Formula, site: Site) -> Value:
+def required_bytes(formula: Formula, site: Site) -> Expr:
     """Return the bytes that a call cannot avoid: its weights read once, its cache read once and appended once."""
     moved = site.algebra.number(0)
     for tensor in formula.tensors.values():

@@ -129,7 +129,7 @@ class Fold:
             self.m_columns[name] = _KINDS[metric.kind](self, metric)
         return self.m_columns[name]
 
-    def owned(self, name: str, index: int) -> Value:
+    def owned(self, name: str, index: int) -> Any:
         """Return a stock of one row: what distinct modules at or below it own, each once."""
         values = self.m_leaves.columns[name]
         return self.m_leaves.algebra.total(values[place] for place in self.m_leaves.members[STOCKS][index])
@@ -213,13 +213,10 @@ def _bound(fold: Fold, _: Metric) -> PerRow:
     leaves = fold.leaves
     seconds = dict(zip(leaves.phases, leaves.columns[PHASES], strict=True))
 
-    def inside(row: Row) -> list[Any]:
-        below = f"{row.path}/"
-        return [
-            value for path, value in seconds.items() if row.parent < 0 or path == row.path or path.startswith(below)
-        ]
+    def is_inside(path: str, row: Row) -> bool:
+        return row.parent < 0 or path == row.path or path.startswith(f"{row.path}/")
 
-    phases = (inside(row) for row in leaves.rows)
+    phases = ([value for path, value in seconds.items() if is_inside(path, row)] for row in leaves.rows)
     return [leaves.algebra.total(values) if values else None for values in phases]
 
 
@@ -259,7 +256,7 @@ def _ratio(fold: Fold, metric: Metric) -> PerRow:
     ]
 
 
-def quotient(formula: Expression, scope: Mapping[str, Value], algebra: ModuleType) -> Value | None:
+def quotient(formula: Expression, scope: Mapping[str, Any], algebra: ModuleType) -> Any:
     """Evaluate a formula of metrics; nothing moved is no ratio, and what does not exist has none."""
     try:
         return evaluate(formula, scope, algebra)
