@@ -11,6 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.generated import Run, compile_function
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
@@ -55,14 +56,14 @@ class Program:
     run: Run
 
 
-def run_program(program: Program, numbers: Mapping[str, Any], details: Program | None = None) -> Fold:
+def run_program(program: Program, numbers: Mapping[str, Exact], details: Program | None = None) -> Fold:
     """Evaluate a program, and the details of the same rows if they are given, for the fold."""
     columns: dict[str, Any] = {}
     members: dict[str, Any] = {}
-    for each in (program, details):
-        if each is not None:
-            columns |= zip(each.columns, each.run(numbers), strict=True)
-            members |= each.members
+    for part in (program, details):
+        if part is not None:
+            columns |= zip(part.columns, part.run(numbers), strict=True)
+            members |= part.members
     return Fold(
         Leaves(
             rows=program.rows,
@@ -97,7 +98,7 @@ def _program(content: Mapping[str, Any], definition: Definition) -> Program:
         rows=tuple(Row(**row) for row in content["rows"]),
         phases=tuple(content["phases"]),
         columns=tuple(content["columns"]),
-        members={name: tuple(map(tuple, each)) for name, each in content["members"].items()},
+        members={name: tuple(map(tuple, rows)) for name, rows in content["members"].items()},
         latencies=definition.latencies,
         source=source,
         run=compile_function(source),

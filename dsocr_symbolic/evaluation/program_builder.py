@@ -23,10 +23,10 @@ def build_program(definition: Definition, slots: Mapping[str, str], *, details: 
     for path in definition.phases:
         if path not in paths:
             raise UserError(f"{definition.file}: phases: unknown node '{path}': {nearest(path, paths - {''})}")
-    metrics = [each for each in load_metrics().values() if is_detail(each) == details]
-    columns = list(dict.fromkeys(name for each in metrics for name in columns_of(each)))
+    metrics = [metric for metric in load_metrics().values() if is_detail(metric) == details]
+    columns = list(dict.fromkeys(name for metric in metrics for name in columns_of(metric)))
     columns += [] if details else [CALLS]
-    values = [[sympy.sympify(each) for each in leaves.columns[name]] for name in columns]
+    values = [[sympy.sympify(value) for value in leaves.columns[name]] for name in columns]
     return {
         "rows": [] if details else [asdict(row) for row in leaves.rows],
         "phases": [] if details else leaves.phases,

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from types import ModuleType
-from typing import Any
 
 import sympy
 
-from dsocr_symbolic.algebras.value import Expr
+from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.evaluation.generated import Run, compile_function
 from dsocr_symbolic.evaluation.model import Model, part_expression
 from dsocr_symbolic.evaluation.source import function_source
@@ -20,11 +19,10 @@ def expression_of(model: Model, term: Term) -> Expr:
 
 
 def term_values(
-    model: Model, terms: tuple[Term, ...], scope: Mapping[str, Any], algebra: ModuleType
-) -> tuple[Any, ...]:
+    model: Model, terms: tuple[Term, ...], scope: Mapping[str, Value], algebra: ModuleType
+) -> tuple[Value, ...]:
     """Evaluate metrics of parts, in their order, given a value of the algebra for every symbol."""
-    found: tuple[Any, ...] = compiled(_source(model, terms), algebra)(scope)[0]
-    return found
+    return compiled(_source(model, terms), algebra)(scope)[0]
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import BRACES, Definition
 from dsocr_symbolic.language.expression import evaluate, names
@@ -17,7 +18,7 @@ _LONGEST_NUMBER = 40
 LARGEST = 10**18
 
 
-def parse_number(text: str, name: str) -> Any:
+def parse_number(text: str, name: str) -> Exact:
     """Read a number that a user typed, exact where it can be (``8``, ``1.8e12``, ``1/2``); nothing is evaluated."""
     text = text.strip()
     if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
@@ -29,11 +30,16 @@ def parse_number(text: str, name: str) -> Any:
     return arithmetic.whole(value) if value.denominator == 1 else (value if below else float(value))
 
 
+def quantity_of(definition: Definition, name: str) -> Quantity:
+    """Return what a symbol is; an unknown one is a UserError."""
+    if name not in definition.quantities:
+        raise UserError(f"unknown symbol '{name}': {nearest(name, definition.quantities)}")
+    return definition.quantities[name]
+
+
 def check_setting(definition: Definition, name: str, value: Any) -> None:
     """Check a number that somebody gives a symbol: known, free to set, in its range, whole where it must be."""
-    quantity = definition.quantities.get(name)
-    if quantity is None:
-        raise UserError(f"unknown symbol '{name}': {nearest(name, definition.quantities)}")
+    quantity = quantity_of(definition, name)
     check_free(quantity, name)
     infinite: bool = isinstance(value, float) and not math.isfinite(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Fraction) or infinite:
@@ -54,14 +60,12 @@ def check_free(quantity: Quantity, name: str) -> None:
         raise UserError(f"{name}: {quantity.meaning} is a definition and cannot be set")
 
 
-def check_rules(definition: Definition, numbers: Mapping[str, Any], waived: frozenset[str]) -> None:
+def check_rules(definition: Definition, numbers: Mapping[str, Exact], waived: frozenset[str]) -> None:
     """Check the rules of a model on numbers for all symbols; refuse what breaks one that no switch lifts."""
     for rule in definition.rules:
         if rule.waived_by in waived or evaluate(rule.require, numbers, arithmetic):
             continue
-
-        parts = [str(arithmetic.whole(evaluate(each, numbers, arithmetic))) for each in rule.parts]
+        parts = [str(arithmetic.whole(evaluate(part, numbers, arithmetic))) for part in rule.parts]
         said = BRACES.sub("{}", rule.say).format(*parts)
-        used = sorted(name for name in names(rule.require))
-        found = ", ".join(f"{name} = {arithmetic.whole(numbers[name])}" for name in used)
-        raise UserError(f"{said}; got {found}")
+        got = ", ".join(f"{name} = {arithmetic.whole(numbers[name])}" for name in sorted(names(rule.require)))
+        raise UserError(f"{said}; got {got}")

@@ -1,4 +1,4 @@
-"""One question: a model, its choices, a workload, a machine and what the user set."""
+"""One question: a model, its choices, a workload, a machine and what the user set; read from words or a file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,13 +6,19 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, Workload
 from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import layer_definition
+from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.scenario.checks import check_setting, parse_number
 from dsocr_symbolic.scenario.config_file import read_config
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
 from dsocr_symbolic.scenario.origins import layered
 from dsocr_symbolic.scenario.values import Values, choose, load_workload, resolve
+
+_SUFFIXES = (".yaml", ".yml")
+_NAMES = ("workload", "gpu")
 
 
 @frozen(kw_only=True)
@@ -21,18 +27,14 @@ class Scenario:
 
     Attributes
     ----------
-    definition : Definition
-        The model, or one layer in its stead.
-    options : mapping of str to str
-        The option of every choice.
+    definition, options : Definition, mapping of str to str
+        The model, or one layer in its stead, and the option of every choice.
     workload : Workload or None
         None for a layer alone.
     user, config : mapping of str to number
         What the user set, and the sizes of a config.json.
-    gpu : Gpu
-        The machine.
-    waived : frozenset of str
-        Switches that lift rules.
+    gpu, waived : Gpu, frozenset of str
+        The machine, and switches that lift rules.
     """
 
     definition: Definition
@@ -103,3 +105,78 @@ def scenario_values(scenario: Scenario, settings: Mapping[str, Any] | None = Non
         gpu=scenario.gpu,
         waived=scenario.waived,
     )
+
+
+def read_scenario(text: str | Mapping[str, Any], base: Scenario) -> tuple[str, Scenario]:
+    """Put a scenario together from a common one and what it says of its own; name it, too.
+
+    It says so in words (``gpu=h200,batch=8,attention=eager``), in a YAML file with the same keys, or in a mapping of
+    them: symbols, choices, ``gpu`` and ``workload``. Empty text is the common scenario itself.
+    """
+    if isinstance(text, str) and text.endswith(_SUFFIXES) and "=" not in text:
+        path = Path(text)
+        if not path.is_file():
+            raise UserError(f"{text}: no such scenario file")
+        return path.stem, _scenario(_mapping(read_yaml(path), text), base, text)
+    entries = _words(text) if isinstance(text, str) else dict(text)
+    name = ", ".join(f"{key}={value}" for key, value in entries.items()) or "as it is"
+    return name, _scenario(entries, base, name)
+
+
+def _words(text: str) -> dict[str, Any]:
+    entries: dict[str, Any] = {}
+    for word in text.split(",") if text.strip() else []:
+        key, equals, value = (part.strip() for part in word.partition("="))
+        if not equals or not key or not value:
+            raise UserError(f"'{word}': expected KEY=VALUE, several of them with commas, or a YAML file")
+        if key in entries:
+            raise UserError(f"'{text}': {key} is given twice; give it once")
+        entries[key] = value
+    return entries
+
+
+def _mapping(raw: Any, where: str) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise UserError(f"{where}: expected a mapping of symbols, choices, gpu and workload to values")
+    return {str(key): value for key, value in raw.items()}
+
+
+def _scenario(entries: Mapping[str, Any], base: Scenario, where: str) -> Scenario:
+    definition = base.definition
+    named = {key: str(entries[key]) for key in _NAMES if key in entries}
+    choices: dict[str, str] = {}
+    settings: dict[str, Any] = {}
+    for key, value in entries.items():
+        choice = key.replace("_", "-")
+        if choice in definition.choices and key not in definition.quantities:
+            choices[choice] = str(value)
+        elif key not in _NAMES:
+            settings[key] = _number(definition, key, value, where)
+    fresh = make_scenario(
+        definition=definition,
+        workload=named.get("workload"),
+        settings=settings,
+        choices={**base.options, **choices},
+        gpu=named.get("gpu"),
+        waived=base.waived,
+    )
+    workload = fresh.workload if "workload" in named else base.workload
+    # What this scenario's own workload says is closer to it than what was set for all of them.
+    own = workload.values if workload is not None and "workload" in named else {}
+    common = {name: value for name, value in base.user.items() if name not in own}
+    return evolve(
+        fresh,
+        workload=workload,
+        user={**common, **settings},
+        config=base.config,
+        gpu=fresh.gpu if "gpu" in named else base.gpu,
+    )
+
+
+def _number(definition: Definition, key: str, value: Any, where: str) -> Any:
+    if key not in definition.quantities:
+        known = [*definition.quantities, *definition.choices, *_NAMES]
+        raise UserError(f"{where}: unknown key '{key}': {nearest(key, known)}")
+    number = parse_number(value, key) if isinstance(value, str) else value
+    check_setting(definition, key, number)
+    return number

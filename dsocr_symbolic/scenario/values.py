@@ -86,25 +86,25 @@ def resolve(
     """Give every symbol its number, given an option per choice and what user, workload and config set."""
     for name, value in settings.items():
         check_setting(definition, name, value)
-    found = origins(definition, options, settings, gpu)
-    resolver = Resolver(definition, found, gpu)
+    sources = origins(definition, options, settings, gpu)
+    resolver = Resolver(definition, sources, gpu)
     numbers = {name: resolver.value(name) for name in definition.quantities}
     overridden = {}
     for name, quantity in definition.quantities.items():
         if name in settings and quantity.group == "derived":
-            given = resolver.formula_value(name, quantity.formula)
-            if given != numbers[name]:
-                overridden[name] = given
+            followed = resolver.formula_value(name, quantity.formula)
+            if followed != numbers[name]:
+                overridden[name] = followed
     check_rules(definition, numbers, waived)
-    return Values(numbers=numbers, origins=found, overridden=overridden, unverified=unverified(found.values(), gpu))
+    return Values(numbers=numbers, origins=sources, overridden=overridden, unverified=unverified(sources.values(), gpu))
 
 
 class Resolver:
     """Follows formulas from symbol to symbol, each value worked out once."""
 
-    def __init__(self, definition: Definition, found: Mapping[str, Origin], gpu: Gpu) -> None:
+    def __init__(self, definition: Definition, sources: Mapping[str, Origin], gpu: Gpu) -> None:
         self.m_definition = definition
-        self.m_origins = found
+        self.m_origins = sources
         self.m_gpu = gpu
         self.m_values: dict[str, Any] = {}
         self.m_above: list[str] = []
@@ -116,11 +116,11 @@ class Resolver:
                 chain = " -> ".join((*self.m_above, name))
                 raise UserError(f"{chain}: these values need one another; give one of them a number")
             self.m_above.append(name)
-            self.m_values[name] = self.found(name)
+            self.m_values[name] = self.given(name)
             self.m_above.pop()
         return self.m_values[name]
 
-    def found(self, name: str) -> Any:
+    def given(self, name: str) -> Any:
         """Return what the origin of a symbol gives."""
         origin = self.m_origins[name]
         if origin.kind == "machine" and origin.value is None:
