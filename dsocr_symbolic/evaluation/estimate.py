@@ -7,7 +7,6 @@ from typing import Any
 from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.registry import load_metrics
@@ -131,7 +130,7 @@ _LARGEST = ("stock", "peak", "memory")
 
 
 def _added(parts: Sequence[tuple[Metrics, int]]) -> Metrics:
-    sums: dict[str, Exact] = {}
+    sums: dict[str, Any] = {}
     for name, metric in load_metrics().items():
         if any(metrics.get(name) is None for metrics, _ in parts):
             continue

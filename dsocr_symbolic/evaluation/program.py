@@ -31,16 +31,10 @@ class Program:
 
     Attributes
     ----------
-    rows : tuple of Row
-        Parents before children.
-    phases : tuple of str
-        Paths of what runs one after the other.
-    columns : tuple of str
-        What the function returns, see :class:`~dsocr_symbolic.network.fold.Leaves`.
-    members : mapping of str to tuple of tuple of int
-        Which of them each row has.
-    latencies : mapping of str to Expression
-        Formulas of the stages' times.
+    rows, phases, latencies : tuple of Row, tuple of str, mapping of str to Expression
+        As the leaves have them.
+    columns, members : tuple of str, mapping of str to tuple of tuple of int
+        What the function returns, and which of it each row has; see :class:`~dsocr_symbolic.network.fold.Leaves`.
     source : str
         The function as text.
     run : callable

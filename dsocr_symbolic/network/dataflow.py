@@ -59,18 +59,9 @@ def under(guard: Expr, value: Storages) -> Storages:
 def declared(tensor: Tensor, key: str, copies: Expr, site: Site) -> Storage:
     """Make the storage of a tensor that a formula declares."""
     kind = tensor.role if tensor.role in ("weight", "buffer", "past") else "activation"
-    return Storage(
-        key=key,
-        kind=kind,
-        size=size(tensor, site.scope, site.algebra),
-        copies=copies,
-        gradient=tensor.gradient and tensor.runs and kind in ("weight", "activation") and not is_whole(tensor),
-    )
-
-
-def is_whole(tensor: Tensor) -> bool:
-    """Say whether a tensor holds whole numbers or truths, which have no gradient."""
-    return tensor.dtype.text in _WHOLE
+    # Whole numbers and truths have no gradient.
+    gradient = tensor.gradient and tensor.runs and kind in ("weight", "activation") and tensor.dtype.text not in _WHOLE
+    return Storage(key=key, kind=kind, size=size(tensor, site.scope, site.algebra), copies=copies, gradient=gradient)
 
 
 def is_chained(call: Call) -> bool:

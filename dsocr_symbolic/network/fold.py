@@ -1,6 +1,7 @@
 """The one fold: what each kind of metric is, over the rows of a tree, in any algebra."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -110,7 +111,6 @@ class Fold:
         for index, row in enumerate(leaves.rows):
             if row.parent >= 0:
                 self.m_below[row.parent].append(index)
-        self.m_peaks: tuple[list[Any], list[Any]] | None = None
 
     @property
     def leaves(self) -> Leaves:
@@ -146,27 +146,26 @@ class Fold:
     @property
     def inside(self) -> Sequence[Any]:
         """Peak bytes of live activations in one call of each row: an operator's own, a layer's worst moment."""
-        return self._peaks()[0]
+        return self._peaks[0]
 
     @property
     def around(self) -> Sequence[Any]:
         """The same with what the caller keeps meanwhile; nothing inside if the call never runs."""
-        return self._peaks()[1]
+        return self._peaks[1]
 
+    @cached_property
     def _peaks(self) -> tuple[list[Any], list[Any]]:
-        if self.m_peaks is None:
-            leaves, algebra = self.m_leaves, self.m_leaves.algebra
-            sizes, runs = leaves.columns[SIZES], leaves.columns[RUNS]
-            inside, around = (
-                [algebra.total(sizes[place] for place in places) for places in leaves.members[name]]
-                for name in (OWN, BESIDE)
-            )
-            for index in range(len(inside) - 1, -1, -1):
-                if below := self.m_below[index]:
-                    inside[index] = algebra.highest(around[child] for child in below)
-                around[index] = runs[index] * inside[index] + around[index]
-            self.m_peaks = inside, around
-        return self.m_peaks
+        leaves, algebra = self.m_leaves, self.m_leaves.algebra
+        sizes, runs = leaves.columns[SIZES], leaves.columns[RUNS]
+        inside, around = (
+            [algebra.total(sizes[place] for place in places) for places in leaves.members[name]]
+            for name in (OWN, BESIDE)
+        )
+        for index in range(len(inside) - 1, -1, -1):
+            if below := self.m_below[index]:
+                inside[index] = algebra.highest(around[child] for child in below)
+            around[index] = runs[index] * inside[index] + around[index]
+        return inside, around
 
 
 def _flow(fold: Fold, metric: Metric) -> PerRow:
@@ -201,11 +200,6 @@ def _boundary(fold: Fold, metric: Metric) -> PerRow:
     ]
     moved[0] = leaves.algebra.total(moved[stage] for stage in fold.below[0])
     return moved
-
-
-def _peak(fold: Fold, _: Metric) -> PerRow:
-    """Take the worst moment inside one call."""
-    return fold.inside
 
 
 def _bound(fold: Fold, _: Metric) -> PerRow:
@@ -264,19 +258,15 @@ def quotient(formula: Expression, scope: Mapping[str, Any], algebra: ModuleType)
         return None
 
 
-def _null(fold: Fold, _: Metric) -> PerRow:
-    return [None] * len(fold.leaves.rows)
-
-
 _KINDS: Mapping[str, Callable[[Fold, Metric], PerRow]] = {
     "flow": _flow,
     "time": _flow,
     "stock": _stock,
     "boundary": _boundary,
-    "peak": _peak,
+    "peak": lambda fold, _: fold.inside,
     "bound": _bound,
     "memory": _memory,
     "latency": _latency,
     "ratio": _ratio,
-    "null": _null,
+    "null": lambda fold, _: [None] * len(fold.leaves.rows),
 }

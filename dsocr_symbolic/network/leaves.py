@@ -14,9 +14,8 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import EMPTY, Operator
 from dsocr_symbolic.language.registry import Metric, load_metrics, load_time
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
-from dsocr_symbolic.network.flows import launch_seconds, over_steps, phase_seconds, total_calls
+from dsocr_symbolic.network.flows import boundaries, launch_seconds, over_steps, phase_seconds, total_calls
 from dsocr_symbolic.network.fold import BESIDE, OWN, Fold, Leaves, Row
-from dsocr_symbolic.network.fusion import boundaries
 from dsocr_symbolic.network.liveness import Memory, memory
 from dsocr_symbolic.network.node import Node, Stock, Storage, Storages, walk
 

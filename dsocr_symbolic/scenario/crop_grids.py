@@ -6,6 +6,7 @@ from functools import lru_cache
 from dsocr_symbolic.errors import UserError
 
 
+@lru_cache
 def all_grids(least: int = 2, most: int = 9) -> tuple[tuple[int, int], ...]:
     """List every crop grid that the network can choose, as (columns, rows) in the order in which it tries them.
 
@@ -15,7 +16,12 @@ def all_grids(least: int = 2, most: int = 9) -> tuple[tuple[int, int], ...]:
         raise UserError(f"least: {least} pieces of a page; must be at least 2, as a 1 x 1 grid is not cut")
     if least > most:
         raise UserError(f"least: {least} pieces is more than most, {most}; lower one or raise the other")
-    return _grids(least, most)
+    grids = [(columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1)]
+    wanted = [grid for grid in grids if grid[0] * grid[1] >= least]
+    # By area, then as CPython iterates over a set. The order of insertion shapes a set; the network inserts by longer
+    # side first. It could only decide a tie between grids of equal area: with these limits none are next to each other.
+    inserted = sorted(wanted, key=lambda grid: (max(least, *grid), grid))
+    return tuple(sorted(set(inserted), key=lambda grid: grid[0] * grid[1]))
 
 
 def crop_grid(width: int, height: int, *, tile: int = 640, least: int = 2, most: int = 9) -> tuple[int, int]:
@@ -38,14 +44,3 @@ def crop_grid(width: int, height: int, *, tile: int = 640, least: int = 2, most:
         if distance < smallest or (distance == smallest and fills_half):
             best, smallest = (columns, rows), distance
     return best
-
-
-@lru_cache
-def _grids(least: int, most: int) -> tuple[tuple[int, int], ...]:
-    """List the grids in the network's order: by area, then as CPython iterates over a set of them."""
-    grids = [(columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1)]
-    wanted = [grid for grid in grids if grid[0] * grid[1] >= least]
-    # The order of insertion shapes a set; the network inserts by longer side first. It could only
-    # decide a tie between grids of equal area: with these limits none are next to each other.
-    inserted = sorted(wanted, key=lambda grid: (max(least, *grid), grid))
-    return tuple(sorted(set(inserted), key=lambda grid: grid[0] * grid[1]))

@@ -6,16 +6,16 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, Workload
 from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import layer_definition
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_setting, parse_number
-from dsocr_symbolic.scenario.config_file import read_config
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
 from dsocr_symbolic.scenario.origins import layered
-from dsocr_symbolic.scenario.values import Values, choose, load_workload, resolve
+from dsocr_symbolic.scenario.values import Values, choose, load_workload, read_config, resolve
 
 _SUFFIXES = (".yaml", ".yml")
 _NAMES = ("workload", "gpu")
@@ -31,7 +31,7 @@ class Scenario:
         The model, or one layer in its stead, and the option of every choice.
     workload : Workload or None
         None for a layer alone.
-    user, config : mapping of str to number
+    user, config : mapping of str to Exact
         What the user set, and the sizes of a config.json.
     gpu, waived : Gpu, frozenset of str
         The machine, and switches that lift rules.
@@ -40,13 +40,13 @@ class Scenario:
     definition: Definition
     options: Mapping[str, str]
     workload: Workload | None
-    user: Mapping[str, Any]
-    config: Mapping[str, Any]
+    user: Mapping[str, Exact]
+    config: Mapping[str, int]
     gpu: Gpu
     waived: frozenset[str]
 
     @property
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> Mapping[str, Exact]:
         """What user, workload and config set, the user's word the last."""
         return layered(self.user, self.workload.values if self.workload else EMPTY, self.config)
 
@@ -54,7 +54,7 @@ class Scenario:
 def of_layer(scenario: Scenario, layer: Definition) -> Scenario:
     """Return the question of one layer: with those values that it has symbols for."""
 
-    def kept(values: Mapping[str, Any]) -> dict[str, Any]:
+    def kept(values: Mapping[str, Exact]) -> dict[str, Any]:
         return {name: value for name, value in values.items() if name in layer.quantities}
 
     workload = scenario.workload and evolve(scenario.workload, values=kept(scenario.workload.values))
@@ -62,7 +62,7 @@ def of_layer(scenario: Scenario, layer: Definition) -> Scenario:
     return evolve(scenario, definition=layer, workload=workload, user=user, config=config)
 
 
-def with_user(scenario: Scenario, settings: Mapping[str, Any]) -> Scenario:
+def with_user(scenario: Scenario, settings: Mapping[str, Exact]) -> Scenario:
     """Return the question with some more of the user's own values."""
     return evolve(scenario, user={**scenario.user, **settings})
 
@@ -72,7 +72,7 @@ def make_scenario(
     definition: Definition,
     layer: str | None = None,
     workload: str | None = None,
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Exact] | None = None,
     choices: Mapping[str, str] | None = None,
     gpu: str | None = None,
     config: Path | None = None,
@@ -82,13 +82,10 @@ def make_scenario(
     options = choose(definition, choices or {})
     constants = read_config(definition, config) if config else {}
     named = definition.default_workload if workload is None else workload
-    chosen = None if layer is not None else load_workload(definition, named)
-    if layer is not None:
-        definition = layer_definition(definition, layer)
     return Scenario(
-        definition=definition,
+        workload=None if layer is not None else load_workload(definition, named),
+        definition=definition if layer is None else layer_definition(definition, layer),
         options=options,
-        workload=chosen,
         user=dict(settings or {}),
         config=constants,
         gpu=load_gpu(gpu or definition.default_gpu),
@@ -96,7 +93,7 @@ def make_scenario(
     )
 
 
-def scenario_values(scenario: Scenario, settings: Mapping[str, Any] | None = None) -> Values:
+def scenario_values(scenario: Scenario, settings: Mapping[str, Exact] | None = None) -> Values:
     """Return the number of every symbol, with some more settings if there are."""
     return resolve(
         scenario.definition,
@@ -143,40 +140,26 @@ def _mapping(raw: Any, where: str) -> dict[str, Any]:
 
 def _scenario(entries: Mapping[str, Any], base: Scenario, where: str) -> Scenario:
     definition = base.definition
-    named = {key: str(entries[key]) for key in _NAMES if key in entries}
     choices: dict[str, str] = {}
-    settings: dict[str, Any] = {}
+    settings: dict[str, Exact] = {}
     for key, value in entries.items():
         choice = key.replace("_", "-")
         if choice in definition.choices and key not in definition.quantities:
             choices[choice] = str(value)
         elif key not in _NAMES:
             settings[key] = _number(definition, key, value, where)
-    fresh = make_scenario(
-        definition=definition,
-        workload=named.get("workload"),
-        settings=settings,
-        choices={**base.options, **choices},
-        gpu=named.get("gpu"),
-        waived=base.waived,
-    )
-    workload = fresh.workload if "workload" in named else base.workload
+    options = choose(definition, {**base.options, **choices})
+    own = load_workload(definition, str(entries["workload"])) if "workload" in entries else None
+    gpu = load_gpu(str(entries["gpu"]) or definition.default_gpu) if "gpu" in entries else base.gpu
     # What this scenario's own workload says is closer to it than what was set for all of them.
-    own = workload.values if workload is not None and "workload" in named else {}
-    common = {name: value for name, value in base.user.items() if name not in own}
-    return evolve(
-        fresh,
-        workload=workload,
-        user={**common, **settings},
-        config=base.config,
-        gpu=fresh.gpu if "gpu" in named else base.gpu,
-    )
+    common = {name: value for name, value in base.user.items() if own is None or name not in own.values}
+    return evolve(base, options=options, workload=own or base.workload, user={**common, **settings}, gpu=gpu)
 
 
-def _number(definition: Definition, key: str, value: Any, where: str) -> Any:
+def _number(definition: Definition, key: str, value: Any, where: str) -> Exact:
     if key not in definition.quantities:
         known = [*definition.quantities, *definition.choices, *_NAMES]
         raise UserError(f"{where}: unknown key '{key}': {nearest(key, known)}")
-    number = parse_number(value, key) if isinstance(value, str) else value
+    number: Exact = parse_number(value, key) if isinstance(value, str) else value
     check_setting(definition, key, number)
     return number

@@ -1,5 +1,6 @@
 """From defaults, choices, a config, a workload, overrides and a GPU to one number per symbol."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, Workload, read_workload
 from dsocr_symbolic.language.expression import Expression, evaluate, names
@@ -15,6 +17,8 @@ from dsocr_symbolic.scenario.checks import check_rules, check_setting
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import Origin, origins, unverified
 
+_ABSENT = object()
+
 
 @frozen(kw_only=True)
 class Values:
@@ -22,11 +26,9 @@ class Values:
 
     Attributes
     ----------
-    numbers : mapping of str to int or float
-        Exact ints wherever a value is whole.
-    origins : mapping of str to Origin
-        Where each of them is from.
-    overridden : mapping of str to number
+    numbers, origins : mapping of str to Exact, to Origin
+        Ints wherever a value is whole, and where each of them is from.
+    overridden : mapping of str to Exact
         Derived symbols that were set, with what their formulas give.
     unverified : tuple of str
         GPU numbers in use that no source confirms.
@@ -34,7 +36,7 @@ class Values:
 
     numbers: Mapping[str, Any]
     origins: Mapping[str, Origin]
-    overridden: Mapping[str, Any]
+    overridden: Mapping[str, Exact]
     unverified: tuple[str, ...]
 
 
@@ -54,6 +56,50 @@ def load_workload(definition: Definition, name: str) -> Workload:
     if name not in definition.workloads:
         raise UserError(f"unknown workload '{name}': {nearest(name, definition.workloads)}")
     return definition.workloads[name]
+
+
+def read_config(definition: Definition, path: Path) -> dict[str, int]:
+    """Take the network's sizes, by symbol, from a Hugging Face config.json; refuse what formulas do not model."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: no readable JSON: {getattr(error, 'strerror', None) or error}") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: expected a JSON object with the network's sizes")
+    constants = {}
+    for name, quantity in definition.quantities.items():
+        if not quantity.config:
+            continue
+        number = _config_value(config, quantity.config, path)
+        if number is _ABSENT:
+            raise UserError(f"{path}: the key '{quantity.config}' is missing; is it a config of {definition.name}?")
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise UserError(f"{path}: {quantity.config}: expected a whole number, found {number!r}")
+        constants[name] = number
+    for key, expected in definition.config.items():
+        said = _config_value(config, key, path)
+        modelled = constants.get(expected, expected) if isinstance(expected, str) else expected
+        if said is not _ABSENT and said != modelled:
+            raise UserError(f"{path}: {key} = {json.dumps(said)} is not modelled; the formulas hold for {modelled!r}")
+    return constants
+
+
+def _config_value(config: Mapping[str, Any], key: str, path: Path) -> Any:
+    """Return what the config says of a dotted key: at top level, where the network reads it, or of its decoder."""
+    top = _dotted(config, key)
+    below = _dotted(config.get("language_config") or {}, key)
+    if key != "architectures" and _ABSENT not in (top, below) and top != below:
+        raise UserError(f"{path}: {key} is {top!r} at top level and {below!r} under language_config; make them agree")
+    return below if top is _ABSENT and key != "architectures" else top
+
+
+def _dotted(config: Any, key: str) -> Any:
+    value = config
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return _ABSENT
+        value = value[part]
+    return value
 
 
 def choose(definition: Definition, chosen: Mapping[str, str]) -> dict[str, str]:
@@ -79,7 +125,7 @@ def resolve(
     definition: Definition,
     *,
     options: Mapping[str, str],
-    settings: Mapping[str, Any],
+    settings: Mapping[str, Exact],
     gpu: Gpu,
     waived: frozenset[str] = frozenset(),
 ) -> Values:
