@@ -42,7 +42,10 @@ def compile_outputs(
     ``ask`` gives a metric of a part with every symbol free, ``overridden`` are symbols that something was put in for.
     A rule that is broken whatever the inputs are is a UserError.
     """
-    _check_names(definition, waived, backend)
+    switches = {rule.waived_by for rule in definition.rules} - {""}
+    for switch in sorted(waived - switches):
+        raise UserError(f"unknown switch '{switch}': {nearest(switch, switches)}")
+    _check_backend(backend)
     outputs = _Outputs(definition, ask, binding, parts)
     named = tuple(outputs.output(known_metric(metric), part) for metric in metrics for part in parts)
     rules = _rules(definition, binding, waived) if check else []
@@ -70,10 +73,7 @@ def compile_outputs(
     )
 
 
-def _check_names(definition: Definition, waived: frozenset[str], backend: str) -> None:
-    switches = {rule.waived_by for rule in definition.rules} - {""}
-    for switch in sorted(waived - switches):
-        raise UserError(f"unknown switch '{switch}': {nearest(switch, switches)}")
+def _check_backend(backend: str) -> None:
     if backend not in get_args(Backend):
         raise UserError(f"unknown backend '{backend}': {nearest(backend, get_args(Backend))}")
     if backend == "torch" and find_spec("torch") is None:

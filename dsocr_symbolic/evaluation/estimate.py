@@ -10,10 +10,14 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.fold import CALLS, Fold, Row, columns_of, quotient
+from dsocr_symbolic.network.fold import CALLS, Row, columns_of, quotient
 from dsocr_symbolic.scenario.values import Values
 
 Metrics = Mapping[str, Any]
+# Kinds of metrics: what is worked out when a node is read, what adds up over workloads, what is the largest one.
+_READ = ("ratio", "null")
+_ADDING = ("flow", "boundary", "time", "bound")
+_LARGEST = ("stock", "peak", "memory")
 
 
 @frozen(kw_only=True)
@@ -22,10 +26,8 @@ class NodeNumbers:
 
     Attributes
     ----------
-    row : Row
-        Where it stands and what it is.
-    calls : int or float
-        Calls in the whole workload.
+    row, calls : Row, int or float
+        Where it stands and what it is, and its calls in the whole workload.
     added : mapping of str to number
         The metrics that exist, as they were added up.
     """
@@ -54,7 +56,9 @@ class Estimate:
 def estimate(program: Program, values: Values, details: Program | None = None) -> Estimate:
     """Evaluate a model: exact ints wherever the inputs are whole; without details their metrics are left out."""
     fold = run_program(program, values.numbers, details)
-    columns = {name: fold.column(name) for name in _added_up(fold)}
+    # Metrics whose columns are there; ratios are worked out when a node is read.
+    there, made = fold.leaves.columns.keys(), (metric for metric in load_metrics().values() if metric.kind not in _READ)
+    columns = {metric.name: fold.column(metric.name) for metric in made if set(columns_of(metric)) <= there}
     calls = fold.leaves.columns[CALLS]
     whole, *nodes = (
         NodeNumbers(
@@ -66,13 +70,6 @@ def estimate(program: Program, values: Values, details: Program | None = None) -
     )
     stages = {node.row.path: node.metrics for node in nodes if node.row.parent == 0}
     return Estimate(values=values, total=whole.metrics, stages=stages, nodes=tuple(nodes))
-
-
-def _added_up(fold: Fold) -> list[str]:
-    """Return the metrics whose columns are there; ratios are worked out when a node is read."""
-    there = fold.leaves.columns.keys()
-    made = (metric for metric in load_metrics().values() if metric.kind not in ("ratio", "null"))
-    return [metric.name for metric in made if set(columns_of(metric)) <= there]
 
 
 def complete(added: Metrics) -> Metrics:
@@ -123,10 +120,6 @@ def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
         stages={node.row.path: node.metrics for node in nodes if node.row.parent == 0},
         nodes=nodes,
     )
-
-
-_ADDING = ("flow", "boundary", "time", "bound")
-_LARGEST = ("stock", "peak", "memory")
 
 
 def _added(parts: Sequence[tuple[Metrics, int]]) -> Metrics:

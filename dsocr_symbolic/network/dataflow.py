@@ -122,15 +122,10 @@ def handed_out(call: Call, formula: Formula, inside: Mapping[str, Storages], sit
         tensor = formula.tensors[name]
         outside = value = inside.get(name, ())
         if (is_chained(call) or is_spread(call)) and value and tensor.role != "inplace":
-            one = sum(condition * storage.size for condition, storage in value)
-            whole = Storage(
-                key=f"{site.key}:{name}.all",
-                kind="activation",
-                size=one * site.repeats if is_spread(call) else one,
-                copies=site.calls,
-                gradient=needs_gradient(value),
-            )
-            outside = certain(whole)
+            key, copies = f"{site.key}:{name}.all", site.calls
+            whole = _bytes(value) * site.repeats if is_spread(call) else _bytes(value)
+            kept = Storage(key=key, kind="activation", size=whole, copies=copies, gradient=needs_gradient(value))
+            outside = certain(kept)
         ports.append(Port(name=name, size=size(tensor, site.scope, site.algebra), outside=outside, inside=value))
     return tuple(ports)
 
@@ -186,9 +181,8 @@ def held(formula: Formula, inside: Names) -> Storages:
 
 def accumulated(ports: tuple[Port, ...]) -> Expr:
     """Bytes that all repeats write together, less those of one."""
-    return sum(
-        sum(condition * storage.size for condition, storage in port.outside)
-        - sum(condition * storage.size for condition, storage in port.inside)
-        for port in ports
-        if port.outside is not port.inside
-    )
+    return sum(_bytes(port.outside) - _bytes(port.inside) for port in ports if port.outside is not port.inside)
+
+
+def _bytes(value: Storages) -> Expr:
+    return sum(condition * storage.size for condition, storage in value)

@@ -61,14 +61,10 @@ class Leaves:
     members : mapping of str to sequence of tuple of int
         For each row the distinct stocks at or below it in their last state, the sizes of tensors that live while it
         runs (those its caller keeps beside it, and an operator's own), the storages saved at or below it.
-    phases : sequence of str
-        Paths of what runs one after the other.
-    latencies : mapping of str to Expression
-        Formulas of the stages' times.
-    scope : mapping of str to Value
-        The network's symbols.
-    algebra : module
-        Where values are from.
+    phases, latencies : sequence of str, mapping of str to Expression
+        Paths of what runs one after the other, and formulas of the stages' times.
+    scope, algebra : mapping of str to Value, module
+        The network's symbols, and where values are from.
     """
 
     rows: Sequence[Row]
