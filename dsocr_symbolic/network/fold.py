@@ -71,7 +71,7 @@ class Leaves:
     members: Mapping[str, Sequence[Sequence[int]]]
     phases: Sequence[str]
     latencies: Mapping[str, Expression]
-    scope: Mapping[str, Value]
+    scope: Mapping[str, Any]
     algebra: ModuleType
 
 
@@ -96,16 +96,31 @@ def is_detail(metric: Metric) -> bool:
     return metric.kind == "boundary" or (metric.step != "" and (metric.kind == "flow" or metric.takes == SAVED))
 
 
+def children(parents: Sequence[int]) -> list[list[int]]:
+    """Return the rows below each row; the whole has no parent, -1."""
+    below: list[list[int]] = [[] for _ in parents]
+    for index, parent in enumerate(parents):
+        if parent >= 0:
+            below[parent].append(index)
+    return below
+
+
+def added_up(values: Sequence[Any], below: Sequence[Sequence[int]], algebra: ModuleType) -> list[Any]:
+    """Add values up from the operators to the whole."""
+    totals = list(values)
+    for index in range(len(totals) - 1, -1, -1):
+        if inside := below[index]:
+            totals[index] = algebra.total((totals[index], *(totals[child] for child in reversed(inside))))
+    return totals
+
+
 class Fold:
     """The metrics of all rows, each worked out when it is first asked for."""
 
     def __init__(self, leaves: Leaves) -> None:
         self.m_leaves = leaves
         self.m_columns: dict[str, PerRow] = {}
-        self.m_below: list[list[int]] = [[] for _ in leaves.rows]
-        for index, row in enumerate(leaves.rows):
-            if row.parent >= 0:
-                self.m_below[row.parent].append(index)
+        self.m_below = children([row.parent for row in leaves.rows])
 
     @property
     def leaves(self) -> Leaves:
@@ -131,12 +146,7 @@ class Fold:
 
     def added(self, values: Sequence[Any]) -> list[Any]:
         """Add up from the operators to the whole."""
-        total = self.m_leaves.algebra.total
-        totals = list(values)
-        for index in range(len(totals) - 1, -1, -1):
-            if below := self.m_below[index]:
-                totals[index] = total((totals[index], *(totals[child] for child in reversed(below))))
-        return totals
+        return added_up(values, self.m_below, self.m_leaves.algebra)
 
     @property
     def inside(self) -> Sequence[Any]:
