@@ -8,6 +8,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics
 from dsocr_symbolic.language.registry import load_conventions
+from dsocr_symbolic.network.fold import added_up, children
 from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.reports.contracts.model_report import (
     AnalyticModuleNode,
