@@ -15,6 +15,7 @@ import sympy
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
+from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.writing.formula_text import comparison
 
 LONGEST_FORMULA = 8192
@@ -53,7 +54,7 @@ class Piece:
     """
 
     text: str
-    value: Any
+    value: Exact
     rank: int = ATOM
 
 
@@ -79,9 +80,9 @@ class Printer:
         self.m_place = place
         self.m_add_steps = add_steps
         self.m_longest = longest - _MARGIN
-        self.m_known: dict[Any, Piece] = {}
+        self.m_known: dict[Expr, Piece] = {}
 
-    def piece(self, expression: Any) -> Piece:
+    def piece(self, expression: Expr) -> Piece:
         """Print an expression."""
         if expression not in self.m_known:
             self.m_known[expression] = self._piece(expression)
@@ -93,7 +94,7 @@ class Printer:
             return parts[0]
         return self._join_many(parts, lambda group: _call_many("SUM", _added, group))
 
-    def _piece(self, expression: Any) -> Piece:
+    def _piece(self, expression: Expr) -> Piece:
         if expression.is_Rational:
             return _number(expression)
         if expression.is_Symbol:
@@ -116,7 +117,7 @@ class Printer:
         template, function = _FEW[expression.func]
         return self._call(template, function, [self.piece(part) for part in expression.args])
 
-    def _product(self, expression: Any) -> Piece:
+    def _product(self, expression: Expr) -> Piece:
         above, below = [], []
         for factor in sympy.Mul.make_args(expression):
             if factor.is_Rational:
@@ -136,7 +137,7 @@ class Printer:
         text = f"{_bracketed(top, PRODUCT)}/{_bracketed(bottom, POWER)}"
         return Piece(text=text, value=arithmetic.divide(top.value, bottom.value), rank=PRODUCT)
 
-    def _power(self, base: Any, exponent: Any) -> Piece:
+    def _power(self, base: Expr, exponent: Expr) -> Piece:
         piece = self._short(self.piece(base))
         if exponent == 1:
             return piece
@@ -175,7 +176,7 @@ class Printer:
         return self.m_place(piece) if len(piece.text) > (longest or self.m_longest) else piece
 
 
-def _number(value: Any) -> Piece:
+def _number(value: Expr) -> Piece:
     whole, below = int(value.p), int(value.q)
     if below == 1:
         return Piece(text=_literal(whole), value=whole, rank=ATOM if whole >= 0 else PRODUCT)
@@ -211,14 +212,14 @@ def _multiply(parts: Sequence[Piece]) -> Piece:
     return Piece(text="*".join([_bracketed(first, PRODUCT), *texts]), value=value, rank=PRODUCT)
 
 
-def _call_many(name: str, function: Callable[[Sequence[Any]], Any], parts: Sequence[Piece]) -> Piece:
+def _call_many(name: str, function: Callable[[Sequence[Exact]], Exact], parts: Sequence[Piece]) -> Piece:
     if len(parts) == 1 and ":" not in parts[0].text:
         return parts[0]
     text = f"{name}({','.join(part.text for part in parts)})"
     return Piece(text=text, value=function([part.value for part in parts]))
 
 
-def _added(values: Sequence[Any]) -> Any:
+def _added(values: Sequence[Exact]) -> Exact:
     return reduce(add, values)
 
 

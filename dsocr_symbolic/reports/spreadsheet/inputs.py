@@ -1,11 +1,11 @@
 """The sheets Inputs and Rules: a line per symbol of the model, and what its values must keep to."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import sympy
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
+from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.definition import BRACES
 from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.language.registry import Quantity
@@ -141,6 +141,6 @@ def _source(name: str, quantity: Quantity, scenario: Scenario, values: Values) -
     return origin.kind, False
 
 
-def _expression(formula: Expression, scenario: Scenario) -> Any:
+def _expression(formula: Expression, scenario: Scenario) -> Expr:
     scope = {name: symbolic.symbol(name) for name in scenario.definition.quantities}
     return sympy.sympify(evaluate(formula, scope, symbolic))

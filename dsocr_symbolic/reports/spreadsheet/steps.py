@@ -5,6 +5,7 @@ step are straight lines in the step. Between two crossings one line is the highe
 so k lines need at most k parts. Terms are parts of formulas that would be longer than Excel takes.
 """
 
+import math
 from collections.abc import Sequence
 
 from attrs import frozen
@@ -34,8 +35,8 @@ class _Sum:
 class _Part:
     """Steps in which one line leads: first and last step, the line there and its slope, and the sum."""
 
-    first: int
-    last: int
+    first: Exact
+    last: Exact
     value: Exact
     slope: Exact
     total: Exact
@@ -141,10 +142,11 @@ def _part_cells(
 def _parts(added: _Sum) -> list[_Part]:
     """Walk from crossing to crossing as the cells do; parts behind the last step are empty."""
     lines = [(intercept.value, slope.value) for intercept, slope in added.lines]
-    last, first, parts = added.last.value, 1, []
+    last, parts = added.last.value, []
+    first: Exact = 1
     for _ in lines:
         value = max(intercept + slope * first for intercept, slope in lines)
-        nearly = value - abs(value) * float(_TOGETHER)
+        nearly = value - math.fabs(value) * float(_TOGETHER)
         slope = max(slope for intercept, slope in lines if intercept + slope * first >= nearly)
         end = last
         for intercept, steeper in lines:
