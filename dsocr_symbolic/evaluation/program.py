@@ -35,8 +35,6 @@ class Program:
         As the leaves have them.
     columns, members : tuple of str, mapping of str to tuple of tuple of int
         What the function returns, and which of it each row has; see :class:`~dsocr_symbolic.network.fold.Leaves`.
-    source : str
-        The function as text.
     run : callable
         Takes a number for every symbol; returns one tuple for each column.
     """
@@ -46,7 +44,6 @@ class Program:
     columns: tuple[str, ...]
     members: Members
     latencies: Mapping[str, Expression]
-    source: str
     run: Run
 
 
@@ -87,15 +84,13 @@ def load_program(definition: Definition, slots: Mapping[str, str], *, details: b
 
 
 def _program(content: Mapping[str, Any], definition: Definition) -> Program:
-    source = content["source"]
     return Program(
         rows=tuple(Row(**row) for row in content["rows"]),
         phases=tuple(content["phases"]),
         columns=tuple(content["columns"]),
         members={name: tuple(map(tuple, rows)) for name, rows in content["members"].items()},
         latencies=definition.latencies,
-        source=source,
-        run=compile_function(source),
+        run=compile_function(content["source"]),
     )
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from types import ModuleType
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from dsocr_symbolic.algebras.value import Value
 from dsocr_symbolic.language.expression import Expression, evaluate, names
@@ -97,26 +97,21 @@ def is_detail(metric: Metric) -> bool:
     return metric.kind == "boundary" or (metric.step != "" and (metric.kind == "flow" or metric.takes == SAVED))
 
 
+@frozen(eq=False)
 class Fold:
     """The metrics of all rows, each worked out when it is first asked for."""
 
-    def __init__(self, leaves: Leaves) -> None:
-        self.m_leaves = leaves
-        self.m_columns: dict[str, PerRow] = {}
-        self.m_below: list[list[int]] = [[] for _ in leaves.rows]
-        for index, row in enumerate(leaves.rows):
-            if row.parent >= 0:
-                self.m_below[row.parent].append(index)
+    leaves: Leaves
+    m_columns: dict[str, PerRow] = field(init=False, factory=dict)
 
-    @property
-    def leaves(self) -> Leaves:
-        """What is added up."""
-        return self.m_leaves
-
-    @property
+    @cached_property
     def below(self) -> Sequence[Sequence[int]]:
         """The children of each row, in order."""
-        return self.m_below
+        below: list[list[int]] = [[] for _ in self.leaves.rows]
+        for index, row in enumerate(self.leaves.rows):
+            if row.parent >= 0:
+                below[row.parent].append(index)
+        return below
 
     def column(self, name: str) -> PerRow:
         """Return a metric of each row; None where it does not exist."""
@@ -127,15 +122,15 @@ class Fold:
 
     def owned(self, name: str, index: int) -> Any:
         """Return a stock of one row: what distinct modules at or below it own, each once."""
-        values = self.m_leaves.columns[name]
-        return self.m_leaves.algebra.total(values[place] for place in self.m_leaves.members[STOCKS][index])
+        values = self.leaves.columns[name]
+        return self.leaves.algebra.total(values[place] for place in self.leaves.members[STOCKS][index])
 
     def added(self, values: Sequence[Any]) -> list[Any]:
         """Add up from the operators to the whole."""
-        total = self.m_leaves.algebra.total
+        total = self.leaves.algebra.total
         totals = list(values)
         for index in range(len(totals) - 1, -1, -1):
-            if below := self.m_below[index]:
+            if below := self.below[index]:
                 totals[index] = total((totals[index], *(totals[child] for child in reversed(below))))
         return totals
 
@@ -151,14 +146,14 @@ class Fold:
 
     @cached_property
     def _peaks(self) -> tuple[list[Any], list[Any]]:
-        leaves, algebra = self.m_leaves, self.m_leaves.algebra
+        leaves, algebra = self.leaves, self.leaves.algebra
         sizes, runs = leaves.columns[SIZES], leaves.columns[RUNS]
         inside, around = (
             [algebra.total(sizes[place] for place in places) for places in leaves.members[name]]
             for name in (OWN, BESIDE)
         )
         for index in range(len(inside) - 1, -1, -1):
-            if below := self.m_below[index]:
+            if below := self.below[index]:
                 inside[index] = algebra.highest(around[child] for child in below)
             around[index] = runs[index] * inside[index] + around[index]
         return inside, around
