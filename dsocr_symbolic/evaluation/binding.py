@@ -25,10 +25,8 @@ class Binding:
 
     Attributes
     ----------
-    inputs : tuple of str
-        The arguments of the function.
-    numbers : mapping of str to Exact
-        Symbols that do not depend on an input.
+    inputs, numbers : tuple of str, mapping of str to Exact
+        The arguments of the function, and symbols that do not depend on them.
     following : mapping of str to Expr
         Symbols that do, in terms of inputs alone; an input that was overridden follows from itself.
     """
@@ -53,11 +51,7 @@ def bind(
     options: Mapping[str, str],
     gpu: Gpu,
 ) -> Binding:
-    """Decide what every symbol of a model is.
-
-    An override that holds its own symbol changes the free one; ``defaults`` are from config and workload, ``settings``
-    the user's own. A symbol that is unknown or given twice, and a value that is not allowed, are a UserError.
-    """
+    """Decide what every symbol of a model is; settings are the user's own, defaults those of config and workload."""
     inputs = tuple(inputs)
     for name in (*inputs, *settings):
         quantity_of(definition, name)

@@ -37,11 +37,7 @@ def compile_outputs(
     backend: Backend,
     threads: int | None,
 ) -> Compiled:
-    """Compile metrics of some parts, of which ``total`` is the whole.
-
-    ``ask`` gives a metric of a part with every symbol free, ``overridden`` are symbols that something was put in for.
-    A rule that is broken whatever the inputs are is a UserError.
-    """
+    """Compile metrics of parts, ``total`` the whole; ``ask`` gives a metric of a part with every symbol free."""
     switches = {rule.waived_by for rule in definition.rules} - {""}
     for switch in sorted(waived - switches):
         raise UserError(f"unknown switch '{switch}': {nearest(switch, switches)}")
@@ -113,7 +109,6 @@ class _Outputs:
         self.m_ask = ask
         self.m_folded = binding.folded
         self.m_addends = tuple(part for part in parts if part != TOTAL)
-        self.m_raw: dict[tuple[str, str], Expr] = {}
         self.m_places: dict[tuple[str, str], tuple[int, ...]] = {}
         self.m_expressions: list[Expr] = []
 
@@ -128,7 +123,7 @@ class _Outputs:
         """Return where a number stands: the places of its parts where it is their sum, else one of its own."""
         key = (metric, part)
         if key not in self.m_places:
-            raw = self._expression(metric, part)
+            raw = self.m_ask(metric, part)
             if part == TOTAL and raw == self._sum(metric):
                 places = tuple(place for addend in self.m_addends for place in self._place(metric, addend))
             else:
@@ -143,11 +138,6 @@ class _Outputs:
     def _sum(self, metric: str) -> Expr:
         """Add the stages up; None where one of them has no such metric."""
         try:
-            return sympy.Add(*(self._expression(metric, addend) for addend in self.m_addends))
+            return sympy.Add(*(self.m_ask(metric, addend) for addend in self.m_addends))
         except UserError:
             return None
-
-    def _expression(self, metric: str, part: str) -> Expr:
-        if (metric, part) not in self.m_raw:
-            self.m_raw[metric, part] = self.m_ask(metric, part)
-        return self.m_raw[metric, part]

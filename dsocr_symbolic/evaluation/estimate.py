@@ -48,9 +48,13 @@ class Estimate:
 
     values: Values
     total: Metrics
-    stages: Mapping[str, Metrics]
     nodes: tuple[NodeNumbers, ...]
     traffic: str = "eager"
+
+    @cached_property
+    def stages(self) -> Mapping[str, Metrics]:
+        """The metrics of each stage."""
+        return {node.row.path: node.metrics for node in self.nodes if node.row.parent == 0}
 
 
 def estimate(program: Program, values: Values, details: Program | None = None) -> Estimate:
@@ -68,8 +72,7 @@ def estimate(program: Program, values: Values, details: Program | None = None) -
         )
         for index, row in enumerate(fold.leaves.rows)
     )
-    stages = {node.row.path: node.metrics for node in nodes if node.row.parent == 0}
-    return Estimate(values=values, total=whole.metrics, stages=stages, nodes=tuple(nodes))
+    return Estimate(values=values, total=whole.metrics, nodes=tuple(nodes))
 
 
 def complete(added: Metrics) -> Metrics:
@@ -95,8 +98,7 @@ def with_fused_traffic(result: Estimate) -> Estimate:
         return {**metrics, "forward_io_bytes": metrics["forward_fused_io_bytes"]}
 
     nodes = tuple(evolve(node, added=fused(node.added)) for node in result.nodes)
-    stages = {node.row.path: node.metrics for node in nodes if node.row.parent == 0}
-    return evolve(result, total=complete(fused(result.total)), stages=stages, nodes=nodes, traffic="fused")
+    return evolve(result, total=complete(fused(result.total)), nodes=nodes, traffic="fused")
 
 
 def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
@@ -114,12 +116,8 @@ def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
         )
         for index, node in enumerate(first.nodes)
     )
-    return Estimate(
-        values=first.values,
-        total=complete(_added([(part.total, count) for part, count in parts])),
-        stages={node.row.path: node.metrics for node in nodes if node.row.parent == 0},
-        nodes=nodes,
-    )
+    total = complete(_added([(part.total, count) for part, count in parts]))
+    return Estimate(values=first.values, total=total, nodes=nodes)
 
 
 def _added(parts: Sequence[tuple[Metrics, int]]) -> Metrics:

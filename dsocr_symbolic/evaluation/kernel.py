@@ -35,10 +35,8 @@ class Output:
     ----------
     metric, part : str
         A name of the registry, and the path of a part (``total`` for the whole).
-    places : tuple of (str, tuple of int)
-        Which outputs of the generated function add up to it. A ratio has one entry per metric in its formula.
-    ratio : Expression or None
-        The formula of a ratio.
+    places, ratio : tuple of (str, tuple of int), Expression or None
+        Which outputs of the generated function add up to it; the formula of a ratio, of which each metric has an entry.
     """
 
     metric: str

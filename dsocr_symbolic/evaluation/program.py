@@ -22,7 +22,6 @@ from dsocr_symbolic.version import __version__
 # The packages that a program is made by; an edit of a figure leaves every program as it is.
 _ENGINE = ("algebras", "language", "network", "evaluation")
 _DATA = ("conventions.yaml", "machine.yaml", "metrics.yaml")
-Members = Mapping[str, tuple[tuple[int, ...], ...]]
 
 
 @frozen(kw_only=True)
@@ -35,16 +34,14 @@ class Program:
         As the leaves have them.
     columns, members : tuple of str, mapping of str to tuple of tuple of int
         What the function returns, and which of it each row has; see :class:`~dsocr_symbolic.network.fold.Leaves`.
-    source : str
-        The function as text.
-    run : callable
-        Takes a number for every symbol; returns one tuple for each column.
+    source, run : str, callable
+        The function as text; called, it takes a number for every symbol and returns one tuple for each column.
     """
 
     rows: tuple[Row, ...]
     phases: tuple[str, ...]
     columns: tuple[str, ...]
-    members: Members
+    members: Mapping[str, tuple[tuple[int, ...], ...]]
     latencies: Mapping[str, Expression]
     source: str
     run: Run
@@ -54,10 +51,9 @@ def run_program(program: Program, numbers: Mapping[str, Exact], details: Program
     """Evaluate a program, and the details of the same rows if they are given, for the fold."""
     columns: dict[str, Any] = {}
     members: dict[str, Any] = {}
-    for part in (program, details):
-        if part is not None:
-            columns |= zip(part.columns, part.run(numbers), strict=True)
-            members |= part.members
+    for part in filter(None, (program, details)):
+        columns |= zip(part.columns, part.run(numbers), strict=True)
+        members |= part.members
     return Fold(
         Leaves(
             rows=program.rows,
@@ -87,15 +83,14 @@ def load_program(definition: Definition, slots: Mapping[str, str], *, details: b
 
 
 def _program(content: Mapping[str, Any], definition: Definition) -> Program:
-    source = content["source"]
     return Program(
         rows=tuple(Row(**row) for row in content["rows"]),
         phases=tuple(content["phases"]),
         columns=tuple(content["columns"]),
         members={name: tuple(map(tuple, rows)) for name, rows in content["members"].items()},
         latencies=definition.latencies,
-        source=source,
-        run=compile_function(source),
+        source=content["source"],
+        run=compile_function(content["source"]),
     )
 
 

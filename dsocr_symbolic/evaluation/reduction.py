@@ -15,10 +15,7 @@ _MOST_TERMS = 200
 
 
 def reduced(expression: Expr) -> Expr:
-    """Expand an expression and decide what can be decided for all values that are not negative.
-
-    Maxima lose arguments that never win, and guards go where a factor implies them.
-    """
+    """Expand and decide what holds for all values that are not negative: maxima, and guards that a factor implies."""
     maxima = expression.atoms(symbolic.maximum)
     decided = expression.xreplace({maximum: _decided_maximum(maximum) for maximum in maxima})
     sums = decided.atoms(symbolic.sum_maxima)

@@ -20,10 +20,7 @@ _FUNCTIONS = {
 
 
 def function_source(rows: Sequence[Sequence[Expr]], symbols: Iterable[str]) -> str:
-    """Write ``def run(v): ...``, which takes a mapping of values and returns a tuple of each row.
-
-    It calls only the primitives of :mod:`~dsocr_symbolic.algebras.arithmetic`.
-    """
+    """Write ``def run(v): ...``, from values by symbol to a tuple of each row, of arithmetic's primitives alone."""
     counts: Counter[Expr] = Counter()
     for row in rows:
         for expression in row:

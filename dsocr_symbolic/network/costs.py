@@ -57,10 +57,7 @@ def forward_launch(operator: Operator, scope: Scope, algebra: ModuleType) -> Lau
 def backward_launch(
     operator: Operator, launches: Iterable[Gradient], needed: frozenset[str], scope: Scope, algebra: ModuleType
 ) -> Launch:
-    """Return what an operator's backward costs, all launches together.
-
-    Each reads the gradient of the first output and the tensors that it names, and writes the gradients that are needed.
-    """
+    """Return what an operator's backward costs, all launches together; each reads the first output's gradient, too."""
     products = work = moved = algebra.number(0)
     for launch in launches:
         guard = algebra.number(1) if launch.when is None else value(launch.when, scope, algebra)

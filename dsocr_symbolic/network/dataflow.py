@@ -75,11 +75,7 @@ def is_spread(call: Call) -> bool:
 
 
 def fed(call: Call, formula: Formula, names: Names, site: Site) -> tuple[Port, ...]:
-    """Hand a callee its inputs, in its own order.
-
-    A name that the whole network leaves open becomes an input of its own; a stage that reads more or less than its
-    layer does is a UserError.
-    """
+    """Hand a callee its inputs, in its own order; a name that the network leaves open becomes an input of its own."""
     ports: list[Port] = []
     # A stage that names nothing reads inputs of its own.
     reads = call.reads or tuple((f"{site.key}:{name}",) for name in inputs(formula))

@@ -1,8 +1,7 @@
 """Totals of a node: its launches times its calls, summed over its steps, and the compulsory traffic at its edge.
 
-That is what a perfect compiler must still move for a call: it reads its weights once, reads its inputs and writes its
-outputs once, and reads the KV cache once and appends to it once. What stays between its operators is never moved: no
-scores, no mask, no copies.
+A perfect compiler must still move that for a call: weights, inputs and KV cache read once, outputs and what the cache
+gains written once. What stays between its operators is never moved: no scores, no mask, no copies.
 """
 
 from collections.abc import Iterable, Mapping

@@ -5,7 +5,7 @@ from functools import cached_property
 from types import ModuleType
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.registry import Metric, load_metrics
@@ -114,23 +114,17 @@ def added_up(values: Sequence[Any], below: Sequence[Sequence[int]], algebra: Mod
     return totals
 
 
+@frozen(eq=False)
 class Fold:
     """The metrics of all rows, each worked out when it is first asked for."""
 
-    def __init__(self, leaves: Leaves) -> None:
-        self.m_leaves = leaves
-        self.m_columns: dict[str, PerRow] = {}
-        self.m_below = children([row.parent for row in leaves.rows])
+    leaves: Leaves
+    m_columns: dict[str, PerRow] = field(init=False, factory=dict)
 
-    @property
-    def leaves(self) -> Leaves:
-        """What is added up."""
-        return self.m_leaves
-
-    @property
+    @cached_property
     def below(self) -> Sequence[Sequence[int]]:
         """The children of each row, in order."""
-        return self.m_below
+        return children([row.parent for row in self.leaves.rows])
 
     def column(self, name: str) -> PerRow:
         """Return a metric of each row; None where it does not exist."""
@@ -141,12 +135,12 @@ class Fold:
 
     def owned(self, name: str, index: int) -> Any:
         """Return a stock of one row: what distinct modules at or below it own, each once."""
-        values = self.m_leaves.columns[name]
-        return self.m_leaves.algebra.total(values[place] for place in self.m_leaves.members[STOCKS][index])
+        values = self.leaves.columns[name]
+        return self.leaves.algebra.total(values[place] for place in self.leaves.members[STOCKS][index])
 
     def added(self, values: Sequence[Any]) -> list[Any]:
         """Add up from the operators to the whole."""
-        return added_up(values, self.m_below, self.m_leaves.algebra)
+        return added_up(values, self.below, self.leaves.algebra)
 
     @property
     def inside(self) -> Sequence[Any]:
@@ -160,14 +154,14 @@ class Fold:
 
     @cached_property
     def _peaks(self) -> tuple[list[Any], list[Any]]:
-        leaves, algebra = self.m_leaves, self.m_leaves.algebra
+        leaves, algebra = self.leaves, self.leaves.algebra
         sizes, runs = leaves.columns[SIZES], leaves.columns[RUNS]
         inside, around = (
             [algebra.total(sizes[place] for place in places) for places in leaves.members[name]]
             for name in (OWN, BESIDE)
         )
         for index in range(len(inside) - 1, -1, -1):
-            if below := self.m_below[index]:
+            if below := self.below[index]:
                 inside[index] = algebra.highest(around[child] for child in below)
             around[index] = runs[index] * inside[index] + around[index]
         return inside, around

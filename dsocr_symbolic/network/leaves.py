@@ -49,19 +49,15 @@ def metric_expression(nodes: tuple[Node, ...], metric: str, whole: Whole | None 
     None for a metric that does not exist there; without the whole that is so of bounds, peaks and latencies.
     """
     kind = load_metrics()[metric].kind
-    if kind in _OF_THE_WHOLE and whole is None:
+    if whole is None and kind in ("peak", "bound", "memory", "latency"):
         return None
     if whole is not None and nodes == whole.stages:
         return whole.fold.column(metric)[0]
-    if whole is not None and kind in _OF_STAGES:
-        stages = whole.fold.below[0] if kind == "memory" else ()
-        places = {whole.stages[place].path: stage for place, stage in enumerate(stages)}
-        return whole.fold.column(metric)[places[nodes[0].path]] if nodes[0].path in places else None
+    if whole is not None and kind in ("memory", "latency"):
+        stages = zip(whole.stages, whole.fold.below[0], strict=True)
+        rows = [row for stage, row in stages if kind == "memory" and stage.path == nodes[0].path]
+        return whole.fold.column(metric)[rows[0]] if rows else None
     return Fold(leaves_of(nodes, whole=whole)).column(metric)[int(len(nodes) == 1)]
-
-
-_OF_STAGES = ("memory", "latency")
-_OF_THE_WHOLE = ("peak", "bound", *_OF_STAGES)
 
 
 def leaves_of(nodes: tuple[Node, ...], *, whole: Whole | None = None, algebra: ModuleType = symbolic) -> Leaves:

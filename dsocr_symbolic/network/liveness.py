@@ -28,7 +28,7 @@ class Memory:
     own : tuple of sympy.Expr
         What an operator itself takes and gives; nothing for a layer.
     kept, touched : mapping of Storage to sympy.Expr
-        The bytes that ``beside`` and ``own`` are made of; what earlier repeats keep is in ``beside`` alone.
+        The bytes that those are made of; what earlier repeats keep is in ``beside`` alone.
     """
 
     beside: tuple[Expr, ...]

@@ -61,12 +61,10 @@ class Storage:
     ----------
     key : str
         The path of what made it, and its name there.
-    kind : str
-        ``activation``, ``weight``, ``buffer`` or ``past``.
+    kind, gradient : str, bool
+        ``activation``, ``weight``, ``buffer`` or ``past``; whether a training step needs its gradient.
     size, copies : Value
         Bytes, and how many of it one run of the whole makes.
-    gradient : bool
-        Whether a training step needs its gradient.
     """
 
     key: str

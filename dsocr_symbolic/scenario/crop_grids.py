@@ -8,10 +8,7 @@ from dsocr_symbolic.errors import UserError
 
 @lru_cache
 def all_grids(least: int = 2, most: int = 9) -> tuple[tuple[int, int], ...]:
-    """List every crop grid that the network can choose, as (columns, rows) in the order in which it tries them.
-
-    With its own limits these are the 22 grids of 2 to 9 crops; ``(0, 0)``, no crops, is not among them.
-    """
+    """List the crop grids, (columns, rows), in the order in which the network tries them: its own limits give 22."""
     if least < 2:  # noqa: PLR2004
         raise UserError(f"least: {least} pieces of a page; must be at least 2, as a 1 x 1 grid is not cut")
     if least > most:

@@ -1,7 +1,4 @@
-"""Page sizes of images and PDFs.
-
-Only sizes are read: no pixel is decoded and no PDF page is rendered.
-"""
+"""Page sizes of images and PDFs: no pixel is decoded and no PDF page is rendered."""
 
 import math
 import os
@@ -48,10 +45,9 @@ class PageSize:
 def read_pages(paths: Sequence[str], *, dpi: float = 144) -> Iterator[PageSize]:
     """Read the size of every page, one at a time; each path gives at least one page.
 
-    Folders are walked recursively in sorted order for files with known suffixes; a file named directly is tried
-    whatever its suffix. Every frame of a TIFF is a page; of an animation only the first is. What cannot be read becomes
-    a page with ``error`` set. Sizes stand in headers: a file cut off inside its pixels still has one. PDF pages are
-    rendered at ``dpi``, sides rounded up, as pdfium does; a wrong ``dpi`` is refused before any file is read.
+    Folders are walked recursively in sorted order for known suffixes; a file named directly is tried whatever its own.
+    Every frame of a TIFF is a page, of an animation only the first. A file cut off inside its pixels still has a size.
+    PDF pages are rendered at ``dpi``, sides rounded up, as pdfium does; a wrong one is refused before any file is read.
     """
     if not 0 < dpi < math.inf:
         raise UserError(f"dpi: {dpi} is not a positive finite number; pdfium pages are usually read at 144")

@@ -47,6 +47,8 @@ def origins(
     definition: Definition, options: Mapping[str, str], settings: Mapping[str, Exact], gpu: Gpu
 ) -> dict[str, Origin]:
     """Decide where the value of each symbol is from; of settings that are not :func:`layered` all are the user's."""
+    maps = settings.maps if isinstance(settings, ChainMap) else [settings]
+    layers = list(zip(_SETTERS, maps, strict=False))
     bound: dict[str, Origin] = {}
     keys: dict[str, tuple[str, ...]] = {}
     for name, chosen in options.items():
@@ -60,7 +62,8 @@ def origins(
     def origin(name: str) -> Origin:
         quantity = definition.quantities[name]
         if name in settings:
-            return _set(name, settings)
+            kind, layer = next((kind, layer) for kind, layer in layers if name in layer)
+            return Origin(kind=kind, value=layer[name])
         if name in bound:
             return bound[name]
         # The first number that the GPU has; the last one if it has none.
@@ -74,12 +77,6 @@ def origins(
         return Origin(kind="formula" if names(quantity.formula) else fixed, value=quantity.formula)
 
     return {name: origin(name) for name in definition.quantities}
-
-
-def _set(name: str, settings: Mapping[str, Exact]) -> Origin:
-    layers = settings.maps if isinstance(settings, ChainMap) else [settings]
-    kind, layer = next((kind, layer) for kind, layer in zip(_SETTERS, layers, strict=False) if name in layer)
-    return Origin(kind=kind, value=layer[name])
 
 
 def unverified(sources: Iterable[Origin], gpu: Gpu) -> tuple[str, ...]:

@@ -50,10 +50,7 @@ def as_number(value: Expr) -> int | Fraction:
 
 
 def spelled_out(overrides: Mapping[str, Expr]) -> dict[Expr, Expr]:
-    """Replace overridden symbols in overrides until only free ones are left, to be put in all at once.
-
-    In a value, the symbol itself is the free one: ``batch: 2*batch`` doubles it.
-    """
+    """Replace overridden symbols in overrides until only free ones are left; a value's own symbol is the free one."""
     done: dict[Expr, Expr] = {}
 
     def visit(name: str, above: tuple[str, ...]) -> Expr:

@@ -27,10 +27,8 @@ class Scenario:
 
     Attributes
     ----------
-    definition, options : Definition, mapping of str to str
-        The model, or one layer in its stead, and the option of every choice.
-    workload : Workload or None
-        None for a layer alone.
+    definition, options, workload : Definition, mapping of str to str, Workload or None
+        The model, or one layer in its stead; the option of every choice; no workload for a layer alone.
     user, config : mapping of str to Exact
         What the user set, and the sizes of a config.json.
     gpu, waived : Gpu, frozenset of str
@@ -114,7 +112,10 @@ def read_scenario(text: str | Mapping[str, Any], base: Scenario) -> tuple[str, S
         path = Path(text)
         if not path.is_file():
             raise UserError(f"{text}: no such scenario file")
-        return path.stem, _scenario(_mapping(read_yaml(path), text), base, text)
+        raw = read_yaml(path)
+        if not isinstance(raw, dict):
+            raise UserError(f"{text}: expected a mapping of symbols, choices, gpu and workload to values")
+        return path.stem, _scenario({str(key): value for key, value in raw.items()}, base, text)
     entries = _words(text) if isinstance(text, str) else dict(text)
     name = ", ".join(f"{key}={value}" for key, value in entries.items()) or "as it is"
     return name, _scenario(entries, base, name)
@@ -130,12 +131,6 @@ def _words(text: str) -> dict[str, Any]:
             raise UserError(f"'{text}': {key} is given twice; give it once")
         entries[key] = value
     return entries
-
-
-def _mapping(raw: Any, where: str) -> dict[str, Any]:
-    if not isinstance(raw, dict):
-        raise UserError(f"{where}: expected a mapping of symbols, choices, gpu and workload to values")
-    return {str(key): value for key, value in raw.items()}
 
 
 def _scenario(entries: Mapping[str, Any], base: Scenario, where: str) -> Scenario:

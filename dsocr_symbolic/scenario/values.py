@@ -135,12 +135,10 @@ def resolve(
     sources = origins(definition, options, settings, gpu)
     resolver = Resolver(definition, sources, gpu)
     numbers = {name: resolver.value(name) for name in definition.quantities}
-    overridden = {}
-    for name, quantity in definition.quantities.items():
-        if name in settings and quantity.group == "derived":
-            followed = resolver.formula_value(name, quantity.formula)
-            if followed != numbers[name]:
-                overridden[name] = followed
+    derived = [name for name, quantity in definition.quantities.items() if quantity.group == "derived"]
+    formulas = {name: definition.quantities[name].formula for name in derived if name in settings}
+    followed = {name: resolver.formula_value(name, formula) for name, formula in formulas.items()}
+    overridden = {name: value for name, value in followed.items() if value != numbers[name]}
     check_rules(definition, numbers, waived)
     return Values(numbers=numbers, origins=sources, overridden=overridden, unverified=unverified(sources.values(), gpu))
 
