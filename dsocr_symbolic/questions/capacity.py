@@ -64,25 +64,7 @@ class Fit:
 
 
 def fit(scenario: Scenario, program: Program | None = None) -> Fit:
-    """Compare a workload with its machine.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        The question.
-    program : Program or None
-        Its compiled model, if it is at hand.
-
-    Returns
-    -------
-    Fit
-        Whether it fits, and up to which batch.
-
-    Raises
-    ------
-    UserError
-        If a value is not allowed.
-    """
+    """Compare a workload with its machine; `program` is its compiled model, if it is at hand."""
     program = scenario_program(scenario) if program is None else program
     values = scenario_values(scenario)
     capacity = values.numbers["capacity"]
@@ -104,20 +86,7 @@ def fit(scenario: Scenario, program: Program | None = None) -> Fit:
 
 
 def worst_moment(program: Program, numbers: Any) -> Moment:
-    """Return the moment of a workload at which most memory is resident.
-
-    Parameters
-    ----------
-    program : Program
-        The compiled model.
-    numbers : mapping of str to number
-        A value for every symbol.
-
-    Returns
-    -------
-    Moment
-        Of the stage that needs most.
-    """
+    """Return the moment of the stage that needs most memory."""
     return max(stage_moments(program, numbers), key=lambda moment: moment.peak_memory_bytes)
 
 

@@ -59,13 +59,7 @@ class Curve:
         return term_values(self.question.model, self.terms, scope, algebra)
 
     def check(self, value: Any) -> None:
-        """Check a value of the free symbol against its range and the model's rules.
-
-        Raises
-        ------
-        UserError
-            If it is not allowed.
-        """
+        """Raise where a value of the free symbol breaks its range or a rule of the model."""
         definition = self.question.definition
         check_setting(definition, self.symbol, value)
         numbers = self.scope(exact(value))

@@ -52,13 +52,7 @@ def asked_scenario(definition: Definition, given: dict[str, Any]) -> Scenario:
 
 
 def with_reserve(settings: dict[str, Any], gibibytes: float | None) -> dict[str, Any]:
-    """Put the reserve among the settings, in bytes.
-
-    Raises
-    ------
-    UserError
-        If it is there already, or no reasonable size.
-    """
+    """Put the reserve among the settings, in bytes."""
     if gibibytes is None:
         return settings
     if "reserve" in settings:
@@ -74,13 +68,7 @@ def choice_key(name: str) -> str:
 
 
 def read_settings(given: Iterable[str]) -> dict[str, Any]:
-    """Read SYMBOL=VALUE words.
-
-    Raises
-    ------
-    UserError
-        If one is no such word, its value is no number, or a symbol stands twice.
-    """
+    """Read SYMBOL=VALUE words."""
     from dsocr_symbolic.scenario.checks import parse_number
 
     settings: dict[str, Any] = {}

@@ -46,13 +46,7 @@ class Question:
         return self.bound().numbers
 
     def bound(self, symbol: str | None = None) -> Binding:
-        """Say what every symbol is: a number, or a formula of one that is left free.
-
-        Raises
-        ------
-        UserError
-            If the symbol is unknown, or has been given a value that it cannot leave.
-        """
+        """Say what every symbol is: a number, or a formula of one that is left free."""
         overrides = dict(self.model.overrides)
         decided = {name for name, each in overrides.items() if name not in {str(used) for used in each.free_symbols}}
         if symbol in decided:
@@ -69,13 +63,7 @@ class Question:
         )
 
     def metrics(self, terms: tuple[Term, ...]) -> tuple[Any, ...]:
-        """Return metrics of parts, exactly.
-
-        Raises
-        ------
-        UserError
-            If a metric does not exist there, or has no value.
-        """
+        """Return metrics of parts, exactly; raise where one does not exist or has no value."""
         numbers = {name: exact(value) for name, value in self.numbers.items()}
         try:
             return term_values(self.model, terms, numbers, arithmetic)
@@ -84,13 +72,7 @@ class Question:
             raise UserError(f"{named}: has no value at this workload ({error}); ask of another one") from error
 
     def check(self) -> None:
-        """Check the numbers of all symbols against the model's rules.
-
-        Raises
-        ------
-        UserError
-            If one is broken.
-        """
+        """Check the numbers of all symbols against the model's rules."""
         check_rules(self.definition, self.numbers, self.scenario.waived)
 
     def described(self) -> dict[str, Any]:
@@ -133,31 +115,7 @@ def ask(
     waived: frozenset[str] = frozenset(),
     choices: Mapping[str, str] | None = None,
 ) -> Question:
-    """Put a question together in Python.
-
-    Parameters
-    ----------
-    model : str or Model
-        A name or file, or a model from :func:`~dsocr_symbolic.python_api.load_model`.
-    workload, gpu : str, optional
-        Names or files; the model's defaults if left out.
-    settings : mapping of str to number, optional
-        Values of further symbols.
-    waived : frozenset of str
-        Switches that lift rules.
-    choices : mapping of str to str, optional
-        Options that differ from the defaults, underscores in their names.
-
-    Returns
-    -------
-    Question
-        Ready to be answered.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, or choices come with a model that has made its own.
-    """
+    """Put a question together in Python; a model that has made its choices takes no others."""
     if isinstance(model, Model) and choices:
         raise UserError(f"{next(iter(choices))}: a model has made its choices; give them to load_model")
     known = model if isinstance(model, Model) else load_model(model, **(choices or {}))

@@ -28,22 +28,7 @@ class Slope:
 
 
 def slope(branch: Any, symbol: str, value: Any) -> Slope:
-    """Differentiate the branch that leads at a point.
-
-    Parameters
-    ----------
-    branch : Branch or number
-        A formula in :mod:`~dsocr_symbolic.algebras.branches`; a number does not depend on the symbol.
-    symbol : str
-        The free symbol.
-    value : int or Fraction
-        The point.
-
-    Returns
-    -------
-    Slope
-        Guards and roundings count as constant.
-    """
+    """Differentiate the branch that leads at a point; guards and roundings count as constant."""
     if not isinstance(branch, Branch):
         return Slope(derivative=sympy.Integer(0), tied=False)
     key, point = unknown(symbol), as_sympy(value)

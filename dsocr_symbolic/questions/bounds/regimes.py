@@ -25,8 +25,6 @@ from dsocr_symbolic.writing.formula_text import as_text
 from dsocr_symbolic.writing.notebook import Shown
 
 _LONGEST_FORMULA = 240
-
-
 _MOST_OPERATIONS = 150
 
 
@@ -164,13 +162,7 @@ def bounds(
 
 
 def find_bounds(question: Question, only: Iterable[str] | None = None, time: str = "roofline") -> Bounds:
-    """Find the bounds of a question, see :func:`bounds`.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, a value is not allowed, or a condition changes more than once.
-    """
+    """Find the bounds of a question, see :func:`bounds`."""
     known = load_bounds(question.definition)
     names = list(known.conditions) if only is None else list(only)
     for name in names:
@@ -185,13 +177,7 @@ def find_bounds(question: Question, only: Iterable[str] | None = None, time: str
 
 
 def on_gpu(question: Question, gpu: str) -> Question:
-    """Ask the same of another machine.
-
-    Raises
-    ------
-    UserError
-        If there is no such machine.
-    """
+    """Ask the same of another machine."""
     return evolve(question, scenario=evolve(question.scenario, gpu=load_gpu(gpu)))
 
 

@@ -19,8 +19,6 @@ from dsocr_symbolic.scenario.scenario_file import read_scenario
 from dsocr_symbolic.writing.notebook import Shown
 
 METRICS = ("forward_tensor_core_flops", "forward_io_bytes", "roofline_s", "peak_memory_bytes")
-
-
 _ENOUGH = 0.9
 
 
@@ -138,13 +136,7 @@ def compare(
 def compare_with(
     base: Scenario, texts: Sequence[str | Mapping[str, Any]], metrics: Iterable[str] = METRICS, time: str = "roofline"
 ) -> Comparison:
-    """Compare scenarios that have a common part, see :func:`compare`.
-
-    Raises
-    ------
-    UserError
-        If there are fewer than two, or one of them says what is unknown or not allowed.
-    """
+    """Compare scenarios that have a common part, see :func:`compare`."""
     if len(texts) < 2:  # noqa: PLR2004 - a baseline and what is compared with it
         raise UserError("compare takes a baseline and at least one more scenario")
     registry = load_metrics()

@@ -18,35 +18,11 @@ from dsocr_symbolic.writing.latex import as_latex
 
 # Kinds whose formula of many operators is a book, and what they do with these.
 _LONG = {"time": "Summed over", "ratio": "Of", "peak": "The largest of moments at"}
-
-
 _LONG |= {"bound": "Of phases of", "memory": "The largest of moments at", "latency": "Of stages of"}
 
 
 def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
-    """Derive one metric of one node.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        The question.
-    path : str
-        A node of the model (``prefill/layers.1-11/mlp``), ``total``, or a layer (``vision/attention``).
-    metric : str
-        A name of the registry.
-    output : str
-        ``text`` or ``latex``.
-
-    Returns
-    -------
-    str
-        Three steps, each on a line of its own.
-
-    Raises
-    ------
-    UserError
-        If there is no such node, layer or metric.
-    """
+    """Derive one metric of a node's path, ``total`` or a layer, as ``text`` or ``latex``: formula, numbers, result."""
     metrics = load_metrics()
     if metric not in metrics:
         raise UserError(f"unknown metric '{metric}': {nearest(metric, metrics)}")

@@ -18,11 +18,7 @@ from dsocr_symbolic.questions.slope import slope
 from dsocr_symbolic.writing.notebook import Shown
 
 Side = Literal["both", "above", "below", "neither"]
-
-
 _STEP = Fraction(1, 10**40)
-
-
 _NEAR = Fraction(1, 10**20)
 
 
@@ -126,13 +122,7 @@ def sensitivity(
 
 
 def rank(question: Question, term: Term, symbols: Iterable[str] | None = None) -> Sensitivity:
-    """Rank the symbols of a question, see :func:`sensitivity`.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, a value is not allowed, or the metric does not exist there.
-    """
+    """Rank the symbols of a question, see :func:`sensitivity`."""
     known = question.definition.quantities
     for name in symbols or ():
         if name not in known:

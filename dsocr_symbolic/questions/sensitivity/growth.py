@@ -10,26 +10,13 @@ from dsocr_symbolic.questions.curve import Curve
 
 # Farther out than any ratio of numbers of a network and a machine, so that what leads here leads in the end.
 FAR = 10**30
-
-
 _MOST_FACTORS = 8
 
 
 def order(curve: Curve, place: int = 0) -> int | None:
-    """Return the degree of a metric in the symbol of a curve, as it grows and everything else stays.
+    """Return the degree of the metric of a curve in its symbol, as that grows and everything else stays.
 
-    Parameters
-    ----------
-    curve : Curve
-        Metrics along a symbol.
-    place : int
-        Which of its metrics.
-
-    Returns
-    -------
-    int or None
-        0 for what is bounded, negative for what vanishes; None where the metric is 0 in the end, or no power of
-        the symbol (a power of a base that leaves 0 to 1).
+    0 for what is bounded, negative for what vanishes; None where it is 0 in the end, or no power of the symbol.
     """
     try:
         scope = curve.scope(branches.free(curve.symbol, FAR), branches)
@@ -42,20 +29,7 @@ def order(curve: Curve, place: int = 0) -> int | None:
 
 
 def degree(form: Any, symbol: Any) -> int | None:
-    """Return the degree of the form of a branch far out.
-
-    Parameters
-    ----------
-    form : sympy.Expr
-        Sums, products, quotients, roundings and powers of one symbol.
-    symbol : sympy.Symbol
-        The symbol.
-
-    Returns
-    -------
-    int or None
-        As :func:`order`.
-    """
+    """Return the degree of the form of a branch far out, as :func:`order`."""
     for rounding in (sympy.floor, sympy.ceiling):
         form = form.replace(rounding, lambda argument, rounding=rounding: _rounded(rounding, argument, symbol))
     plain = _without_powers(form, symbol)

@@ -47,20 +47,7 @@ class Bottleneck:
 
 
 def bottleneck(question: Question, metric: str) -> Bottleneck | None:
-    """Say what decides a metric of the whole.
-
-    Parameters
-    ----------
-    question : Question
-        At its values.
-    metric : str
-        A name of the registry.
-
-    Returns
-    -------
-    Bottleneck or None
-        None where the metric is no sum of parts and no memory.
-    """
+    """Say what decides a metric of the whole; None where it is no sum of parts and no memory."""
     known = load_metrics()[metric]
     if known.kind == "memory":
         return _memory(question, metric)
@@ -105,10 +92,7 @@ def _parts(question: Question, known: Metric) -> Sequence[Term]:
 
 
 def _resource(question: Question, term: Term) -> tuple[str, float]:
-    """Return the rate that a time leans on most.
-
-    A time is a sum of quotients by rates, so that minus its elasticity in a rate is the share that this rate decides.
-    """
+    """Return the rate that a time, a sum of quotients by rates, leans on most: minus its elasticity in it is its share."""
     shares = {}
     for name in rates(question):
         curve = Curve(question=question, symbol=name, terms=(term,))

@@ -25,19 +25,9 @@ class Root:
 
 
 def roots_of(form: Any, symbol: Any) -> list[Root] | None:
-    """Find where an expression of one symbol is 0, for values that are not negative.
+    """Find where an expression of one symbol is 0, for values that are not negative, in rising order.
 
-    Parameters
-    ----------
-    form : sympy.Expr
-        The difference of both sides.
-    symbol : sympy.Symbol
-        The symbol.
-
-    Returns
-    -------
-    list of Root or None
-        In rising order; None if the expression is no quotient of polynomials, or one of a degree above 2.
+    None if the expression is no quotient of polynomials, or one of a degree above 2.
     """
     if not form.is_rational_function(symbol):
         return None

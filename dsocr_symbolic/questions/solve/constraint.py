@@ -67,27 +67,7 @@ class Sides:
 
 
 def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:
-    """Read a constraint of the whole network.
-
-    Parameters
-    ----------
-    text : str
-        ``"peak_memory_bytes <= capacity"``: each side a formula of metrics and symbols.
-    symbols : iterable of str
-        The model's symbols.
-    time : str
-        ``roofline`` or ``lower_bound``: what the time metrics in it stand for.
-
-    Returns
-    -------
-    Constraint
-        The constraint.
-
-    Raises
-    ------
-    UserError
-        If it is no such constraint, or a name is unknown.
-    """
+    """Read a constraint of the whole network; `time` says what the time metrics in it stand for."""
     where = "constraint"
     whole = parse(text, where)
     match whole.tree:
@@ -113,29 +93,7 @@ def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:
 
 
 def sides(constraint: Constraint, curve: Curve, value: Any, algebra: ModuleType = arithmetic) -> Sides:
-    """Evaluate both sides.
-
-    Parameters
-    ----------
-    constraint : Constraint
-        The constraint.
-    curve : Curve
-        Its metrics along a symbol.
-    value : int, Fraction or Branch
-        Of the free symbol, in the algebra.
-    algebra : module
-        :mod:`~dsocr_symbolic.algebras.arithmetic` for numbers, :mod:`~dsocr_symbolic.algebras.branches` for forms.
-
-    Returns
-    -------
-    Sides
-        The values.
-
-    Raises
-    ------
-    UserError
-        If a side has no value there.
-    """
+    """Evaluate both sides at a value of the free symbol; a number, or a branch of it for forms."""
     try:
         scope = curve.scope(value, algebra)
         scope |= dict(zip(constraint.terms, curve.metrics(scope, algebra), strict=True))
@@ -145,13 +103,7 @@ def sides(constraint: Constraint, curve: Curve, value: Any, algebra: ModuleType 
 
 
 def put_in(constraint: Constraint, scope: Mapping[str, Any], algebra: ModuleType = arithmetic) -> Sides:
-    """Evaluate both sides in a scope that has every name.
-
-    Raises
-    ------
-    UserError
-        If a side has no value there.
-    """
+    """Evaluate both sides in a scope that has every name."""
     try:
         return Sides(left=evaluate(constraint.left, scope, algebra), right=evaluate(constraint.right, scope, algebra))
     except (ZeroDivisionError, OverflowError) as error:

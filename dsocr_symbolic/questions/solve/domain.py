@@ -10,8 +10,6 @@ from dsocr_symbolic.scenario.checks import LARGEST
 
 # Allowed whole numbers are no farther apart than this.
 _REACH = 2048
-
-
 # How far all values are looked at.
 _FARTHEST = 10**9
 

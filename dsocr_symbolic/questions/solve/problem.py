@@ -20,8 +20,6 @@ from dsocr_symbolic.scenario.checks import LARGEST
 from dsocr_symbolic.scenario.scenario import with_user
 
 Method = Literal["closed form", "bisection"]
-
-
 _SHOWN = 6
 
 
@@ -52,13 +50,7 @@ class Problem:
 
 
 def pose(question: Question, symbol: str, constraint: Constraint) -> Problem:
-    """Leave one symbol of a question free.
-
-    Raises
-    ------
-    UserError
-        If there is no such symbol, or it cannot move.
-    """
+    """Leave one symbol of a question free."""
     known = question.definition.quantities
     if symbol not in known:
         raise UserError(f"unknown symbol '{symbol}': {nearest(symbol, known)}")
@@ -90,19 +82,9 @@ def question_at(problem: Problem, value: Any) -> Question:
 
 
 def find(problem: Problem) -> tuple[Boundary, Method]:
-    """Find where a constraint stops to hold.
+    """Find the last value that meets a constraint and the next one; raise where it is met here and there.
 
-    Returns
-    -------
-    boundary : Boundary
-        The last value that meets it and the next one, both evaluated exactly.
-    method : str
-        ``closed form`` where both sides together are a quotient of polynomials of low degree in the symbol.
-
-    Raises
-    ------
-    UserError
-        If it is met here and there, or not even the workload itself is allowed.
+    In ``closed form`` where both sides together are a quotient of polynomials of low degree in the symbol.
     """
     slack, domain = _along(problem)
     problem.curve.check(problem.question.numbers[problem.symbol])
@@ -122,13 +104,7 @@ def find(problem: Problem) -> tuple[Boundary, Method]:
 
 
 def changes(problem: Problem) -> tuple[Boundary, ...]:
-    """Find every value at which a constraint begins or ceases to hold, from the least one up.
-
-    Raises
-    ------
-    UserError
-        If no value is allowed.
-    """
+    """Find every value at which a constraint begins or ceases to hold, from the least one up."""
     slack, domain = _along(problem)
     problem.curve.check(domain.lowest())
     return find_changes(slack, domain)

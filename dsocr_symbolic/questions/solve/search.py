@@ -10,15 +10,9 @@ from attrs import frozen
 from dsocr_symbolic.questions.solve.domain import Domain
 
 Sense = Literal["largest", "smallest", "every", "none"]
-
-
 Slack = Callable[[Any], Any]
-
-
 # Formulas with powers are in float64: differences below this share of the slack are noise.
 _NOISE = 1e-12
-
-
 # How far beside a boundary other changes are looked for: some doublings above, more below.
 _DOUBLINGS = 8
 
@@ -51,24 +45,9 @@ class Boundary:
 
 
 def find_boundary(slack: Slack, domain: Domain) -> Boundary:
-    """Find the last value at which a slack is not negative.
+    """Find the last value at which a slack is not negative; the value and the next one are evaluated.
 
-    Parameters
-    ----------
-    slack : callable
-        By how much the condition is met at a value.
-    domain : Domain
-        The values.
-
-    Returns
-    -------
-    Boundary
-        Exact: the value and the next one are evaluated.
-
-    Raises
-    ------
-    NotMonotoneError
-        If the slack is seen to rise and to fall, at values at growing distances from the start and from the boundary.
+    Raise where the slack is seen to rise and to fall, at values at growing distances from start and boundary.
     """
     tried: dict[Any, Any] = {}
 
@@ -94,20 +73,9 @@ def find_boundary(slack: Slack, domain: Domain) -> Boundary:
 
 
 def find_changes(slack: Slack, domain: Domain) -> tuple[Boundary, ...]:
-    """Find all values at which a slack changes its sign, from the least one up.
+    """Find all values at which a slack changes its sign, from the least one up, among values that grow by a quarter.
 
-    Parameters
-    ----------
-    slack : callable
-        By how much the condition is met at a value.
-    domain : Domain
-        The values; looked at are those that grow by a quarter.
-
-    Returns
-    -------
-    tuple of Boundary
-        In rising order, ``smallest`` where the condition begins to hold, ``largest`` where it ceases; one of
-        ``every`` or ``none`` with the least value if it never changes.
+    One of ``every`` or ``none`` with the least value if it never changes.
     """
 
     @cache

@@ -129,13 +129,7 @@ def solve(
 
 
 def solve_question(question: Question, symbol: str, text: str, time: str = "roofline") -> Solution:
-    """Solve a constraint of a question, see :func:`solve`.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, no value meets the constraint, or it is met here and there.
-    """
+    """Solve a constraint of a question, see :func:`solve`."""
     problem = pose(question, symbol, read_constraint(text, question.definition.quantities, time))
     boundary, method = find(problem)
     if boundary.sense == "none":

@@ -14,29 +14,14 @@ from dsocr_symbolic.questions.solve.search import Boundary
 from dsocr_symbolic.writing.formula_text import as_text
 
 _LONGEST_FORM = 300
-
-
 _DIGITS = 7
-
-
 _FAINT = 1e-15
 
 
 def derivation(problem: Problem, boundary: Boundary) -> tuple[str, ...]:
-    """Write an inequality and its solution.
+    """Write an inequality on the branch that leads at a boundary, and its solution where one can be written.
 
-    Parameters
-    ----------
-    problem : Problem
-        The constraint and its symbol.
-    boundary : Boundary
-        Where it stops to hold.
-
-    Returns
-    -------
-    tuple of str
-        The inequality on the branch that leads at the boundary, and its solution where one can be written; nothing
-        if it is too long to read.
+    Nothing if it is too long to read.
     """
     found = _without_faint_powers(problem, forms_at(problem, boundary.value), boundary.value)
     left, right = _form(found.left), _form(found.right)

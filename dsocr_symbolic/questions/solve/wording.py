@@ -15,8 +15,6 @@ from dsocr_symbolic.scenario.checks import LARGEST
 from dsocr_symbolic.writing.amounts import compared, measured, scaled
 
 _LONGER = Fraction(101, 100)
-
-
 _FAR = LARGEST / 1000
 
 
@@ -55,22 +53,7 @@ def depends(problem: Problem, value: Any) -> bool:
 
 
 def refusal(problem: Problem, best: Any, bottlenecks: Sequence[Bottleneck]) -> str:
-    """Say that no value meets a constraint, and why.
-
-    Parameters
-    ----------
-    problem : Problem
-        The constraint and its symbol.
-    best : number
-        The value that comes closest.
-    bottlenecks : sequence of Bottleneck
-        What decides there.
-
-    Returns
-    -------
-    str
-        One line.
-    """
+    """Say that no value meets a constraint, and what decides at the one that comes closest."""
     constraint, found = problem.constraint, sides_at(problem, best)
     unit = side_unit(constraint)
     text = f"no {problem.symbol} meets {constraint.spelled}"

@@ -83,20 +83,7 @@ class Axis:
 
 
 def at(numbers: Numbers, places: Any) -> Any:
-    """Return the labels or numbers at some places of an axis.
-
-    Parameters
-    ----------
-    numbers : Range or ndarray
-        What stands along the axis.
-    places : ndarray of int
-        Of any shape.
-
-    Returns
-    -------
-    ndarray
-        Of that shape.
-    """
+    """Return the labels or numbers at some places of an axis, in the shape of the places."""
     if not isinstance(numbers, Range):
         return numbers[places]
     if numbers.whole:
@@ -106,13 +93,7 @@ def at(numbers: Numbers, places: Any) -> Any:
 
 
 def check_axes(axes: Sequence[Axis]) -> None:
-    """Check that axes go together.
-
-    Raises
-    ------
-    UserError
-        If two of them give the same symbol values, there is none, or there are too many points.
-    """
+    """Check that axes go together: none gives a symbol values twice, and their points can be counted."""
     if not axes:
         raise UserError("nothing varies; name an axis, such as --vary batch=1:128")
     points = 1

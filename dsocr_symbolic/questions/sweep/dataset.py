@@ -81,13 +81,7 @@ def sweep(
 
 
 def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarray.Dataset":
-    """Evaluate a planned sweep; ``advance`` is told of points done.
-
-    Raises
-    ------
-    UserError
-        If it is too large for memory, or a rule of the model is broken at a point.
-    """
+    """Evaluate a planned sweep; ``advance`` is told of points done."""
     columns = len(plan.columns)
     if plan.count * columns > MOST_NUMBERS:
         raise UserError(
@@ -107,11 +101,6 @@ def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
     """Describe a planned sweep whose numbers dask computes when they are asked for.
 
     ``chunks``: points per chunk along each axis; -1, or an axis left out, is one chunk.
-
-    Raises
-    ------
-    UserError
-        If it has no such axis, or no such chunks, or the labels alone are too many for memory.
     """
     dask = extra("dask.array")
     names = [axis.name for axis in plan.axes]

@@ -27,12 +27,6 @@ def write_parquet(
     Chunks gather in a folder ``<path>.part``, each of them whole, and become ``path`` when the last one is done.
     If such a folder of the very same sweep is there, its finished chunks are kept and only the others are made;
     ``force`` throws away that of another one. ``advance`` is told of points done. Memory holds one chunk.
-
-    Raises
-    ------
-    UserError
-        If another sweep lies unfinished there, what is to be replaced is no sweep, or a rule of the model is
-        broken at a point.
     """
     parquet = extra("pyarrow.parquet")
     _check_replaceable(path)

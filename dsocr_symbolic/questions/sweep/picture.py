@@ -38,11 +38,6 @@ def draw(data: "xarray.Dataset") -> Any:
 
     An axis of numbers gives a line, one of names bars; a second axis of a few labels (or the stages) a family of
     them; a second long axis a heat map.
-
-    Raises
-    ------
-    UserError
-        If there are several metrics, no axis, more than two, or more numbers than a picture can show.
     """
     metric, values = _one_metric(data)
     fixed = {str(name): values[name].values[0] for name in values.dims if values.sizes[name] == 1}

@@ -17,11 +17,7 @@ from dsocr_symbolic.questions.sweep.axes import Axis, at
 from dsocr_symbolic.version import __version__
 
 _POINT = re.compile(r" \(point (\d+)\)$")
-
-
 _MOST_ROWS, _MOST_NUMBERS = 2**20, 2**23
-
-
 Places = tuple[Any, ...]
 
 
@@ -86,33 +82,11 @@ class Plan:
             yield start, min(start + self.block, self.count)
 
     def places(self, start: int, stop: int) -> Places:
-        """Return the places of some points along every axis.
-
-        Parameters
-        ----------
-        start, stop : int
-            A range of points in C order.
-
-        Returns
-        -------
-        tuple of ndarray of int64
-            One array of ``stop - start`` places per axis.
-        """
+        """Return one array of places per axis, of the points ``start`` to ``stop`` in C order."""
         return np.unravel_index(np.arange(start, stop), self.shape)
 
     def coordinates(self, places: Places) -> dict[str, Any]:
-        """Return labels, and the symbols of crop grids.
-
-        Parameters
-        ----------
-        places : tuple of ndarray of int
-            One array per axis.
-
-        Returns
-        -------
-        dict of str to ndarray
-            By axis or symbol.
-        """
+        """Return labels by axis, and the symbols of crop grids, of points at one array of places per axis."""
         found: dict[str, Any] = {}
         for axis, each in zip(self.axes, places, strict=True):
             found[axis.name] = at(axis.labels, each)
@@ -120,22 +94,9 @@ class Plan:
         return found
 
     def evaluate(self, places: Places) -> list[Any]:
-        """Evaluate points.
+        """Evaluate points: one float64 array per column, in the units of the registry; a ratio of nothing is NaN.
 
-        Parameters
-        ----------
-        places : tuple of ndarray of int
-            One array per axis, all of one length.
-
-        Returns
-        -------
-        list of ndarray of float64
-            One per column, of that length, in the units of the registry; a ratio of nothing is not a number.
-
-        Raises
-        ------
-        UserError
-            If a value or a rule does not allow a point; it names the first such point.
+        Raise where a value or a rule does not allow a point, naming the first such point.
         """
         found = [np.empty(len(places[0])) for _ in self.columns]
         for function, where in self._combinations(places):

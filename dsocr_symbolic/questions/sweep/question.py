@@ -30,35 +30,9 @@ def plan_sweep(
     threads: int | None = None,
     **vary: Any,
 ) -> Plan:
-    """Plan a sweep and compile its functions.
+    """Plan a sweep, see :func:`~dsocr_symbolic.questions.sweep.dataset.sweep`, and compile its functions.
 
-    Parameters
-    ----------
-    model : Model
-        The network.
-    metrics : str or sequence of str
-        Names of the registry.
-    by : str or sequence of str
-        ``"total"``, ``"stage"`` for every stage and the total, the path of a part, or several of them.
-    settings : mapping of str to number, optional
-        Values of symbols that do not vary.
-    waived : iterable of str
-        Switches that lift rules: ``["allow_any_grid"]``.
-    threads : int, optional
-        Threads over blocks of points; one per core if left out.
-    **vary
-        By symbol, choice, ``gpu``, ``workload`` or ``crop_grid``: several values make an axis, see
-        :func:`~dsocr_symbolic.questions.sweep.axes.make_axis`; a single number or name is what it is at every point.
-
-    Returns
-    -------
-    Plan
-        Ready to run.
-
-    Raises
-    ------
-    UserError
-        If a name or value is wrong, or given twice.
+    ``threads``: over blocks of points; one per core if left out.
     """
     question = _question(model.definition, dict(settings or {}), vary)
     asked = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))

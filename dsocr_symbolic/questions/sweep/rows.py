@@ -30,13 +30,7 @@ def column_name(plan: Plan, column: Column) -> str:
 
 
 def write_csv(plan: Plan, path: Path, advance: Callable[[int], Any] = lambda _: None) -> None:
-    """Write one row per point, in C order; what does not exist is empty. ``advance`` is told of points done.
-
-    Raises
-    ------
-    UserError
-        If a rule of the model is broken at a point; the file is as it was.
-    """
+    """Write one row per point, in C order; what does not exist is empty. ``advance`` is told of points done."""
     head = [*plan.coordinates(plan.places(0, 1)), *(column_name(plan, column) for column in plan.columns)]
     with written_whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")

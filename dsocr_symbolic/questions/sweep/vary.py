@@ -20,35 +20,13 @@ from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.values import load_workload
 
 GRID = "crop_grid"
-
-
 _GRID = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
-
-
 _SIDES = 2
 _PLACES = ("gpu", "workload")
 
 
 def read_vary(definition: Definition, given: Iterable[str]) -> dict[str, Any]:
-    """Read NAME=VALUES words.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    given : iterable of str
-        ``"batch=1:128"``, ``"base_size=512,640"``, ``"gpu=rtx5090,h200"``, ``"crop_grid=all"``.
-
-    Returns
-    -------
-    dict of str to str or list of str
-        By axis; the text of numbers and crop grids is left to :func:`make_axis`.
-
-    Raises
-    ------
-    UserError
-        If one is no such word, or a name stands twice.
-    """
+    """Read NAME=VALUES words; the text of numbers and crop grids is left to :func:`make_axis`."""
     found: dict[str, Any] = {}
     for each in given:
         name, equals, values = each.partition("=")
@@ -67,28 +45,7 @@ def is_named(definition: Definition, name: str) -> bool:
 
 
 def make_axis(definition: Definition, name: str, values: Any) -> Axis:
-    """Make an axis.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    name : str
-        What varies.
-    values : str or iterable
-        Names for a GPU, workload or choice. Numbers, or text such as ``"1:128"``, ``"1:128:8"`` (the last one
-        is included) and ``"1,2,4"`` for a symbol. Pairs, ``"all"`` or text such as ``"2x1,3x2"`` for crop grids.
-
-    Returns
-    -------
-    Axis
-        The axis, every label allowed by itself.
-
-    Raises
-    ------
-    UserError
-        If there is no such thing to vary, or a value is not allowed, stands twice, or none is given.
-    """
+    """Make an axis of names, numbers or crop grids, every label allowed by itself, from text or Python values."""
     if is_named(definition, name):
         return _named_axis(definition, name, values)
     if name == GRID and definition.roles.crops is not None:

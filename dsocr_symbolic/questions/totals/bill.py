@@ -36,27 +36,7 @@ class Bill:
 
 
 def make_bill(scenario: Scenario, pages: Iterable[Page], *, details: bool = True) -> Bill:
-    """Evaluate every page of a document.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        The question; its workload says whether crops are cut, and of what size.
-    pages : iterable of Page
-        Sizes, or why there is none.
-    details : bool
-        Whether the training step and compulsory bytes are asked for as well.
-
-    Returns
-    -------
-    Bill
-        A row per page; flows add up, stocks count once, the KV cache is that of the largest page.
-
-    Raises
-    ------
-    UserError
-        If the user set what the pages decide, or a batch.
-    """
+    """Evaluate every page of a document: flows add up, stocks count once, the KV cache is that of the largest page."""
     roles = scenario.definition.roles
     crops = roles.crops
     if crops is None:

@@ -16,24 +16,7 @@ from dsocr_symbolic.writing.formula_text import as_text
 def closed_forms(
     stages: tuple[Node, ...], values: Values, kept: Iterable[str], show: Callable[[Any], str] = as_text
 ) -> dict[str, dict[str, str | None]]:
-    """Print every metric of every stage and of the whole with few symbols free.
-
-    Parameters
-    ----------
-    stages : tuple of Node
-        The tree.
-    values : Values
-        What stands for the symbols that do not stay free.
-    kept : iterable of str
-        The symbols that do.
-    show : callable
-        Prints an expression.
-
-    Returns
-    -------
-    dict of str to dict of str to str or None
-        By stage (and ``total``) and metric; None for what has no closed form or is not built yet.
-    """
+    """Print every metric of every stage and of the whole with few symbols free; None for what has no closed form."""
     kept = set(kept)
     numbers = {symbolic.symbol(name): _exact(value) for name, value in values.numbers.items() if name not in kept}
     parts: dict[str, tuple[Node, ...]] = {stage.path[0]: (stage,) for stage in stages}

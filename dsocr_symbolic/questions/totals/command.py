@@ -11,14 +11,8 @@ from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.writing.terminal import tracked
 
 FORMATS = ("text", "json", "yaml", "csv", "markdown")
-
-
 TRAFFIC = ("eager", "fused")
-
-
 VIEWS = ("total", "stage", "category", "layer", "operator")
-
-
 _TRAFFIC = "Bytes of every launched operator, or what a perfect compiler must still move; eager by default."
 
 

@@ -28,34 +28,7 @@ def totals_document(
     pages: list[dict[str, Any]] | None = None,
     memory: Fit | None = None,
 ) -> dict[str, Any]:
-    """Lay out everything that ``dsocr totals`` says.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    result : Estimate
-        Its numbers.
-    workload : Workload or None
-        The named workload; None for a layer alone.
-    gpu : Gpu
-        The machine.
-    options : mapping of str to str
-        The chosen option of each choice.
-    operators : bool
-        Whether nodes hold operators that are no modules too.
-    closed_form : mapping or None
-        By stage and metric, if asked for.
-    pages : list of dict or None
-        Rows of a document, if one was read.
-    memory : Fit or None
-        The workload against the machine's memory.
-
-    Returns
-    -------
-    dict
-        JSON-ready; a whole number is an int, what is not built is None.
-    """
+    """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None."""
     values = result.values
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,

@@ -86,13 +86,7 @@ def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callab
 
 
 def check_sums(result: Estimate, lines: Iterable[Line]) -> None:
-    """Assert that the flows of a view add up to the total: exactly for whole numbers.
-
-    Raises
-    ------
-    AssertionError
-        If they do not; a defect of ours, never of the user's.
-    """
+    """Assert that the flows of a view add up to the total: exactly for whole numbers."""
     lines = list(lines)
     for name in _flows():
         added, total = _sum(line.metrics[name] for line in lines), result.total[name]
