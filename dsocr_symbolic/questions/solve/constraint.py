@@ -2,9 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import frozen
 
@@ -13,6 +14,9 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, evaluate, names, parse
 from dsocr_symbolic.language.registry import Term, load_metrics, timed
 from dsocr_symbolic.questions.curve import Curve
+
+Sides: TypeAlias = tuple[Any, Any]
+"""The left and the right side of a constraint at a point: branches where the symbol is left free, else numbers."""
 
 
 @frozen(kw_only=True)
@@ -58,14 +62,6 @@ class Constraint:
         return self.terms[name].metric if name in self.terms else name
 
 
-@frozen(kw_only=True)
-class Sides:
-    """Both sides of a constraint at a point; branches where the symbol is left free, else numbers."""
-
-    left: Any
-    right: Any
-
-
 def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:
     """Read a constraint of the whole network; `time` says what the time metrics in it stand for."""
     where = "constraint"
@@ -94,26 +90,30 @@ def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:
 
 def sides(constraint: Constraint, curve: Curve, value: Any, algebra: ModuleType = arithmetic) -> Sides:
     """Evaluate both sides at a value of the free symbol; a number, or a branch of it for forms."""
-    try:
+    with _said(constraint):
         scope = curve.scope(value, algebra)
         scope |= dict(zip(constraint.terms, curve.metrics(scope, algebra), strict=True))
-    except (ZeroDivisionError, OverflowError) as error:
-        raise _no_value(constraint, error) from error
-    return put_in(constraint, scope, algebra)
+        return put_in(constraint, scope, algebra)
 
 
 def put_in(constraint: Constraint, scope: Mapping[str, Any], algebra: ModuleType = arithmetic) -> Sides:
     """Evaluate both sides in a scope that has every name."""
+    with _said(constraint):
+        left, right = (evaluate(side, scope, algebra) for side in constraint.sides)
+        return left, right
+
+
+@contextmanager
+def _said(constraint: Constraint) -> Iterator[None]:
+    """Say it where a side has no value."""
     try:
-        return Sides(left=evaluate(constraint.left, scope, algebra), right=evaluate(constraint.right, scope, algebra))
+        yield
     except (ZeroDivisionError, OverflowError) as error:
-        raise _no_value(constraint, error) from error
+        text = f"{constraint.text}: a side has no value there ({error}); change the constraint or the workload"
+        raise UserError(text) from error
 
 
-def _no_value(constraint: Constraint, error: Exception) -> UserError:
-    return UserError(f"{constraint.text}: a side has no value there ({error}); change the constraint or the workload")
-
-
-def left_over(constraint: Constraint, found: Sides) -> Any:
+def left_over(constraint: Constraint, both: Sides) -> Any:
     """Return by how much a constraint is met; negative where it is not."""
-    return found.right - found.left if constraint.at_most else found.left - found.right
+    left, right = both
+    return right - left if constraint.at_most else left - right

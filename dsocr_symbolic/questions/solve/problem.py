@@ -9,18 +9,27 @@ from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import branches
 from dsocr_symbolic.algebras.branches import Branch, exact
+from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question
-from dsocr_symbolic.questions.solve.closed_form import Root, roots_of
 from dsocr_symbolic.questions.solve.constraint import Constraint, Sides, left_over, sides
-from dsocr_symbolic.questions.solve.domain import Domain, RealDomain, WholeDomain
-from dsocr_symbolic.questions.solve.search import Boundary, NotMonotoneError, Slack, find_boundary, find_changes
+from dsocr_symbolic.questions.solve.search import (
+    Boundary,
+    Domain,
+    NotMonotoneError,
+    RealDomain,
+    Slack,
+    WholeDomain,
+    find_boundary,
+    find_changes,
+)
 from dsocr_symbolic.scenario.checks import LARGEST
 from dsocr_symbolic.scenario.scenario import with_user
 
 Method = Literal["closed form", "bisection"]
 _SHOWN = 6
+_HIGHEST = 2
 
 
 @frozen(kw_only=True)
@@ -49,6 +58,22 @@ class Problem:
         return self.curve.question
 
 
+@frozen(kw_only=True)
+class Root:
+    """Where a difference is 0.
+
+    Attributes
+    ----------
+    value : sympy.Expr
+        Exact: a rational, or a rational with one square root.
+    text : str
+        How it comes about, in whole numbers; empty where there is nothing to add.
+    """
+
+    value: Expr
+    text: str
+
+
 def pose(question: Question, symbol: str, constraint: Constraint) -> Problem:
     """Leave one symbol of a question free."""
     known = question.definition.quantities
@@ -60,22 +85,22 @@ def pose(question: Question, symbol: str, constraint: Constraint) -> Problem:
     return Problem(constraint=constraint, curve=curve)
 
 
-def sides_at(problem: Problem, value: Any) -> Sides:
+def sides_at(problem: Problem, value: Exact) -> Sides:
     """Return both sides at a value, in exact numbers."""
     return sides(problem.constraint, problem.curve, exact(value))
 
 
-def slack_at(problem: Problem, value: Any) -> Any:
+def slack_at(problem: Problem, value: Exact) -> Any:
     """Return by how much the constraint is met at a value; negative where it is not."""
     return left_over(problem.constraint, sides_at(problem, value))
 
 
-def forms_at(problem: Problem, value: Any) -> Sides:
+def forms_at(problem: Problem, value: Exact) -> Sides:
     """Return the forms of both sides that lead at a value."""
     return sides(problem.constraint, problem.curve, branches.free(problem.symbol, value), branches)
 
 
-def question_at(problem: Problem, value: Any) -> Question:
+def question_at(problem: Problem, value: Exact) -> Question:
     """Return the question with a value for the symbol."""
     scenario = problem.question.scenario
     return evolve(problem.question, scenario=with_user(scenario, {problem.symbol: value}))
@@ -96,7 +121,7 @@ def find(problem: Problem) -> tuple[Boundary, Method]:
     try:
         return find_boundary(slack, domain), "bisection"
     except NotMonotoneError as error:
-        seen = ", ".join(f"{float(each):.{_SHOWN}g} at {value:.{_SHOWN}g}" for value, each in error.points)
+        seen = ", ".join(f"{float(slack):.{_SHOWN}g} at {value:.{_SHOWN}g}" for value, slack in error.points)
         raise UserError(
             f"{problem.constraint.text}: not monotone in {problem.symbol} (what is left over is {seen}): "
             "no one value answers it; hold what else moves, or look at values one by one"
@@ -110,7 +135,7 @@ def changes(problem: Problem) -> tuple[Boundary, ...]:
     return find_changes(slack, domain)
 
 
-def global_roots(problem: Problem, value: Any) -> list[Root] | None:
+def global_roots(problem: Problem, value: Exact) -> list[Root] | None:
     """Return where both sides are equal, if one form holds for all values; None if it does not, or is too hard."""
     difference = left_over(problem.constraint, forms_at(problem, value))
     if not isinstance(difference, Branch):
@@ -122,7 +147,7 @@ def _along(problem: Problem) -> tuple[Slack, Domain]:
     """Return the slack, and the values that the symbol may have; the workload's own one to start from."""
 
     @cache
-    def slack(value: Any) -> Any:
+    def slack(value: Exact) -> Any:
         return slack_at(problem, value)
 
     quantity = problem.question.definition.quantities[problem.symbol]
@@ -144,12 +169,13 @@ def _along(problem: Problem) -> tuple[Slack, Domain]:
 
 def _check_freedom(problem: Problem, domain: Domain) -> None:
     """Refuse a symbol that rules hold at one value."""
-    if domain.above(domain.start, 1) is not None or domain.below(domain.start, 1) is not None:
+    start: Any = domain.start
+    if domain.above(start, 1) is not None or domain.below(start, 1) is not None:
         return
     try:
-        problem.curve.check(domain.start + 1)
+        problem.curve.check(start + 1)
     except UserError as error:
-        raise UserError(f"{problem.symbol}: no other value than {domain.start} is allowed here ({error})") from error
+        raise UserError(f"{problem.symbol}: no other value than {start} is allowed here ({error})") from error
 
 
 def _in_closed_form(problem: Problem, domain: Domain) -> Boundary | None:
@@ -174,7 +200,7 @@ def _in_closed_form(problem: Problem, domain: Domain) -> Boundary | None:
     return Boundary(sense="largest" if met else "smallest", value=low if met else high, beyond=high if met else low)
 
 
-def _around(root: Any, domain: Domain) -> tuple[Any, ...]:
+def _around(root: Expr, domain: Domain) -> tuple[Any, ...]:
     """Return the values next to a root: at or below it, and above it; nothing where there are none on a side."""
     if isinstance(domain, WholeDomain):
         place = int(sympy.floor(root))
@@ -184,3 +210,49 @@ def _around(root: Any, domain: Domain) -> tuple[Any, ...]:
     if sympy.Rational(repr(near)) > root:
         near = math.nextafter(near, -math.inf)
     return near, math.nextafter(near, math.inf)
+
+
+def roots_of(form: Expr, symbol: Expr) -> list[Root] | None:
+    """Find where an expression of one symbol is 0, for values that are not negative, in rising order.
+
+    None if the expression is no quotient of polynomials, or one of a degree above 2.
+    """
+    if not form.is_rational_function(symbol):
+        return None
+    numerator, denominator = sympy.fraction(sympy.cancel(form))
+    polynomial = sympy.Poly(numerator, symbol)
+    # A pole would be another place where the sign changes.
+    if polynomial.degree() > _HIGHEST or not _of_one_sign(sympy.Poly(denominator, symbol)):
+        return None
+    if polynomial.degree() < 1:
+        return []
+    return _linear(polynomial) if polynomial.degree() == 1 else _quadratic(polynomial)
+
+
+def _of_one_sign(polynomial: Expr) -> bool:
+    coefficients = polynomial.coeffs()
+    return all(coefficient > 0 for coefficient in coefficients) or all(coefficient < 0 for coefficient in coefficients)
+
+
+def _linear(polynomial: Expr) -> list[Root]:
+    slope, offset = polynomial.all_coeffs()
+    if slope < 0:
+        slope, offset = -slope, -offset
+    root = -offset / slope
+    whole = offset.is_Integer and slope.is_Integer and not root.is_Integer
+    return [Root(value=root, text=f"{-offset}/{slope}" if whole else "")] if root >= 0 else []
+
+
+def _quadratic(polynomial: Expr) -> list[Root]:
+    a, b, c = polynomial.clear_denoms(convert=True)[1].all_coeffs()
+    a, b, c = (-a, -b, -c) if a < 0 else (a, b, c)
+    inside = b * b - 4 * a * c
+    if inside < 0:
+        return []
+    roots = {sign: (-b + sign * sympy.sqrt(inside)) / (2 * a) for sign in (-1, 1)}
+    exact_roots = [
+        Root(value=root, text=f"({-b} {'+' if sign > 0 else '-'} sqrt({inside}))/{2 * a}")
+        for sign, root in roots.items()
+        if root >= 0
+    ]
+    return sorted(exact_roots, key=lambda root: root.value.evalf(30))
