@@ -13,7 +13,7 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.bounds.command import bounds_command
 from dsocr_symbolic.questions.compare.command import compare_command
-from dsocr_symbolic.questions.formula.command import _formula_command
+from dsocr_symbolic.questions.formula.command import formula_command
 from dsocr_symbolic.questions.listings import _listing, _print_listing, schema_command
 from dsocr_symbolic.questions.options import model_option
 from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
@@ -97,7 +97,7 @@ def _commands(definition: Definition) -> click.Group:
     group.add_command(totals_command(definition))
     group.add_command(tree_command(definition))
     group.add_command(report_command(definition))
-    group.add_command(_formula_command(definition))
+    group.add_command(formula_command(definition))
     group.add_command(export_command(definition))
     group.add_command(sweep_command(definition))
     group.add_command(solve_command(definition))

@@ -74,9 +74,10 @@ def gpus_table(_: Definition) -> Any:
 def workloads_table(definition: Definition) -> Any:
     """List the named workloads."""
     rows = table("workload", "what", "sets")
-    for name, each in definition.workloads.items():
+    for name, workload in definition.workloads.items():
         default = " (default)" if name == definition.default_workload else ""
-        rows.add_row(name, each.summary + default, ", ".join(f"{key}={value}" for key, value in each.values.items()))
+        sets = ", ".join(f"{key}={value}" for key, value in workload.values.items())
+        rows.add_row(name, workload.summary + default, sets)
     return rows
 
 
@@ -85,19 +86,19 @@ def layers_table(_: Definition) -> Any:
     from dsocr_symbolic.language.library import load_library
 
     rows = table("layer", "what")
-    formulas = {f"{Path(each.file).parent.name}/{each.name}": each for each in load_library().formulas.values()}
-    for name, formula in sorted(formulas.items()):
-        rows.add_row(name, formula.summary)
+    layers = load_library().formulas.values()
+    for name, summary in sorted((f"{Path(layer.file).parent.name}/{layer.name}", layer.summary) for layer in layers):
+        rows.add_row(name, summary)
     return rows
 
 
 def symbols_table(definition: Definition) -> Any:
     """List the model's symbols with default values."""
     rows = table("symbol", "default", "group", "meaning")
-    for name, each in definition.quantities.items():
-        config = f" [config.json: {each.config}]" if each.config else ""
-        default = f"GPU: {each.gpu}" if each.gpu else each.formula.text
-        rows.add_row(name, default, each.group, each.meaning + config.replace("[", r"\["))
+    for name, symbol in definition.quantities.items():
+        config = f" [config.json: {symbol.config}]" if symbol.config else ""
+        default = f"GPU: {symbol.gpu}" if symbol.gpu else symbol.formula.text
+        rows.add_row(name, default, symbol.group, symbol.meaning + config.replace("[", r"\["))
     return rows
 
 

@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.branches import exact
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.binding import Binding, bind
 from dsocr_symbolic.evaluation.model import Model
@@ -16,7 +17,7 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import Term
 from dsocr_symbolic.python_api import load_model
 from dsocr_symbolic.scenario.checks import check_rules
-from dsocr_symbolic.scenario.origins import Origin, origins, unverified
+from dsocr_symbolic.scenario.origins import origins, unverified
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 
@@ -41,14 +42,14 @@ class Question:
         return self.model.definition
 
     @cached_property
-    def numbers(self) -> Mapping[str, Any]:
+    def numbers(self) -> Mapping[str, Exact]:
         """The number of every symbol."""
         return self.bound().numbers
 
     def bound(self, symbol: str | None = None) -> Binding:
         """Say what every symbol is: a number, or a formula of one that is left free."""
         overrides = dict(self.model.overrides)
-        decided = {name for name, each in overrides.items() if name not in {str(used) for used in each.free_symbols}}
+        decided = {name for name, value in overrides.items() if name not in map(str, value.free_symbols)}
         if symbol in decided:
             raise UserError(f"{symbol}: what_if put {overrides[symbol]} in for it; start from the model before that")
         scenario = self.scenario
@@ -77,30 +78,27 @@ class Question:
 
     def described(self) -> dict[str, Any]:
         """Say what it is about, as plain data."""
-        workload = self.scenario.workload
+        scenario, options, put_in = self.scenario, dict(self.model.options), dict(self.model.overrides)
+        sources = origins(self.definition, options, scenario.settings, scenario.gpu)
+        kept = (origin for name, origin in sources.items() if name not in put_in)
         return {
             "model": self.definition.name,
-            "workload": workload.name if workload else None,
-            "gpu": self.scenario.gpu.name,
-            "gpu_title": self.scenario.gpu.title,
-            "choices": dict(self.model.options),
-            "settings": {name: arithmetic.whole(value) for name, value in self.scenario.settings.items()},
-            "what_if": {name: str(value) for name, value in self.model.overrides},
-            "unverified": list(unverified(self._origins(), self.scenario.gpu)),
+            "workload": scenario.workload.name if scenario.workload else None,
+            "gpu": scenario.gpu.name,
+            "gpu_title": scenario.gpu.title,
+            "choices": options,
+            "settings": {name: arithmetic.whole(value) for name, value in scenario.settings.items()},
+            "what_if": {name: str(value) for name, value in put_in.items()},
+            "unverified": list(unverified(kept, scenario.gpu)),
         }
-
-    def _origins(self) -> list[Origin]:
-        """Return where the values are from that nothing was put in for."""
-        found = origins(self.definition, dict(self.model.options), self.scenario.settings, self.scenario.gpu)
-        return [origin for name, origin in found.items() if name not in dict(self.model.overrides)]
 
     def heading(self) -> str:
         """Say what it is about, in one line: what differs from the defaults."""
         about = self.described()
         options = self.definition.choices
-        chosen = [f"{name} {each}" for name, each in about["choices"].items() if each != options[name].default]
+        chosen = [f"{name} {option}" for name, option in about["choices"].items() if option != options[name].default]
         given = self.scenario.workload.values if self.scenario.workload else {}
-        moved = [f"{name} {each}" for name, each in about["settings"].items() if given.get(name) != each]
+        moved = [f"{name} {value}" for name, value in about["settings"].items() if given.get(name) != value]
         doubtful = f" (unverified: {', '.join(about['unverified'])})" if about["unverified"] else ""
         parts = [about["model"], about["workload"] or "", *moved, *chosen, f"on {about['gpu_title']}{doubtful}"]
         return ", ".join(parts)

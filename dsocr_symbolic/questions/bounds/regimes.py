@@ -13,7 +13,7 @@ from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import expression_of
 from dsocr_symbolic.language.bounds_file import Condition, RidgePoint, load_bounds
 from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.language.registry import Term, timed
+from dsocr_symbolic.language.registry import timed
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.questions.solve.constraint import Constraint
 from dsocr_symbolic.questions.solve.problem import Problem, changes, pose
@@ -171,7 +171,7 @@ def find_bounds(question: Question, only: Iterable[str] | None = None, time: str
     return Bounds(
         gpu=question.scenario.gpu.name,
         gpu_title=question.scenario.gpu.title,
-        ridge_points=tuple(_ridge(question, each) for each in known.ridge_points.values()),
+        ridge_points=tuple(_ridge(question, point) for point in known.ridge_points.values()),
         bounds=tuple(_bound(question, known.conditions[name], time) for name in names),
     )
 
@@ -188,24 +188,29 @@ def _ridge(question: Question, point: RidgePoint) -> Ridge:
 
 
 def _bound(question: Question, condition: Condition, time: str) -> RegimeBound:
-    terms = {name: evolve(each, metric=timed(each.metric, time)) for name, each in condition.terms.items()}
+    terms = {name: evolve(term, metric=timed(term.metric, time)) for name, term in condition.terms.items()}
     constraint = Constraint(left=condition.left, right=condition.right, at_most=False, terms=terms)
-    problem = pose(_with_own_values(question, condition), condition.vary, constraint)
+    scenario = with_user(question.scenario, condition.settings)
+    scenario = evolve(scenario, waived=scenario.waived | condition.waived)
+    problem = pose(evolve(question, scenario=scenario), condition.vary, constraint)
     try:
-        found = changes(problem)
+        boundaries = changes(problem)
     except UserError as error:
         raise UserError(f"{condition.name}: {error}") from error
-    constant = found[0].beyond is None
+    constant = boundaries[0].beyond is None
     return RegimeBound(
         name=condition.name,
         summary=condition.summary,
         condition=constraint.text,
-        terms={name: _said(each) for name, each in terms.items()},
+        terms={
+            name: f"{term.metric} of {' and '.join(path or 'total' for path in term.paths)}"
+            for name, term in terms.items()
+        },
         formula=_formula(problem),
         symbol=condition.vary,
-        holds_first=found[0].sense in ("every", "largest"),
-        changes=() if constant else tuple(_change(problem, condition, each) for each in found),
-        numbers=derivation(problem, found[0]) if constant else (),
+        holds_first=boundaries[0].sense in ("every", "largest"),
+        changes=() if constant else tuple(_change(problem, condition, boundary) for boundary in boundaries),
+        numbers=derivation(problem, boundaries[0]) if constant else (),
     )
 
 
@@ -216,17 +221,8 @@ def _change(problem: Problem, condition: Condition, boundary: Boundary) -> Chang
         value=boundary.value,
         crossing=crossing(problem, boundary),
         numbers=derivation(problem, boundary),
-        tells={name: arithmetic.whole(evaluate(each, scope, arithmetic)) for name, each in condition.tells.items()},
+        tells={name: arithmetic.whole(evaluate(told, scope, arithmetic)) for name, told in condition.tells.items()},
     )
-
-
-def _with_own_values(question: Question, condition: Condition) -> Question:
-    scenario = with_user(question.scenario, condition.settings)
-    return evolve(question, scenario=evolve(scenario, waived=scenario.waived | condition.waived))
-
-
-def _said(term: Term) -> str:
-    return f"{term.metric} of {' and '.join(path or 'total' for path in term.paths)}"
 
 
 def _formula(problem: Problem) -> str:
@@ -234,7 +230,7 @@ def _formula(problem: Problem) -> str:
     constraint, model = problem.constraint, problem.question.model
     scope: dict[str, Any] = {name: symbolic.symbol(name) for name in problem.question.definition.quantities}
     scope |= {name: expression_of(model, term) for name, term in constraint.terms.items()}
-    left, right = (evaluate(each, scope, symbolic) for each in constraint.sides)
+    left, right = (evaluate(side, scope, symbolic) for side in constraint.sides)
     if sympy.count_ops(left) + sympy.count_ops(right) > _MOST_OPERATIONS:
         return ""
     above, below = sympy.fraction(sympy.cancel(left / right))

@@ -41,10 +41,10 @@ def _constant(bound: RegimeBound) -> str:
     return f"at {'every' if bound.holds_first else 'no'} {bound.symbol}"
 
 
-def bounds_table(machines: Sequence[Bounds], names: Sequence[str]) -> str:
-    """Print a table of machines: a row each, a column for each bound that ``names`` are of."""
+def bounds_table(machines: Sequence[Bounds]) -> str:
+    """Print a table of machines: a row each, a column for each bound."""
     first = machines[0]
-    titles = [*(f"ridge of {ridge.name}" for ridge in first.ridge_points), *names]
+    titles = [f"ridge of {ridge.name}" for ridge in first.ridge_points] + [bound.name for bound in first.bounds]
     made = table("gpu", *(f">{title.replace('_', ' ')}" for title in titles), wrap=True)
     for machine in machines:
         ridges = (f"{ridge.value:.4g}" for ridge in machine.ridge_points)

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.answer import answer, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate
@@ -14,6 +15,7 @@ from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.registry import load_metrics, timed
 from dsocr_symbolic.network.fold import STOCKS
 from dsocr_symbolic.questions.capacity import worst_moment
+from dsocr_symbolic.questions.question import of_scenario
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 from dsocr_symbolic.scenario.scenario_file import read_scenario
 from dsocr_symbolic.writing.notebook import Shown
@@ -37,9 +39,9 @@ class Cause:
     """
 
     path: str
-    baseline: Any
-    value: Any
-    difference: Any
+    baseline: int | float
+    value: int | float
+    difference: int | float
 
 
 @frozen(kw_only=True)
@@ -60,9 +62,9 @@ class Difference:
         Nodes that differ besides.
     """
 
-    value: Any
-    difference: Any
-    ratio: Any
+    value: Exact | None
+    difference: Exact | None
+    ratio: Exact | None
     causes: tuple[Cause, ...]
     explained: float
     others: int
@@ -89,7 +91,7 @@ class Comparison(Shown):
     names: tuple[str, ...]
     about: tuple[Mapping[str, Any], ...]
     metrics: tuple[str, ...]
-    baseline: tuple[Any, ...]
+    baseline: tuple[Exact | None, ...]
     differences: tuple[tuple[Difference, ...], ...]
 
 
@@ -150,7 +152,7 @@ def compare_with(
     first = results[0]
     return Comparison(
         names=tuple(name for name, _ in known),
-        about=tuple(_about(scenario, result) for (_, scenario), result in zip(known, results, strict=True)),
+        about=tuple(_about(scenario) for _, scenario in known),
         metrics=asked,
         baseline=tuple(first.total[name] for name in asked),
         differences=tuple(
@@ -163,15 +165,10 @@ def compare_with(
     )
 
 
-def _about(scenario: Scenario, result: Estimate) -> dict[str, Any]:
-    return {
-        "model": scenario.definition.name,
-        "workload": scenario.workload.name if scenario.workload else None,
-        "gpu": scenario.gpu.name,
-        "choices": dict(scenario.options),
-        "settings": {name: arithmetic.whole(value) for name, value in scenario.settings.items()},
-        "unverified": list(result.values.unverified),
-    }
+def _about(scenario: Scenario) -> dict[str, Any]:
+    """Say what a scenario is about; nothing is put in for it."""
+    about = of_scenario(scenario).described()
+    return {key: value for key, value in about.items() if key not in ("gpu_title", "what_if")}
 
 
 _Answered = tuple[Scenario, Estimate]
@@ -181,7 +178,7 @@ def _difference(metric: str, baseline: _Answered, other: _Answered) -> Differenc
     before, after = (result.total[metric] for _, result in (baseline, other))
     if before is None or after is None:
         return Difference(value=after, difference=None, ratio=None, causes=(), explained=0.0, others=0)
-    left, right = (_parts(metric, *each) for each in (baseline, other))
+    left, right = (_parts(metric, *answered) for answered in (baseline, other))
     causes = [
         Cause(path=path, baseline=left.get(path, 0), value=right.get(path, 0), difference=change)
         for path in {**left, **right}
@@ -214,7 +211,8 @@ def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
     """Return what a metric of the whole is made of, by path; nothing for a ratio or a peak."""
     known = load_metrics()[metric]
     if known.kind == "memory":
-        return _memory_parts(scenario, result)
+        moment = worst_moment(scenario_program(scenario), result.values.numbers)
+        return dict(zip(("weights", "KV cache", "live activations"), moment.parts.values(), strict=True))
     if known.kind == "stock":
         return _owned(metric, scenario, result)
     nodes = [node for node in result.nodes if node.metrics[metric] is not None]
@@ -248,12 +246,3 @@ def _owned(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
     for place in list(own):
         own[rows[place].parent] = own.get(rows[place].parent, 0) - result.nodes[place - 1].metrics[metric]
     return {rows[place].path: value for place, value in own.items() if place and value}
-
-
-def _memory_parts(scenario: Scenario, result: Estimate) -> dict[str, Any]:
-    moment = worst_moment(scenario_program(scenario), result.values.numbers)
-    return {
-        "weights": moment.weight_bytes,
-        "KV cache": moment.kv_cache_bytes,
-        "live activations": moment.activation_bytes,
-    }

@@ -14,7 +14,13 @@ _MOST_CAUSES = 10
 
 def comparison_text(comparison: Comparison) -> str:
     """Print a comparison: every metric against the baseline, then what explains it."""
-    parts = [on_terminal(_summary(comparison)).rstrip()]
+    from rich.markup import escape
+
+    head, *titles = map(escape, _titles(comparison))
+    summary = table(head, *(f">{title}" for title in titles), wrap=True)
+    for row in _rows(comparison):
+        summary.add_row(*row)
+    parts = [on_terminal(summary).rstrip()]
     for _, metric, change, difference in _explained(comparison):
         made = table("", *[">"] * 4, header=False)
         for path, before, after, by in _causes(metric, difference):
@@ -23,16 +29,6 @@ def comparison_text(comparison: Comparison) -> str:
         rest = f"\n  {more} more of those that explain it; --format json lists them" if more > 0 else ""
         parts.append(f"{indented([change])}\n{on_terminal(made).rstrip()}{rest}")
     return "\n\n".join([*parts, indented([_legend(comparison)])]) + "\n"
-
-
-def _summary(comparison: Comparison) -> Any:
-    from rich.markup import escape
-
-    head, *titles = map(escape, _titles(comparison))
-    made = table(head, *(f">{title}" for title in titles), wrap=True)
-    for row in _rows(comparison):
-        made.add_row(*row)
-    return made
 
 
 def _titles(comparison: Comparison) -> tuple[str, ...]:

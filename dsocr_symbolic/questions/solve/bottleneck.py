@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras.branches import as_sympy, exact, value_of
-from dsocr_symbolic.evaluation.program import load_program
+from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.registry import Term, load_metrics
 from dsocr_symbolic.questions.capacity import Moment, worst_moment
 from dsocr_symbolic.questions.curve import Curve, slope
 from dsocr_symbolic.questions.question import Question
-from dsocr_symbolic.scenario.values import chosen_slots
 from dsocr_symbolic.writing.amounts import scaled
 
 _TIMES = ("time", "bound")
@@ -107,9 +106,7 @@ def _resource(question: Question, term: Term) -> tuple[str, float]:
 
 
 def _memory(question: Question, metric: str) -> Bottleneck:
-    definition = question.definition
-    program = load_program(definition, chosen_slots(definition, dict(question.model.options)))
-    moment = worst_moment(program, question.numbers)
+    moment = worst_moment(scenario_program(question.scenario), question.numbers)
     largest, size = max(moment.parts.items(), key=lambda part: part[1])
     return Bottleneck(
         metric=metric,

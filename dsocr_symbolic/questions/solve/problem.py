@@ -135,14 +135,6 @@ def changes(problem: Problem) -> tuple[Boundary, ...]:
     return find_changes(slack, domain)
 
 
-def global_roots(problem: Problem, value: Exact) -> list[Root] | None:
-    """Return where both sides are equal, if one form holds for all values; None if it does not, or is too hard."""
-    difference = left_over(problem.constraint, forms_at(problem, value))
-    if not isinstance(difference, Branch):
-        return []
-    return None if difference.decided else roots_of(difference.form, branches.unknown(problem.symbol))
-
-
 def _along(problem: Problem) -> tuple[Slack, Domain]:
     """Return the slack, and the values that the symbol may have; the workload's own one to start from."""
 
@@ -180,7 +172,11 @@ def _check_freedom(problem: Problem, domain: Domain) -> None:
 
 def _in_closed_form(problem: Problem, domain: Domain) -> Boundary | None:
     """Return the boundary at the only root, or that all values are good; None where it takes a search."""
-    roots = global_roots(problem, domain.start)
+    difference = left_over(problem.constraint, forms_at(problem, domain.start))
+    roots: list[Root] | None = []
+    if isinstance(difference, Branch):
+        # One form holds for all values unless the start decided between branches.
+        roots = None if difference.decided else roots_of(difference.form, branches.unknown(problem.symbol))
     if roots is None:
         return None
     inside = [root.value for root in roots if domain.least <= root.value <= LARGEST]

@@ -143,6 +143,11 @@ def solve_question(question: Question, symbol: str, text: str, time: str = "roof
     if boundary.sense == "none":
         raise UserError(_refusal(problem, boundary.value, _bottlenecks(problem, boundary.value)))
     last, beyond = boundary.value, boundary.beyond
+    steps: tuple[str, ...] = ()
+    if last is not None:
+        steps = derivation(problem, boundary)
+    elif not _depends(problem, question.numbers[symbol]):
+        steps = (f"neither side depends on {symbol}",)
     return Solution(
         symbol=symbol,
         meaning=question.definition.quantities[symbol].meaning,
@@ -155,16 +160,10 @@ def solve_question(question: Question, symbol: str, text: str, time: str = "roof
         at=None if last is None else _point(problem, last),
         beyond=None if beyond is None else _point(problem, beyond),
         method=method,
-        derivation=_independent(problem) if last is None else derivation(problem, boundary),
+        derivation=steps,
         bottlenecks=() if last is None else _bottlenecks(problem, last if beyond is None else beyond),
         says=_meaning(problem, boundary),
     )
-
-
-def _independent(problem: Problem) -> tuple[str, ...]:
-    """Say that a constraint has nothing to do with its symbol, where that is so."""
-    start = problem.question.numbers[problem.symbol]
-    return () if _depends(problem, start) else (f"neither side depends on {problem.symbol}",)
 
 
 def _point(problem: Problem, value: Exact) -> Point:

@@ -1,7 +1,7 @@
 """A solution in words for a terminal."""
 
 from dsocr_symbolic.questions.question import Question
-from dsocr_symbolic.questions.solve.solution import Point, Solution
+from dsocr_symbolic.questions.solve.solution import Solution
 from dsocr_symbolic.writing.amounts import compared, measured
 from dsocr_symbolic.writing.notebook import Grid, Page
 from dsocr_symbolic.writing.terminal import indented
@@ -14,7 +14,11 @@ def solution_text(question: Question, solution: Solution) -> str:
     lines = [
         line(solution),
         question.heading(),
-        *(_point(solution, point) for point in points if point is not None),
+        *(
+            f"at {measured(point.value)}: {compared(point.left, point.right, solution.side_unit)}"
+            for point in points
+            if point is not None
+        ),
         *(f"{bottleneck.metric} is decided by {bottleneck.said}" for bottleneck in solution.bottlenecks),
         *_derivation(solution),
         *([solution.says] if solution.says else []),
@@ -47,10 +51,6 @@ def line(solution: Solution) -> str:
         return f"every {solution.symbol} that the model allows meets {solution.constraint}"
     value = measured(solution.value, solution.unit)
     return f"{solution.symbol} = {value}: the {solution.sense} that meets {solution.constraint}"
-
-
-def _point(solution: Solution, point: Point) -> str:
-    return f"at {measured(point.value)}: {compared(point.left, point.right, solution.side_unit)}"
 
 
 def _derivation(solution: Solution) -> list[str]:

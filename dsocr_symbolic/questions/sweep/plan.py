@@ -87,32 +87,32 @@ class Plan:
 
     def coordinates(self, places: Places) -> dict[str, Any]:
         """Return labels by axis, and the symbols of crop grids, of points at one array of places per axis."""
-        found: dict[str, Any] = {}
-        for axis, each in zip(self.axes, places, strict=True):
-            found[axis.name] = at(axis.labels, each)
-            found |= {name: at(numbers, each) for name, numbers in axis.numbers.items() if name != axis.name}
-        return found
+        along: dict[str, Any] = {}
+        for axis, place in zip(self.axes, places, strict=True):
+            numbers = {symbol: values for symbol, values in axis.numbers.items() if symbol != axis.name}
+            along |= {name: at(values, place) for name, values in {axis.name: axis.labels, **numbers}.items()}
+        return along
 
     def evaluate(self, places: Places) -> list[Any]:
         """Evaluate points: one float64 array per column, in the units of the registry; a ratio of nothing is NaN.
 
         Raise where a value or a rule does not allow a point, naming the first such point.
         """
-        found = [np.empty(len(places[0])) for _ in self.columns]
+        results = [np.empty(len(places[0])) for _ in self.columns]
         for function, where in self._combinations(places):
             inputs = {
-                name: at(numbers, each[where])
-                for axis, each in zip(self.axes, places, strict=True)
+                name: at(numbers, along[where])
+                for axis, along in zip(self.axes, places, strict=True)
                 for name, numbers in axis.numbers.items()
             }
             try:
                 result = function(**inputs)
             except UserError as error:
-                raise self._located(error, [each[where] for each in places]) from None
-            for room, column in zip(found, self.columns, strict=True):
+                raise self._located(error, [along[where] for along in places]) from None
+            for room, column in zip(results, self.columns, strict=True):
                 value = result[column.metric][column.part]
                 room[where] = np.nan if value is None else value
-        return found
+        return results
 
     @cached_property
     def fingerprint(self) -> str:
@@ -131,20 +131,20 @@ class Plan:
 
     def _combinations(self, places: Places) -> Iterator[tuple[Compiled, Any]]:
         """Yield each function with the points that it is for."""
-        named = [(len(axis), each) for axis, each in zip(self.axes, places, strict=True) if not axis.numbers]
+        named = [(len(axis), along) for axis, along in zip(self.axes, places, strict=True) if not axis.numbers]
         if not named:
             yield self.functions[0], slice(None)
             return
-        which = np.ravel_multi_index([each for _, each in named], [length for length, _ in named])
+        which = np.ravel_multi_index([along for _, along in named], [length for length, _ in named])
         for combination in np.unique(which):
             yield self.functions[combination], np.flatnonzero(which == combination)
 
     def _located(self, error: UserError, places: Sequence[Any]) -> UserError:
         """Name the point that a function knows by its number."""
-        found = _POINT.search(str(error))
-        place = int(found[1]) if found else 0
+        point = _POINT.search(str(error))
+        place = int(point[1]) if point else 0
         shown = ", ".join(
-            f"{axis.name} {at(axis.labels, each[place : place + 1]).tolist()[0]}"
-            for axis, each in zip(self.axes, places, strict=True)
+            f"{axis.name} {at(axis.labels, along[place : place + 1]).tolist()[0]}"
+            for axis, along in zip(self.axes, places, strict=True)
         )
         return UserError(f"{_POINT.sub('', str(error))}, at {shown}")

@@ -132,15 +132,15 @@ def _about(model: Model, question: _Asked) -> dict[str, str]:
         "gpu": question.names.get("gpu", definition.default_gpu),
         **{name.replace("-", "_"): options[name] for name in definition.choices},
     }
-    found = {"model": definition.name, **{name: value for name, value in fixed.items() if name not in varied}}
+    about = {"model": definition.name, **{name: value for name, value in fixed.items() if name not in varied}}
     sizes = [f"{name} = {size}" for name, size in model.config if definition.quantities[name].formula.text != str(size)]
     if sizes:
-        found["config"] = ", ".join(sizes)
+        about["config"] = ", ".join(sizes)
     if model.overrides:
-        found["what_if"] = ", ".join(f"{name} = {value}" for name, value in model.overrides)
+        about["what_if"] = ", ".join(f"{name} = {value}" for name, value in model.overrides)
     if question.settings:
-        found["settings"] = ", ".join(f"{name} = {value}" for name, value in question.settings.items())
-    return found
+        about["settings"] = ", ".join(f"{name} = {value}" for name, value in question.settings.items())
+    return about
 
 
 def _unverified(model: Model, question: _Asked, metrics: Iterable[Metric], parts: Iterable[str]) -> str:
@@ -150,10 +150,10 @@ def _unverified(model: Model, question: _Asked, metrics: Iterable[Metric], parts
     used = {str(symbol) for metric, path in asked for symbol in model[path].metric(metric).free_symbols}
     free = [name for name in used if name not in (*question.inputs, *question.settings)]
     options = dict(_options(model, question.names))
-    found = []
+    marked = []
     for name in question.gpus or [model.definition.default_gpu]:
         gpu = load_gpu(name)
         sources = origins(model.definition, options, question.settings, gpu)
         doubtful = unverified((sources[symbol] for symbol in free), gpu)
-        found += [f"{key} of {name}" for key in sorted(set(doubtful))]
-    return ", ".join(found)
+        marked += [f"{key} of {name}" for key in sorted(set(doubtful))]
+    return ", ".join(marked)

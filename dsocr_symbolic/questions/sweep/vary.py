@@ -27,16 +27,16 @@ _PLACES = ("gpu", "workload")
 
 def read_vary(definition: Definition, given: Iterable[str]) -> dict[str, Any]:
     """Read NAME=VALUES words; the text of numbers and crop grids is left to :func:`make_axis`."""
-    found: dict[str, Any] = {}
-    for each in given:
-        name, equals, values = each.partition("=")
+    vary: dict[str, Any] = {}
+    for word in given:
+        name, equals, values = word.partition("=")
         name = name.strip().replace("-", "_")
         if not equals or not name:
-            raise UserError(f"--vary {each}: expected NAME=VALUES, such as batch=1:128 or gpu=rtx5090,h200")
-        if name in found:
+            raise UserError(f"--vary {word}: expected NAME=VALUES, such as batch=1:128 or gpu=rtx5090,h200")
+        if name in vary:
             raise UserError(f"--vary {name}: given twice; give it once")
-        found[name] = [word.strip() for word in values.split(",")] if is_named(definition, name) else values
-    return found
+        vary[name] = [label.strip() for label in values.split(",")] if is_named(definition, name) else values
+    return vary
 
 
 def is_named(definition: Definition, name: str) -> bool:
@@ -58,11 +58,11 @@ def make_axis(definition: Definition, name: str, values: Any) -> Axis:
         labels = _steps(definition, name, f"{name}: {values}", [values[0], values[-1], values.step])
     else:
         listed = values.split(",") if isinstance(values, str) else _listed(name, values)
-        found = [parse_number(each, name) if isinstance(each, str) else _plain(each) for each in listed]
-        for each in found:
-            check_setting(definition, name, each)
-        _check_distinct(name, found)
-        labels = np.array(found, dtype=np.float64 if quantity.real else np.int64)
+        numbers = [parse_number(value, name) if isinstance(value, str) else _plain(value) for value in listed]
+        for number in numbers:
+            check_setting(definition, name, number)
+        _check_distinct(name, numbers)
+        labels = np.array(numbers, dtype=np.float64 if quantity.real else np.int64)
     return Axis(name=name, meaning=quantity.meaning, choice="", labels=labels, numbers={name: labels})
 
 
@@ -86,7 +86,7 @@ def _check_distinct(name: str, labels: Sequence[Any]) -> None:
     if not labels:
         raise UserError(f"{name}: no value given; give one or more")
     if len(set(labels)) < len(labels):
-        twice = next(each for place, each in enumerate(labels) if each in labels[:place])
+        twice = next(label for place, label in enumerate(labels) if label in labels[:place])
         raise UserError(f"{name}: {twice} stands twice; give it once")
 
 
@@ -109,13 +109,8 @@ def _named_axis(definition: Definition, name: str, values: Any) -> Axis:
 
 def _grid_axis(definition: Definition, crops: Crops, values: Any) -> Axis:
     if isinstance(values, str):
-        grids = (
-            [(0, 0), *all_grids(crops.least, crops.most)]
-            if values.strip() == "all"
-            else [_grid(each) for each in values.split(",")]
-        )
-    else:
-        grids = [_grid(each) for each in _listed(GRID, values)]
+        values = [(0, 0), *all_grids(crops.least, crops.most)] if values.strip() == "all" else values.split(",")
+    grids = [_grid(value) for value in _listed(GRID, values)]
     labels = [f"{columns}x{rows}" for columns, rows in grids]
     _check_distinct(GRID, labels)
     numbers = dict(zip((crops.columns, crops.rows), zip(*grids, strict=True), strict=True))
@@ -133,10 +128,10 @@ def _grid_axis(definition: Definition, crops: Crops, values: Any) -> Axis:
 
 def _grid(value: Any) -> tuple[Any, Any]:
     if isinstance(value, str):
-        found = _GRID.fullmatch(value.strip())
-        if not found:
+        sides = _GRID.fullmatch(value.strip())
+        if not sides:
             raise UserError(f"{GRID}: '{value}' is not a grid; write columns x rows, such as 3x2, or all")
-        return int(found[1]), int(found[2])
+        return int(sides[1]), int(sides[2])
     if isinstance(value, Sequence | np.ndarray) and len(value) == _SIDES:
         return _plain(value[0]), _plain(value[1])
     raise UserError(f"{GRID}: {value!r} is not a pair of columns and rows, such as (3, 2)")
@@ -148,7 +143,7 @@ def _read_steps(definition: Definition, name: str, text: str) -> Range:
         raise UserError(f"{name}={text}: a range is FIRST:LAST or FIRST:LAST:STEP")
     if len(pieces) == 2 and definition.quantities[name].real:  # noqa: PLR2004
         raise UserError(f"{name}={text}: it may have fractions, so say the step: {name}={text}:STEP")
-    return _steps(definition, name, f"{name}={text}", [parse_number(each, name) for each in pieces])
+    return _steps(definition, name, f"{name}={text}", [parse_number(piece, name) for piece in pieces])
 
 
 def _steps(definition: Definition, name: str, shown: str, ends: Sequence[Any]) -> Range:
@@ -158,7 +153,7 @@ def _steps(definition: Definition, name: str, shown: str, ends: Sequence[Any]) -
         raise UserError(f"{shown}: the step {step} is not greater than 0")
     if last < first:
         raise UserError(f"{shown}: the range is empty, {last} is less than {first}")
-    start, end, distance = (_fraction(each) for each in (first, last, step))
+    start, end, distance = (_fraction(end) for end in (first, last, step))
     count = (end - start) // distance + 1
     if count == 1:
         distance = Fraction(1)
@@ -186,13 +181,13 @@ def _check_variable(definition: Definition, name: str) -> None:
     """Refuse what does not exist, what is fixed, and what follows from other symbols."""
     quantity = definition.quantities.get(name)
     if quantity is None or quantity.fixed:
-        known = [name for name, each in definition.quantities.items() if each.group != "derived" and not each.fixed]
+        known = [name for name, other in definition.quantities.items() if other.group != "derived" and not other.fixed]
         if quantity is not None:
             raise UserError(f"{name}: {quantity.meaning} is a definition and cannot vary")
         raise UserError(f"cannot vary '{name}': {nearest(name, [*known, *_choices(definition), *_PLACES, GRID])}")
     if quantity.group == "derived":
-        used = [each for each in definition.quantities if each in names(quantity.formula)]
-        free = [each for each in used if definition.quantities[each].group == "workload"]
+        used = [symbol for symbol in definition.quantities if symbol in names(quantity.formula)]
+        free = [symbol for symbol in used if definition.quantities[symbol].group == "workload"]
         cut = definition.roles.crops
         sides = {cut.columns, cut.rows} if cut else set()
         if sides and sides <= set(free):

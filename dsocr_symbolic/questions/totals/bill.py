@@ -54,7 +54,7 @@ def make_bill(scenario: Scenario, pages: Iterable[Page], *, details: bool = True
     program = scenario_program(scenario)
     more = scenario_details(scenario) if details else None
     tile = scenario_values(scenario, {crops.columns: 0, crops.rows: 0}).numbers[crops.side]
-    found: dict[Grid, Estimate] = {}
+    estimates: dict[Grid, Estimate] = {}
     billed = []
     for page in pages:
         grid: Grid | None = None
@@ -62,12 +62,12 @@ def make_bill(scenario: Scenario, pages: Iterable[Page], *, details: bool = True
             grid = (
                 (0, 0) if native else crop_grid(page.width, page.height, tile=tile, least=crops.least, most=crops.most)
             )
-            if grid not in found:
+            if grid not in estimates:
                 values = scenario_values(scenario, {crops.columns: grid[0], crops.rows: grid[1]})
-                found[grid] = estimate(program, values, more)
-        billed.append(BilledPage(page=page, grid=grid, numbers=None if grid is None else found[grid]))
-    counts = Counter(each.grid for each in billed if each.grid is not None)
-    total = sum_estimates([(found[grid], count) for grid, count in counts.items()]) if counts else None
+                estimates[grid] = estimate(program, values, more)
+        billed.append(BilledPage(page=page, grid=grid, numbers=None if grid is None else estimates[grid]))
+    counts = Counter(page.grid for page in billed if page.grid is not None)
+    total = sum_estimates([(estimates[grid], count) for grid, count in counts.items()]) if counts else None
     return Bill(pages=tuple(billed), total=total)
 
 

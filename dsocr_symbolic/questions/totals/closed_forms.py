@@ -1,26 +1,34 @@
 """Totals of stages as formulas that a person can read: few symbols stay free."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
 
 import sympy
 
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.leaves import metric_expression
 from dsocr_symbolic.network.node import Node
-from dsocr_symbolic.scenario.values import Values
+from dsocr_symbolic.scenario.scenario import Scenario
+from dsocr_symbolic.scenario.values import Values, chosen_slots
 from dsocr_symbolic.writing.formula_text import as_text
+from dsocr_symbolic.writing.latex import as_latex
 
 
 def closed_forms(
-    stages: tuple[Node, ...], values: Values, kept: Iterable[str], show: Callable[[Any], str] = as_text
+    scenario: Scenario, values: Values, kept: Collection[str], *, latex: bool
 ) -> dict[str, dict[str, str | None]]:
     """Print every metric of every stage and of the whole with few symbols free; None for what has no closed form."""
-    kept = set(kept)
+    stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
     numbers = {symbolic.symbol(name): _exact(value) for name, value in values.numbers.items() if name not in kept}
+    letters = {name: quantity.letter for name, quantity in scenario.definition.quantities.items()}
     parts: dict[str, tuple[Node, ...]] = {stage.path[0]: (stage,) for stage in stages}
     parts["total"] = stages
+
+    def show(expression: Expr) -> str:
+        return as_latex(expression, letters) if latex else as_text(expression)
+
     return {
         name: {metric: _closed_form(nodes, metric, numbers, show) for metric in load_metrics()}
         for name, nodes in parts.items()
@@ -28,7 +36,7 @@ def closed_forms(
 
 
 def _closed_form(
-    nodes: tuple[Node, ...], metric: str, numbers: Mapping[Any, Any], show: Callable[[Any], str]
+    nodes: tuple[Node, ...], metric: str, numbers: Mapping[Expr, Expr], show: Callable[[Expr], str]
 ) -> str | None:
     """Print one metric; times and ratios of sums are no closed forms that a person could read."""
     if load_metrics()[metric].kind not in ("flow", "stock"):
@@ -37,5 +45,5 @@ def _closed_form(
     return None if expression is None else show(sympy.sympify(expression).xreplace(numbers))
 
 
-def _exact(value: Any) -> Any:
+def _exact(value: Exact) -> Expr:
     return sympy.Float(value) if isinstance(value, float) else sympy.Rational(value)

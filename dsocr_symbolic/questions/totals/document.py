@@ -10,26 +10,23 @@ from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
 from dsocr_symbolic.language.definition import Definition, Workload
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit
-from dsocr_symbolic.scenario.hardware import Gpu
+from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import Values
 
 SCHEMA_VERSION = 1
 
 
 def totals_document(
-    definition: Definition,
+    scenario: Scenario,
     result: Estimate,
     *,
-    workload: Workload | None,
-    gpu: Gpu,
-    options: Mapping[str, str],
     operators: bool = False,
     closed_form: Mapping[str, Mapping[str, str | None]] | None = None,
     pages: list[dict[str, Any]] | None = None,
     memory: Fit | None = None,
 ) -> dict[str, Any]:
     """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None."""
-    values = result.values
+    definition, workload, gpu, values = scenario.definition, scenario.workload, scenario.gpu, result.values
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "model": definition.name,
@@ -41,8 +38,12 @@ def totals_document(
         },
         "constants": _of_groups(definition, values, ("constant",)),
         "gpu": gpu.name,
-        "machine": _machine(definition, values, gpu),
-        "choices": dict(options),
+        "machine": {
+            "title": gpu.title,
+            **_of_groups(definition, values, ("machine",)),
+            "unverified": list(values.unverified),
+        },
+        "choices": dict(scenario.options),
         "conventions": {
             "statements": list(load_conventions().statements),
             "symbols": _of_groups(definition, values, ("convention", "choice")),
@@ -52,7 +53,7 @@ def totals_document(
         "null_because": {name: metric.reason for name, metric in load_metrics().items() if metric.reason},
         "total": dict(result.total),
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
-        "nodes": [_node(each) for each in result.nodes if operators or each.row.class_name or not each.row.aten],
+        "nodes": [_node(node) for node in result.nodes if operators or node.row.class_name or not node.row.aten],
         "closed_form": {name: dict(forms) for name, forms in (closed_form or {}).items()},
     }
     if pages is not None:
@@ -73,15 +74,6 @@ def _of_groups(definition: Definition, values: Values, groups: Iterable[str]) ->
         for name, quantity in definition.quantities.items()
         if quantity.group in groups
     }
-
-
-def _machine(definition: Definition, values: Values, gpu: Gpu) -> dict[str, Any]:
-    numbers = {
-        name: arithmetic.whole(values.numbers[name])
-        for name, quantity in definition.quantities.items()
-        if quantity.group == "machine"
-    }
-    return {"title": gpu.title, **numbers, "unverified": list(values.unverified)}
 
 
 def _node(node: NodeNumbers) -> dict[str, Any]:

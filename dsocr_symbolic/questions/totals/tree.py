@@ -8,7 +8,7 @@ import click
 
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.questions.options import asked_scenario, question_options
+from dsocr_symbolic.questions.options import Given, asked_scenario, command, question_options
 
 _DEPTH = 3
 _COLUMNS = (
@@ -29,15 +29,11 @@ time. GB = 1e9 bytes. +: more is below, see --depth. -: never runs."""
 def tree_command(definition: Definition) -> click.Command:
     """Make ``dsocr tree``, with one option per choice of the model."""
     depth = click.Option(["--depth"], type=click.IntRange(min=1), default=_DEPTH, help=f"Levels; {_DEPTH} by default.")
-    return click.Command(
-        "tree",
-        params=[*question_options(definition), depth],
-        callback=lambda **given: _tree(definition, given),
-        help="The network as a tree, with the cost of each node.",
-    )
+    parameters = [*question_options(definition), depth]
+    return command(definition, "tree", _tree, parameters, "The network as a tree, with the cost of each node.")
 
 
-def _tree(definition: Definition, given: dict[str, Any]) -> int:
+def _tree(definition: Definition, given: Given) -> int:
     from dsocr_symbolic.evaluation.answer import answer
     from dsocr_symbolic.questions.totals.document import totals_document
     from dsocr_symbolic.questions.totals.text import preamble
@@ -45,11 +41,8 @@ def _tree(definition: Definition, given: dict[str, Any]) -> int:
 
     scenario = asked_scenario(definition, given)
     result = answer(scenario, details=False)
-    document = totals_document(
-        scenario.definition, result, workload=scenario.workload, gpu=scenario.gpu, options=scenario.options
-    )
     tree = on_terminal(_table(result, given["depth"]))
-    click.echo("\n\n".join([preamble(document), tree.strip("\n"), _LEGEND]))
+    click.echo("\n\n".join([preamble(totals_document(scenario, result)), tree.strip("\n"), _LEGEND]))
     return 0
 
 

@@ -44,10 +44,10 @@ def by_layer(result: Estimate) -> list[Line]:
 
     def descend(index: int) -> None:
         node = nodes[index - 1]
-        layers = [each for each in below.get(index, []) if not nodes[each - 1].row.aten]
+        layers = [child for child in below.get(index, []) if not nodes[child - 1].row.aten]
         if layers and (not node.row.class_name or node.row.parent == 0):
-            for each in below[index]:
-                descend(each)
+            for child in below[index]:
+                descend(child)
         else:
             lines.append(Line(name=node.row.path, calls=node.calls, metrics=node.metrics))
 
