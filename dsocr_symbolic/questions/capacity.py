@@ -48,14 +48,11 @@ class Fit:
 
     Attributes
     ----------
-    capacity_bytes : int or float
-        What may be taken: usable memory less the reserve.
-    reserve_bytes : int or float
-        What is kept free.
+    capacity_bytes, reserve_bytes : int or float
+        What may be taken, usable memory less the reserve; what is kept free.
     moment : Moment
         The worst one.
     fits : bool
-        Whether it fits.
     largest_batch : int or None
         The largest batch that fits, 0 if not even one request does; None where the workload has no batch to vary.
     beyond : Moment or None

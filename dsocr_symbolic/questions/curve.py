@@ -32,7 +32,6 @@ class Curve:
     symbol : str
         What is left free.
     terms : tuple of Term
-        The metrics.
     """
 
     question: Question

@@ -80,12 +80,10 @@ class RegimeBound:
     ----------
     name, summary : str
         What holds where the left side is at least the right one.
-    condition : str
-        In the names of its terms.
+    condition, formula : str
+        In the names of its terms; in symbols, common factors cancelled, empty if that is too long to read.
     terms : mapping of str to str
-        What these are.
-    formula : str
-        The same in symbols, common factors cancelled; empty if it is too long to read.
+        What the names stand for.
     symbol : str
         What moves.
     holds_first : bool
@@ -136,16 +134,8 @@ def bounds(
         The network; its conditions stand in ``formulas/bounds/``.
     only : iterable of str, optional
         The conditions to look at; all if left out.
-    workload, gpu : str, optional
-        Names or files; the model's defaults if left out.
-    settings : mapping of str to number, optional
-        Values of further symbols.
-    time : str
-        ``roofline`` or ``lower_bound``: what the time metrics stand for.
-    waived : iterable of str
-        Switches that lift rules.
-    **choices : str
-        Options that differ from the defaults.
+    workload, gpu, settings, time, waived, **choices
+        As in :func:`~dsocr_symbolic.questions.solve.solution.solve`.
 
     Returns
     -------

@@ -69,11 +69,15 @@ def line(bounds: Bounds) -> str:
 def page(bounds: Bounds) -> Page:
     """Say the ridge points, and where each condition holds."""
     ridges = tuple((ridge.name, ridge.formula, f"{ridge.value:.5g}", ridge.unit) for ridge in bounds.ridge_points)
-    rows = tuple((bound.name, _holds(bound), bound.summary, bound.condition) for bound in bounds.bounds)
+    rows = tuple(
+        (
+            bound.name,
+            ", ".join(_where(bound.symbol, change) for change in bound.changes) or _constant(bound),
+            bound.summary,
+            bound.condition,
+        )
+        for bound in bounds.bounds
+    )
     grid = Grid(columns=("bound", "holds", "what", "condition"), rows=rows)
     above = [Grid(columns=("ridge point", "formula", "value", "unit"), rows=ridges)] if ridges else []
     return Page(head=bounds.gpu_title, blocks=(*above, grid))
-
-
-def _holds(bound: RegimeBound) -> str:
-    return ", ".join(_where(bound.symbol, change) for change in bound.changes) or _constant(bound)

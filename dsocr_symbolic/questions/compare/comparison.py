@@ -76,12 +76,10 @@ class Comparison(Shown):
 
     Attributes
     ----------
-    names : tuple of str
-        The scenarios, the baseline first.
+    names, metrics : tuple of str
+        The scenarios, the baseline first; names of the registry.
     about : tuple of mapping
         Model, workload, GPU, choices and settings of each, and numbers of the GPU that no source confirms.
-    metrics : tuple of str
-        Names of the registry.
     baseline : tuple of number or None
         Each metric in the baseline.
     differences : tuple of tuple of Difference

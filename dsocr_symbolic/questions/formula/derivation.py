@@ -10,7 +10,7 @@ from dsocr_symbolic.language.lookup import layer_definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.leaves import Whole, metric_expression
-from dsocr_symbolic.network.node import Node, walk
+from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.scenario.scenario import Scenario, of_layer, scenario_values
 from dsocr_symbolic.scenario.values import chosen_slots
 from dsocr_symbolic.writing.formula_text import as_numbers, as_text, collect
@@ -34,8 +34,10 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
         raise UserError(f"unknown metric '{metric}': {nearest(metric, metrics)}")
     slots = chosen_slots(scenario.definition, scenario.options)
     stages = model_tree(scenario.definition, slots)
-    nodes = _nodes(stages, path)
-    if nodes is None:
+    nodes = tuple(node for node in walk(stages) if "/".join(node.path) == path.strip("/"))
+    if path in ("", "total"):
+        nodes = stages
+    if not nodes:
         try:
             definition = layer_definition(scenario.definition, path)
         except UserError as error:
@@ -63,12 +65,6 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
     )
     steps = f"  {as_text(expression)}\n= {as_numbers(expression, numbers)}\n= {result} {metrics[metric].unit}\n"
     return f"{head}\n{steps}  where\n{meanings}"
-
-
-def _nodes(stages: tuple[Node, ...], path: str) -> tuple[Node, ...] | None:
-    if path in ("", "total"):
-        return stages
-    return tuple(node for node in walk(stages) if "/".join(node.path) == path.strip("/")) or None
 
 
 def _result(scenario: Scenario, path: str, metric: str) -> Any:

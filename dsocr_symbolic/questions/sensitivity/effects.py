@@ -33,10 +33,8 @@ class Effect:
     ----------
     symbol, group, meaning : str
         The symbol, as ``dsocr symbols`` has it.
-    value : int or float
-        Where it stands.
-    derivative : int or float
-        Change of the metric per 1 of the symbol.
+    value, derivative : int or float
+        Where it stands; change of the metric per 1 of the symbol.
     elasticity : int, float or None
         Percent of the metric per percent of the symbol; None where the metric is 0.
     order : int or None
@@ -101,14 +99,8 @@ def sensitivity(
         A path of the tree; the whole if left out.
     symbols : iterable of str, optional
         The symbols to look at; all that may move if left out.
-    workload, gpu : str, optional
-        Names or files; the model's defaults if left out.
-    settings : mapping of str to number, optional
-        Values of further symbols.
-    waived : iterable of str
-        Switches that lift rules.
-    **choices : str
-        Options that differ from the defaults.
+    workload, gpu, settings, waived, **choices
+        As in :func:`~dsocr_symbolic.questions.solve.solution.solve`.
 
     Returns
     -------

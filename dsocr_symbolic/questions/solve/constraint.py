@@ -56,10 +56,8 @@ class Constraint:
     @property
     def spelled(self) -> str:
         """The constraint with the metrics that its names stand for."""
-        return re.sub(r"\b[a-z]\w*", lambda word: self._spelled(word.group()), self.text)
-
-    def _spelled(self, name: str) -> str:
-        return self.terms[name].metric if name in self.terms else name
+        known = self.terms
+        return re.sub(r"\b[a-z]\w*", lambda name: known[name[0]].metric if name[0] in known else name[0], self.text)
 
 
 def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:

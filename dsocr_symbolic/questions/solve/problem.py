@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, Literal
 
 import sympy
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dsocr_symbolic.algebras import branches
 from dsocr_symbolic.algebras.branches import Branch, exact
@@ -25,7 +25,6 @@ from dsocr_symbolic.questions.solve.search import (
     find_changes,
 )
 from dsocr_symbolic.scenario.checks import LARGEST
-from dsocr_symbolic.scenario.scenario import with_user
 
 Method = Literal["closed form", "bisection"]
 _SHOWN = 6
@@ -39,9 +38,8 @@ class Problem:
     Attributes
     ----------
     constraint : Constraint
-        What must hold.
     curve : Curve
-        Its metrics along the symbol.
+        The metrics of the constraint along the symbol.
     """
 
     constraint: Constraint
@@ -98,12 +96,6 @@ def slack_at(problem: Problem, value: Exact) -> Any:
 def forms_at(problem: Problem, value: Exact) -> Sides:
     """Return the forms of both sides that lead at a value."""
     return sides(problem.constraint, problem.curve, branches.free(problem.symbol, value), branches)
-
-
-def question_at(problem: Problem, value: Exact) -> Question:
-    """Return the question with a value for the symbol."""
-    scenario = problem.question.scenario
-    return evolve(problem.question, scenario=with_user(scenario, {problem.symbol: value}))
 
 
 def find(problem: Problem) -> tuple[Boundary, Method]:
@@ -187,7 +179,7 @@ def _in_closed_form(problem: Problem, domain: Domain) -> Boundary | None:
         return None
     low, high = around
     if slack_at(problem, low) == 0 and slack_at(problem, high) >= 0:
-        low, high = domain.previous(low), low
+        low, high = domain.below(low, 1) if isinstance(domain, WholeDomain) else math.nextafter(low, -math.inf), low
     if low is None:
         return None
     met = slack_at(problem, low) >= 0
@@ -218,16 +210,11 @@ def roots_of(form: Expr, symbol: Expr) -> list[Root] | None:
     numerator, denominator = sympy.fraction(sympy.cancel(form))
     polynomial = sympy.Poly(numerator, symbol)
     # A pole would be another place where the sign changes.
-    if polynomial.degree() > _HIGHEST or not _of_one_sign(sympy.Poly(denominator, symbol)):
+    if polynomial.degree() > _HIGHEST or len({value > 0 for value in sympy.Poly(denominator, symbol).coeffs()}) > 1:
         return None
     if polynomial.degree() < 1:
         return []
     return _linear(polynomial) if polynomial.degree() == 1 else _quadratic(polynomial)
-
-
-def _of_one_sign(polynomial: Expr) -> bool:
-    coefficients = polynomial.coeffs()
-    return all(coefficient > 0 for coefficient in coefficients) or all(coefficient < 0 for coefficient in coefficients)
 
 
 def _linear(polynomial: Expr) -> list[Root]:

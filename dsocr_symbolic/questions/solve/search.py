@@ -63,10 +63,6 @@ class WholeDomain:
         larger = self.above(value, step) or (self.above(value, 1) if step > 1 else None)
         return None if larger is None or larger > _FARTHEST else larger
 
-    def previous(self, value: int) -> int | None:
-        """Return the next allowed value below one."""
-        return self.below(value, 1)
-
     def between(self, low: int, high: int) -> int | None:
         """Return the allowed value that is nearest to the middle, None if there is none between."""
         middle = (low + high) // 2
@@ -104,10 +100,6 @@ class RealDomain:
     def onward(self, value: float) -> float | None:
         """Return a number larger by a quarter, up to a billion times the start."""
         return value * 5 / 4 if value < min(self.start * _FARTHEST, self.most / 2) else None
-
-    def previous(self, value: float) -> float:
-        """Return the next number below one."""
-        return math.nextafter(value, -math.inf)
 
     def between(self, low: float, high: float) -> float | None:
         """Return the middle, by ratio where they are far apart."""

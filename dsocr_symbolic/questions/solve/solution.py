@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.branches import Branch, exact
@@ -15,10 +15,11 @@ from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.questions.solve.bottleneck import Bottleneck, bottleneck
 from dsocr_symbolic.questions.solve.constraint import Constraint, left_over, put_in, read_constraint
-from dsocr_symbolic.questions.solve.problem import Method, Problem, find, forms_at, pose, question_at, sides_at
+from dsocr_symbolic.questions.solve.problem import Method, Problem, find, forms_at, pose, sides_at
 from dsocr_symbolic.questions.solve.search import Boundary, Sense
 from dsocr_symbolic.questions.solve.solved_form import derivation
 from dsocr_symbolic.scenario.checks import LARGEST
+from dsocr_symbolic.scenario.scenario import with_user
 from dsocr_symbolic.writing.amounts import compared, measured
 from dsocr_symbolic.writing.notebook import Shown
 
@@ -41,10 +42,8 @@ class Solution(Shown):
 
     Attributes
     ----------
-    symbol, meaning, unit : str
-        The symbol; its unit where the machine gives one.
-    side_unit : str
-        The unit of both sides, where one of them is a metric.
+    symbol, meaning, unit, side_unit : str
+        The symbol; units where the machine gives one, and where a side is a metric.
     constraint : str
         With the metrics that the chosen time stands for.
     metrics : tuple of str
@@ -172,7 +171,8 @@ def _point(problem: Problem, value: Exact) -> Point:
 
 
 def _bottlenecks(problem: Problem, value: Exact) -> tuple[Bottleneck, ...]:
-    question = question_at(problem, value)
+    scenario = with_user(problem.question.scenario, {problem.symbol: value})
+    question = evolve(problem.question, scenario=scenario)
     deciding = (bottleneck(question, term.metric) for term in problem.constraint.terms.values())
     return tuple(decides for decides in deciding if decides is not None)
 

@@ -50,12 +50,8 @@ class Axis:
 
     Attributes
     ----------
-    name : str
-        The symbol, ``crop_grid``, ``gpu``, ``workload``, or a choice with underscores.
-    meaning : str
-        What it is, in words.
-    choice : str
-        The choice's own name, which may have hyphens; empty for anything else.
+    name, meaning : str
+        The symbol, ``crop_grid``, ``gpu``, ``workload``, or a choice with underscores; what that is, in words.
     labels : Range or ndarray
         What stands along it: numbers (int64, float64) or names.
     numbers : mapping of str to Range or ndarray
@@ -64,7 +60,6 @@ class Axis:
 
     name: str
     meaning: str
-    choice: str
     labels: Numbers
     numbers: Mapping[str, Numbers]
 

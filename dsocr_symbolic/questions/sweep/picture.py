@@ -73,12 +73,22 @@ def draw(data: "xarray.Dataset") -> Any:
     An axis of numbers gives a line, one of names bars; a second axis of a few labels (or the stages) a family of
     them; a second long axis a heat map.
     """
-    metric, values = _one_metric(data)
+    if len(data.data_vars) != 1:
+        raise UserError(f"a picture shows one metric, not {', '.join(map(str, data.data_vars))}; ask for one")
+    (metric,) = map(str, data.data_vars)
+    values = data[metric]
+    values = values.sortby([name for name in values.dims if _is_numeric(values, str(name))])
     fixed = {str(name): values[name].values[0] for name in values.dims if values.sizes[name] == 1}
     values = values.isel(dict.fromkeys(fixed, 0))
-    _check_drawable(values)
-    # What has the most numbers runs along the picture.
     names = [str(name) for name in values.dims]
+    if not names:
+        raise UserError(f"{metric}: a single number is no picture; let an axis have more values")
+    if len(names) > 2:  # noqa: PLR2004
+        raise UserError(f"a picture shows two axes, not {', '.join(names)}; fix one of them, or write .csv")
+    check_numbers(values.size)
+    # What has the most numbers runs along the picture, and every name has a row of its own.
+    rows = [values.sizes[name] for name in names if not _is_numeric(values, name)]
+    height = max(_HEIGHT, 2.0 + _ROW * max(rows, default=0))
     ranked = sorted(names, key=lambda name: (_is_numeric(values, name), values.sizes[name]), reverse=True)
     across, series = (*ranked, "")[:2]
     numeric = _is_numeric(values, across)
@@ -89,7 +99,7 @@ def draw(data: "xarray.Dataset") -> Any:
     largest = np.abs(values.values[np.isfinite(values.values)]).max(initial=0.0)
     factor, scaled = (1.0, letters(unit) or unit) if logarithmic else axis_unit(largest, unit)
     chart = Chart(values=values / factor, across=across, series=series, label=f"{metric} [{scaled}]")
-    figure = extra("matplotlib.figure").Figure(figsize=(_WIDTH, _height(values)), layout="constrained")
+    figure = extra("matplotlib.figure").Figure(figsize=(_WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
     if mapped:
         _heat_map(axes, chart)
@@ -99,24 +109,6 @@ def draw(data: "xarray.Dataset") -> Any:
         _bars(axes, chart)
     _captions(figure, data, metric, fixed)
     return figure
-
-
-def _one_metric(data: "xarray.Dataset") -> tuple[str, "xarray.DataArray"]:
-    """Return the only metric; numbers along its axes ascend."""
-    names = [str(name) for name in data.data_vars]
-    if len(names) != 1:
-        raise UserError(f"a picture shows one metric, not {', '.join(names)}; ask for one")
-    values = data[names[0]]
-    return names[0], values.sortby([name for name in values.dims if _is_numeric(values, str(name))])
-
-
-def _check_drawable(values: "xarray.DataArray") -> None:
-    varied = [str(name) for name in values.dims]
-    if not varied:
-        raise UserError(f"{values.name}: a single number is no picture; let an axis have more values")
-    if len(varied) > 2:  # noqa: PLR2004
-        raise UserError(f"a picture shows two axes, not {', '.join(varied)}; fix one of them, or write .csv")
-    check_numbers(values.size)
 
 
 def check_numbers(count: int) -> None:
@@ -130,12 +122,6 @@ def _far_apart(values: "xarray.DataArray", series: str) -> bool:
     rows = values.transpose(series, ...).values.tolist() if series else []
     tops = [max(above) for row in rows if (above := [value for value in row if value > 0])]
     return len(tops) > 1 and max(tops) / min(tops) > _LOG_RATIO
-
-
-def _height(values: "xarray.DataArray") -> float:
-    """Give every name a row of its own."""
-    rows = [values.sizes[name] for name in values.dims if not _is_numeric(values, str(name))]
-    return max(_HEIGHT, 2.0 + _ROW * max(rows, default=0))
 
 
 def _captions(figure: Any, data: "xarray.Dataset", metric: str, fixed: dict[str, Any]) -> None:

@@ -67,11 +67,6 @@ class _Asked:
         return tuple(axis for axis in self.axes if not axis.numbers)
 
     @property
-    def gpus(self) -> list[str]:
-        varied = [name for axis in self.named if axis.name == "gpu" for name in axis.names]
-        return varied or [self.names["gpu"]] if varied or "gpu" in self.names else []
-
-    @property
     def inputs(self) -> tuple[str, ...]:
         return tuple(symbol for axis in self.axes for symbol in axis.numbers)
 
@@ -132,15 +127,15 @@ def _about(model: Model, question: _Asked) -> dict[str, str]:
         "gpu": question.names.get("gpu", definition.default_gpu),
         **{name.replace("-", "_"): options[name] for name in definition.choices},
     }
-    about = {"model": definition.name, **{name: value for name, value in fixed.items() if name not in varied}}
-    sizes = [f"{name} = {size}" for name, size in model.config if definition.quantities[name].formula.text != str(size)]
-    if sizes:
-        about["config"] = ", ".join(sizes)
-    if model.overrides:
-        about["what_if"] = ", ".join(f"{name} = {value}" for name, value in model.overrides)
-    if question.settings:
-        about["settings"] = ", ".join(f"{name} = {value}" for name, value in question.settings.items())
-    return about
+    quantities = definition.quantities
+    sizes = [f"{name} = {size}" for name, size in model.config if quantities[name].formula.text != str(size)]
+    given = {
+        "config": ", ".join(sizes),
+        "what_if": ", ".join(f"{name} = {value}" for name, value in model.overrides),
+        "settings": ", ".join(f"{name} = {value}" for name, value in question.settings.items()),
+    }
+    about = {name: value for name, value in fixed.items() if name not in varied}
+    return {"model": definition.name, **about, **{name: said for name, said in given.items() if said}}
 
 
 def _unverified(model: Model, question: _Asked, metrics: Iterable[Metric], parts: Iterable[str]) -> str:
@@ -151,7 +146,9 @@ def _unverified(model: Model, question: _Asked, metrics: Iterable[Metric], parts
     free = [name for name in used if name not in (*question.inputs, *question.settings)]
     options = dict(_options(model, question.names))
     marked = []
-    for name in question.gpus or [model.definition.default_gpu]:
+    fixed = question.names.get("gpu", model.definition.default_gpu)
+    varied = [name for axis in question.named if axis.name == "gpu" for name in axis.names]
+    for name in varied or [fixed]:
         gpu = load_gpu(name)
         sources = origins(model.definition, options, question.settings, gpu)
         doubtful = unverified((sources[symbol] for symbol in free), gpu)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
@@ -63,7 +64,7 @@ def make_axis(definition: Definition, name: str, values: Any) -> Axis:
             check_setting(definition, name, number)
         _check_distinct(name, numbers)
         labels = np.array(numbers, dtype=np.float64 if quantity.real else np.int64)
-    return Axis(name=name, meaning=quantity.meaning, choice="", labels=labels, numbers={name: labels})
+    return Axis(name=name, meaning=quantity.meaning, labels=labels, numbers={name: labels})
 
 
 def _choices(definition: Definition) -> dict[str, str]:
@@ -104,7 +105,7 @@ def _named_axis(definition: Definition, name: str, values: Any) -> Axis:
         elif label not in (options := definition.choices[choice].options):
             raise UserError(f"{choice}: unknown option '{label}': {nearest(label, options)}")
     meaning = definition.choices[choice].summary if choice else {"gpu": "machine", "workload": "workload"}[name]
-    return Axis(name=name, meaning=meaning, choice=choice, labels=np.array(labels), numbers={})
+    return Axis(name=name, meaning=meaning, labels=np.array(labels), numbers={})
 
 
 def _grid_axis(definition: Definition, crops: Crops, values: Any) -> Axis:
@@ -120,7 +121,6 @@ def _grid_axis(definition: Definition, crops: Crops, values: Any) -> Axis:
     return Axis(
         name=GRID,
         meaning=" x ".join(definition.quantities[symbol].meaning for symbol in numbers),
-        choice="",
         labels=np.array(labels),
         numbers={symbol: np.array(column, dtype=np.int64) for symbol, column in numbers.items()},
     )
@@ -153,7 +153,7 @@ def _steps(definition: Definition, name: str, shown: str, ends: Sequence[Any]) -
         raise UserError(f"{shown}: the step {step} is not greater than 0")
     if last < first:
         raise UserError(f"{shown}: the range is empty, {last} is less than {first}")
-    start, end, distance = (_fraction(end) for end in (first, last, step))
+    start, end, distance = (Fraction(exact(end)) for end in (first, last, step))
     count = (end - start) // distance + 1
     if count == 1:
         distance = Fraction(1)
@@ -170,11 +170,6 @@ def _steps(definition: Definition, name: str, shown: str, ends: Sequence[Any]) -
     for place in {0, min(1, count - 1), count - 1}:
         check_setting(definition, name, steps.exact(place))
     return steps
-
-
-def _fraction(value: Any) -> Fraction:
-    """Take a float for the decimal that it prints as."""
-    return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
 
 
 def _check_variable(definition: Definition, name: str) -> None:

@@ -7,7 +7,7 @@ from attrs import asdict
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
-from dsocr_symbolic.language.definition import Definition, Workload
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit
 from dsocr_symbolic.scenario.scenario import Scenario
@@ -31,7 +31,9 @@ def totals_document(
         "schema_version": SCHEMA_VERSION,
         "model": definition.name,
         "workload_name": workload.name if workload else None,
-        "workload": _asked(definition, values, workload),
+        "workload": _of_groups(definition, values, ("workload", "derived"))
+        if workload
+        else {name: arithmetic.whole(values.numbers[name]) for name in definition.stages[0].given},
         "overridden": {
             name: {"value": arithmetic.whole(values.numbers[name]), "formula_gives": given}
             for name, given in values.overridden.items()
@@ -59,13 +61,6 @@ def totals_document(
     if pages is not None:
         document["pages"] = pages
     return document
-
-
-def _asked(definition: Definition, values: Values, workload: Workload | None) -> dict[str, Any]:
-    """Return the workload's symbols, or those of the layer that stands alone."""
-    if workload is None:
-        return {name: arithmetic.whole(values.numbers[name]) for name in definition.stages[0].given}
-    return _of_groups(definition, values, ("workload", "derived"))
 
 
 def _of_groups(definition: Definition, values: Values, groups: Iterable[str]) -> dict[str, Any]:

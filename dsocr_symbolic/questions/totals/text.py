@@ -75,7 +75,7 @@ def to_markdown(document: Document, head: str, lines: Sequence[Line]) -> str:
         pages=document.get("pages", []),
         units={name: metric.unit for name, metric in load_metrics().items()},
         conventions=load_conventions().statements,
-        null_everywhere=null_everywhere(),
+        null_everywhere={name: metric.reason for name, metric in load_metrics().items() if metric.kind == "null"},
         summary=[*latency_lines(document), *memory_lines(document)],
     )
     return rendered
@@ -96,11 +96,6 @@ def heading(document: Document) -> str:
     """Say what the numbers are of, in one line."""
     what = document["workload_name"] or f"the layer {next(iter(document['stages']))} alone"
     return f"{document['model']}, {what}, on {document['machine']['title']}"
-
-
-def null_everywhere() -> dict[str, str]:
-    """Return the metrics of the registry that exist nowhere, with the reason."""
-    return {name: metric.reason for name, metric in load_metrics().items() if metric.kind == "null"}
 
 
 def notes(document: Document) -> list[str]:
