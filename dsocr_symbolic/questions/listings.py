@@ -12,11 +12,8 @@ from dsocr_symbolic.paths import data_files, data_folders
 from dsocr_symbolic.writing.terminal import on_terminal, table
 
 
-def _listing(definition: Definition, name: str) -> Any:
-    return lambda **_: _print_listing(definition, name)
-
-
-def _print_listing(definition: Definition, name: str) -> int:
+def print_listing(definition: Definition, name: str, **_: Any) -> int:
+    """Print one of the tables."""
     click.echo(on_terminal(_TABLES[name](definition)), nl=False)
     return 0
 

@@ -16,7 +16,6 @@ from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import Term
 from dsocr_symbolic.python_api import load_model
-from dsocr_symbolic.scenario.checks import check_rules
 from dsocr_symbolic.scenario.origins import origins, unverified
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
@@ -71,10 +70,6 @@ class Question:
         except (ZeroDivisionError, OverflowError) as error:
             named = ", ".join(dict.fromkeys(term.metric for term in terms))
             raise UserError(f"{named}: has no value at this workload ({error}); ask of another one") from error
-
-    def check(self) -> None:
-        """Check the numbers of all symbols against the model's rules."""
-        check_rules(self.definition, self.numbers, self.scenario.waived)
 
     def described(self) -> dict[str, Any]:
         """Say what it is about, as plain data."""

@@ -22,10 +22,10 @@ def bounds_command(definition: Definition) -> click.Command:
 
 
 def _bounds(definition: Definition, given: options.Given) -> int:
-    from attrs import asdict
+    from attrs import asdict, evolve
 
     from dsocr_symbolic.errors import UserError
-    from dsocr_symbolic.questions.bounds.regimes import find_bounds, on_gpu
+    from dsocr_symbolic.questions.bounds.regimes import find_bounds
     from dsocr_symbolic.questions.bounds.text import bounds_table, bounds_text
     from dsocr_symbolic.questions.question import of_scenario
     from dsocr_symbolic.scenario.hardware import load_gpus
@@ -34,7 +34,8 @@ def _bounds(definition: Definition, given: options.Given) -> int:
     by_gpu = given["by"] == "gpu"
     if by_gpu and given["gpu"] is not None:
         raise UserError("--by gpu takes every machine; drop --gpu")
-    asked = [on_gpu(question, gpu.name) for gpu in load_gpus()] if by_gpu else [question]
+    gpus = load_gpus() if by_gpu else [question.scenario.gpu]
+    asked = (evolve(question, scenario=evolve(question.scenario, gpu=gpu)) for gpu in gpus)
     machines = [find_bounds(machine, given["names"] or None, given["time"]) for machine in asked]
     document = {**question.described(), "time": given["time"], "bounds": [asdict(bounds) for bounds in machines]}
     return options.show(

@@ -19,7 +19,6 @@ from dsocr_symbolic.questions.solve.constraint import Constraint
 from dsocr_symbolic.questions.solve.problem import Problem, changes, pose
 from dsocr_symbolic.questions.solve.search import Boundary
 from dsocr_symbolic.questions.solve.solved_form import crossing, derivation
-from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.scenario import with_user
 from dsocr_symbolic.writing.formula_text import as_text
 from dsocr_symbolic.writing.notebook import Shown
@@ -164,11 +163,6 @@ def find_bounds(question: Question, only: Iterable[str] | None = None, time: str
         ridge_points=tuple(_ridge(question, point) for point in known.ridge_points.values()),
         bounds=tuple(_bound(question, known.conditions[name], time) for name in names),
     )
-
-
-def on_gpu(question: Question, gpu: str) -> Question:
-    """Ask the same of another machine."""
-    return evolve(question, scenario=evolve(question.scenario, gpu=load_gpu(gpu)))
 
 
 def _ridge(question: Question, point: RidgePoint) -> Ridge:

@@ -146,26 +146,19 @@ def compare_with(
             raise UserError(f"unknown metric '{name}': {nearest(name, registry)}")
     known = [read_scenario(text, base) for text in texts]
     details = any(name.startswith("backward_") or name == "forward_fused_io_bytes" for name in asked)
-    results = [answer(scenario, details=details) for _, scenario in known]
-    first = results[0]
+    first, *others = ((scenario, answer(scenario, details=details)) for _, scenario in known)
     return Comparison(
         names=tuple(name for name, _ in known),
         about=tuple(_about(scenario) for _, scenario in known),
         metrics=asked,
-        baseline=tuple(first.total[name] for name in asked),
-        differences=tuple(
-            tuple(
-                _difference(name, (known[0][1], first), (scenario, result))
-                for (_, scenario), result in zip(known[1:], results[1:], strict=True)
-            )
-            for name in asked
-        ),
+        baseline=tuple(first[1].total[name] for name in asked),
+        differences=tuple(tuple(_difference(name, first, other) for other in others) for name in asked),
     )
 
 
 def _about(scenario: Scenario) -> dict[str, Any]:
-    """Say what a scenario is about; nothing is put in for it."""
-    about = of_scenario(scenario).described()
+    """Say what a scenario is about: choices in the order of the model file, and nothing is put in."""
+    about = of_scenario(scenario).described() | {"choices": dict(scenario.options)}
     return {key: value for key, value in about.items() if key not in ("gpu_title", "what_if")}
 
 

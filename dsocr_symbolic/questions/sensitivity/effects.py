@@ -15,6 +15,7 @@ from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.registry import Term, load_metrics
 from dsocr_symbolic.questions.curve import Curve, slope
 from dsocr_symbolic.questions.question import Question, ask
+from dsocr_symbolic.scenario.checks import check_rules
 from dsocr_symbolic.writing.notebook import Shown
 
 Side = Literal["both", "above", "below", "neither"]
@@ -122,7 +123,7 @@ def rank(question: Question, term: Term, symbols: Iterable[str] | None = None) -
     for name in symbols or ():
         if name not in known:
             raise UserError(f"unknown symbol '{name}': {nearest(name, known)}")
-    question.check()
+    check_rules(question.definition, question.numbers, question.scenario.waived)
     (value,) = question.metrics((term,))
     movable = [name for name, quantity in known.items() if not quantity.fixed] if symbols is None else list(symbols)
     overridden = {name for name, _ in question.model.overrides}

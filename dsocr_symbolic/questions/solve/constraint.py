@@ -13,7 +13,6 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, evaluate, names, parse
 from dsocr_symbolic.language.registry import Term, load_metrics, timed
-from dsocr_symbolic.questions.curve import Curve
 
 Sides: TypeAlias = tuple[Any, Any]
 """The left and the right side of a constraint at a point: branches where the symbol is left free, else numbers."""
@@ -86,23 +85,15 @@ def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:
     )
 
 
-def sides(constraint: Constraint, curve: Curve, value: Any, algebra: ModuleType = arithmetic) -> Sides:
-    """Evaluate both sides at a value of the free symbol; a number, or a branch of it for forms."""
-    with _said(constraint):
-        scope = curve.scope(value, algebra)
-        scope |= dict(zip(constraint.terms, curve.metrics(scope, algebra), strict=True))
-        return put_in(constraint, scope, algebra)
-
-
 def put_in(constraint: Constraint, scope: Mapping[str, Any], algebra: ModuleType = arithmetic) -> Sides:
     """Evaluate both sides in a scope that has every name."""
-    with _said(constraint):
+    with no_value(constraint):
         left, right = (evaluate(side, scope, algebra) for side in constraint.sides)
         return left, right
 
 
 @contextmanager
-def _said(constraint: Constraint) -> Iterator[None]:
+def no_value(constraint: Constraint) -> Iterator[None]:
     """Say it where a side has no value."""
     try:
         yield

@@ -2,18 +2,19 @@
 
 import math
 from functools import cache
+from types import ModuleType
 from typing import Any, Literal
 
 import sympy
 from attrs import frozen
 
-from dsocr_symbolic.algebras import branches
+from dsocr_symbolic.algebras import arithmetic, branches
 from dsocr_symbolic.algebras.branches import Branch, exact
 from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question
-from dsocr_symbolic.questions.solve.constraint import Constraint, Sides, left_over, sides
+from dsocr_symbolic.questions.solve.constraint import Constraint, Sides, left_over, no_value, put_in
 from dsocr_symbolic.questions.solve.search import (
     Boundary,
     Domain,
@@ -55,6 +56,21 @@ class Problem:
         """What is put in for all others."""
         return self.curve.question
 
+    def sides(self, value: Any, algebra: ModuleType = arithmetic) -> Sides:
+        """Return both sides at a value of the symbol in an algebra."""
+        with no_value(self.constraint):
+            scope = self.curve.scope(value, algebra)
+            scope |= dict(zip(self.constraint.terms, self.curve.metrics(scope, algebra), strict=True))
+        return put_in(self.constraint, scope, algebra)
+
+    def forms(self, value: Exact) -> Sides:
+        """Return the forms of both sides that lead at a value."""
+        return self.sides(branches.free(self.symbol, value), branches)
+
+    def slack(self, value: Exact) -> Any:
+        """Return by how much the constraint is met at a value; negative where it is not."""
+        return left_over(self.constraint, self.sides(exact(value)))
+
 
 @frozen(kw_only=True)
 class Root:
@@ -81,21 +97,6 @@ def pose(question: Question, symbol: str, constraint: Constraint) -> Problem:
         raise UserError(f"{symbol}: {known[symbol].meaning} is a definition and cannot be solved for")
     curve = Curve(question=question, symbol=symbol, terms=tuple(constraint.terms.values()))
     return Problem(constraint=constraint, curve=curve)
-
-
-def sides_at(problem: Problem, value: Exact) -> Sides:
-    """Return both sides at a value, in exact numbers."""
-    return sides(problem.constraint, problem.curve, exact(value))
-
-
-def slack_at(problem: Problem, value: Exact) -> Any:
-    """Return by how much the constraint is met at a value; negative where it is not."""
-    return left_over(problem.constraint, sides_at(problem, value))
-
-
-def forms_at(problem: Problem, value: Exact) -> Sides:
-    """Return the forms of both sides that lead at a value."""
-    return sides(problem.constraint, problem.curve, branches.free(problem.symbol, value), branches)
 
 
 def find(problem: Problem) -> tuple[Boundary, Method]:
@@ -129,11 +130,7 @@ def changes(problem: Problem) -> tuple[Boundary, ...]:
 
 def _along(problem: Problem) -> tuple[Slack, Domain]:
     """Return the slack, and the values that the symbol may have; the workload's own one to start from."""
-
-    @cache
-    def slack(value: Exact) -> Any:
-        return slack_at(problem, value)
-
+    slack = cache(problem.slack)
     quantity = problem.question.definition.quantities[problem.symbol]
     start = problem.question.numbers[problem.symbol]
     if quantity.real:
@@ -164,7 +161,7 @@ def _check_freedom(problem: Problem, domain: Domain) -> None:
 
 def _in_closed_form(problem: Problem, domain: Domain) -> Boundary | None:
     """Return the boundary at the only root, or that all values are good; None where it takes a search."""
-    difference = left_over(problem.constraint, forms_at(problem, domain.start))
+    difference = left_over(problem.constraint, problem.forms(domain.start))
     roots: list[Root] | None = []
     if isinstance(difference, Branch):
         # One form holds for all values unless the start decided between branches.
@@ -173,17 +170,17 @@ def _in_closed_form(problem: Problem, domain: Domain) -> Boundary | None:
         return None
     inside = [root.value for root in roots if domain.least <= root.value <= LARGEST]
     around = _around(inside[0], domain) if len(inside) == 1 else None
-    if (not inside or around == ()) and slack_at(problem, domain.start) >= 0:
+    if (not inside or around == ()) and problem.slack(domain.start) >= 0:
         return Boundary(sense="every", value=None, beyond=None)
     if not around:
         return None
     low, high = around
-    if slack_at(problem, low) == 0 and slack_at(problem, high) >= 0:
+    if problem.slack(low) == 0 and problem.slack(high) >= 0:
         low, high = domain.below(low, 1) if isinstance(domain, WholeDomain) else math.nextafter(low, -math.inf), low
     if low is None:
         return None
-    met = slack_at(problem, low) >= 0
-    if met == (slack_at(problem, high) >= 0):
+    met = problem.slack(low) >= 0
+    if met == (problem.slack(high) >= 0):
         return None
     return Boundary(sense="largest" if met else "smallest", value=low if met else high, beyond=high if met else low)
 

@@ -15,7 +15,7 @@ from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.questions.solve.bottleneck import Bottleneck, bottleneck
 from dsocr_symbolic.questions.solve.constraint import Constraint, left_over, put_in, read_constraint
-from dsocr_symbolic.questions.solve.problem import Method, Problem, find, forms_at, pose, sides_at
+from dsocr_symbolic.questions.solve.problem import Method, Problem, find, pose
 from dsocr_symbolic.questions.solve.search import Boundary, Sense
 from dsocr_symbolic.questions.solve.solved_form import derivation
 from dsocr_symbolic.scenario.checks import LARGEST
@@ -166,7 +166,7 @@ def solve_question(question: Question, symbol: str, text: str, time: str = "roof
 
 
 def _point(problem: Problem, value: Exact) -> Point:
-    left, right = map(arithmetic.whole, sides_at(problem, value))
+    left, right = map(arithmetic.whole, problem.sides(exact(value)))
     return Point(value=value, left=left, right=right)
 
 
@@ -191,12 +191,12 @@ def _side_unit(constraint: Constraint) -> str:
 
 def _depends(problem: Problem, value: Exact) -> bool:
     """Whether a constraint has anything to do with its symbol."""
-    return any(isinstance(side, Branch) for side in forms_at(problem, value))
+    return any(isinstance(side, Branch) for side in problem.forms(value))
 
 
 def _refusal(problem: Problem, best: Exact, bottlenecks: Sequence[Bottleneck]) -> str:
     """Say that no value meets a constraint, and what decides at the one that comes closest."""
-    constraint, (left, right) = problem.constraint, sides_at(problem, best)
+    constraint, (left, right) = problem.constraint, problem.sides(exact(best))
     unit = _side_unit(constraint)
     text = f"no {problem.symbol} meets {constraint.spelled}"
     for moment in (decides.moment for decides in bottlenecks):

@@ -9,7 +9,7 @@ from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.branches import Branch, as_sympy, exact, unknown
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.questions.solve.constraint import Sides, left_over
-from dsocr_symbolic.questions.solve.problem import Problem, Root, forms_at, roots_of
+from dsocr_symbolic.questions.solve.problem import Problem, Root, roots_of
 from dsocr_symbolic.questions.solve.search import Boundary
 from dsocr_symbolic.writing.formula_text import as_text
 
@@ -56,7 +56,7 @@ def _forms(problem: Problem, boundary: Boundary) -> Sides:
         faint = {power: 0 for power in powers if abs(sympy.N(sympy.Pow(*power.args), subs=point)) < _FAINT}
         return evolve(side, form=sympy.expand(side.form.xreplace(faint)))
 
-    left, right = forms_at(problem, boundary.value)
+    left, right = problem.forms(boundary.value)
     return clear(left), clear(right)
 
 

@@ -40,9 +40,9 @@ def sweep_command(definition: Definition) -> click.Command:
 
 def _sweep(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.python_api import load_model
+    from dsocr_symbolic.questions.sweep.axes import read_vary
     from dsocr_symbolic.questions.sweep.extras import extra
-    from dsocr_symbolic.questions.sweep.question import plan_sweep
-    from dsocr_symbolic.questions.sweep.vary import read_vary
+    from dsocr_symbolic.questions.sweep.plan import plan_sweep
     from dsocr_symbolic.writing.files import check_target
 
     out = given["out"]

@@ -10,8 +10,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.questions.sweep.axes import at
 from dsocr_symbolic.questions.sweep.extras import extra
-from dsocr_symbolic.questions.sweep.plan import Plan
-from dsocr_symbolic.questions.sweep.question import plan_sweep
+from dsocr_symbolic.questions.sweep.plan import Plan, plan_sweep
 from dsocr_symbolic.writing.files import written_whole
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""``dsocr totals``: what a workload or a document costs, and where."""
+"""``dsocr totals`` and ``dsocr tree``: what a workload or a document costs, and where."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from dsocr_symbolic.scenario.values import Values
 from dsocr_symbolic.writing.terminal import tracked
 
 FORMATS = ("text", "json", "yaml", "csv", "markdown")
+_DEPTH = 3
 TRAFFIC = ("eager", "fused")
 VIEWS = ("total", "stage", "category", "layer", "operator")
 _TRAFFIC = "Bytes of every launched operator, or what a perfect compiler must still move; eager by default."
@@ -32,6 +33,24 @@ def totals_command(definition: Definition) -> click.Command:
         click.Argument(["more"], nargs=-1),
     ]
     return command(definition, "totals", _totals, parameters, "What a workload or a document costs, and where.")
+
+
+def tree_command(definition: Definition) -> click.Command:
+    """Make ``dsocr tree``, with one option per choice of the model."""
+    depth = click.Option(["--depth"], type=click.IntRange(min=1), default=_DEPTH, help=f"Levels; {_DEPTH} by default.")
+    parameters = [*question_options(definition), depth]
+    return command(definition, "tree", _tree, parameters, "The network as a tree, with the cost of each node.")
+
+
+def _tree(definition: Definition, given: Given) -> int:
+    from dsocr_symbolic.evaluation.answer import answer
+    from dsocr_symbolic.questions.totals.document import totals_document
+    from dsocr_symbolic.questions.totals.text import tree_text
+
+    scenario = asked_scenario(definition, given)
+    result = answer(scenario, details=False)
+    click.echo(tree_text(totals_document(scenario, result), result, given["depth"]))
+    return 0
 
 
 def _totals(definition: Definition, given: Given) -> int:

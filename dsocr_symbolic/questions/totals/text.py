@@ -2,9 +2,11 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.questions.totals.document import SCHEMA_VERSION
 from dsocr_symbolic.questions.totals.views import Line
@@ -36,6 +38,21 @@ _TRAFFIC = {
     "eager": "bytes that every launched\noperator reads and writes (eager).",
     "fused": "bytes that a perfect\ncompiler must still move (fused; parts do not add up).",
 }
+
+
+_TREE_COLUMNS = (
+    ("TC", "forward_tensor_core_flops"),
+    ("moved", "forward_io_bytes"),
+    ("live", "forward_activation_bytes"),
+    ("time", "roofline_s"),
+)
+_HOT, _WARM = 0.2, 0.05
+# What stands before a child, and before what is below it; for a child that others follow, and for the last one.
+_GUIDES = {True: (("├─ ", "│  "), ("└─ ", "   ")), False: (("|- ", "|  "), ("`- ", "   "))}
+_TREE_LEGEND = """TC: FLOPs on Tensor Cores, 2 per multiply-add. moved: bytes that the launched operators read and
+write. live: peak bytes of activations inside one call. time: roofline_s, each operator at its
+slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
+time. GB = 1e9 bytes. +: more is below, see --depth. -: never runs."""
 
 
 def unreadable(pages: Sequence[Mapping[str, Any]], output: str) -> str:
@@ -225,3 +242,45 @@ def _table(head: str, *titles: str) -> Any:
 def count(calls: Any) -> str:
     """Print how often something runs, which may be an expectation; a word stays."""
     return calls if isinstance(calls, str) else f"{calls:,.1f}" if isinstance(calls, float) else f"{calls:,}"
+
+
+def tree_text(document: Document, result: Estimate, depth: int) -> str:
+    """Print the network as a tree, with the cost of each node, down to a depth."""
+    return "\n\n".join([preamble(document), on_terminal(_tree_table(result, depth)).strip("\n"), _TREE_LEGEND])
+
+
+def _tree_table(result: Estimate, depth: int) -> Any:
+    from rich.text import Text
+
+    def cells(metrics: Metrics) -> list[str]:
+        return [cell(metric, metrics[metric], 3) for _, metric in _TREE_COLUMNS]
+
+    made = table("node", *(f">{title}" for title in ("calls", *dict(_TREE_COLUMNS), "share")), gap=1)
+    whole = result.total["roofline_s"]
+    for guide, name, node in _tree_lines(result, depth):
+        share = node.metrics["roofline_s"] / whole if whole else 0.0
+        label = Text.assemble((guide, "dim"), (name, "" if guide else "bold"))
+        numbers = [*cells(node.metrics), f"{share:.1%}"] if node.calls else ["-"] * (len(_TREE_COLUMNS) + 1)
+        style = "dim" if not node.calls else "red" if share >= _HOT else "yellow" if share >= _WARM else ""
+        made.add_row(label, *(Text(number, style) for number in (count(node.calls), *numbers)))
+    made.add_row("total", "", *cells(result.total), f"{1.0:.1%}" if whole else "", style="bold")
+    return made
+
+
+def _tree_lines(result: Estimate, depth: int) -> Iterator[tuple[str, str, NodeNumbers]]:
+    """Yield what stands before each node, its name and the node, down to a depth."""
+    below: dict[int, list[int]] = {}
+    for index, node in enumerate(result.nodes, start=1):
+        below.setdefault(node.row.parent, []).append(index)
+    inner, last = _GUIDES[(sys.stdout.encoding or "utf-8").lower().startswith("utf")]
+
+    def descend(index: int, level: int, guide: str, after: str) -> Iterator[tuple[str, str, NodeNumbers]]:
+        node, children = result.nodes[index - 1], below.get(index, [])
+        hidden = " +" if children and level == depth else ""
+        yield guide, node.row.path.rpartition("/")[2] + hidden, node
+        for child in children if level < depth else ():
+            first, rest = last if child == children[-1] else inner
+            yield from descend(child, level + 1, after + first, after + rest)
+
+    for stage in below.get(0, []):
+        yield from descend(stage, 1, "", "")
