@@ -16,7 +16,7 @@ from dsocr_symbolic.questions.bounds.command import bounds_command
 from dsocr_symbolic.questions.compare.command import compare_command
 from dsocr_symbolic.questions.formula.command import formula_command
 from dsocr_symbolic.questions.listings import print_listing, schema_command
-from dsocr_symbolic.questions.options import model_option
+from dsocr_symbolic.questions.options import MODEL
 from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
 from dsocr_symbolic.questions.solve.command import solve_command
 from dsocr_symbolic.questions.sweep.command import sweep_command
@@ -115,9 +115,9 @@ def _commands(definition: Definition) -> click.Group:
     }
     for name, text in listings.items():
         listing = partial(print_listing, definition, name)
-        group.add_command(click.Command(name, params=[model_option()], callback=listing, help=text))
+        group.add_command(click.Command(name, params=[MODEL], callback=listing, help=text))
     metrics = click.Option(["--metrics"], is_flag=True, help="List the metrics instead.")
-    symbols = click.Command("symbols", params=[model_option(), metrics], help="Symbols of the model: value, meaning.")
+    symbols = click.Command("symbols", params=[MODEL, metrics], help="Symbols of the model: value, meaning.")
     symbols.callback = lambda metrics, **_: print_listing(definition, "metrics" if metrics else "symbols")
     group.add_command(symbols)
     group.add_command(schema_command())

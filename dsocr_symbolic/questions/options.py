@@ -11,20 +11,23 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 _MOST_GIB = 1e6
-_TIME = "What time metrics stand for; roofline by default."
+MODEL = click.Option(["--model"], metavar="NAME|FILE", help="Network; deepseek-ocr by default.")
+METRICS = click.Option(["--metric", "metrics"], metavar="NAME", multiple=True, help="See symbols --metrics.")
+FORMAT = click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output.")
+TIME = click.Option(
+    ["--time"],
+    type=click.Choice(("roofline", "lower_bound")),
+    default="roofline",
+    help="What time metrics stand for; roofline by default.",
+)
 Given = dict[str, Any]
 """What click hands on, by the names of options and arguments."""
-
-
-def model_option() -> click.Option:
-    """Offer the network."""
-    return click.Option(["--model"], metavar="NAME|FILE", help="Network; deepseek-ocr by default.")
 
 
 def question_options(definition: Definition) -> list[click.Parameter]:
     """Options that decide the numbers, one per choice of the model among them."""
     options: list[click.Parameter] = [
-        model_option(),
+        MODEL,
         click.Option(["--workload"], metavar="NAME|FILE", help=f"Workload; {definition.default_workload} by default."),
         click.Option(["--set", "settings"], metavar="SYMBOL=VALUE", multiple=True, help="Give a symbol a value."),
         click.Option(["--config"], metavar="FILE", type=click.Path(path_type=Path), help="Sizes from a config.json."),
@@ -42,21 +45,6 @@ def question_options(definition: Definition) -> list[click.Parameter]:
 def whole_options(definition: Definition) -> list[click.Parameter]:
     """Options that decide the numbers of a whole network: no layer stands alone."""
     return [option for option in question_options(definition) if option.name != "layer"]
-
-
-def time_option() -> click.Option:
-    """Offer the kinds of time."""
-    return click.Option(["--time"], type=click.Choice(("roofline", "lower_bound")), default="roofline", help=_TIME)
-
-
-def metrics_option() -> click.Option:
-    """Offer the metrics, any number of them."""
-    return click.Option(["--metric", "metrics"], metavar="NAME", multiple=True, help="See symbols --metrics.")
-
-
-def format_option() -> click.Option:
-    """Offer text and JSON."""
-    return click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output.")
 
 
 def command(

@@ -13,9 +13,9 @@ def bounds_command(definition: Definition) -> click.Command:
     """Make ``dsocr bounds``."""
     parameters = [
         *options.whole_options(definition),
-        options.time_option(),
+        options.TIME,
         click.Option(["--by"], type=click.Choice(("bound", "gpu")), default="bound", help=_BY),
-        options.format_option(),
+        options.FORMAT,
         click.Argument(["names"], nargs=-1),
     ]
     return options.command(definition, "bounds", _bounds, parameters, _HELP)

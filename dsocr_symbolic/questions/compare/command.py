@@ -13,9 +13,9 @@ def compare_command(definition: Definition) -> click.Command:
     scenarios = click.Argument(["scenarios"], nargs=-1)
     parameters = [
         *options.whole_options(definition),
-        options.time_option(),
-        options.metrics_option(),
-        options.format_option(),
+        options.TIME,
+        options.METRICS,
+        options.FORMAT,
         scenarios,
     ]
     return options.command(definition, "compare", _compare, parameters, _HELP)

@@ -3,7 +3,7 @@
 import click
 
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.questions.options import Given, asked_scenario, command, format_option, show, whole_options
+from dsocr_symbolic.questions.options import FORMAT, Given, asked_scenario, command, show, whole_options
 
 _BY = "One table, or one for each group."
 
@@ -16,7 +16,7 @@ def sensitivity_command(definition: Definition) -> click.Command:
         click.Option(["--of", "part"], metavar="PATH", default="", help="A part of the network; the whole by default."),
         click.Option(["--symbol", "symbols"], metavar="NAME", multiple=True, help="Look at this symbol alone."),
         click.Option(["--by"], type=click.Choice(("symbol", "group")), default="symbol", help=_BY),
-        format_option(),
+        FORMAT,
     ]
     help_text = "What a metric hangs on: derivative, elasticity and growth in every symbol."
     return command(definition, "sensitivity", _sensitivity, parameters, help_text)

@@ -12,7 +12,7 @@ _HELP = 'The value of SYMBOL that still meets CONSTRAINT, such as "peak_memory_b
 def solve_command(definition: Definition) -> click.Command:
     """Make ``dsocr solve``."""
     arguments = [click.Argument(["symbol"]), click.Argument(["constraint"])]
-    parameters = [*options.whole_options(definition), options.time_option(), options.format_option(), *arguments]
+    parameters = [*options.whole_options(definition), options.TIME, options.FORMAT, *arguments]
     return options.command(definition, "solve", _solve, parameters, _HELP)
 
 

@@ -29,7 +29,7 @@ def sweep_command(definition: Definition) -> click.Command:
     """Make ``dsocr sweep``, with one option per choice of the model."""
     parameters = [
         click.Option(["--vary"], metavar="NAME=VALUES", multiple=True, help=_VARY),
-        options.metrics_option(),
+        options.METRICS,
         click.Option(["--by"], metavar="total|stage|PATH", default="total", help="Of which part; total by default."),
         click.Option(["--out"], metavar="FILE", type=click.Path(path_type=Path), help=_OUT),
         click.Option(["--force"], is_flag=True, help="Replace a file that exists."),

@@ -57,7 +57,7 @@ def _totals(definition: Definition, given: Given) -> int:
     from dsocr_symbolic.evaluation.answer import answer, scenario_program
     from dsocr_symbolic.evaluation.estimate import with_fused_traffic
     from dsocr_symbolic.questions.capacity import fit
-    from dsocr_symbolic.questions.totals.bill import make_bill, page_rows
+    from dsocr_symbolic.questions.totals.bill import make_bill
     from dsocr_symbolic.questions.totals.document import totals_document
     from dsocr_symbolic.questions.totals.text import unreadable
     from dsocr_symbolic.scenario.documents import read_pages
@@ -70,7 +70,7 @@ def _totals(definition: Definition, given: Given) -> int:
     if given["document"]:
         pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"])
         bill = make_bill(scenario, tracked(pages, "pages"), details=details)
-        rows = page_rows(bill, definition.roles)
+        rows = list(bill.rows)
         status = int(any(row["error"] for row in rows))
         result = bill.total
     else:
