@@ -51,7 +51,6 @@ class Fit:
     capacity_bytes, reserve_bytes : int or float
         What may be taken, usable memory less the reserve; what is kept free.
     moment : Moment
-        The worst one.
     fits : bool
     largest_batch : int or None
         The largest batch that fits, 0 if not even one request does; None where the workload has no batch to vary.

@@ -11,7 +11,6 @@ from attrs import frozen
 from dsocr_symbolic.algebras import arithmetic, branches, symbolic
 from dsocr_symbolic.algebras.branches import Branch, as_sympy, exact, unknown
 from dsocr_symbolic.algebras.value import Exact, Expr
-from dsocr_symbolic.evaluation.binding import Binding
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.evaluation.terms import compiled, term_values
 from dsocr_symbolic.language.registry import Term
@@ -39,23 +38,17 @@ class Curve:
     terms: tuple[Term, ...]
 
     @cached_property
-    def binding(self) -> Binding:
-        """What every other symbol is."""
-        return self.question.bound(self.symbol)
-
-    @cached_property
-    def _fixed(self) -> Mapping[str, Exact]:
-        return {name: exact(value) for name, value in self.binding.numbers.items()}
-
-    @cached_property
-    def _follow(self) -> str:
-        return function_source([list(self.binding.following.values())], self.question.definition.quantities)
+    def _bound(self) -> tuple[dict[str, Exact], tuple[str, ...], str]:
+        """Numbers of what stays, names of what follows, and the source of a function of them."""
+        binding = self.question.bound(self.symbol)
+        source = function_source([list(binding.following.values())], self.question.definition.quantities)
+        return {name: exact(value) for name, value in binding.numbers.items()}, tuple(binding.following), source
 
     def scope(self, value: Any, algebra: ModuleType = arithmetic) -> dict[str, Any]:
         """Return every symbol's value in an algebra, given that of the free one."""
-        scope = {**self._fixed, self.symbol: value}
-        following = compiled(self._follow, algebra)(scope)[0]
-        return scope | dict(zip(self.binding.following, following, strict=True))
+        fixed, names, source = self._bound
+        scope = {**fixed, self.symbol: value}
+        return scope | dict(zip(names, compiled(source, algebra)(scope)[0], strict=True))
 
     def metrics(self, scope: Mapping[str, Any], algebra: ModuleType = arithmetic) -> tuple[Any, ...]:
         """Return the metrics, in the order of the terms."""

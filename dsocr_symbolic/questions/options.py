@@ -22,6 +22,7 @@ TIME = click.Option(
 )
 Given = dict[str, Any]
 """What click hands on, by the names of options and arguments."""
+Run = Callable[[Definition, Given], int]
 
 
 def question_options(definition: Definition) -> list[click.Parameter]:
@@ -48,11 +49,7 @@ def whole_options(definition: Definition) -> list[click.Parameter]:
 
 
 def command(
-    definition: Definition,
-    name: str,
-    run: Callable[[Definition, Given], int],
-    parameters: list[click.Parameter],
-    help_text: str,
+    definition: Definition, name: str, run: Run, parameters: list[click.Parameter], help_text: str
 ) -> click.Command:
     """Make a command that hands the model and everything given on."""
     return click.Command(name, params=parameters, callback=lambda **given: run(definition, given), help=help_text)

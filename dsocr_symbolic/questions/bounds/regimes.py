@@ -84,7 +84,6 @@ class RegimeBound:
     terms : mapping of str to str
         What the names stand for.
     symbol : str
-        What moves.
     holds_first : bool
         Whether it holds at the least value.
     changes : tuple of Change
@@ -181,15 +180,13 @@ def _bound(question: Question, condition: Condition, time: str) -> RegimeBound:
         boundaries = changes(problem)
     except UserError as error:
         raise UserError(f"{condition.name}: {error}") from error
+    paths = {name: " and ".join(path or "total" for path in term.paths) for name, term in terms.items()}
     constant = boundaries[0].beyond is None
     return RegimeBound(
         name=condition.name,
         summary=condition.summary,
         condition=constraint.text,
-        terms={
-            name: f"{term.metric} of {' and '.join(path or 'total' for path in term.paths)}"
-            for name, term in terms.items()
-        },
+        terms={name: f"{term.metric} of {paths[name]}" for name, term in terms.items()},
         formula=_formula(problem),
         symbol=condition.vary,
         holds_first=boundaries[0].sense in ("every", "largest"),

@@ -69,14 +69,10 @@ def line(bounds: Bounds) -> str:
 def page(bounds: Bounds) -> Page:
     """Say the ridge points, and where each condition holds."""
     ridges = tuple((ridge.name, ridge.formula, f"{ridge.value:.5g}", ridge.unit) for ridge in bounds.ridge_points)
+    holds = [", ".join(_where(bound.symbol, change) for change in bound.changes) for bound in bounds.bounds]
     rows = tuple(
-        (
-            bound.name,
-            ", ".join(_where(bound.symbol, change) for change in bound.changes) or _constant(bound),
-            bound.summary,
-            bound.condition,
-        )
-        for bound in bounds.bounds
+        (bound.name, where or _constant(bound), bound.summary, bound.condition)
+        for bound, where in zip(bounds.bounds, holds, strict=True)
     )
     grid = Grid(columns=("bound", "holds", "what", "condition"), rows=rows)
     above = [Grid(columns=("ridge point", "formula", "value", "unit"), rows=ridges)] if ridges else []

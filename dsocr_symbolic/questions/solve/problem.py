@@ -14,17 +14,8 @@ from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question
+from dsocr_symbolic.questions.solve import search
 from dsocr_symbolic.questions.solve.constraint import Constraint, Sides, left_over, no_value, put_in
-from dsocr_symbolic.questions.solve.search import (
-    Boundary,
-    Domain,
-    NotMonotoneError,
-    RealDomain,
-    Slack,
-    WholeDomain,
-    find_boundary,
-    find_changes,
-)
 from dsocr_symbolic.scenario.checks import LARGEST
 
 Method = Literal["closed form", "bisection"]
@@ -99,7 +90,7 @@ def pose(question: Question, symbol: str, constraint: Constraint) -> Problem:
     return Problem(constraint=constraint, curve=curve)
 
 
-def find(problem: Problem) -> tuple[Boundary, Method]:
+def find(problem: Problem) -> tuple[search.Boundary, Method]:
     """Find the last value that meets a constraint and the next one; raise where it is met here and there.
 
     In ``closed form`` where both sides together are a quotient of polynomials of low degree in the symbol.
@@ -112,8 +103,8 @@ def find(problem: Problem) -> tuple[Boundary, Method]:
     if closed is not None:
         return closed, "closed form"
     try:
-        return find_boundary(slack, domain), "bisection"
-    except NotMonotoneError as error:
+        return search.find_boundary(slack, domain), "bisection"
+    except search.NotMonotoneError as error:
         seen = ", ".join(f"{float(slack):.{_SHOWN}g} at {value:.{_SHOWN}g}" for value, slack in error.points)
         raise UserError(
             f"{problem.constraint.text}: not monotone in {problem.symbol} (what is left over is {seen}): "
@@ -121,21 +112,21 @@ def find(problem: Problem) -> tuple[Boundary, Method]:
         ) from error
 
 
-def changes(problem: Problem) -> tuple[Boundary, ...]:
+def changes(problem: Problem) -> tuple[search.Boundary, ...]:
     """Find every value at which a constraint begins or ceases to hold, from the least one up."""
     slack, domain = _along(problem)
     problem.curve.check(domain.lowest())
-    return find_changes(slack, domain)
+    return search.find_changes(slack, domain)
 
 
-def _along(problem: Problem) -> tuple[Slack, Domain]:
+def _along(problem: Problem) -> tuple[search.Slack, search.Domain]:
     """Return the slack, and the values that the symbol may have; the workload's own one to start from."""
     slack = cache(problem.slack)
     quantity = problem.question.definition.quantities[problem.symbol]
     start = problem.question.numbers[problem.symbol]
     if quantity.real:
         least = max(float(quantity.least), 1 / LARGEST)
-        return slack, RealDomain(start=max(float(start), least), least=least)
+        return slack, search.RealDomain(start=max(float(start), least), least=least)
 
     def allowed(value: int) -> bool:
         try:
@@ -145,10 +136,10 @@ def _along(problem: Problem) -> tuple[Slack, Domain]:
             return False
         return True
 
-    return slack, WholeDomain(start=int(start), least=quantity.least, allowed=allowed)
+    return slack, search.WholeDomain(start=int(start), least=quantity.least, allowed=allowed)
 
 
-def _check_freedom(problem: Problem, domain: Domain) -> None:
+def _check_freedom(problem: Problem, domain: search.Domain) -> None:
     """Refuse a symbol that rules hold at one value."""
     start: Any = domain.start
     if domain.above(start, 1) is not None or domain.below(start, 1) is not None:
@@ -159,7 +150,7 @@ def _check_freedom(problem: Problem, domain: Domain) -> None:
         raise UserError(f"{problem.symbol}: no other value than {start} is allowed here ({error})") from error
 
 
-def _in_closed_form(problem: Problem, domain: Domain) -> Boundary | None:
+def _in_closed_form(problem: Problem, domain: search.Domain) -> search.Boundary | None:
     """Return the boundary at the only root, or that all values are good; None where it takes a search."""
     difference = left_over(problem.constraint, problem.forms(domain.start))
     roots: list[Root] | None = []
@@ -171,23 +162,28 @@ def _in_closed_form(problem: Problem, domain: Domain) -> Boundary | None:
     inside = [root.value for root in roots if domain.least <= root.value <= LARGEST]
     around = _around(inside[0], domain) if len(inside) == 1 else None
     if (not inside or around == ()) and problem.slack(domain.start) >= 0:
-        return Boundary(sense="every", value=None, beyond=None)
+        return search.Boundary(sense="every", value=None, beyond=None)
     if not around:
         return None
     low, high = around
     if problem.slack(low) == 0 and problem.slack(high) >= 0:
-        low, high = domain.below(low, 1) if isinstance(domain, WholeDomain) else math.nextafter(low, -math.inf), low
+        low, high = (
+            domain.below(low, 1) if isinstance(domain, search.WholeDomain) else math.nextafter(low, -math.inf),
+            low,
+        )
     if low is None:
         return None
     met = problem.slack(low) >= 0
     if met == (problem.slack(high) >= 0):
         return None
-    return Boundary(sense="largest" if met else "smallest", value=low if met else high, beyond=high if met else low)
+    return search.Boundary(
+        sense="largest" if met else "smallest", value=low if met else high, beyond=high if met else low
+    )
 
 
-def _around(root: Expr, domain: Domain) -> tuple[Any, ...]:
+def _around(root: Expr, domain: search.Domain) -> tuple[Any, ...]:
     """Return the values next to a root: at or below it, and above it; nothing where there are none on a side."""
-    if isinstance(domain, WholeDomain):
+    if isinstance(domain, search.WholeDomain):
         place = int(sympy.floor(root))
         low, high = domain.below(place + 1, 1), domain.above(place, 1)
         return () if low is None or high is None else (low, high)

@@ -45,9 +45,8 @@ class Solution(Shown):
     symbol, meaning, unit, side_unit : str
         The symbol; units where the machine gives one, and where a side is a metric.
     constraint : str
-        With the metrics that the chosen time stands for.
     metrics : tuple of str
-        Those metrics.
+        Those that the chosen time stands for.
     sense : str
         ``largest``, ``smallest``, or ``every`` if all values meet it.
     value : int, float or None

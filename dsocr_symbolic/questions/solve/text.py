@@ -14,11 +14,7 @@ def solution_text(question: Question, solution: Solution) -> str:
     lines = [
         line(solution),
         question.heading(),
-        *(
-            f"at {measured(point.value)}: {compared(point.left, point.right, solution.side_unit)}"
-            for point in points
-            if point is not None
-        ),
+        *(f"at {measured(at.value)}: {compared(at.left, at.right, solution.side_unit)}" for at in points if at),
         *(f"{bottleneck.metric} is decided by {bottleneck.said}" for bottleneck in solution.bottlenecks),
         *_derivation(solution),
         *([solution.says] if solution.says else []),

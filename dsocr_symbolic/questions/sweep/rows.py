@@ -61,7 +61,10 @@ def table_text(plan: Plan) -> str:
     made = table(*aligned, *(f">{title}" for title in titles), wrap=True)
     for axis in made.columns[: len(labels)]:
         axis.no_wrap = True
-    shown = [[_shown(value) for value in values.tolist()] for values in labels.values()]
+    shown = [
+        [f"{value:.10g}" if isinstance(value, float) else str(value) for value in values.tolist()]
+        for values in labels.values()
+    ]
     for column, values in zip(plan.columns, plan.evaluate(places), strict=True):
         shown.append([cell(column.metric, None if np.isnan(value) else value) for value in values.tolist()])
     for row in zip(*shown, strict=True):
@@ -75,10 +78,6 @@ def _number(value: float) -> float | str:
     if value.is_integer() and abs(value) < _EXACT:
         return int(value)
     return "" if np.isnan(value) else value
-
-
-def _shown(value: float | str) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _heading(plan: Plan) -> str:

@@ -1,17 +1,15 @@
 """One document for every output format: plain data, named by the registry of metrics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import asdict
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
-from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit
 from dsocr_symbolic.scenario.scenario import Scenario
-from dsocr_symbolic.scenario.values import Values
 
 SCHEMA_VERSION = 1
 
@@ -27,28 +25,29 @@ def totals_document(
 ) -> dict[str, Any]:
     """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None."""
     definition, workload, gpu, values = scenario.definition, scenario.workload, scenario.gpu, result.values
+    symbols = definition.quantities
+
+    def of(*groups: str) -> dict[str, Any]:
+        return {name: arithmetic.whole(values.numbers[name]) for name in symbols if symbols[name].group in groups}
+
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "model": definition.name,
         "workload_name": workload.name if workload else None,
-        "workload": _of_groups(definition, values, ("workload", "derived"))
+        "workload": of("workload", "derived")
         if workload
         else {name: arithmetic.whole(values.numbers[name]) for name in definition.stages[0].given},
         "overridden": {
             name: {"value": arithmetic.whole(values.numbers[name]), "formula_gives": given}
             for name, given in values.overridden.items()
         },
-        "constants": _of_groups(definition, values, ("constant",)),
+        "constants": of("constant"),
         "gpu": gpu.name,
-        "machine": {
-            "title": gpu.title,
-            **_of_groups(definition, values, ("machine",)),
-            "unverified": list(values.unverified),
-        },
+        "machine": {"title": gpu.title, **of("machine"), "unverified": list(values.unverified)},
         "choices": dict(scenario.options),
         "conventions": {
             "statements": list(load_conventions().statements),
-            "symbols": _of_groups(definition, values, ("convention", "choice")),
+            "symbols": of("convention", "choice"),
         },
         "traffic": result.traffic,
         "memory": None if memory is None else asdict(memory),
@@ -61,14 +60,6 @@ def totals_document(
     if pages is not None:
         document["pages"] = pages
     return document
-
-
-def _of_groups(definition: Definition, values: Values, groups: Iterable[str]) -> dict[str, Any]:
-    return {
-        name: arithmetic.whole(values.numbers[name])
-        for name, quantity in definition.quantities.items()
-        if quantity.group in groups
-    }
 
 
 def _node(node: NodeNumbers) -> dict[str, Any]:
