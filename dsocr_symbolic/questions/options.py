@@ -14,12 +14,8 @@ _MOST_GIB = 1e6
 MODEL = click.Option(["--model"], metavar="NAME|FILE", help="Network; deepseek-ocr by default.")
 METRICS = click.Option(["--metric", "metrics"], metavar="NAME", multiple=True, help="See symbols --metrics.")
 FORMAT = click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output.")
-TIME = click.Option(
-    ["--time"],
-    type=click.Choice(("roofline", "lower_bound")),
-    default="roofline",
-    help="What time metrics stand for; roofline by default.",
-)
+_TIME = "What time metrics stand for; roofline by default."
+TIME = click.Option(["--time"], type=click.Choice(("roofline", "lower_bound")), default="roofline", help=_TIME)
 Given = dict[str, Any]
 """What click hands on, by the names of options and arguments."""
 Run = Callable[[Definition, Given], int]

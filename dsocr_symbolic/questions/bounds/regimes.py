@@ -105,7 +105,15 @@ class RegimeBound:
 
 @frozen(kw_only=True, repr=False)
 class Bounds(Shown):
-    """The ridge points and regime boundaries of a network on one machine."""
+    """The bounds of a network on one machine.
+
+    Attributes
+    ----------
+    gpu, gpu_title : str
+    ridge_points : tuple of Ridge
+    bounds : tuple of RegimeBound
+        In the order in which they were asked for.
+    """
 
     gpu: str
     gpu_title: str

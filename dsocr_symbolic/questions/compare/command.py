@@ -11,13 +11,7 @@ _HELP = "Compare SCENARIOS, each KEY=VALUE,KEY=VALUE or a YAML file, with the fi
 def compare_command(definition: Definition) -> click.Command:
     """Make ``dsocr compare``."""
     scenarios = click.Argument(["scenarios"], nargs=-1)
-    parameters = [
-        *options.whole_options(definition),
-        options.TIME,
-        options.METRICS,
-        options.FORMAT,
-        scenarios,
-    ]
+    parameters = [*options.whole_options(definition), options.TIME, options.METRICS, options.FORMAT, scenarios]
     return options.command(definition, "compare", _compare, parameters, _HELP)
 
 

@@ -38,9 +38,8 @@ def _titles(comparison: Comparison) -> tuple[str, ...]:
 
 def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
     """Yield a line of cells per metric: the baseline, then each scenario and its ratio."""
-    for metric, baseline, differences in zip(
-        comparison.metrics, comparison.baseline, comparison.differences, strict=True
-    ):
+    rows = zip(comparison.metrics, comparison.baseline, comparison.differences, strict=True)
+    for metric, baseline, differences in rows:
         pairs = ((_amount(metric, difference.value), _ratio(difference)) for difference in differences)
         yield (metric, _amount(metric, baseline), *(cell for pair in pairs for cell in pair))
 
@@ -58,9 +57,8 @@ def _amount(metric: str, value: Any) -> str:
 def _explained(comparison: Comparison) -> Iterator[tuple[str, str, str, Difference]]:
     """Yield scenario, metric, the change in words, and the difference, wherever something causes one."""
     first, *others = comparison.names
-    for metric, baseline, differences in zip(
-        comparison.metrics, comparison.baseline, comparison.differences, strict=True
-    ):
+    rows = zip(comparison.metrics, comparison.baseline, comparison.differences, strict=True)
+    for metric, baseline, differences in rows:
         unit = load_metrics()[metric].unit
         for name, difference in zip(others, differences, strict=True):
             if difference.causes:

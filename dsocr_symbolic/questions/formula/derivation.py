@@ -17,14 +17,8 @@ from dsocr_symbolic.writing.formula_text import as_numbers, as_text, collect
 from dsocr_symbolic.writing.latex import as_latex
 
 # Kinds whose formula of many operators is a book, and what they do with these.
-_LONG = {
-    "time": "Summed over",
-    "ratio": "Of",
-    "peak": "The largest of moments at",
-    "bound": "Of phases of",
-    "memory": "The largest of moments at",
-    "latency": "Of stages of",
-}
+_LONG = {"time": "Summed over", "ratio": "Of", "bound": "Of phases of", "latency": "Of stages of"}
+_LONG |= dict.fromkeys(("peak", "memory"), "The largest of moments at")
 
 
 def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:

@@ -41,8 +41,7 @@ class Effect:
     order : int or None
         The degree in which the metric grows with the symbol in the end; None where it is no power of it.
     side : str
-        Where the derivative holds: on ``both`` sides; ``above`` or ``below`` the value alone, where another branch
-        leads on the other side; on ``neither``, where the value is a point of its own.
+        Where the derivative holds: on ``both`` sides, ``above`` or ``below`` the value alone, on ``neither``.
     """
 
     symbol: str
@@ -183,10 +182,7 @@ def _plain(value: Expr) -> int | float:
 
 
 def _order(curve: Curve) -> int | None:
-    """Return the degree of the metric of a curve in its symbol, as that grows and everything else stays.
-
-    0 for what is bounded, negative for what vanishes; None where it is 0 in the end, or no power of the symbol.
-    """
+    """Return the degree in which a metric grows in the end: negative if it vanishes, None if it is 0 or no power."""
     try:
         form = curve.form(FAR)
     except (OverflowError, ZeroDivisionError):

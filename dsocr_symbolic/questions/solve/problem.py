@@ -91,10 +91,7 @@ def pose(question: Question, symbol: str, constraint: Constraint) -> Problem:
 
 
 def find(problem: Problem) -> tuple[search.Boundary, Method]:
-    """Find the last value that meets a constraint and the next one; raise where it is met here and there.
-
-    In ``closed form`` where both sides together are a quotient of polynomials of low degree in the symbol.
-    """
+    """Find the last value that meets a constraint and the next one, and how; raise where it is met here and there."""
     slack, domain = _along(problem)
     problem.curve.check(problem.question.numbers[problem.symbol])
     slack(domain.start)
@@ -194,10 +191,7 @@ def _around(root: Expr, domain: search.Domain) -> tuple[Any, ...]:
 
 
 def roots_of(form: Expr, symbol: Expr) -> list[Root] | None:
-    """Find where an expression of one symbol is 0, for values that are not negative, in rising order.
-
-    None if the expression is no quotient of polynomials, or one of a degree above 2.
-    """
+    """Find where an expression of one symbol is 0, from 0 up; None but for quotients of polynomials of low degree."""
     if not form.is_rational_function(symbol):
         return None
     numerator, denominator = sympy.fraction(sympy.cancel(form))

@@ -75,7 +75,13 @@ class WholeDomain:
 
 @frozen(kw_only=True)
 class RealDomain:
-    """Float64 numbers from a smallest to a largest one; ``start`` is among them."""
+    """Float64 numbers.
+
+    Attributes
+    ----------
+    start, least, most : float
+        A value to begin with, the smallest and the largest one.
+    """
 
     start: float
     least: float

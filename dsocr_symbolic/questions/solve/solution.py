@@ -29,7 +29,13 @@ _FAR = LARGEST / 1000
 
 @frozen(kw_only=True)
 class Point:
-    """Both sides of a constraint at one value of the symbol."""
+    """A value of the symbol.
+
+    Attributes
+    ----------
+    value, left, right : int or float
+        The value, and both sides of the constraint there, in SI units.
+    """
 
     value: Exact
     left: Exact

@@ -19,10 +19,7 @@ _FAINT = 1e-15
 
 
 def derivation(problem: Problem, boundary: Boundary) -> tuple[str, ...]:
-    """Write an inequality on the branch that leads at a boundary, and its solution where one can be written.
-
-    Nothing if it is too long to read.
-    """
+    """Write an inequality on the branch that leads at a boundary, and its solution; nothing where too long to read."""
     forms = _forms(problem, boundary)
     left, right = map(_form, forms)
     if len(left) + len(right) > _LONGEST_FORM:

@@ -143,7 +143,13 @@ def make_axis(definition: Definition, name: str, values: Any) -> Axis:
     _check_variable(definition, name)
     quantity = definition.quantities[name]
     if isinstance(values, str) and ":" in values:
-        labels: Numbers = _read_steps(definition, name, values)
+        pieces = values.split(":")
+        if len(pieces) > 3:  # noqa: PLR2004
+            raise UserError(f"{name}={values}: a range is FIRST:LAST or FIRST:LAST:STEP")
+        if len(pieces) == 2 and quantity.real:  # noqa: PLR2004
+            raise UserError(f"{name}={values}: it may have fractions, so say the step: {name}={values}:STEP")
+        ends = [parse_number(piece, name) for piece in pieces]
+        labels: Numbers = _steps(definition, name, f"{name}={values}", ends)
     elif isinstance(values, range) and values:
         labels = _steps(definition, name, f"{name}: {values}", [values[0], values[-1], values.step])
     else:
@@ -224,15 +230,6 @@ def _grid(value: Any) -> tuple[Any, Any]:
     if isinstance(value, Sequence | np.ndarray) and len(value) == _SIDES:
         return _plain(value[0]), _plain(value[1])
     raise UserError(f"{GRID}: {value!r} is not a pair of columns and rows, such as (3, 2)")
-
-
-def _read_steps(definition: Definition, name: str, text: str) -> Range:
-    pieces = text.split(":")
-    if len(pieces) > 3:  # noqa: PLR2004
-        raise UserError(f"{name}={text}: a range is FIRST:LAST or FIRST:LAST:STEP")
-    if len(pieces) == 2 and definition.quantities[name].real:  # noqa: PLR2004
-        raise UserError(f"{name}={text}: it may have fractions, so say the step: {name}={text}:STEP")
-    return _steps(definition, name, f"{name}={text}", [parse_number(piece, name) for piece in pieces])
 
 
 def _steps(definition: Definition, name: str, shown: str, ends: Sequence[Any]) -> Range:

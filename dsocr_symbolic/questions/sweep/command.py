@@ -87,18 +87,15 @@ def _sweep(definition: Definition, given: options.Given) -> int:
 
 def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) -> None:
     """Write a sweep in the format that a file's name says."""
-    if out.suffix == ".parquet":
-        from dsocr_symbolic.questions.sweep.rows import write_parquet
+    from dsocr_symbolic.questions.sweep.dataset import dataset, write_netcdf
+    from dsocr_symbolic.questions.sweep.picture import check_numbers, write_picture
+    from dsocr_symbolic.questions.sweep.rows import write_csv, write_parquet
 
+    if out.suffix == ".parquet":
         write_parquet(plan, out, force=force, advance=advance)
     elif out.suffix == ".csv":
-        from dsocr_symbolic.questions.sweep.rows import write_csv
-
         write_csv(plan, out, advance)
     else:
-        from dsocr_symbolic.questions.sweep.dataset import dataset, write_netcdf
-        from dsocr_symbolic.questions.sweep.picture import check_numbers, write_picture
-
         if out.suffix == ".svg":
             check_numbers(plan.count * len(plan.columns))
         data = dataset(plan, advance)

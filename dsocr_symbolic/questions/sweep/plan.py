@@ -30,7 +30,12 @@ Places = tuple[Any, ...]
 
 @frozen(kw_only=True)
 class Column:
-    """One number of every point: a metric of a part."""
+    """One number of every point.
+
+    Attributes
+    ----------
+    metric, part : str
+    """
 
     metric: str
     part: str
@@ -83,6 +88,11 @@ class Plan:
         """Points to evaluate at once: a matter of 100 MB."""
         return max(1, min(_MOST_ROWS, _MOST_NUMBERS // (len(self.columns) + len(self.axes))))
 
+    @property
+    def titles(self) -> list[str]:
+        """``roofline_s`` for each column, or ``roofline_s[prefill]`` where there are several parts."""
+        return [f"{name.metric}[{name.part}]" if self.part_dimension else name.metric for name in self.columns]
+
     def blocks(self) -> Iterator[tuple[int, int]]:
         """Cut the points, in C order, into ranges ``(start, stop)`` of at most :attr:`block`."""
         for start in range(0, self.count, self.block):
@@ -101,10 +111,7 @@ class Plan:
         return along
 
     def evaluate(self, places: Places) -> list[Any]:
-        """Evaluate points: one float64 array per column, in the units of the registry; a ratio of nothing is NaN.
-
-        Raise where a value or a rule does not allow a point, naming the first such point.
-        """
+        """Evaluate points: a float64 array per column, NaN for a ratio of nothing; raise where one is not allowed."""
         results = [np.empty(len(places[0])) for _ in self.columns]
         for function, where in self._combinations(places):
             inputs = {
@@ -167,10 +174,7 @@ def plan_sweep(
     threads: int | None = None,
     **vary: Any,
 ) -> Plan:
-    """Plan a sweep, see :func:`~dsocr_symbolic.questions.sweep.dataset.sweep`, and compile its functions.
-
-    ``threads``: over blocks of points; one per core if left out.
-    """
+    """Plan what :func:`~dsocr_symbolic.questions.sweep.dataset.sweep` evaluates; ``threads``: one per core if None."""
     question = _question(model.definition, dict(settings or {}), vary)
     asked = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))
     stages = (*(stage.path[0] for stage in model.stages), "total")

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.questions.sweep.axes import Axis, at
+from dsocr_symbolic.questions.sweep.axes import at
 from dsocr_symbolic.questions.sweep.extras import extra
-from dsocr_symbolic.questions.sweep.plan import Column, Plan
+from dsocr_symbolic.questions.sweep.plan import Plan
 from dsocr_symbolic.writing.amounts import cell
 from dsocr_symbolic.writing.data import to_json
 from dsocr_symbolic.writing.files import remove, write_files, written_whole
@@ -31,17 +31,11 @@ _NOTES = {
 }
 
 
-def column_name(plan: Plan, column: Column) -> str:
-    """Return ``roofline_s``, or ``roofline_s[prefill]`` where a sweep has several parts."""
-    return f"{column.metric}[{column.part}]" if plan.part_dimension else column.metric
-
-
 def write_csv(plan: Plan, path: Path, advance: Callable[[int], Any] = lambda _: None) -> None:
     """Write one row per point, in C order; what does not exist is empty. ``advance`` is told of points done."""
-    head = [*plan.coordinates(plan.places(0, 1)), *(column_name(plan, column) for column in plan.columns)]
     with written_whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(head)
+        writer.writerow([*plan.coordinates(plan.places(0, 1)), *plan.titles])
         for start, stop in plan.blocks():
             places = plan.places(start, stop)
             labels = [values.tolist() for values in plan.coordinates(places).values()]
@@ -55,8 +49,7 @@ def table_text(plan: Plan) -> str:
     stop = min(plan.count, SHOWN)
     places = plan.places(0, stop)
     labels = {axis.name: plan.coordinates(places)[axis.name] for axis in plan.axes}
-    several = len(plan.metrics) > 1
-    titles = [column_name(plan, column) if several else column.part for column in plan.columns]
+    titles = plan.titles if len(plan.metrics) > 1 else [column.part for column in plan.columns]
     aligned = (f">{name}" if values.dtype.kind in "if" else name for name, values in labels.items())
     made = table(*aligned, *(f">{title}" for title in titles), wrap=True)
     for axis in made.columns[: len(labels)]:
@@ -173,23 +166,20 @@ def _write(plan: Plan, path: Path, start: int, stop: int, parquet: Any) -> None:
         columns[arrow.field(name, array.type, metadata=about)] = array
 
     for axis, along in zip(plan.axes, places, strict=True):
-        add(axis.name, _labels(axis, along, arrow), long_name=axis.meaning)
+        labels = arrow.array(at(axis.labels, along)) if axis.numeric else None
+        if labels is None:
+            # Names stand by their place in a list of them.
+            words = at(axis.labels, np.arange(len(axis))).tolist()
+            labels = arrow.DictionaryArray.from_arrays(along.astype(np.int32), words)
+        add(axis.name, labels, long_name=axis.meaning)
         for symbol, values in axis.numbers.items():
             if symbol != axis.name:
                 add(symbol, arrow.array(at(values, along)), long_name=symbol.replace("_", " "))
     of_axes = [field.name for field in columns]
     units = {metric.name: {"units": metric.unit, "long_name": metric.definition} for metric in plan.metrics}
-    for column, values in zip(plan.columns, numbers, strict=True):
-        add(column_name(plan, column), arrow.array(values), **units[column.metric])
+    for column, title, values in zip(plan.columns, plan.titles, numbers, strict=True):
+        add(title, arrow.array(values), **units[column.metric])
     schema = arrow.schema(list(columns), metadata={"dsocr_symbolic": json.dumps(_question(plan))})
     rows = arrow.Table.from_arrays(list(columns.values()), schema=schema)
     # Numbers of an axis repeat and shrink to almost nothing in a dictionary; results never do.
     parquet.write_table(rows, path, compression="zstd", use_dictionary=of_axes)
-
-
-def _labels(axis: Axis, places: Any, arrow: Any) -> Any:
-    """Return numbers as they are, and names by their place in a list of them."""
-    if axis.numeric:
-        return arrow.array(at(axis.labels, places))
-    everything = at(axis.labels, np.arange(len(axis))).tolist()
-    return arrow.DictionaryArray.from_arrays(places.astype(np.int32), everything)

@@ -1,11 +1,11 @@
 """Totals of stages as formulas that a person can read: few symbols stay free."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import sympy
 
 from dsocr_symbolic.algebras import symbolic
-from dsocr_symbolic.algebras.value import Exact, Expr
+from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.leaves import metric_expression
@@ -21,29 +21,28 @@ def closed_forms(
 ) -> dict[str, dict[str, str | None]]:
     """Print every metric of every stage and of the whole with few symbols free; None for what has no closed form."""
     stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
-    numbers = {symbolic.symbol(name): _exact(value) for name, value in values.numbers.items() if name not in kept}
-    letters = {name: quantity.letter for name, quantity in scenario.definition.quantities.items()}
+    numbers = {
+        symbolic.symbol(name): sympy.Float(value) if isinstance(value, float) else sympy.Rational(value)
+        for name, value in values.numbers.items()
+        if name not in kept
+    }
+    letters = {name: quantity.letter for name, quantity in scenario.definition.quantities.items()} if latex else None
     parts: dict[str, tuple[Node, ...]] = {stage.path[0]: (stage,) for stage in stages}
     parts["total"] = stages
-
-    def show(expression: Expr) -> str:
-        return as_latex(expression, letters) if latex else as_text(expression)
-
     return {
-        name: {metric: _closed_form(nodes, metric, numbers, show) for metric in load_metrics()}
+        name: {metric: _closed_form(nodes, metric, numbers, letters) for metric in load_metrics()}
         for name, nodes in parts.items()
     }
 
 
 def _closed_form(
-    nodes: tuple[Node, ...], metric: str, numbers: Mapping[Expr, Expr], show: Callable[[Expr], str]
+    nodes: tuple[Node, ...], metric: str, numbers: Mapping[Expr, Expr], letters: Mapping[str, str] | None
 ) -> str | None:
     """Print one metric; times and ratios of sums are no closed forms that a person could read."""
     if load_metrics()[metric].kind not in ("flow", "stock"):
         return None
     expression = metric_expression(nodes, metric)
-    return None if expression is None else show(sympy.sympify(expression).xreplace(numbers))
-
-
-def _exact(value: Exact) -> Expr:
-    return sympy.Float(value) if isinstance(value, float) else sympy.Rational(value)
+    if expression is None:
+        return None
+    form = sympy.sympify(expression).xreplace(numbers)
+    return as_text(form) if letters is None else as_latex(form, letters)

@@ -144,10 +144,7 @@ def preamble(document: Document) -> str:
 
 
 def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int | None = None) -> str:
-    """Print a table for a terminal, a total below several lines; what to know before it, what it leaves out behind it.
-
-    ``width``: columns; those of the terminal, at least 100, if None.
-    """
+    """Print a table, a total below several lines, notes around it; ``width`` in columns, None for the terminal's."""
     rows = [*lines] if len(lines) == 1 else [*lines, _total(document)]
     digits = 4 if max(len(line.name) for line in rows) <= _SHORT_NAME else 3
     shown = {title: metric for title, metric in _COLUMNS if any(line.metrics[metric] is not None for line in lines)}

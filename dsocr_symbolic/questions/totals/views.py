@@ -16,7 +16,16 @@ _MOVED = "forward_io_bytes"
 
 @frozen(kw_only=True)
 class Line:
-    """One row of a view: a name, calls and metrics (None: it does not exist there)."""
+    """One row of a view.
+
+    Attributes
+    ----------
+    name : str
+    calls : int, float or str
+        An expectation may be a fraction; a word stands for no number.
+    metrics : mapping of str to number or None
+        None where one does not exist.
+    """
 
     name: str
     calls: Any
