@@ -16,7 +16,7 @@ _LARGEST_BATCH = 10**9
 
 
 @frozen(kw_only=True)
-class Moment:
+class PeakMoment:
     """The moment at which most memory is resident.
 
     Attributes
@@ -50,20 +50,20 @@ class Fit:
     ----------
     capacity_bytes, reserve_bytes : int or float
         What may be taken, usable memory less the reserve; what is kept free.
-    moment : Moment
+    moment : PeakMoment
     fits : bool
     largest_batch : int or None
         The largest batch that fits, 0 if not even one request does; None where the workload has no batch to vary.
-    beyond : Moment or None
+    beyond : PeakMoment or None
         The worst moment of the next larger batch.
     """
 
     capacity_bytes: Exact
     reserve_bytes: Exact
-    moment: Moment
+    moment: PeakMoment
     fits: bool
     largest_batch: int | None
-    beyond: Moment | None
+    beyond: PeakMoment | None
 
 
 def fit(scenario: Scenario, program: Program | None = None) -> Fit:
@@ -88,12 +88,12 @@ def fit(scenario: Scenario, program: Program | None = None) -> Fit:
     )
 
 
-def worst_moment(program: Program, numbers: Mapping[str, Exact]) -> Moment:
+def worst_moment(program: Program, numbers: Mapping[str, Exact]) -> PeakMoment:
     """Return the moment of the stage that needs most memory."""
     return max(stage_moments(program, numbers), key=lambda moment: moment.peak_memory_bytes)
 
 
-def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[Moment]:
+def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[PeakMoment]:
     """Return the moment of each stage at which most memory is resident, in the order of the stages."""
     rows, fold = program.rows, run_program(program, numbers)
     weights, peaks = fold.owned("forward_weight_bytes", 0), fold.column("peak_memory_bytes")
@@ -104,7 +104,7 @@ def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[Moment
         return index
 
     return [
-        Moment(
+        PeakMoment(
             stage=rows[stage].path,
             at=rows[operator(stage)].path,
             weight_bytes=arithmetic.whole(weights),
@@ -116,7 +116,7 @@ def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[Moment
     ]
 
 
-def _largest_batch(scenario: Scenario, program: Program, batch: int, moment: Moment, capacity: Exact) -> int | None:
+def _largest_batch(scenario: Scenario, program: Program, batch: int, moment: PeakMoment, capacity: Exact) -> int | None:
     """Find the largest batch that fits: along a straight line first, for memory grows nearly like one."""
     known: dict[int, Any] = {batch: moment.peak_memory_bytes}
 

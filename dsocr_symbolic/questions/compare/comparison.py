@@ -45,7 +45,7 @@ class Cause:
 
 
 @frozen(kw_only=True)
-class Difference:
+class MetricDifference:
     """One metric of a scenario against the baseline.
 
     Attributes
@@ -82,7 +82,7 @@ class Comparison(Shown):
         Model, workload, GPU, choices and settings of each, and numbers of the GPU that no source confirms.
     baseline : tuple of number or None
         Each metric in the baseline.
-    differences : tuple of tuple of Difference
+    differences : tuple of tuple of MetricDifference
         For each metric, one per scenario behind the baseline.
     """
 
@@ -90,7 +90,7 @@ class Comparison(Shown):
     about: tuple[Mapping[str, Any], ...]
     metrics: tuple[str, ...]
     baseline: tuple[Exact | None, ...]
-    differences: tuple[tuple[Difference, ...], ...]
+    differences: tuple[tuple[MetricDifference, ...], ...]
 
 
 def compare(
@@ -165,10 +165,10 @@ def _about(scenario: Scenario) -> dict[str, Any]:
 _Answered = tuple[Scenario, Estimate]
 
 
-def _difference(metric: str, baseline: _Answered, other: _Answered) -> Difference:
+def _difference(metric: str, baseline: _Answered, other: _Answered) -> MetricDifference:
     before, after = (result.total[metric] for _, result in (baseline, other))
     if before is None or after is None:
-        return Difference(value=after, difference=None, ratio=None, causes=(), explained=0.0, others=0)
+        return MetricDifference(value=after, difference=None, ratio=None, causes=(), explained=0.0, others=0)
     left, right = (_parts(metric, *answered) for answered in (baseline, other))
     causes = [
         Cause(path=path, baseline=left.get(path, 0), value=right.get(path, 0), difference=change)
@@ -177,7 +177,7 @@ def _difference(metric: str, baseline: _Answered, other: _Answered) -> Differenc
     ]
     causes.sort(key=lambda cause: -abs(cause.difference))
     kept, explained = _fewest(causes)
-    return Difference(
+    return MetricDifference(
         value=after,
         difference=after - before,
         ratio=arithmetic.whole(arithmetic.divide(after, before)) if before else None,

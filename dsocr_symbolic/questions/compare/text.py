@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
-from dsocr_symbolic.questions.compare.comparison import Comparison, Difference
+from dsocr_symbolic.questions.compare.comparison import Comparison, MetricDifference
 from dsocr_symbolic.writing.amounts import measured
 from dsocr_symbolic.writing.notebook import Grid, Page
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
@@ -44,7 +44,7 @@ def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
         yield (metric, _amount(metric, baseline), *(cell for pair in pairs for cell in pair))
 
 
-def _ratio(difference: Difference) -> str:
+def _ratio(difference: MetricDifference) -> str:
     return "-" if difference.ratio is None else f"{difference.ratio:.4g}"
 
 
@@ -54,7 +54,7 @@ def _amount(metric: str, value: Any) -> str:
     return f"{'at least ' if is_bound(metric) else ''}{measured(value, load_metrics()[metric].unit)}"
 
 
-def _explained(comparison: Comparison) -> Iterator[tuple[str, str, str, Difference]]:
+def _explained(comparison: Comparison) -> Iterator[tuple[str, str, str, MetricDifference]]:
     """Yield scenario, metric, the change in words, and the difference, wherever something causes one."""
     first, *others = comparison.names
     rows = zip(comparison.metrics, comparison.baseline, comparison.differences, strict=True)
@@ -69,7 +69,7 @@ def _explained(comparison: Comparison) -> Iterator[tuple[str, str, str, Differen
                 yield name, metric, f"{metric}, {name} against {first}: {change}; {share}", difference
 
 
-def _causes(metric: str, difference: Difference) -> Iterator[tuple[str, str, str, str]]:
+def _causes(metric: str, difference: MetricDifference) -> Iterator[tuple[str, str, str, str]]:
     """Yield a line of cells for each of the first causes: path, before, after, change."""
     unit = load_metrics()[metric].unit
     for cause in difference.causes[:_MOST_CAUSES]:

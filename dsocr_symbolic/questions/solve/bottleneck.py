@@ -8,7 +8,7 @@ from dsocr_symbolic.algebras.branches import as_sympy, exact, value_of
 from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.registry import Term, load_metrics
-from dsocr_symbolic.questions.capacity import Moment, worst_moment
+from dsocr_symbolic.questions.capacity import PeakMoment, worst_moment
 from dsocr_symbolic.questions.curve import Curve, slope
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.writing.amounts import scaled
@@ -31,7 +31,7 @@ class Bottleneck:
         empty for plain counts.
     resource_share : float
         How much of the part leans on it.
-    moment : Moment or None
+    moment : PeakMoment or None
         Of memory, all that is resident then.
     """
 
@@ -41,7 +41,7 @@ class Bottleneck:
     resource: str = ""
     resource_name: str = ""
     resource_share: float = 0.0
-    moment: Moment | None = None
+    moment: PeakMoment | None = None
 
     @property
     def said(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.questions.totals.document import SCHEMA_VERSION
-from dsocr_symbolic.questions.totals.views import Line
+from dsocr_symbolic.questions.totals.views import ViewLine
 from dsocr_symbolic.writing.amounts import amount, cell, scaled, seconds
 from dsocr_symbolic.writing.data import Document, to_json, to_yaml
 from dsocr_symbolic.writing.templates import template
@@ -65,7 +65,7 @@ def unreadable(pages: Sequence[Mapping[str, Any]], output: str) -> str:
     return "".join(f"dsocr: {page['path']}: {page['error']}\n" for page in pages)
 
 
-def to_csv(head: str, lines: Sequence[Line], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
+def to_csv(head: str, lines: Sequence[ViewLine], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
     """Write one row per line, or per page of a document, and one column per metric; what is not built is empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -81,7 +81,7 @@ def to_csv(head: str, lines: Sequence[Line], pages: Sequence[Mapping[str, Any]] 
     return buffer.getvalue()
 
 
-def to_markdown(document: Document, head: str, lines: Sequence[Line]) -> str:
+def to_markdown(document: Document, head: str, lines: Sequence[ViewLine]) -> str:
     """Render templates/totals.md.jinja; closed forms of the document are LaTeX."""
     rendered: str = template("totals.md.jinja").render(
         title=heading(document),
@@ -98,11 +98,11 @@ def to_markdown(document: Document, head: str, lines: Sequence[Line]) -> str:
     return rendered
 
 
-def _total(document: Document) -> Line:
-    return Line(name="total", calls="", metrics=document["total"])
+def _total(document: Document) -> ViewLine:
+    return ViewLine(name="total", calls="", metrics=document["total"])
 
 
-def _shown(line: Line) -> dict[str, Any]:
+def _shown(line: ViewLine) -> dict[str, Any]:
     return {
         name: "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
         for name, value in line.metrics.items()
@@ -143,7 +143,7 @@ def preamble(document: Document) -> str:
     return "\n".join([heading(document), *(f"  {line}" for note in notes(document) for line in wrapped(note))])
 
 
-def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int | None = None) -> str:
+def to_text(document: Document, head: str, lines: Sequence[ViewLine], *, width: int | None = None) -> str:
     """Print a table, a total below several lines, notes around it; ``width`` in columns, None for the terminal's."""
     rows = [*lines] if len(lines) == 1 else [*lines, _total(document)]
     digits = 4 if max(len(line.name) for line in rows) <= _SHORT_NAME else 3

@@ -15,7 +15,7 @@ _MOVED = "forward_io_bytes"
 
 
 @frozen(kw_only=True)
-class Line:
+class ViewLine:
     """One row of a view.
 
     Attributes
@@ -32,24 +32,24 @@ class Line:
     metrics: Metrics
 
 
-def by_total(result: Estimate) -> list[Line]:
+def by_total(result: Estimate) -> list[ViewLine]:
     """Return one line for the whole."""
-    return [Line(name="total", calls=1, metrics=result.total)]
+    return [ViewLine(name="total", calls=1, metrics=result.total)]
 
 
-def by_stage(result: Estimate) -> list[Line]:
+def by_stage(result: Estimate) -> list[ViewLine]:
     """Return one line per stage."""
     stages = [node for node in result.nodes if node.row.parent == 0]
-    return [Line(name=node.row.path, calls=node.calls, metrics=node.metrics) for node in stages]
+    return [ViewLine(name=node.row.path, calls=node.calls, metrics=node.metrics) for node in stages]
 
 
-def by_layer(result: Estimate) -> list[Line]:
+def by_layer(result: Estimate) -> list[ViewLine]:
     """Return one line per top module: below each stage, through layers that are no module themselves."""
     nodes = result.nodes
     below: dict[int, list[int]] = {}
     for index, node in enumerate(nodes, start=1):
         below.setdefault(node.row.parent, []).append(index)
-    lines: list[Line] = []
+    lines: list[ViewLine] = []
 
     def descend(index: int) -> None:
         node = nodes[index - 1]
@@ -58,19 +58,19 @@ def by_layer(result: Estimate) -> list[Line]:
             for child in below[index]:
                 descend(child)
         else:
-            lines.append(Line(name=node.row.path, calls=node.calls, metrics=node.metrics))
+            lines.append(ViewLine(name=node.row.path, calls=node.calls, metrics=node.metrics))
 
     for stage in below.get(0, []):
         descend(stage)
     return lines
 
 
-def by_category(result: Estimate, categories: Iterable[str]) -> list[Line]:
+def by_category(result: Estimate, categories: Iterable[str]) -> list[ViewLine]:
     """Return one line per category of operators; stocks belong to modules and stay None."""
     return _grouped(result, {name: [] for name in categories}, lambda row: row.category or "other")
 
 
-def by_operator(result: Estimate) -> list[Line]:
+def by_operator(result: Estimate) -> list[ViewLine]:
     """Return one line per kind of operator that runs, in training at least, the slowest first."""
     lines = _grouped(result, {}, lambda row: row.layer.rpartition("/")[2])
     return sorted(
@@ -79,13 +79,13 @@ def by_operator(result: Estimate) -> list[Line]:
     )
 
 
-def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callable[[Row], str]) -> list[Line]:
+def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callable[[Row], str]) -> list[ViewLine]:
     for node in result.nodes:
         if node.row.aten:
             groups.setdefault(key(node.row), []).append(node)
     flows = [name for name in _flows() if result.traffic == "eager" or name != _MOVED]
     return [
-        Line(
+        ViewLine(
             name=name,
             calls=arithmetic.whole(sum(node.calls for node in members)),
             metrics=complete({flow: _sum(node.metrics[flow] for node in members) for flow in flows}),
@@ -94,7 +94,7 @@ def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callab
     ]
 
 
-def check_sums(result: Estimate, lines: Iterable[Line]) -> None:
+def check_sums(result: Estimate, lines: Iterable[ViewLine]) -> None:
     """Assert that the flows of a view add up to the total: exactly for whole numbers."""
     lines = list(lines)
     for name in _flows():
