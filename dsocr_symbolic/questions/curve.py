@@ -10,7 +10,7 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic, branches, symbolic
 from dsocr_symbolic.algebras.branches import Branch, as_sympy, exact, unknown
-from dsocr_symbolic.algebras.value import Exact, Expr
+from dsocr_symbolic.algebras.value import Exact, Expr, Value
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.evaluation.terms import compiled, term_values
 from dsocr_symbolic.language.registry import Term
@@ -44,13 +44,13 @@ class Curve:
         source = function_source([list(binding.following.values())], self.question.definition.quantities)
         return {name: exact(value) for name, value in binding.numbers.items()}, tuple(binding.following), source
 
-    def scope(self, value: Any, algebra: ModuleType = arithmetic) -> dict[str, Any]:
+    def scope(self, value: Value, algebra: ModuleType = arithmetic) -> dict[str, Value]:
         """Return every symbol's value in an algebra, given that of the free one."""
         fixed, names, source = self._bound
-        scope = {**fixed, self.symbol: value}
+        scope: dict[str, Value] = {**fixed, self.symbol: value}
         return scope | dict(zip(names, compiled(source, algebra)(scope)[0], strict=True))
 
-    def metrics(self, scope: Mapping[str, Any], algebra: ModuleType = arithmetic) -> tuple[Any, ...]:
+    def metrics(self, scope: Mapping[str, Value], algebra: ModuleType = arithmetic) -> tuple[Any, ...]:
         """Return the metrics, in the order of the terms."""
         return term_values(self.question.model, self.terms, scope, algebra)
 
@@ -84,7 +84,7 @@ class Slope:
     tied: bool
 
 
-def slope(branch: Any, symbol: str, value: Exact) -> Slope:
+def slope(branch: Value, symbol: str, value: Exact) -> Slope:
     """Differentiate the branch that leads at a point; guards and roundings count as constant."""
     if not isinstance(branch, Branch):
         return Slope(derivative=sympy.Integer(0), tied=False)

@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.branches import exact
+from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import expression_of
@@ -65,10 +66,10 @@ class Change:
     """
 
     holds: bool
-    value: Any
+    value: Exact
     crossing: float | None
     numbers: tuple[str, ...]
-    tells: Mapping[str, Any]
+    tells: Mapping[str, Exact]
 
 
 @frozen(kw_only=True)
@@ -217,7 +218,7 @@ def _change(problem: Problem, condition: Condition, boundary: Boundary) -> Chang
 def _formula(problem: Problem) -> str:
     """Write the condition in symbols, what both sides share cancelled; empty if it is too long to read."""
     constraint, model = problem.constraint, problem.question.model
-    scope: dict[str, Any] = {name: symbolic.symbol(name) for name in problem.question.definition.quantities}
+    scope: dict[str, Expr] = {name: symbolic.symbol(name) for name in problem.question.definition.quantities}
     scope |= {name: expression_of(model, term) for name, term in constraint.terms.items()}
     left, right = (evaluate(side, scope, symbolic) for side in constraint.sides)
     if sympy.count_ops(left) + sympy.count_ops(right) > _MOST_OPERATIONS:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Value
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, evaluate, names, parse
 from dsocr_symbolic.language.registry import Term, load_metrics, timed
@@ -85,7 +86,7 @@ def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:
     )
 
 
-def put_in(constraint: Constraint, scope: Mapping[str, Any], algebra: ModuleType = arithmetic) -> Sides:
+def put_in(constraint: Constraint, scope: Mapping[str, Value], algebra: ModuleType = arithmetic) -> Sides:
     """Evaluate both sides in a scope that has every name."""
     with no_value(constraint):
         left, right = (evaluate(side, scope, algebra) for side in constraint.sides)

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic, branches
 from dsocr_symbolic.algebras.branches import Branch, exact
-from dsocr_symbolic.algebras.value import Exact, Expr
+from dsocr_symbolic.algebras.value import Exact, Expr, Value
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question
@@ -47,7 +47,7 @@ class Problem:
         """What is put in for all others."""
         return self.curve.question
 
-    def sides(self, value: Any, algebra: ModuleType = arithmetic) -> Sides:
+    def sides(self, value: Value, algebra: ModuleType = arithmetic) -> Sides:
         """Return both sides at a value of the symbol in an algebra."""
         with no_value(self.constraint):
             scope = self.curve.scope(value, algebra)

@@ -148,9 +148,9 @@ def find_boundary(slack: Slack, domain: Domain) -> Boundary:
 
     Raise where the slack is seen to rise and to fall, at values at growing distances from start and boundary.
     """
-    tried: dict[Any, Any] = {}
+    tried: dict[Exact, Any] = {}
 
-    def met(value: Any) -> bool:
+    def met(value: Exact) -> bool:
         if value not in tried:
             tried[value] = slack(value)
         return bool(tried[value] >= 0)
@@ -178,7 +178,7 @@ def find_changes(slack: Slack, domain: Domain) -> tuple[Boundary, ...]:
     """
 
     @cache
-    def met(value: Any) -> bool:
+    def met(value: Exact) -> bool:
         return bool(slack(value) >= 0)
 
     values: list[Any] = [domain.lowest()]
@@ -226,7 +226,7 @@ def _steps(value: Any, move: Callable[[Any, int], Any], most: int | None = None)
         value, step, count = following, step * 2 if growing else step, count + 1
 
 
-def _check(tried: dict[Any, Any]) -> None:
+def _check(tried: dict[Exact, Any]) -> None:
     """Check that all slacks seen so far rise, or all fall."""
     points = sorted(tried.items())
     rises = falls = None

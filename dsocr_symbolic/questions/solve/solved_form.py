@@ -1,13 +1,11 @@
 """An inequality with one symbol free and numbers put in, and its solution, in print."""
 
-from typing import Any
-
 import sympy
 from attrs import evolve
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.branches import Branch, as_sympy, exact, unknown
-from dsocr_symbolic.algebras.value import Expr
+from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.questions.solve.constraint import Sides, left_over
 from dsocr_symbolic.questions.solve.problem import Problem, Root, roots_of
 from dsocr_symbolic.questions.solve.search import Boundary
@@ -46,7 +44,7 @@ def _forms(problem: Problem, boundary: Boundary) -> Sides:
     """Leave powers out that no digit shows: a prompt of hundreds of tokens hits every expert."""
     point = {unknown(problem.symbol): as_sympy(exact(boundary.value))}
 
-    def clear(side: Any) -> Any:
+    def clear(side: Value) -> Value:
         if not isinstance(side, Branch):
             return side
         powers = side.form.atoms(symbolic.power)
@@ -73,7 +71,7 @@ def _at_boundary(root: Expr, boundary: Boundary) -> bool:
     return near or bool(min(boundary.value, boundary.beyond) <= root <= max(boundary.value, boundary.beyond))
 
 
-def _form(side: Any) -> str:
+def _form(side: Value) -> str:
     """Print one side, fractions as decimals."""
     if not isinstance(side, Branch):
         side = arithmetic.whole(side)

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Value
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers, complete
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.fold import Row
@@ -112,7 +113,7 @@ def _flows() -> list[str]:
     return [name for name, metric in load_metrics().items() if metric.kind in ("flow", "time")]
 
 
-def _sum(values: Iterable[Any]) -> Any:
+def _sum(values: Iterable[Value | None]) -> Any:
     """Add up what exists; nothing if there are values and none of them does."""
     values = list(values)
     there = [value for value in values if value is not None]
