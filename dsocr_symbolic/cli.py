@@ -4,6 +4,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -13,14 +14,13 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.bounds.command import bounds_command
 from dsocr_symbolic.questions.compare.command import compare_command
-from dsocr_symbolic.questions.formula.command import _formula_command
-from dsocr_symbolic.questions.listings import _listing, _print_listing, schema_command
-from dsocr_symbolic.questions.options import model_option
+from dsocr_symbolic.questions.formula.command import formula_command
+from dsocr_symbolic.questions.listings import print_listing, schema_command
+from dsocr_symbolic.questions.options import MODEL
 from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
 from dsocr_symbolic.questions.solve.command import solve_command
 from dsocr_symbolic.questions.sweep.command import sweep_command
-from dsocr_symbolic.questions.totals.command import totals_command
-from dsocr_symbolic.questions.totals.tree import tree_command
+from dsocr_symbolic.questions.totals.command import totals_command, tree_command
 from dsocr_symbolic.reports.formulas.command import docs_command
 from dsocr_symbolic.reports.performance.command import report_command
 from dsocr_symbolic.reports.spreadsheet.command import export_command
@@ -97,7 +97,7 @@ def _commands(definition: Definition) -> click.Group:
     group.add_command(totals_command(definition))
     group.add_command(tree_command(definition))
     group.add_command(report_command(definition))
-    group.add_command(_formula_command(definition))
+    group.add_command(formula_command(definition))
     group.add_command(export_command(definition))
     group.add_command(sweep_command(definition))
     group.add_command(solve_command(definition))
@@ -114,10 +114,11 @@ def _commands(definition: Definition) -> click.Group:
         "layers": "Layers and operators with a formula file.",
     }
     for name, text in listings.items():
-        group.add_command(click.Command(name, params=[model_option()], callback=_listing(definition, name), help=text))
+        listing = partial(print_listing, definition, name)
+        group.add_command(click.Command(name, params=[MODEL], callback=listing, help=text))
     metrics = click.Option(["--metrics"], is_flag=True, help="List the metrics instead.")
-    symbols = click.Command("symbols", params=[model_option(), metrics], help="Symbols of the model: value, meaning.")
-    symbols.callback = lambda metrics, **_: _print_listing(definition, "metrics" if metrics else "symbols")
+    symbols = click.Command("symbols", params=[MODEL, metrics], help="Symbols of the model: value, meaning.")
+    symbols.callback = lambda metrics, **_: print_listing(definition, "metrics" if metrics else "symbols")
     group.add_command(symbols)
     group.add_command(schema_command())
     return group

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dsocr_symbolic.algebras import arithmetic, branches, symbolic
 from dsocr_symbolic.algebras.branches import Branch, free, value_of
 from dsocr_symbolic.language.expression import evaluate, parse
-from dsocr_symbolic.questions.slope import slope, smooth
+from dsocr_symbolic.questions.curve import slope, smooth
 
 X = branches.unknown("x")
 WHOLE = st.integers(1, 60)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic.questions.solve.domain import RealDomain, WholeDomain
-from dsocr_symbolic.questions.solve.search import NotMonotoneError, find_boundary, find_changes
+from dsocr_symbolic.questions.solve.search import NotMonotoneError, RealDomain, WholeDomain, find_boundary, find_changes
 
 START = st.integers(1, 300)
 

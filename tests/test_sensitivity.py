@@ -18,8 +18,7 @@ from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.language.registry import Term
 from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question, ask
-from dsocr_symbolic.questions.sensitivity.effects import Effect, Sensitivity
-from dsocr_symbolic.questions.sensitivity.growth import degree
+from dsocr_symbolic.questions.sensitivity.effects import Effect, Sensitivity, degree
 
 METRICS = ("roofline_s", "ttft_lower_bound_s", "peak_memory_bytes", "forward_tensor_core_flops", "forward_io_bytes")
 STEP = Fraction(1, 10**15)

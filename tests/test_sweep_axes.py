@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.questions.sweep.axes import MOST_POINTS, Axis, Range, at, check_axes
-from dsocr_symbolic.questions.sweep.vary import make_axis
+from dsocr_symbolic.questions.sweep.axes import MOST_POINTS, Axis, Range, at, check_axes, make_axis
 
 DEFINITION = default_definition(None)
 

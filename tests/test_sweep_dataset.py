@@ -19,7 +19,7 @@ from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.questions.sweep import dataset as sweep_dataset
 from dsocr_symbolic.questions.sweep.dataset import MOST_NUMBERS, dataset
-from dsocr_symbolic.questions.sweep.question import plan_sweep
+from dsocr_symbolic.questions.sweep.plan import plan_sweep
 
 xarray = pytest.importorskip("xarray")
 

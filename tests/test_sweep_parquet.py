@@ -14,9 +14,8 @@ import pytest
 from dsocr_symbolic import UserError, load_model
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.questions.sweep.dataset import dataset
-from dsocr_symbolic.questions.sweep.parquet import write_parquet
-from dsocr_symbolic.questions.sweep.plan import Plan
-from dsocr_symbolic.questions.sweep.question import plan_sweep
+from dsocr_symbolic.questions.sweep.plan import Plan, plan_sweep
+from dsocr_symbolic.questions.sweep.rows import write_parquet
 
 parquet = pytest.importorskip("pyarrow.parquet")
 pandas = pytest.importorskip("pandas")
@@ -100,8 +99,8 @@ import sys, time
 from pathlib import Path
 import dsocr_symbolic.questions.sweep.plan
 from dsocr_symbolic import load_model
-from dsocr_symbolic.questions.sweep.parquet import write_parquet
-from dsocr_symbolic.questions.sweep.question import plan_sweep
+from dsocr_symbolic.questions.sweep.rows import write_parquet
+from dsocr_symbolic.questions.sweep.plan import plan_sweep
 
 dsocr_symbolic.questions.sweep.plan._MOST_ROWS = {ROWS}
 

@@ -10,7 +10,7 @@ import pytest
 from dsocr_symbolic import UserError, load_model
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.questions.sweep.dataset import dataset
-from dsocr_symbolic.questions.sweep.question import plan_sweep
+from dsocr_symbolic.questions.sweep.plan import plan_sweep
 from dsocr_symbolic.questions.sweep.rows import table_text, write_csv
 
 FAST = "forward_tensor_core_flops"

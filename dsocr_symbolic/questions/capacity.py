@@ -1,10 +1,12 @@
 """Does a workload fit a machine: its worst moment against usable memory, and the largest batch that fits."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.evaluation.program import Program, run_program
@@ -14,7 +16,7 @@ _LARGEST_BATCH = 10**9
 
 
 @frozen(kw_only=True)
-class Moment:
+class PeakMoment:
     """The moment at which most memory is resident.
 
     Attributes
@@ -29,10 +31,15 @@ class Moment:
 
     stage: str
     at: str
-    weight_bytes: Any
-    kv_cache_bytes: Any
-    activation_bytes: Any
-    peak_memory_bytes: Any
+    weight_bytes: Exact
+    kv_cache_bytes: Exact
+    activation_bytes: Exact
+    peak_memory_bytes: Exact
+
+    @property
+    def parts(self) -> dict[str, Exact]:
+        """What is resident, by its name in print."""
+        return {"weights": self.weight_bytes, "KV": self.kv_cache_bytes, "activations": self.activation_bytes}
 
 
 @frozen(kw_only=True)
@@ -41,48 +48,26 @@ class Fit:
 
     Attributes
     ----------
-    capacity_bytes : int or float
-        What may be taken: usable memory less the reserve.
-    reserve_bytes : int or float
-        What is kept free.
-    moment : Moment
-        The worst one.
+    capacity_bytes, reserve_bytes : int or float
+        What may be taken, usable memory less the reserve; what is kept free.
+    moment : PeakMoment
     fits : bool
-        Whether it fits.
     largest_batch : int or None
         The largest batch that fits, 0 if not even one request does; None where the workload has no batch to vary.
-    beyond : Moment or None
+    beyond : PeakMoment or None
         The worst moment of the next larger batch.
     """
 
-    capacity_bytes: Any
-    reserve_bytes: Any
-    moment: Moment
+    capacity_bytes: Exact
+    reserve_bytes: Exact
+    moment: PeakMoment
     fits: bool
     largest_batch: int | None
-    beyond: Moment | None
+    beyond: PeakMoment | None
 
 
 def fit(scenario: Scenario, program: Program | None = None) -> Fit:
-    """Compare a workload with its machine.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        The question.
-    program : Program or None
-        Its compiled model, if it is at hand.
-
-    Returns
-    -------
-    Fit
-        Whether it fits, and up to which batch.
-
-    Raises
-    ------
-    UserError
-        If a value is not allowed.
-    """
+    """Compare a workload with its machine; `program` is its compiled model, if it is at hand."""
     program = scenario_program(scenario) if program is None else program
     values = scenario_values(scenario)
     capacity = values.numbers["capacity"]
@@ -103,25 +88,12 @@ def fit(scenario: Scenario, program: Program | None = None) -> Fit:
     )
 
 
-def worst_moment(program: Program, numbers: Any) -> Moment:
-    """Return the moment of a workload at which most memory is resident.
-
-    Parameters
-    ----------
-    program : Program
-        The compiled model.
-    numbers : mapping of str to number
-        A value for every symbol.
-
-    Returns
-    -------
-    Moment
-        Of the stage that needs most.
-    """
+def worst_moment(program: Program, numbers: Mapping[str, Exact]) -> PeakMoment:
+    """Return the moment of the stage that needs most memory."""
     return max(stage_moments(program, numbers), key=lambda moment: moment.peak_memory_bytes)
 
 
-def stage_moments(program: Program, numbers: Any) -> list[Moment]:
+def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[PeakMoment]:
     """Return the moment of each stage at which most memory is resident, in the order of the stages."""
     rows, fold = program.rows, run_program(program, numbers)
     weights, peaks = fold.owned("forward_weight_bytes", 0), fold.column("peak_memory_bytes")
@@ -132,7 +104,7 @@ def stage_moments(program: Program, numbers: Any) -> list[Moment]:
         return index
 
     return [
-        Moment(
+        PeakMoment(
             stage=rows[stage].path,
             at=rows[operator(stage)].path,
             weight_bytes=arithmetic.whole(weights),
@@ -144,19 +116,15 @@ def stage_moments(program: Program, numbers: Any) -> list[Moment]:
     ]
 
 
-def _peak(scenario: Scenario, program: Program, batch: int) -> Any:
-    values = scenario_values(scenario, {scenario.definition.roles.batch: batch})
-    return run_program(program, values.numbers).column("peak_memory_bytes")[0]
-
-
-def _largest_batch(scenario: Scenario, program: Program, batch: int, moment: Moment, capacity: Any) -> int | None:
+def _largest_batch(scenario: Scenario, program: Program, batch: int, moment: PeakMoment, capacity: Exact) -> int | None:
     """Find the largest batch that fits: along a straight line first, for memory grows nearly like one."""
-    known = {batch: moment.peak_memory_bytes}
+    known: dict[int, Any] = {batch: moment.peak_memory_bytes}
 
-    def peak(each: int) -> Any:
-        if each not in known:
-            known[each] = _peak(scenario, program, each)
-        return known[each]
+    def peak(batch: int) -> Any:
+        if batch not in known:
+            values = scenario_values(scenario, {scenario.definition.roles.batch: batch})
+            known[batch] = run_program(program, values.numbers).column("peak_memory_bytes")[0]
+        return known[batch]
 
     try:
         if peak(1) > capacity:

@@ -1,5 +1,6 @@
 """Tables of what there is: models, GPUs, workloads, layers, symbols, metrics."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,25 @@ from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.paths import data_files, data_folders
 from dsocr_symbolic.writing.terminal import on_terminal, table
 
+Rows = Iterator[tuple[str, ...]]
+_GPU_NUMBERS = {
+    "bf16 TFLOP/s": ("tensor_bf16_flops_per_s", 1e12),
+    "fp32 TFLOP/s": ("cuda_fp32_flops_per_s", 1e12),
+    "GB/s": ("memory_bandwidth_bytes_per_s", 1e9),
+    "usable GiB": ("usable_memory_bytes", 2**30),
+}
+_GPUS = "Dense peaks. ?: from memory, inferred, or sources conflict. Each GPU file names its sources."
 
-def _listing(definition: Definition, name: str) -> Any:
-    return lambda **_: _print_listing(definition, name)
 
-
-def _print_listing(definition: Definition, name: str) -> int:
-    click.echo(on_terminal(_TABLES[name](definition)), nl=False)
+def print_listing(definition: Definition, name: str, **_: Any) -> int:
+    """Print one of the tables."""
+    titles, rows = _TABLES[name]
+    made = table(*titles)
+    for row in rows(definition):
+        made.add_row(*row)
+    if name == "gpus":
+        made.caption, made.caption_justify = _GPUS, "left"
+    click.echo(on_terminal(made), nl=False)
     return 0
 
 
@@ -37,84 +50,64 @@ def schema_command() -> click.Command:
     return click.Command("schema", params=[click.Argument(["kind"], required=False)], callback=show, help=text)
 
 
-def models_table(definition: Definition) -> Any:
-    """List the model files."""
+def _models(definition: Definition) -> Rows:
+    """Yield the model files."""
     from dsocr_symbolic.language.definition import load_definition
 
-    rows = table("model", "what", "file")
     for name, path in data_files("formulas/models").items():
         known = definition if definition.file == str(path) else load_definition(path)
-        rows.add_row(name, known.summary, path.name)
-    return rows
+        yield name, known.summary, path.name
 
 
-def gpus_table(_: Definition) -> Any:
-    """List the GPUs with the numbers that the time formulas use; ? marks an unverified one."""
+def _gpus(_: Definition) -> Rows:
+    """Yield the GPUs with the numbers that the time formulas use; ? marks an unverified one."""
     from dsocr_symbolic.scenario.hardware import load_gpus
 
-    columns = {
-        "bf16 TFLOP/s": ("tensor_bf16_flops_per_s", 1e12),
-        "fp32 TFLOP/s": ("cuda_fp32_flops_per_s", 1e12),
-        "GB/s": ("memory_bandwidth_bytes_per_s", 1e9),
-        "usable GiB": ("usable_memory_bytes", 2**30),
-    }
-    rows = table("gpu", "what", *columns)
     for gpu in load_gpus():
         cells = []
-        for key, factor in columns.values():
+        for key, factor in _GPU_NUMBERS.values():
             number = gpu.numbers.get(key)
             mark = " ?" if number and number.unverified else ""
             cells.append("-" if number is None else f"{number.value_si / factor:.5g}{mark}")
-        rows.add_row(gpu.name, gpu.title, *cells)
-    rows.caption = "Dense peaks. ?: from memory, inferred, or sources conflict. Each GPU file names its sources."
-    rows.caption_justify = "left"
-    return rows
+        yield (gpu.name, gpu.title, *cells)
 
 
-def workloads_table(definition: Definition) -> Any:
-    """List the named workloads."""
-    rows = table("workload", "what", "sets")
-    for name, each in definition.workloads.items():
+def _workloads(definition: Definition) -> Rows:
+    """Yield the named workloads."""
+    for name, workload in definition.workloads.items():
         default = " (default)" if name == definition.default_workload else ""
-        rows.add_row(name, each.summary + default, ", ".join(f"{key}={value}" for key, value in each.values.items()))
-    return rows
+        sets = ", ".join(f"{key}={value}" for key, value in workload.values.items())
+        yield name, workload.summary + default, sets
 
 
-def layers_table(_: Definition) -> Any:
-    """List the layers and operators."""
+def _layers(_: Definition) -> Rows:
+    """Yield the layers and operators."""
     from dsocr_symbolic.language.library import load_library
 
-    rows = table("layer", "what")
-    formulas = {f"{Path(each.file).parent.name}/{each.name}": each for each in load_library().formulas.values()}
-    for name, formula in sorted(formulas.items()):
-        rows.add_row(name, formula.summary)
-    return rows
+    layers = load_library().formulas.values()
+    yield from sorted((f"{Path(layer.file).parent.name}/{layer.name}", layer.summary) for layer in layers)
 
 
-def symbols_table(definition: Definition) -> Any:
-    """List the model's symbols with default values."""
-    rows = table("symbol", "default", "group", "meaning")
-    for name, each in definition.quantities.items():
-        config = f" [config.json: {each.config}]" if each.config else ""
-        default = f"GPU: {each.gpu}" if each.gpu else each.formula.text
-        rows.add_row(name, default, each.group, each.meaning + config.replace("[", r"\["))
-    return rows
+def _symbols(definition: Definition) -> Rows:
+    """Yield the model's symbols with default values."""
+    for name, symbol in definition.quantities.items():
+        config = f" [config.json: {symbol.config}]" if symbol.config else ""
+        default = f"GPU: {symbol.gpu}" if symbol.gpu else symbol.formula.text
+        yield name, default, symbol.group, symbol.meaning + config.replace("[", r"\[")
 
 
-def metrics_table(_: Definition) -> Any:
-    """List the registry of metrics."""
-    rows = table("metric", "unit", "kind", "definition")
+def _metrics(_: Definition) -> Rows:
+    """Yield the registry of metrics."""
     for name, metric in load_metrics().items():
         reason = f" ({metric.reason})" if metric.reason else ""
-        rows.add_row(name, metric.unit, metric.kind, metric.definition + reason)
-    return rows
+        yield name, metric.unit, metric.kind, metric.definition + reason
 
 
-_TABLES = {
-    "models": models_table,
-    "gpus": gpus_table,
-    "workloads": workloads_table,
-    "layers": layers_table,
-    "symbols": symbols_table,
-    "metrics": metrics_table,
+_TABLES: dict[str, tuple[tuple[str, ...], Callable[[Definition], Rows]]] = {
+    "models": (("model", "what", "file"), _models),
+    "gpus": (("gpu", "what", *_GPU_NUMBERS), _gpus),
+    "workloads": (("workload", "what", "sets"), _workloads),
+    "layers": (("layer", "what"), _layers),
+    "symbols": (("symbol", "default", "group", "meaning"), _symbols),
+    "metrics": (("metric", "unit", "kind", "definition"), _metrics),
 }

@@ -1,6 +1,6 @@
 """Options that decide the numbers, and the question that they ask."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,20 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 _MOST_GIB = 1e6
-
-
-def model_option() -> click.Option:
-    """Offer the network."""
-    return click.Option(["--model"], metavar="NAME|FILE", help="Network; deepseek-ocr by default.")
+MODEL = click.Option(["--model"], metavar="NAME|FILE", help="Network; deepseek-ocr by default.")
+METRICS = click.Option(["--metric", "metrics"], metavar="NAME", multiple=True, help="See symbols --metrics.")
+FORMAT = click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output.")
+_TIME = "What time metrics stand for; roofline by default."
+TIME = click.Option(["--time"], type=click.Choice(("roofline", "lower_bound")), default="roofline", help=_TIME)
+Given = dict[str, Any]
+"""What click hands on, by the names of options and arguments."""
+Run = Callable[[Definition, Given], int]
 
 
 def question_options(definition: Definition) -> list[click.Parameter]:
     """Options that decide the numbers, one per choice of the model among them."""
     options: list[click.Parameter] = [
-        model_option(),
+        MODEL,
         click.Option(["--workload"], metavar="NAME|FILE", help=f"Workload; {definition.default_workload} by default."),
         click.Option(["--set", "settings"], metavar="SYMBOL=VALUE", multiple=True, help="Give a symbol a value."),
         click.Option(["--config"], metavar="FILE", type=click.Path(path_type=Path), help="Sizes from a config.json."),
@@ -36,12 +39,32 @@ def question_options(definition: Definition) -> list[click.Parameter]:
     return options
 
 
-def asked_scenario(definition: Definition, given: dict[str, Any]) -> Scenario:
+def whole_options(definition: Definition) -> list[click.Parameter]:
+    """Options that decide the numbers of a whole network: no layer stands alone."""
+    return [option for option in question_options(definition) if option.name != "layer"]
+
+
+def command(
+    definition: Definition, name: str, run: Run, parameters: list[click.Parameter], help_text: str
+) -> click.Command:
+    """Make a command that hands the model and everything given on."""
+    return click.Command(name, params=parameters, callback=lambda **given: run(definition, given), help=help_text)
+
+
+def show(given: Given, document: Mapping[str, Any], text: Callable[[], str]) -> int:
+    """Print an answer in the format that was asked for."""
+    from dsocr_symbolic.writing.data import to_json
+
+    click.echo(to_json(document) if given["format"] == "json" else text(), nl=False)
+    return 0
+
+
+def asked_scenario(definition: Definition, given: Given) -> Scenario:
     """Put together what the options ask."""
     choices = {name: given[key] for name in definition.choices if given.get(key := choice_key(name)) is not None}
     return make_scenario(
         definition=definition,
-        layer=given["layer"],
+        layer=given.get("layer"),
         workload=given["workload"],
         settings=with_reserve(read_settings(given["settings"]), given["reserve"]),
         choices=choices,
@@ -52,13 +75,7 @@ def asked_scenario(definition: Definition, given: dict[str, Any]) -> Scenario:
 
 
 def with_reserve(settings: dict[str, Any], gibibytes: float | None) -> dict[str, Any]:
-    """Put the reserve among the settings, in bytes.
-
-    Raises
-    ------
-    UserError
-        If it is there already, or no reasonable size.
-    """
+    """Put the reserve among the settings, in bytes."""
     if gibibytes is None:
         return settings
     if "reserve" in settings:
@@ -74,40 +91,16 @@ def choice_key(name: str) -> str:
 
 
 def read_settings(given: Iterable[str]) -> dict[str, Any]:
-    """Read SYMBOL=VALUE words.
-
-    Raises
-    ------
-    UserError
-        If one is no such word, its value is no number, or a symbol stands twice.
-    """
+    """Read SYMBOL=VALUE words."""
     from dsocr_symbolic.scenario.checks import parse_number
 
     settings: dict[str, Any] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
+    for word in given:
+        name, equals, value = word.partition("=")
         name = name.strip()
         if not equals:
-            raise UserError(f"--set {each}: expected SYMBOL=VALUE")
+            raise UserError(f"--set {word}: expected SYMBOL=VALUE")
         if name in settings:
             raise UserError(f"--set {name}: given twice; give it once")
         settings[name] = parse_number(value, name)
     return settings
-
-
-_TIME = "What time metrics stand for; roofline by default."
-
-
-def whole_options(definition: Definition) -> list[click.Parameter]:
-    """Options that decide the numbers of a whole network: no layer stands alone."""
-    return [each for each in question_options(definition) if each.name != "layer"]
-
-
-def time_option() -> click.Option:
-    """Offer the kinds of time."""
-    return click.Option(["--time"], type=click.Choice(("roofline", "lower_bound")), default="roofline", help=_TIME)
-
-
-def format_option() -> click.Option:
-    """Offer text and JSON."""
-    return click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output.")

@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.branches import exact
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.binding import Binding, bind
 from dsocr_symbolic.evaluation.model import Model
@@ -15,8 +16,7 @@ from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import Term
 from dsocr_symbolic.python_api import load_model
-from dsocr_symbolic.scenario.checks import check_rules
-from dsocr_symbolic.scenario.origins import Origin, origins, unverified
+from dsocr_symbolic.scenario.origins import origins, unverified
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 
@@ -41,20 +41,14 @@ class Question:
         return self.model.definition
 
     @cached_property
-    def numbers(self) -> Mapping[str, Any]:
+    def numbers(self) -> Mapping[str, Exact]:
         """The number of every symbol."""
         return self.bound().numbers
 
     def bound(self, symbol: str | None = None) -> Binding:
-        """Say what every symbol is: a number, or a formula of one that is left free.
-
-        Raises
-        ------
-        UserError
-            If the symbol is unknown, or has been given a value that it cannot leave.
-        """
+        """Say what every symbol is: a number, or a formula of one that is left free."""
         overrides = dict(self.model.overrides)
-        decided = {name for name, each in overrides.items() if name not in {str(used) for used in each.free_symbols}}
+        decided = {name for name, value in overrides.items() if name not in map(str, value.free_symbols)}
         if symbol in decided:
             raise UserError(f"{symbol}: what_if put {overrides[symbol]} in for it; start from the model before that")
         scenario = self.scenario
@@ -69,13 +63,7 @@ class Question:
         )
 
     def metrics(self, terms: tuple[Term, ...]) -> tuple[Any, ...]:
-        """Return metrics of parts, exactly.
-
-        Raises
-        ------
-        UserError
-            If a metric does not exist there, or has no value.
-        """
+        """Return metrics of parts, exactly; raise where one does not exist or has no value."""
         numbers = {name: exact(value) for name, value in self.numbers.items()}
         try:
             return term_values(self.model, terms, numbers, arithmetic)
@@ -83,42 +71,29 @@ class Question:
             named = ", ".join(dict.fromkeys(term.metric for term in terms))
             raise UserError(f"{named}: has no value at this workload ({error}); ask of another one") from error
 
-    def check(self) -> None:
-        """Check the numbers of all symbols against the model's rules.
-
-        Raises
-        ------
-        UserError
-            If one is broken.
-        """
-        check_rules(self.definition, self.numbers, self.scenario.waived)
-
     def described(self) -> dict[str, Any]:
         """Say what it is about, as plain data."""
-        workload = self.scenario.workload
+        scenario, options, put_in = self.scenario, dict(self.model.options), dict(self.model.overrides)
+        sources = origins(self.definition, options, scenario.settings, scenario.gpu)
+        kept = (origin for name, origin in sources.items() if name not in put_in)
         return {
             "model": self.definition.name,
-            "workload": workload.name if workload else None,
-            "gpu": self.scenario.gpu.name,
-            "gpu_title": self.scenario.gpu.title,
-            "choices": dict(self.model.options),
-            "settings": {name: arithmetic.whole(value) for name, value in self.scenario.settings.items()},
-            "what_if": {name: str(value) for name, value in self.model.overrides},
-            "unverified": list(unverified(self._origins(), self.scenario.gpu)),
+            "workload": scenario.workload.name if scenario.workload else None,
+            "gpu": scenario.gpu.name,
+            "gpu_title": scenario.gpu.title,
+            "choices": options,
+            "settings": {name: arithmetic.whole(value) for name, value in scenario.settings.items()},
+            "what_if": {name: str(value) for name, value in put_in.items()},
+            "unverified": list(unverified(kept, scenario.gpu)),
         }
-
-    def _origins(self) -> list[Origin]:
-        """Return where the values are from that nothing was put in for."""
-        found = origins(self.definition, dict(self.model.options), self.scenario.settings, self.scenario.gpu)
-        return [origin for name, origin in found.items() if name not in dict(self.model.overrides)]
 
     def heading(self) -> str:
         """Say what it is about, in one line: what differs from the defaults."""
         about = self.described()
         options = self.definition.choices
-        chosen = [f"{name} {each}" for name, each in about["choices"].items() if each != options[name].default]
+        chosen = [f"{name} {option}" for name, option in about["choices"].items() if option != options[name].default]
         given = self.scenario.workload.values if self.scenario.workload else {}
-        moved = [f"{name} {each}" for name, each in about["settings"].items() if given.get(name) != each]
+        moved = [f"{name} {value}" for name, value in about["settings"].items() if given.get(name) != value]
         doubtful = f" (unverified: {', '.join(about['unverified'])})" if about["unverified"] else ""
         parts = [about["model"], about["workload"] or "", *moved, *chosen, f"on {about['gpu_title']}{doubtful}"]
         return ", ".join(parts)
@@ -133,31 +108,7 @@ def ask(
     waived: frozenset[str] = frozenset(),
     choices: Mapping[str, str] | None = None,
 ) -> Question:
-    """Put a question together in Python.
-
-    Parameters
-    ----------
-    model : str or Model
-        A name or file, or a model from :func:`~dsocr_symbolic.python_api.load_model`.
-    workload, gpu : str, optional
-        Names or files; the model's defaults if left out.
-    settings : mapping of str to number, optional
-        Values of further symbols.
-    waived : frozenset of str
-        Switches that lift rules.
-    choices : mapping of str to str, optional
-        Options that differ from the defaults, underscores in their names.
-
-    Returns
-    -------
-    Question
-        Ready to be answered.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, or choices come with a model that has made its own.
-    """
+    """Put a question together in Python; a model that has made its choices takes no others."""
     if isinstance(model, Model) and choices:
         raise UserError(f"{next(iter(choices))}: a model has made its choices; give them to load_model")
     known = model if isinstance(model, Model) else load_model(model, **(choices or {}))

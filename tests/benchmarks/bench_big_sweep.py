@@ -18,8 +18,8 @@ RUN = f"""
 import sys
 from pathlib import Path
 from dsocr_symbolic import load_model
-from dsocr_symbolic.sweep_parquet import write_parquet
-from dsocr_symbolic.sweep_question import plan_sweep
+from dsocr_symbolic.questions.sweep.rows import write_parquet
+from dsocr_symbolic.questions.sweep.plan import plan_sweep
 
 plan = plan_sweep(load_model("deepseek-ocr"), metrics="roofline_s", **{VARY!r})
 print(plan.count, plan.block, flush=True)

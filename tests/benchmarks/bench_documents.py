@@ -5,7 +5,7 @@ import time
 
 from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.questions.totals.bill import make_bill, page_rows
+from dsocr_symbolic.questions.totals.bill import make_bill
 from dsocr_symbolic.scenario.documents import PageSize
 from dsocr_symbolic.scenario.scenario import make_scenario
 
@@ -22,7 +22,7 @@ def main() -> None:
     scenario = make_scenario(definition=default_definition(None))
     scenario_program(scenario)
     start = time.perf_counter()
-    rows = page_rows(make_bill(scenario, pages), scenario.definition.roles)
+    rows = make_bill(scenario, pages).rows
     spent = time.perf_counter() - start
     grids = {(row["crop_columns"], row["crop_rows"]) for row in rows}
     print(f"{len(rows)} pages of {len(grids)} grids: {spent / PAGES * 1e6:.1f} us a page  (at most 50)")

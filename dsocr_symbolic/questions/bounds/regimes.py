@@ -8,25 +8,23 @@ from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.branches import exact
+from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import expression_of
 from dsocr_symbolic.language.bounds_file import Condition, RidgePoint, load_bounds
 from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.language.registry import Term, timed
+from dsocr_symbolic.language.registry import timed
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.questions.solve.constraint import Constraint
 from dsocr_symbolic.questions.solve.problem import Problem, changes, pose
 from dsocr_symbolic.questions.solve.search import Boundary
 from dsocr_symbolic.questions.solve.solved_form import crossing, derivation
-from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.scenario import with_user
 from dsocr_symbolic.writing.formula_text import as_text
 from dsocr_symbolic.writing.notebook import Shown
 
 _LONGEST_FORMULA = 240
-
-
 _MOST_OPERATIONS = 150
 
 
@@ -68,10 +66,10 @@ class Change:
     """
 
     holds: bool
-    value: Any
+    value: Exact
     crossing: float | None
     numbers: tuple[str, ...]
-    tells: Mapping[str, Any]
+    tells: Mapping[str, Exact]
 
 
 @frozen(kw_only=True)
@@ -82,14 +80,11 @@ class RegimeBound:
     ----------
     name, summary : str
         What holds where the left side is at least the right one.
-    condition : str
-        In the names of its terms.
+    condition, formula : str
+        In the names of its terms; in symbols, common factors cancelled, empty if that is too long to read.
     terms : mapping of str to str
-        What these are.
-    formula : str
-        The same in symbols, common factors cancelled; empty if it is too long to read.
+        What the names stand for.
     symbol : str
-        What moves.
     holds_first : bool
         Whether it holds at the least value.
     changes : tuple of Change
@@ -111,7 +106,15 @@ class RegimeBound:
 
 @frozen(kw_only=True, repr=False)
 class Bounds(Shown):
-    """The ridge points and regime boundaries of a network on one machine."""
+    """The bounds of a network on one machine.
+
+    Attributes
+    ----------
+    gpu, gpu_title : str
+    ridge_points : tuple of Ridge
+    bounds : tuple of RegimeBound
+        In the order in which they were asked for.
+    """
 
     gpu: str
     gpu_title: str
@@ -138,16 +141,8 @@ def bounds(
         The network; its conditions stand in ``formulas/bounds/``.
     only : iterable of str, optional
         The conditions to look at; all if left out.
-    workload, gpu : str, optional
-        Names or files; the model's defaults if left out.
-    settings : mapping of str to number, optional
-        Values of further symbols.
-    time : str
-        ``roofline`` or ``lower_bound``: what the time metrics stand for.
-    waived : iterable of str
-        Switches that lift rules.
-    **choices : str
-        Options that differ from the defaults.
+    workload, gpu, settings, time, waived, **choices
+        As in :func:`~dsocr_symbolic.questions.solve.solution.solve`.
 
     Returns
     -------
@@ -164,13 +159,7 @@ def bounds(
 
 
 def find_bounds(question: Question, only: Iterable[str] | None = None, time: str = "roofline") -> Bounds:
-    """Find the bounds of a question, see :func:`bounds`.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, a value is not allowed, or a condition changes more than once.
-    """
+    """Find the bounds of a question, see :func:`bounds`."""
     known = load_bounds(question.definition)
     names = list(known.conditions) if only is None else list(only)
     for name in names:
@@ -179,20 +168,9 @@ def find_bounds(question: Question, only: Iterable[str] | None = None, time: str
     return Bounds(
         gpu=question.scenario.gpu.name,
         gpu_title=question.scenario.gpu.title,
-        ridge_points=tuple(_ridge(question, each) for each in known.ridge_points.values()),
+        ridge_points=tuple(_ridge(question, point) for point in known.ridge_points.values()),
         bounds=tuple(_bound(question, known.conditions[name], time) for name in names),
     )
-
-
-def on_gpu(question: Question, gpu: str) -> Question:
-    """Ask the same of another machine.
-
-    Raises
-    ------
-    UserError
-        If there is no such machine.
-    """
-    return evolve(question, scenario=evolve(question.scenario, gpu=load_gpu(gpu)))
 
 
 def _ridge(question: Question, point: RidgePoint) -> Ridge:
@@ -202,24 +180,27 @@ def _ridge(question: Question, point: RidgePoint) -> Ridge:
 
 
 def _bound(question: Question, condition: Condition, time: str) -> RegimeBound:
-    terms = {name: evolve(each, metric=timed(each.metric, time)) for name, each in condition.terms.items()}
+    terms = {name: evolve(term, metric=timed(term.metric, time)) for name, term in condition.terms.items()}
     constraint = Constraint(left=condition.left, right=condition.right, at_most=False, terms=terms)
-    problem = pose(_with_own_values(question, condition), condition.vary, constraint)
+    scenario = with_user(question.scenario, condition.settings)
+    scenario = evolve(scenario, waived=scenario.waived | condition.waived)
+    problem = pose(evolve(question, scenario=scenario), condition.vary, constraint)
     try:
-        found = changes(problem)
+        boundaries = changes(problem)
     except UserError as error:
         raise UserError(f"{condition.name}: {error}") from error
-    constant = found[0].beyond is None
+    paths = {name: " and ".join(path or "total" for path in term.paths) for name, term in terms.items()}
+    constant = boundaries[0].beyond is None
     return RegimeBound(
         name=condition.name,
         summary=condition.summary,
         condition=constraint.text,
-        terms={name: _said(each) for name, each in terms.items()},
+        terms={name: f"{term.metric} of {paths[name]}" for name, term in terms.items()},
         formula=_formula(problem),
         symbol=condition.vary,
-        holds_first=found[0].sense in ("every", "largest"),
-        changes=() if constant else tuple(_change(problem, condition, each) for each in found),
-        numbers=derivation(problem, found[0]) if constant else (),
+        holds_first=boundaries[0].sense in ("every", "largest"),
+        changes=() if constant else tuple(_change(problem, condition, boundary) for boundary in boundaries),
+        numbers=derivation(problem, boundaries[0]) if constant else (),
     )
 
 
@@ -230,25 +211,16 @@ def _change(problem: Problem, condition: Condition, boundary: Boundary) -> Chang
         value=boundary.value,
         crossing=crossing(problem, boundary),
         numbers=derivation(problem, boundary),
-        tells={name: arithmetic.whole(evaluate(each, scope, arithmetic)) for name, each in condition.tells.items()},
+        tells={name: arithmetic.whole(evaluate(told, scope, arithmetic)) for name, told in condition.tells.items()},
     )
-
-
-def _with_own_values(question: Question, condition: Condition) -> Question:
-    scenario = with_user(question.scenario, condition.settings)
-    return evolve(question, scenario=evolve(scenario, waived=scenario.waived | condition.waived))
-
-
-def _said(term: Term) -> str:
-    return f"{term.metric} of {' and '.join(path or 'total' for path in term.paths)}"
 
 
 def _formula(problem: Problem) -> str:
     """Write the condition in symbols, what both sides share cancelled; empty if it is too long to read."""
     constraint, model = problem.constraint, problem.question.model
-    scope: dict[str, Any] = {name: symbolic.symbol(name) for name in problem.question.definition.quantities}
+    scope: dict[str, Expr] = {name: symbolic.symbol(name) for name in problem.question.definition.quantities}
     scope |= {name: expression_of(model, term) for name, term in constraint.terms.items()}
-    left, right = (evaluate(each, scope, symbolic) for each in constraint.sides)
+    left, right = (evaluate(side, scope, symbolic) for side in constraint.sides)
     if sympy.count_ops(left) + sympy.count_ops(right) > _MOST_OPERATIONS:
         return ""
     above, below = sympy.fraction(sympy.cancel(left / right))

@@ -41,10 +41,10 @@ def _constant(bound: RegimeBound) -> str:
     return f"at {'every' if bound.holds_first else 'no'} {bound.symbol}"
 
 
-def bounds_table(machines: Sequence[Bounds], names: Sequence[str]) -> str:
-    """Print a table of machines: a row each, a column for each bound that ``names`` are of."""
+def bounds_table(machines: Sequence[Bounds]) -> str:
+    """Print a table of machines: a row each, a column for each bound."""
     first = machines[0]
-    titles = [*(f"ridge of {ridge.name}" for ridge in first.ridge_points), *names]
+    titles = [f"ridge of {ridge.name}" for ridge in first.ridge_points] + [bound.name for bound in first.bounds]
     made = table("gpu", *(f">{title.replace('_', ' ')}" for title in titles), wrap=True)
     for machine in machines:
         ridges = (f"{ridge.value:.4g}" for ridge in machine.ridge_points)
@@ -69,11 +69,11 @@ def line(bounds: Bounds) -> str:
 def page(bounds: Bounds) -> Page:
     """Say the ridge points, and where each condition holds."""
     ridges = tuple((ridge.name, ridge.formula, f"{ridge.value:.5g}", ridge.unit) for ridge in bounds.ridge_points)
-    rows = tuple((bound.name, _holds(bound), bound.summary, bound.condition) for bound in bounds.bounds)
+    holds = [", ".join(_where(bound.symbol, change) for change in bound.changes) for bound in bounds.bounds]
+    rows = tuple(
+        (bound.name, where or _constant(bound), bound.summary, bound.condition)
+        for bound, where in zip(bounds.bounds, holds, strict=True)
+    )
     grid = Grid(columns=("bound", "holds", "what", "condition"), rows=rows)
     above = [Grid(columns=("ridge point", "formula", "value", "unit"), rows=ridges)] if ridges else []
     return Page(head=bounds.gpu_title, blocks=(*above, grid))
-
-
-def _holds(bound: RegimeBound) -> str:
-    return ", ".join(_where(bound.symbol, change) for change in bound.changes) or _constant(bound)

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.answer import answer, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate
@@ -14,12 +15,11 @@ from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.registry import load_metrics, timed
 from dsocr_symbolic.network.fold import STOCKS
 from dsocr_symbolic.questions.capacity import worst_moment
+from dsocr_symbolic.questions.question import of_scenario
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, read_scenario
 from dsocr_symbolic.writing.notebook import Shown
 
 METRICS = ("forward_tensor_core_flops", "forward_io_bytes", "roofline_s", "peak_memory_bytes")
-
-
 _ENOUGH = 0.9
 
 
@@ -38,13 +38,13 @@ class Cause:
     """
 
     path: str
-    baseline: Any
-    value: Any
-    difference: Any
+    baseline: int | float
+    value: int | float
+    difference: int | float
 
 
 @frozen(kw_only=True)
-class Difference:
+class MetricDifference:
     """One metric of a scenario against the baseline.
 
     Attributes
@@ -61,9 +61,9 @@ class Difference:
         Nodes that differ besides.
     """
 
-    value: Any
-    difference: Any
-    ratio: Any
+    value: Exact | None
+    difference: Exact | None
+    ratio: Exact | None
     causes: tuple[Cause, ...]
     explained: float
     others: int
@@ -75,23 +75,21 @@ class Comparison(Shown):
 
     Attributes
     ----------
-    names : tuple of str
-        The scenarios, the baseline first.
+    names, metrics : tuple of str
+        The scenarios, the baseline first; names of the registry.
     about : tuple of mapping
         Model, workload, GPU, choices and settings of each, and numbers of the GPU that no source confirms.
-    metrics : tuple of str
-        Names of the registry.
     baseline : tuple of number or None
         Each metric in the baseline.
-    differences : tuple of tuple of Difference
+    differences : tuple of tuple of MetricDifference
         For each metric, one per scenario behind the baseline.
     """
 
     names: tuple[str, ...]
     about: tuple[Mapping[str, Any], ...]
     metrics: tuple[str, ...]
-    baseline: tuple[Any, ...]
-    differences: tuple[tuple[Difference, ...], ...]
+    baseline: tuple[Exact | None, ...]
+    differences: tuple[tuple[MetricDifference, ...], ...]
 
 
 def compare(
@@ -137,13 +135,7 @@ def compare(
 def compare_with(
     base: Scenario, texts: Sequence[str | Mapping[str, Any]], metrics: Iterable[str] = METRICS, time: str = "roofline"
 ) -> Comparison:
-    """Compare scenarios that have a common part, see :func:`compare`.
-
-    Raises
-    ------
-    UserError
-        If there are fewer than two, or one of them says what is unknown or not allowed.
-    """
+    """Compare scenarios that have a common part, see :func:`compare`."""
     if len(texts) < 2:  # noqa: PLR2004 - a baseline and what is compared with it
         raise UserError("compare takes a baseline and at least one more scenario")
     registry = load_metrics()
@@ -153,42 +145,30 @@ def compare_with(
             raise UserError(f"unknown metric '{name}': {nearest(name, registry)}")
     known = [read_scenario(text, base) for text in texts]
     details = any(name.startswith("backward_") or name == "forward_fused_io_bytes" for name in asked)
-    results = [answer(scenario, details=details) for _, scenario in known]
-    first = results[0]
+    first, *others = ((scenario, answer(scenario, details=details)) for _, scenario in known)
     return Comparison(
         names=tuple(name for name, _ in known),
-        about=tuple(_about(scenario, result) for (_, scenario), result in zip(known, results, strict=True)),
+        about=tuple(_about(scenario) for _, scenario in known),
         metrics=asked,
-        baseline=tuple(first.total[name] for name in asked),
-        differences=tuple(
-            tuple(
-                _difference(name, (known[0][1], first), (scenario, result))
-                for (_, scenario), result in zip(known[1:], results[1:], strict=True)
-            )
-            for name in asked
-        ),
+        baseline=tuple(first[1].total[name] for name in asked),
+        differences=tuple(tuple(_difference(name, first, other) for other in others) for name in asked),
     )
 
 
-def _about(scenario: Scenario, result: Estimate) -> dict[str, Any]:
-    return {
-        "model": scenario.definition.name,
-        "workload": scenario.workload.name if scenario.workload else None,
-        "gpu": scenario.gpu.name,
-        "choices": dict(scenario.options),
-        "settings": {name: arithmetic.whole(value) for name, value in scenario.settings.items()},
-        "unverified": list(result.values.unverified),
-    }
+def _about(scenario: Scenario) -> dict[str, Any]:
+    """Say what a scenario is about: choices in the order of the model file, and nothing is put in."""
+    about = of_scenario(scenario).described() | {"choices": dict(scenario.options)}
+    return {key: value for key, value in about.items() if key not in ("gpu_title", "what_if")}
 
 
 _Answered = tuple[Scenario, Estimate]
 
 
-def _difference(metric: str, baseline: _Answered, other: _Answered) -> Difference:
+def _difference(metric: str, baseline: _Answered, other: _Answered) -> MetricDifference:
     before, after = (result.total[metric] for _, result in (baseline, other))
     if before is None or after is None:
-        return Difference(value=after, difference=None, ratio=None, causes=(), explained=0.0, others=0)
-    left, right = (_parts(metric, *each) for each in (baseline, other))
+        return MetricDifference(value=after, difference=None, ratio=None, causes=(), explained=0.0, others=0)
+    left, right = (_parts(metric, *answered) for answered in (baseline, other))
     causes = [
         Cause(path=path, baseline=left.get(path, 0), value=right.get(path, 0), difference=change)
         for path in {**left, **right}
@@ -196,7 +176,7 @@ def _difference(metric: str, baseline: _Answered, other: _Answered) -> Differenc
     ]
     causes.sort(key=lambda cause: -abs(cause.difference))
     kept, explained = _fewest(causes)
-    return Difference(
+    return MetricDifference(
         value=after,
         difference=after - before,
         ratio=arithmetic.whole(arithmetic.divide(after, before)) if before else None,
@@ -221,7 +201,8 @@ def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
     """Return what a metric of the whole is made of, by path; nothing for a ratio or a peak."""
     known = load_metrics()[metric]
     if known.kind == "memory":
-        return _memory_parts(scenario, result)
+        moment = worst_moment(scenario_program(scenario), result.values.numbers)
+        return dict(zip(("weights", "KV cache", "live activations"), moment.parts.values(), strict=True))
     if known.kind == "stock":
         return _owned(metric, scenario, result)
     nodes = [node for node in result.nodes if node.metrics[metric] is not None]
@@ -255,12 +236,3 @@ def _owned(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
     for place in list(own):
         own[rows[place].parent] = own.get(rows[place].parent, 0) - result.nodes[place - 1].metrics[metric]
     return {rows[place].path: value for place, value in own.items() if place and value}
-
-
-def _memory_parts(scenario: Scenario, result: Estimate) -> dict[str, Any]:
-    moment = worst_moment(scenario_program(scenario), result.values.numbers)
-    return {
-        "weights": moment.weight_bytes,
-        "KV cache": moment.kv_cache_bytes,
-        "live activations": moment.activation_bytes,
-    }

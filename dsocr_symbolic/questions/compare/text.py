@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
-from dsocr_symbolic.questions.compare.comparison import Comparison, Difference
+from dsocr_symbolic.questions.compare.comparison import Comparison, MetricDifference
 from dsocr_symbolic.writing.amounts import measured
 from dsocr_symbolic.writing.notebook import Grid, Page
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
@@ -14,7 +14,13 @@ _MOST_CAUSES = 10
 
 def comparison_text(comparison: Comparison) -> str:
     """Print a comparison: every metric against the baseline, then what explains it."""
-    parts = [on_terminal(_summary(comparison)).rstrip()]
+    from rich.markup import escape
+
+    head, *titles = map(escape, _titles(comparison))
+    summary = table(head, *(f">{title}" for title in titles), wrap=True)
+    for row in _rows(comparison):
+        summary.add_row(*row)
+    parts = [on_terminal(summary).rstrip()]
     for _, metric, change, difference in _explained(comparison):
         made = table("", *[">"] * 4, header=False)
         for path, before, after, by in _causes(metric, difference):
@@ -25,16 +31,6 @@ def comparison_text(comparison: Comparison) -> str:
     return "\n\n".join([*parts, indented([_legend(comparison)])]) + "\n"
 
 
-def _summary(comparison: Comparison) -> Any:
-    from rich.markup import escape
-
-    head, *titles = map(escape, _titles(comparison))
-    made = table(head, *(f">{title}" for title in titles), wrap=True)
-    for row in _rows(comparison):
-        made.add_row(*row)
-    return made
-
-
 def _titles(comparison: Comparison) -> tuple[str, ...]:
     first, *others = comparison.names
     return ("metric", first, *(title for name in others for title in (name, "ratio")))
@@ -42,14 +38,13 @@ def _titles(comparison: Comparison) -> tuple[str, ...]:
 
 def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
     """Yield a line of cells per metric: the baseline, then each scenario and its ratio."""
-    for metric, baseline, differences in zip(
-        comparison.metrics, comparison.baseline, comparison.differences, strict=True
-    ):
+    rows = zip(comparison.metrics, comparison.baseline, comparison.differences, strict=True)
+    for metric, baseline, differences in rows:
         pairs = ((_amount(metric, difference.value), _ratio(difference)) for difference in differences)
         yield (metric, _amount(metric, baseline), *(cell for pair in pairs for cell in pair))
 
 
-def _ratio(difference: Difference) -> str:
+def _ratio(difference: MetricDifference) -> str:
     return "-" if difference.ratio is None else f"{difference.ratio:.4g}"
 
 
@@ -59,12 +54,11 @@ def _amount(metric: str, value: Any) -> str:
     return f"{'at least ' if is_bound(metric) else ''}{measured(value, load_metrics()[metric].unit)}"
 
 
-def _explained(comparison: Comparison) -> Iterator[tuple[str, str, str, Difference]]:
+def _explained(comparison: Comparison) -> Iterator[tuple[str, str, str, MetricDifference]]:
     """Yield scenario, metric, the change in words, and the difference, wherever something causes one."""
     first, *others = comparison.names
-    for metric, baseline, differences in zip(
-        comparison.metrics, comparison.baseline, comparison.differences, strict=True
-    ):
+    rows = zip(comparison.metrics, comparison.baseline, comparison.differences, strict=True)
+    for metric, baseline, differences in rows:
         unit = load_metrics()[metric].unit
         for name, difference in zip(others, differences, strict=True):
             if difference.causes:
@@ -75,7 +69,7 @@ def _explained(comparison: Comparison) -> Iterator[tuple[str, str, str, Differen
                 yield name, metric, f"{metric}, {name} against {first}: {change}; {share}", difference
 
 
-def _causes(metric: str, difference: Difference) -> Iterator[tuple[str, str, str, str]]:
+def _causes(metric: str, difference: MetricDifference) -> Iterator[tuple[str, str, str, str]]:
     """Yield a line of cells for each of the first causes: path, before, after, change."""
     unit = load_metrics()[metric].unit
     for cause in difference.causes[:_MOST_CAUSES]:

@@ -5,59 +5,38 @@ from typing import Any
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.answer import answer
-from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import layer_definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.leaves import Whole, metric_expression
-from dsocr_symbolic.network.node import Node, walk
+from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.scenario.scenario import Scenario, of_layer, scenario_values
 from dsocr_symbolic.scenario.values import chosen_slots
 from dsocr_symbolic.writing.formula_text import as_numbers, as_text, collect
 from dsocr_symbolic.writing.latex import as_latex
 
 # Kinds whose formula of many operators is a book, and what they do with these.
-_LONG = {"time": "Summed over", "ratio": "Of", "peak": "The largest of moments at"}
-
-
-_LONG |= {"bound": "Of phases of", "memory": "The largest of moments at", "latency": "Of stages of"}
+_LONG = {"time": "Summed over", "ratio": "Of", "bound": "Of phases of", "latency": "Of stages of"}
+_LONG |= dict.fromkeys(("peak", "memory"), "The largest of moments at")
 
 
 def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
-    """Derive one metric of one node.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        The question.
-    path : str
-        A node of the model (``prefill/layers.1-11/mlp``), ``total``, or a layer (``vision/attention``).
-    metric : str
-        A name of the registry.
-    output : str
-        ``text`` or ``latex``.
-
-    Returns
-    -------
-    str
-        Three steps, each on a line of its own.
-
-    Raises
-    ------
-    UserError
-        If there is no such node, layer or metric.
-    """
+    """Derive one metric of a node's path, ``total`` or a layer, as ``text`` or ``latex``: formula, numbers, result."""
     metrics = load_metrics()
     if metric not in metrics:
         raise UserError(f"unknown metric '{metric}': {nearest(metric, metrics)}")
     slots = chosen_slots(scenario.definition, scenario.options)
     stages = model_tree(scenario.definition, slots)
-    nodes = _nodes(stages, path)
-    if nodes is None:
+    nodes = tuple(node for node in walk(stages) if "/".join(node.path) == path.strip("/"))
+    if path in ("", "total"):
+        nodes = stages
+    if not nodes:
         try:
             definition = layer_definition(scenario.definition, path)
         except UserError as error:
-            raise UserError(_unknown(scenario.definition, slots, path)) from error
+            known = ["/".join(node.path) for node in walk(stages)] + list(load_library().formulas)
+            raise UserError(f"unknown node or layer '{path}': {nearest(path, known)}") from error
         scenario = of_layer(scenario, definition)
         nodes = stages = model_tree(definition, slots)
     expression = metric_expression(nodes, metric, Whole(definition=scenario.definition, stages=stages))
@@ -67,12 +46,13 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
     values = scenario_values(scenario)
     result = _result(scenario, path, metric)
     if metrics[metric].kind in _LONG and len(nodes[0].children) > 0:
-        summed = f"{_LONG[metrics[metric].kind]} {_count(nodes)} operators; ask for one of them to see its formula."
+        operators = sum(node.launch is not None for node in walk(nodes))
+        summed = f"{_LONG[metrics[metric].kind]} {operators} operators; ask for one of them to see its formula."
         return f"{head}\n= {result} {metrics[metric].unit}\n  {summed}\n"
     if output == "latex":
-        letters = {name: each.letter for name, each in scenario.definition.quantities.items()}
+        letters = {name: quantity.letter for name, quantity in scenario.definition.quantities.items()}
         return f"{metrics[metric].latex} = {as_latex(expression, letters)} = {result}\n"
-    used = {str(each) for each in collect(expression).free_symbols}
+    used = {str(symbol) for symbol in collect(expression).free_symbols}
     numbers = {name: arithmetic.whole(values.numbers[name]) for name in used if name in values.numbers}
     meanings = "".join(
         f"    {name} = {numbers[name]}: {scenario.definition.quantities[name].meaning}\n" for name in sorted(numbers)
@@ -81,28 +61,10 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
     return f"{head}\n{steps}  where\n{meanings}"
 
 
-def _nodes(stages: tuple[Node, ...], path: str) -> tuple[Node, ...] | None:
-    if path in ("", "total"):
-        return stages
-    found = [node for node in walk(stages) if "/".join(node.path) == path.strip("/")]
-    return tuple(found) or None
-
-
-def _count(nodes: tuple[Node, ...]) -> int:
-    return sum(node.launch is not None for node in walk(nodes))
-
-
-def _unknown(definition: Definition, slots: Any, path: str) -> str:
-    from dsocr_symbolic.language.library import load_library
-
-    paths = ["/".join(node.path) for node in walk(model_tree(definition, slots))]
-    return f"unknown node or layer '{path}': {nearest(path, [*paths, *load_library().formulas])}"
-
-
 def _result(scenario: Scenario, path: str, metric: str) -> Any:
     """Take the result from the compiled program, so that the page and the totals are one."""
-    found = answer(scenario)
-    for node in found.nodes:
+    result = answer(scenario)
+    for node in result.nodes:
         if node.row.path == path.strip("/"):
             return node.metrics[metric]
-    return found.total[metric]
+    return result.total[metric]

@@ -4,26 +4,26 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any, Literal
 
+import sympy
 from attrs import frozen
 
-from dsocr_symbolic.algebras import arithmetic, branches
-from dsocr_symbolic.algebras.branches import exact, value_of
+from dsocr_symbolic.algebras import arithmetic, branches, symbolic
+from dsocr_symbolic.algebras.branches import Branch, as_sympy, exact, value_of
+from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.registry import Term, load_metrics
-from dsocr_symbolic.questions.curve import Curve
+from dsocr_symbolic.questions.curve import Curve, slope
 from dsocr_symbolic.questions.question import Question, ask
-from dsocr_symbolic.questions.sensitivity.growth import order
-from dsocr_symbolic.questions.slope import slope
+from dsocr_symbolic.scenario.checks import check_rules
 from dsocr_symbolic.writing.notebook import Shown
 
 Side = Literal["both", "above", "below", "neither"]
-
-
 _STEP = Fraction(1, 10**40)
-
-
 _NEAR = Fraction(1, 10**20)
+# Farther out than any ratio of numbers of a network and a machine, so that what leads here leads in the end.
+FAR = 10**30
+_MOST_FACTORS = 8
 
 
 @frozen(kw_only=True)
@@ -34,25 +34,22 @@ class Effect:
     ----------
     symbol, group, meaning : str
         The symbol, as ``dsocr symbols`` has it.
-    value : int or float
-        Where it stands.
-    derivative : int or float
-        Change of the metric per 1 of the symbol.
+    value, derivative : int or float
+        Where it stands; change of the metric per 1 of the symbol.
     elasticity : int, float or None
         Percent of the metric per percent of the symbol; None where the metric is 0.
     order : int or None
         The degree in which the metric grows with the symbol in the end; None where it is no power of it.
     side : str
-        Where the derivative holds: on ``both`` sides; ``above`` or ``below`` the value alone, where another branch
-        leads on the other side; on ``neither``, where the value is a point of its own.
+        Where the derivative holds: on ``both`` sides, ``above`` or ``below`` the value alone, on ``neither``.
     """
 
     symbol: str
     group: str
     meaning: str
-    value: Any
-    derivative: Any
-    elasticity: Any
+    value: int | float
+    derivative: int | float
+    elasticity: int | float | None
     order: int | None
     side: Side
 
@@ -74,7 +71,7 @@ class Sensitivity(Shown):
     metric: str
     unit: str
     part: str
-    value: Any
+    value: int | float
     effects: tuple[Effect, ...]
 
 
@@ -102,14 +99,8 @@ def sensitivity(
         A path of the tree; the whole if left out.
     symbols : iterable of str, optional
         The symbols to look at; all that may move if left out.
-    workload, gpu : str, optional
-        Names or files; the model's defaults if left out.
-    settings : mapping of str to number, optional
-        Values of further symbols.
-    waived : iterable of str
-        Switches that lift rules.
-    **choices : str
-        Options that differ from the defaults.
+    workload, gpu, settings, waived, **choices
+        As in :func:`~dsocr_symbolic.questions.solve.solution.solve`.
 
     Returns
     -------
@@ -126,20 +117,14 @@ def sensitivity(
 
 
 def rank(question: Question, term: Term, symbols: Iterable[str] | None = None) -> Sensitivity:
-    """Rank the symbols of a question, see :func:`sensitivity`.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, a value is not allowed, or the metric does not exist there.
-    """
+    """Rank the symbols of a question, see :func:`sensitivity`."""
     known = question.definition.quantities
     for name in symbols or ():
         if name not in known:
             raise UserError(f"unknown symbol '{name}': {nearest(name, known)}")
-    question.check()
+    check_rules(question.definition, question.numbers, question.scenario.waived)
     (value,) = question.metrics((term,))
-    movable = [name for name, each in known.items() if not each.fixed] if symbols is None else list(symbols)
+    movable = [name for name, quantity in known.items() if not quantity.fixed] if symbols is None else list(symbols)
     overridden = {name for name, _ in question.model.overrides}
     effects = [
         effect
@@ -153,17 +138,17 @@ def rank(question: Question, term: Term, symbols: Iterable[str] | None = None) -
         unit=load_metrics()[term.metric].unit,
         part=", ".join(term.paths),
         value=arithmetic.whole(value),
-        effects=tuple(sorted(effects, key=lambda each: -abs(each.elasticity or 0))),
+        effects=tuple(sorted(effects, key=lambda effect: -abs(effect.elasticity or 0))),
     )
 
 
 def _effect(curve: Curve) -> Effect:
     quantity = curve.question.definition.quantities[curve.symbol]
     value = exact(curve.question.numbers[curve.symbol])
-    found = curve.metrics(curve.scope(branches.free(curve.symbol, value), branches), branches)[0]
-    here = slope(found, curve.symbol, value)
-    metric = branches.as_sympy(value_of(found))
-    elasticity = branches.as_sympy(value) * here.derivative / metric if metric else None
+    form = curve.form(value)
+    here = slope(form, curve.symbol, value)
+    metric = as_sympy(value_of(form))
+    elasticity = as_sympy(value) * here.derivative / metric if metric else None
     return Effect(
         symbol=curve.symbol,
         group=quantity.group,
@@ -171,12 +156,12 @@ def _effect(curve: Curve) -> Effect:
         value=arithmetic.whole(value),
         derivative=_plain(here.derivative),
         elasticity=None if elasticity is None else _plain(elasticity),
-        order=order(curve) if here.derivative != 0 or here.tied else 0,
+        order=_order(curve) if here.derivative != 0 or here.tied else 0,
         side=_side(curve, value, here.derivative) if here.tied else "both",
     )
 
 
-def _side(curve: Curve, value: Any, derivative: Any) -> Side:
+def _side(curve: Curve, value: Any, derivative: Expr) -> Side:
     """Find where a derivative holds, by the smallest of steps to either side."""
     (middle,) = curve.metrics(curve.scope(value, branches), branches)
 
@@ -191,6 +176,72 @@ def _side(curve: Curve, value: Any, derivative: Any) -> Side:
     return "both" if up and down else "above" if up else "below" if down else "neither"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Expr) -> int | float:
     """Turn a sympy number into an int where it is whole, else into a float."""
     return int(value) if value.is_Integer else float(value)
+
+
+def _order(curve: Curve) -> int | None:
+    """Return the degree in which a metric grows in the end: negative if it vanishes, None if it is 0 or no power."""
+    try:
+        form = curve.form(FAR)
+    except (OverflowError, ZeroDivisionError):
+        return None
+    if not isinstance(form, Branch):
+        return 0 if form else None
+    return degree(form.form, branches.unknown(curve.symbol))
+
+
+def degree(form: Expr, symbol: Expr) -> int | None:
+    """Return the degree of the form of a branch far out, as :func:`_order`."""
+    for rounding in (sympy.floor, sympy.ceiling):
+        form = form.replace(rounding, lambda argument, rounding=rounding: _rounded(rounding, argument, symbol))
+    plain = _without_powers(form, symbol)
+    if plain is None or plain == 0:
+        return None
+    return _leading(plain, symbol)[0]
+
+
+def _rounded(rounding: Expr, argument: Expr, symbol: Expr) -> Expr:
+    """Return what a rounding comes to: what it rounds where that grows, for it stays within 1 of it, else a number."""
+    plain = _without_powers(argument, symbol)
+    if plain is None or (plain.has(symbol) and _leading(plain, symbol)[0] > 0):
+        return argument
+    return rounding(plain.xreplace({symbol: sympy.Integer(FAR)}))
+
+
+def _leading(form: Expr, symbol: Expr) -> tuple[int, Expr]:
+    """Return the degree of a rational function and its leading coefficient."""
+    above, below = (sympy.Poly(part, symbol) for part in sympy.fraction(sympy.together(form)))
+    return above.degree() - below.degree(), above.LC() / below.LC()
+
+
+def _without_powers(form: Expr, symbol: Expr) -> Expr | None:
+    """Replace each power by what it comes close to; None if that is no rational function."""
+    powers = {power: _limit(power, symbol) for power in form.atoms(symbolic.power)}
+    if None in powers.values():
+        return None
+    plain = form.xreplace(powers)
+    return None if plain.has(symbolic.power) else plain
+
+
+def _limit(power: Expr, symbol: Expr) -> Expr | None:
+    """Return what a power comes close to: a number, or its first terms where the base comes close to 1."""
+    base, exponent = power.args
+    if base.has(symbolic.power) or exponent.has(symbolic.power):
+        return None
+    if exponent.has(symbol):
+        rising, steep = _leading(exponent, symbol)
+        if not base.is_number or not 0 < base <= 1 or (rising > 0 and steep < 0):
+            return None
+        if rising > 0:
+            return sympy.Integer(int(base == 1))
+        exponent = steep if rising == 0 else sympy.Integer(0)
+    if exponent.is_Integer and 0 <= exponent <= _MOST_FACTORS:
+        return base**exponent
+    rising, steep = _leading(base, symbol)
+    if rising != 0 or not 0 < steep <= 1:
+        return None
+    if steep < 1:
+        return sympy.Rational(str(sympy.Pow(steep, exponent).evalf(50)))
+    return 1 + exponent * (base - 1) + exponent * (exponent - 1) * (base - 1) ** 2 / 2

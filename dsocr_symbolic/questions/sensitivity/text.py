@@ -9,7 +9,6 @@ from dsocr_symbolic.writing.notebook import Grid, Page
 from dsocr_symbolic.writing.terminal import on_terminal, table
 
 VIEWS = ("symbol", "group")
-
 _LEGEND = """elasticity: percent of the metric per percent of the symbol. order: the degree in which the metric
 grows with the symbol in the end, everything else held; - where it is no power of it. What follows
 from a symbol follows: tokens of a prompt from its image, experts hit from requests. Derivatives are exact,

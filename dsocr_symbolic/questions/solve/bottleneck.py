@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from dsocr_symbolic.algebras import branches
-from dsocr_symbolic.algebras.branches import exact
-from dsocr_symbolic.evaluation.program import load_program
+from dsocr_symbolic.algebras.branches import as_sympy, exact, value_of
+from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.language.expression import names
-from dsocr_symbolic.language.registry import Metric, Term, load_metrics
-from dsocr_symbolic.questions.capacity import Moment, worst_moment
-from dsocr_symbolic.questions.curve import Curve
+from dsocr_symbolic.language.registry import Term, load_metrics
+from dsocr_symbolic.questions.capacity import PeakMoment, worst_moment
+from dsocr_symbolic.questions.curve import Curve, slope
 from dsocr_symbolic.questions.question import Question
-from dsocr_symbolic.questions.slope import slope
-from dsocr_symbolic.scenario.values import chosen_slots
+from dsocr_symbolic.writing.amounts import scaled
 
 _TIMES = ("time", "bound")
 
@@ -33,55 +31,45 @@ class Bottleneck:
         empty for plain counts.
     resource_share : float
         How much of the part leans on it.
-    moment : Moment or None
+    moment : PeakMoment or None
         Of memory, all that is resident then.
     """
 
     metric: str
     part: str
     share: float
-    resource: str
-    resource_name: str
-    resource_share: float
-    moment: Moment | None = None
+    resource: str = ""
+    resource_name: str = ""
+    resource_share: float = 0.0
+    moment: PeakMoment | None = None
+
+    @property
+    def said(self) -> str:
+        """What decides, in words."""
+        if self.moment is not None:
+            parts = sorted(self.moment.parts.items(), key=lambda part: -part[1])
+            sizes = ", ".join(f"{name} {scaled(size, 'B')}" for name, size in parts)
+            return f"{self.resource_name} at {self.part} ({sizes})"
+        share = "" if self.share == 1 else f" ({self.share:.0%} of it)"
+        leans = f", there by {self.resource_name} ({self.resource_share:.0%})" if self.resource else ""
+        return f"{self.part}{share}{leans}"
 
 
 def bottleneck(question: Question, metric: str) -> Bottleneck | None:
-    """Say what decides a metric of the whole.
-
-    Parameters
-    ----------
-    question : Question
-        At its values.
-    metric : str
-        A name of the registry.
-
-    Returns
-    -------
-    Bottleneck or None
-        None where the metric is no sum of parts and no memory.
-    """
-    known = load_metrics()[metric]
-    if known.kind == "memory":
+    """Say what decides a metric of the whole; None where it is no sum of parts and no memory."""
+    if load_metrics()[metric].kind == "memory":
         return _memory(question, metric)
-    parts = _parts(question, known)
-    found = dict(zip(parts, question.metrics(tuple(parts)), strict=True)) if parts else {}
-    if not found or not any(found.values()):
+    parts = _parts(question, metric)
+    sizes = dict(zip(parts, question.metrics(tuple(parts)), strict=True)) if parts else {}
+    if not any(sizes.values()):
         return None
-    largest = max(found, key=lambda term: found[term])
-    share = float(found[largest] / sum(found.values()))
-    (part,) = largest.paths
+    largest = max(sizes, key=lambda term: sizes[term])
+    decided = Bottleneck(metric=metric, part=largest.paths[0], share=float(sizes[largest] / sum(sizes.values())))
     if load_metrics()[largest.metric].kind not in _TIMES:
-        return Bottleneck(metric=metric, part=part, share=share, resource="", resource_name="", resource_share=0.0)
-    resource, resource_share = _resource(question, largest)
-    return Bottleneck(
-        metric=metric,
-        part=part,
-        share=share,
-        resource=resource,
-        resource_name=question.definition.quantities[resource].meaning.partition(" in ")[0],
-        resource_share=resource_share,
-    )
+        return decided
+    resource, share = _resource(question, largest)
+    name = question.definition.quantities[resource].meaning.partition(" in ")[0]
+    return evolve(decided, resource=resource, resource_name=name, resource_share=share)
 
 
 def rates(question: Question) -> list[str]:
@@ -90,18 +78,17 @@ def rates(question: Question) -> list[str]:
     return [name for name, quantity in symbols if quantity.group == "machine" and quantity.unit.endswith("/s")]
 
 
-def _parts(question: Question, known: Metric) -> Sequence[Term]:
+def _parts(question: Question, metric: str) -> Sequence[Term]:
     """Return the terms that make a metric together."""
+    known = load_metrics()[metric]
     stages = [call.name for call in question.definition.stages]
-    metric = known.name
     if known.kind == "latency":
         used = names(question.definition.latencies[known.latency])
         stages, metric = [stage for stage in stages if stage in used], known.of
     kind = load_metrics()[metric].kind
     if kind == "bound":
-        phases = [path for path in question.definition.phases if path.partition("/")[0] in stages]
-        return [Term(paths=(path,), metric=metric) for path in phases]
-    return [Term(paths=(stage,), metric=metric) for stage in stages] if kind in ("flow", "time") else []
+        stages = [path for path in question.definition.phases if path.partition("/")[0] in stages]
+    return [Term(paths=(path,), metric=metric) for path in stages] if kind in ("flow", "time", "bound") else []
 
 
 def _resource(question: Question, term: Term) -> tuple[str, float]:
@@ -111,30 +98,22 @@ def _resource(question: Question, term: Term) -> tuple[str, float]:
     """
     shares = {}
     for name in rates(question):
-        curve = Curve(question=question, symbol=name, terms=(term,))
         value = exact(question.numbers[name])
-        (found,) = curve.metrics(curve.scope(branches.free(name, value), branches), branches)
-        time = branches.as_sympy(branches.value_of(found))
-        shares[name] = float(-slope(found, name, value).derivative * branches.as_sympy(value) / time) if time else 0.0
-    return max(shares.items(), key=lambda each: each[1])
+        form = Curve(question=question, symbol=name, terms=(term,)).form(value)
+        time = as_sympy(value_of(form))
+        shares[name] = float(-slope(form, name, value).derivative * as_sympy(value) / time) if time else 0.0
+    return max(shares.items(), key=lambda share: share[1])
 
 
 def _memory(question: Question, metric: str) -> Bottleneck:
-    definition = question.definition
-    program = load_program(definition, chosen_slots(definition, dict(question.model.options)))
-    moment = worst_moment(program, question.numbers)
-    parts = {
-        "weights": moment.weight_bytes,
-        "KV": moment.kv_cache_bytes,
-        "activations": moment.activation_bytes,
-    }
-    largest = max(parts, key=lambda name: parts[name])
+    moment = worst_moment(scenario_program(question.scenario), question.numbers)
+    largest, size = max(moment.parts.items(), key=lambda part: part[1])
     return Bottleneck(
         metric=metric,
         part=moment.at,
         share=1.0,
         resource=largest,
         resource_name=largest,
-        resource_share=float(parts[largest] / moment.peak_memory_bytes),
+        resource_share=float(size / moment.peak_memory_bytes),
         moment=moment,
     )

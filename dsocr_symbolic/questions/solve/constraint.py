@@ -2,17 +2,21 @@
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Value
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, evaluate, names, parse
 from dsocr_symbolic.language.registry import Term, load_metrics, timed
-from dsocr_symbolic.questions.curve import Curve
+
+Sides: TypeAlias = tuple[Any, Any]
+"""The left and the right side of a constraint at a point: branches where the symbol is left free, else numbers."""
 
 
 @frozen(kw_only=True)
@@ -52,42 +56,12 @@ class Constraint:
     @property
     def spelled(self) -> str:
         """The constraint with the metrics that its names stand for."""
-        return re.sub(r"\b[a-z]\w*", lambda word: self._spelled(word.group()), self.text)
-
-    def _spelled(self, name: str) -> str:
-        return self.terms[name].metric if name in self.terms else name
-
-
-@frozen(kw_only=True)
-class Sides:
-    """Both sides of a constraint at a point; branches where the symbol is left free, else numbers."""
-
-    left: Any
-    right: Any
+        known = self.terms
+        return re.sub(r"\b[a-z]\w*", lambda name: known[name[0]].metric if name[0] in known else name[0], self.text)
 
 
 def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:
-    """Read a constraint of the whole network.
-
-    Parameters
-    ----------
-    text : str
-        ``"peak_memory_bytes <= capacity"``: each side a formula of metrics and symbols.
-    symbols : iterable of str
-        The model's symbols.
-    time : str
-        ``roofline`` or ``lower_bound``: what the time metrics in it stand for.
-
-    Returns
-    -------
-    Constraint
-        The constraint.
-
-    Raises
-    ------
-    UserError
-        If it is no such constraint, or a name is unknown.
-    """
+    """Read a constraint of the whole network; `time` says what the time metrics in it stand for."""
     where = "constraint"
     whole = parse(text, where)
     match whole.tree:
@@ -112,56 +86,24 @@ def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:
     )
 
 
-def sides(constraint: Constraint, curve: Curve, value: Any, algebra: ModuleType = arithmetic) -> Sides:
-    """Evaluate both sides.
+def put_in(constraint: Constraint, scope: Mapping[str, Value], algebra: ModuleType = arithmetic) -> Sides:
+    """Evaluate both sides in a scope that has every name."""
+    with no_value(constraint):
+        left, right = (evaluate(side, scope, algebra) for side in constraint.sides)
+        return left, right
 
-    Parameters
-    ----------
-    constraint : Constraint
-        The constraint.
-    curve : Curve
-        Its metrics along a symbol.
-    value : int, Fraction or Branch
-        Of the free symbol, in the algebra.
-    algebra : module
-        :mod:`~dsocr_symbolic.algebras.arithmetic` for numbers, :mod:`~dsocr_symbolic.algebras.branches` for forms.
 
-    Returns
-    -------
-    Sides
-        The values.
-
-    Raises
-    ------
-    UserError
-        If a side has no value there.
-    """
+@contextmanager
+def no_value(constraint: Constraint) -> Iterator[None]:
+    """Say it where a side has no value."""
     try:
-        scope = curve.scope(value, algebra)
-        scope |= dict(zip(constraint.terms, curve.metrics(scope, algebra), strict=True))
+        yield
     except (ZeroDivisionError, OverflowError) as error:
-        raise _no_value(constraint, error) from error
-    return put_in(constraint, scope, algebra)
+        text = f"{constraint.text}: a side has no value there ({error}); change the constraint or the workload"
+        raise UserError(text) from error
 
 
-def put_in(constraint: Constraint, scope: Mapping[str, Any], algebra: ModuleType = arithmetic) -> Sides:
-    """Evaluate both sides in a scope that has every name.
-
-    Raises
-    ------
-    UserError
-        If a side has no value there.
-    """
-    try:
-        return Sides(left=evaluate(constraint.left, scope, algebra), right=evaluate(constraint.right, scope, algebra))
-    except (ZeroDivisionError, OverflowError) as error:
-        raise _no_value(constraint, error) from error
-
-
-def _no_value(constraint: Constraint, error: Exception) -> UserError:
-    return UserError(f"{constraint.text}: a side has no value there ({error}); change the constraint or the workload")
-
-
-def left_over(constraint: Constraint, found: Sides) -> Any:
+def left_over(constraint: Constraint, both: Sides) -> Any:
     """Return by how much a constraint is met; negative where it is not."""
-    return found.right - found.left if constraint.at_most else found.left - found.right
+    left, right = both
+    return right - left if constraint.at_most else left - right

@@ -1,30 +1,45 @@
 """Solve a constraint for one symbol: the largest batch that fits, the bandwidth that a latency needs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.branches import Branch, exact
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.questions.solve.bottleneck import Bottleneck, bottleneck
-from dsocr_symbolic.questions.solve.constraint import read_constraint
-from dsocr_symbolic.questions.solve.problem import Method, Problem, find, pose, question_at, sides_at
-from dsocr_symbolic.questions.solve.search import Sense
+from dsocr_symbolic.questions.solve.constraint import Constraint, left_over, put_in, read_constraint
+from dsocr_symbolic.questions.solve.problem import Method, Problem, find, pose
+from dsocr_symbolic.questions.solve.search import Boundary, Sense
 from dsocr_symbolic.questions.solve.solved_form import derivation
-from dsocr_symbolic.questions.solve.wording import depends, meaning, refusal, side_unit, symbol_unit
+from dsocr_symbolic.scenario.checks import LARGEST
+from dsocr_symbolic.scenario.scenario import with_user
+from dsocr_symbolic.writing.amounts import compared, measured
 from dsocr_symbolic.writing.notebook import Shown
+
+_LONGER = Fraction(101, 100)
+_FAR = LARGEST / 1000
 
 
 @frozen(kw_only=True)
 class Point:
-    """Both sides of a constraint at one value of the symbol."""
+    """A value of the symbol.
 
-    value: Any
-    left: Any
-    right: Any
+    Attributes
+    ----------
+    value, left, right : int or float
+        The value, and both sides of the constraint there, in SI units.
+    """
+
+    value: Exact
+    left: Exact
+    right: Exact
 
 
 @frozen(kw_only=True, repr=False)
@@ -33,14 +48,11 @@ class Solution(Shown):
 
     Attributes
     ----------
-    symbol, meaning, unit : str
-        The symbol; its unit where the machine gives one.
-    side_unit : str
-        The unit of both sides, where one of them is a metric.
+    symbol, meaning, unit, side_unit : str
+        The symbol; units where the machine gives one, and where a side is a metric.
     constraint : str
-        With the metrics that the chosen time stands for.
     metrics : tuple of str
-        Those metrics.
+        Those that the chosen time stands for.
     sense : str
         ``largest``, ``smallest``, or ``every`` if all values meet it.
     value : int, float or None
@@ -65,7 +77,7 @@ class Solution(Shown):
     constraint: str
     metrics: tuple[str, ...]
     sense: Sense
-    value: Any
+    value: Exact | None
     at: Point | None
     beyond: Point | None
     method: Method
@@ -129,23 +141,22 @@ def solve(
 
 
 def solve_question(question: Question, symbol: str, text: str, time: str = "roofline") -> Solution:
-    """Solve a constraint of a question, see :func:`solve`.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, no value meets the constraint, or it is met here and there.
-    """
+    """Solve a constraint of a question, see :func:`solve`."""
     problem = pose(question, symbol, read_constraint(text, question.definition.quantities, time))
     boundary, method = find(problem)
     if boundary.sense == "none":
-        raise UserError(refusal(problem, boundary.value, _bottlenecks(problem, boundary.value)))
+        raise UserError(_refusal(problem, boundary.value, _bottlenecks(problem, boundary.value)))
     last, beyond = boundary.value, boundary.beyond
+    steps: tuple[str, ...] = ()
+    if last is not None:
+        steps = derivation(problem, boundary)
+    elif not _depends(problem, question.numbers[symbol]):
+        steps = (f"neither side depends on {symbol}",)
     return Solution(
         symbol=symbol,
         meaning=question.definition.quantities[symbol].meaning,
-        unit=symbol_unit(question, symbol),
-        side_unit=side_unit(problem.constraint),
+        unit=_symbol_unit(question, symbol),
+        side_unit=_side_unit(problem.constraint),
         constraint=problem.constraint.spelled,
         metrics=tuple(term.metric for term in problem.constraint.terms.values()),
         sense=boundary.sense,
@@ -153,24 +164,83 @@ def solve_question(question: Question, symbol: str, text: str, time: str = "roof
         at=None if last is None else _point(problem, last),
         beyond=None if beyond is None else _point(problem, beyond),
         method=method,
-        derivation=_independent(problem) if last is None else derivation(problem, boundary),
+        derivation=steps,
         bottlenecks=() if last is None else _bottlenecks(problem, last if beyond is None else beyond),
-        says=meaning(problem, boundary),
+        says=_meaning(problem, boundary),
     )
 
 
-def _independent(problem: Problem) -> tuple[str, ...]:
-    """Say that a constraint has nothing to do with its symbol, where that is so."""
-    start = problem.question.numbers[problem.symbol]
-    return () if depends(problem, start) else (f"neither side depends on {problem.symbol}",)
+def _point(problem: Problem, value: Exact) -> Point:
+    left, right = map(arithmetic.whole, problem.sides(exact(value)))
+    return Point(value=value, left=left, right=right)
 
 
-def _point(problem: Problem, value: Any) -> Point:
-    found = sides_at(problem, value)
-    return Point(value=value, left=arithmetic.whole(found.left), right=arithmetic.whole(found.right))
+def _bottlenecks(problem: Problem, value: Exact) -> tuple[Bottleneck, ...]:
+    scenario = with_user(problem.question.scenario, {problem.symbol: value})
+    question = evolve(problem.question, scenario=scenario)
+    deciding = (bottleneck(question, term.metric) for term in problem.constraint.terms.values())
+    return tuple(decides for decides in deciding if decides is not None)
 
 
-def _bottlenecks(problem: Problem, value: Any) -> tuple[Bottleneck, ...]:
-    question = question_at(problem, value)
-    found = (bottleneck(question, term.metric) for term in problem.constraint.terms.values())
-    return tuple(each for each in found if each is not None)
+def _symbol_unit(question: Question, symbol: str) -> str:
+    """Return the unit of a number of the machine; other symbols are printed in full and without one."""
+    quantity = question.definition.quantities[symbol]
+    return quantity.unit if quantity.group == "machine" else ""
+
+
+def _side_unit(constraint: Constraint) -> str:
+    """Return the unit of both sides: that of a metric which is a side of its own; empty where none is."""
+    alone = [constraint.terms[side.text] for side in constraint.sides if side.text in constraint.terms]
+    return load_metrics()[alone[0].metric].unit if alone else ""
+
+
+def _depends(problem: Problem, value: Exact) -> bool:
+    """Whether a constraint has anything to do with its symbol."""
+    return any(isinstance(side, Branch) for side in problem.forms(value))
+
+
+def _refusal(problem: Problem, best: Exact, bottlenecks: Sequence[Bottleneck]) -> str:
+    """Say that no value meets a constraint, and what decides at the one that comes closest."""
+    constraint, (left, right) = problem.constraint, problem.sides(exact(best))
+    unit = _side_unit(constraint)
+    text = f"no {problem.symbol} meets {constraint.spelled}"
+    for moment in (decides.moment for decides in bottlenecks):
+        if moment is not None and constraint.at_most and moment.weight_bytes > right:
+            return f"{text}: weights alone need {measured(moment.weight_bytes, unit)} of {measured(right, unit)}"
+    if not _depends(problem, best):
+        return f"{text}: {compared(left, right, unit)}, which does not depend on {problem.symbol}"
+    value = f"at {measured(best, _symbol_unit(problem.question, problem.symbol))}, which comes closest,"
+    if best and not 1 / _FAR < best < _FAR:
+        value = f"however {'large' if best > 1 else 'small'} it is,"
+    why = "".join(f"; {decides.metric} is decided by {decides.said}" for decides in bottlenecks)
+    times = [term.metric for term in constraint.terms.values() if is_time(term.metric) and not is_bound(term.metric)]
+    why += f"; {', '.join(times)} is neither bound nor forecast" if times else ""
+    return f"{text}: {value} {compared(left, right, unit)}{why}"
+
+
+def _meaning(problem: Problem, boundary: Boundary) -> str:
+    """Say what an answer means where times are part of the constraint; empty where none is."""
+    times = [term.metric for term in problem.constraint.terms.values() if is_time(term.metric)]
+    if not times:
+        return ""
+    named = ", ".join(dict.fromkeys(times))
+    bounds = [name for name in times if is_bound(name)]
+    if not bounds:
+        return f"by {named} (neither bound nor forecast)"
+    if boundary.value is None:
+        return f"by {named}: a lower bound rules no value out"
+    value = measured(boundary.value, _symbol_unit(problem.question, problem.symbol))
+    if not _shorter_is_better(problem, boundary.value):
+        return f"by {named}: a lower bound, so that every run meets the limit at {value}; others may as well"
+    word, side_of = ("at most", "above") if boundary.sense == "largest" else ("at least", "below")
+    return f"{word} {value}: by {named}, no {problem.symbol} {side_of} it can meet the limit"
+
+
+def _shorter_is_better(problem: Problem, value: Exact) -> bool:
+    """Whether a longer time makes the constraint harder, so that a lower bound rules values out."""
+    constraint, curve = problem.constraint, problem.curve
+    scope = curve.scope(exact(value))
+    now = dict(zip(constraint.terms, curve.metrics(scope), strict=True))
+    later = {name: _LONGER * value if is_time(constraint.terms[name].metric) else value for name, value in now.items()}
+    after, before = (left_over(constraint, put_in(constraint, {**scope, **terms})) for terms in (later, now))
+    return bool(after < before)

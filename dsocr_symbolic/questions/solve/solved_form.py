@@ -7,73 +7,54 @@ from attrs import evolve
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.branches import Branch, as_sympy, exact, unknown
-from dsocr_symbolic.questions.solve.closed_form import Root, roots_of
+from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.questions.solve.constraint import Sides, left_over
-from dsocr_symbolic.questions.solve.problem import Problem, forms_at
+from dsocr_symbolic.questions.solve.problem import Problem, Root, roots_of
 from dsocr_symbolic.questions.solve.search import Boundary
 from dsocr_symbolic.writing.formula_text import as_text
 
 _LONGEST_FORM = 300
-
-
 _DIGITS = 7
-
-
 _FAINT = 1e-15
 
 
 def derivation(problem: Problem, boundary: Boundary) -> tuple[str, ...]:
-    """Write an inequality and its solution.
-
-    Parameters
-    ----------
-    problem : Problem
-        The constraint and its symbol.
-    boundary : Boundary
-        Where it stops to hold.
-
-    Returns
-    -------
-    tuple of str
-        The inequality on the branch that leads at the boundary, and its solution where one can be written; nothing
-        if it is too long to read.
-    """
-    found = _without_faint_powers(problem, forms_at(problem, boundary.value), boundary.value)
-    left, right = _form(found.left), _form(found.right)
+    """Write an inequality on the branch that leads at a boundary, and its solution; nothing where too long to read."""
+    forms = _forms(problem, boundary)
+    left, right = map(_form, forms)
     if len(left) + len(right) > _LONGEST_FORM:
         return ()
-    lines = [f"{left} {problem.constraint.sign} {right}"]
-    lines += [_solved(problem.symbol, root, boundary) for root in _roots(problem, found, boundary)]
-    return tuple(lines)
+    solutions = (_solved(problem.symbol, root, boundary) for root in _roots(problem, forms, boundary))
+    return (f"{left} {problem.constraint.sign} {right}", *solutions)
 
 
 def crossing(problem: Problem, boundary: Boundary) -> float | None:
     """Return where both sides are equal on the branch that leads at a boundary; None if that has no closed form."""
-    found = _without_faint_powers(problem, forms_at(problem, boundary.value), boundary.value)
-    roots = _roots(problem, found, boundary)
+    roots = _roots(problem, _forms(problem, boundary), boundary)
     return float(roots[0].value) if roots else None
 
 
-def _roots(problem: Problem, found: Sides, boundary: Boundary) -> list[Root]:
-    difference = left_over(problem.constraint, found)
+def _roots(problem: Problem, forms: Sides, boundary: Boundary) -> list[Root]:
+    difference = left_over(problem.constraint, forms)
     if not isinstance(difference, Branch):
         return []
     roots = roots_of(difference.form, unknown(problem.symbol)) or []
     return [root for root in roots if _at_boundary(root.value, boundary)]
 
 
-def _without_faint_powers(problem: Problem, found: Sides, value: Any) -> Sides:
+def _forms(problem: Problem, boundary: Boundary) -> Sides:
     """Leave powers out that no digit shows: a prompt of hundreds of tokens hits every expert."""
-    point = {unknown(problem.symbol): as_sympy(exact(value))}
+    point = {unknown(problem.symbol): as_sympy(exact(boundary.value))}
 
-    def clear(side: Any) -> Any:
+    def clear(side: Value) -> Value:
         if not isinstance(side, Branch):
             return side
         powers = side.form.atoms(symbolic.power)
-        faint = {each: 0 for each in powers if abs(sympy.N(sympy.Pow(*each.args), subs=point)) < _FAINT}
+        faint = {power: 0 for power in powers if abs(sympy.N(sympy.Pow(*power.args), subs=point)) < _FAINT}
         return evolve(side, form=sympy.expand(side.form.xreplace(faint)))
 
-    return Sides(left=clear(found.left), right=clear(found.right))
+    left, right = problem.forms(boundary.value)
+    return clear(left), clear(right)
 
 
 def _solved(symbol: str, root: Root, boundary: Boundary) -> str:
@@ -84,7 +65,7 @@ def _solved(symbol: str, root: Root, boundary: Boundary) -> str:
     return f"{symbol} {sign} {root.text} = {number}"
 
 
-def _at_boundary(root: Any, boundary: Boundary) -> bool:
+def _at_boundary(root: Expr, boundary: Boundary) -> bool:
     """Whether a root is where the boundary is: the branch may change before the next value."""
     if boundary.beyond is None:
         return False
@@ -98,5 +79,5 @@ def _form(side: Any) -> str:
         side = arithmetic.whole(side)
         return str(side) if isinstance(side, int) else f"{side:.{_DIGITS}g}"
     form = side.form
-    fractions = {each for each in form.atoms(sympy.Rational) if not each.is_Integer}
-    return as_text(form.xreplace({each: sympy.Float(each, _DIGITS) for each in fractions}))
+    fractions = {number for number in form.atoms(sympy.Rational) if not number.is_Integer}
+    return as_text(form.xreplace({number: sympy.Float(number, _DIGITS) for number in fractions}))

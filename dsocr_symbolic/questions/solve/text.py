@@ -1,8 +1,7 @@
 """A solution in words for a terminal."""
 
 from dsocr_symbolic.questions.question import Question
-from dsocr_symbolic.questions.solve.solution import Point, Solution
-from dsocr_symbolic.questions.solve.wording import decides
+from dsocr_symbolic.questions.solve.solution import Solution
 from dsocr_symbolic.writing.amounts import compared, measured
 from dsocr_symbolic.writing.notebook import Grid, Page
 from dsocr_symbolic.writing.terminal import indented
@@ -13,19 +12,14 @@ def solution_text(question: Question, solution: Solution) -> str:
     # Beside a real number stands the next float64, which tells nothing.
     points = [solution.at, solution.beyond] if isinstance(solution.value, int) else []
     lines = [
-        _head(solution),
+        line(solution),
         question.heading(),
-        *(_point(solution, point) for point in points if point is not None),
-        *(f"{bottleneck.metric} is decided by {decides(bottleneck)}" for bottleneck in solution.bottlenecks),
+        *(f"at {measured(at.value)}: {compared(at.left, at.right, solution.side_unit)}" for at in points if at),
+        *(f"{bottleneck.metric} is decided by {bottleneck.said}" for bottleneck in solution.bottlenecks),
         *_derivation(solution),
         *([solution.says] if solution.says else []),
     ]
     return indented(lines) + "\n"
-
-
-def line(solution: Solution) -> str:
-    """Say the answer in one line."""
-    return _head(solution)
 
 
 def page(solution: Solution) -> Page:
@@ -35,9 +29,9 @@ def page(solution: Solution) -> Page:
         for point in (solution.at, solution.beyond)
         if point is not None
     )
-    decided = tuple((each.metric, decides(each)) for each in solution.bottlenecks)
+    decided = tuple((bottleneck.metric, bottleneck.said) for bottleneck in solution.bottlenecks)
     return Page(
-        head=_head(solution),
+        head=line(solution),
         blocks=(
             *([Grid(columns=(solution.symbol, solution.constraint), rows=around)] if around else []),
             *([Grid(columns=("metric", "decided by"), rows=decided)] if decided else []),
@@ -47,15 +41,12 @@ def page(solution: Solution) -> Page:
     )
 
 
-def _head(solution: Solution) -> str:
+def line(solution: Solution) -> str:
+    """Say the answer in one line."""
     if solution.value is None:
         return f"every {solution.symbol} that the model allows meets {solution.constraint}"
     value = measured(solution.value, solution.unit)
     return f"{solution.symbol} = {value}: the {solution.sense} that meets {solution.constraint}"
-
-
-def _point(solution: Solution, point: Point) -> str:
-    return f"at {measured(point.value)}: {compared(point.left, point.right, solution.side_unit)}"
 
 
 def _derivation(solution: Solution) -> list[str]:

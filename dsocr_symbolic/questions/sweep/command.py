@@ -8,7 +8,7 @@ import click
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.questions.options import choice_key, question_options, read_settings, with_reserve
+from dsocr_symbolic.questions import options
 from dsocr_symbolic.writing.terminal import progress
 
 # What a file's name may end in -> the libraries that write it.
@@ -18,14 +18,10 @@ LIBRARIES = {
     ".nc": ("xarray", "h5netcdf", "h5py"),
     ".svg": ("xarray", "matplotlib"),
 }
-
-
 _VARY = (
     "Values of a symbol, choice, gpu, workload or crop_grid: batch=1,2,4, batch=1:128, batch=1:128:8 (FIRST:LAST:STEP),"
     " gpu=rtx5090,h200, crop_grid=all or 2x1,3x2."
 )
-
-
 _OUT = "Write every point: .parquet (of any size, can be continued), .csv, .nc (xarray), .svg (a picture)."
 
 
@@ -33,25 +29,20 @@ def sweep_command(definition: Definition) -> click.Command:
     """Make ``dsocr sweep``, with one option per choice of the model."""
     parameters = [
         click.Option(["--vary"], metavar="NAME=VALUES", multiple=True, help=_VARY),
-        click.Option(["--metric", "metrics"], metavar="NAME", multiple=True, help="See symbols --metrics."),
+        options.METRICS,
         click.Option(["--by"], metavar="total|stage|PATH", default="total", help="Of which part; total by default."),
         click.Option(["--out"], metavar="FILE", type=click.Path(path_type=Path), help=_OUT),
         click.Option(["--force"], is_flag=True, help="Replace a file that exists."),
-        *(each for each in question_options(definition) if each.name != "layer"),
+        *options.whole_options(definition),
     ]
-    return click.Command(
-        "sweep",
-        params=parameters,
-        callback=lambda **given: _sweep(definition, given),
-        help="Metrics at every combination of values.",
-    )
+    return options.command(definition, "sweep", _sweep, parameters, "Metrics at every combination of values.")
 
 
-def _sweep(definition: Definition, given: dict[str, Any]) -> int:
+def _sweep(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.python_api import load_model
+    from dsocr_symbolic.questions.sweep.axes import read_vary
     from dsocr_symbolic.questions.sweep.extras import extra
-    from dsocr_symbolic.questions.sweep.question import plan_sweep
-    from dsocr_symbolic.questions.sweep.vary import read_vary
+    from dsocr_symbolic.questions.sweep.plan import plan_sweep
     from dsocr_symbolic.writing.files import check_target
 
     out = given["out"]
@@ -64,18 +55,18 @@ def _sweep(definition: Definition, given: dict[str, Any]) -> int:
     if not given["metrics"]:
         raise UserError("--metric: name one or more, such as --metric roofline_s; dsocr symbols --metrics lists them")
     vary = read_vary(definition, given["vary"])
-    settings = with_reserve(read_settings(given["settings"]), given["reserve"])
-    chosen = {name: option for name in definition.choices if (option := given[choice_key(name)]) is not None}
+    settings = options.with_reserve(options.read_settings(given["settings"]), given["reserve"])
+    chosen = {name: option for name in definition.choices if (option := given[options.choice_key(name)]) is not None}
     named = {name: given[name] for name in ("workload", "gpu") if given[name] is not None}
     for name in (*chosen, *named):
         if name.replace("-", "_") in vary:
             raise UserError(f"--{name} and --vary {name}: give one of them")
     if "reserve" in vary and given["reserve"] is not None:
         raise UserError("--reserve and --vary reserve: give one of them")
-    options = {name.replace("-", "_"): option for name, option in chosen.items()}
+    picked = {name.replace("-", "_"): option for name, option in chosen.items()}
     with progress("compiling"):
         plan = plan_sweep(
-            load_model(given["model"] or "deepseek-ocr", config=given["config"], **options),
+            load_model(given["model"] or "deepseek-ocr", config=given["config"], **picked),
             metrics=given["metrics"],
             by=given["by"],
             settings=settings,
@@ -96,18 +87,15 @@ def _sweep(definition: Definition, given: dict[str, Any]) -> int:
 
 def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) -> None:
     """Write a sweep in the format that a file's name says."""
-    if out.suffix == ".parquet":
-        from dsocr_symbolic.questions.sweep.parquet import write_parquet
+    from dsocr_symbolic.questions.sweep.dataset import dataset, write_netcdf
+    from dsocr_symbolic.questions.sweep.picture import check_numbers, write_picture
+    from dsocr_symbolic.questions.sweep.rows import write_csv, write_parquet
 
+    if out.suffix == ".parquet":
         write_parquet(plan, out, force=force, advance=advance)
     elif out.suffix == ".csv":
-        from dsocr_symbolic.questions.sweep.rows import write_csv
-
         write_csv(plan, out, advance)
     else:
-        from dsocr_symbolic.questions.sweep.dataset import dataset, write_netcdf
-        from dsocr_symbolic.questions.sweep.picture import check_numbers, write_picture
-
         if out.suffix == ".svg":
             check_numbers(plan.count * len(plan.columns))
         data = dataset(plan, advance)

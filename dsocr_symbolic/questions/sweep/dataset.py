@@ -10,8 +10,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.questions.sweep.axes import at
 from dsocr_symbolic.questions.sweep.extras import extra
-from dsocr_symbolic.questions.sweep.plan import Plan
-from dsocr_symbolic.questions.sweep.question import plan_sweep
+from dsocr_symbolic.questions.sweep.plan import Plan, plan_sweep
 from dsocr_symbolic.writing.files import written_whole
 
 if TYPE_CHECKING:
@@ -81,19 +80,11 @@ def sweep(
 
 
 def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarray.Dataset":
-    """Evaluate a planned sweep; ``advance`` is told of points done.
-
-    Raises
-    ------
-    UserError
-        If it is too large for memory, or a rule of the model is broken at a point.
-    """
+    """Evaluate a planned sweep; ``advance`` is told of points done."""
     columns = len(plan.columns)
     if plan.count * columns > MOST_NUMBERS:
-        raise UserError(
-            f"{plan.count * columns:,} numbers are too many for memory (at most {MOST_NUMBERS:,}):"
-            " write Parquet, or give chunks"
-        )
+        many = f"{plan.count * columns:,} numbers are too many for memory (at most {MOST_NUMBERS:,})"
+        raise UserError(f"{many}: write Parquet, or give chunks")
     extra("xarray")
     numbers = np.empty((plan.count, columns))
     for start, stop in plan.blocks():
@@ -104,15 +95,7 @@ def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarr
 
 
 def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
-    """Describe a planned sweep whose numbers dask computes when they are asked for.
-
-    ``chunks``: points per chunk along each axis; -1, or an axis left out, is one chunk.
-
-    Raises
-    ------
-    UserError
-        If it has no such axis, or no such chunks, or the labels alone are too many for memory.
-    """
+    """Describe a sweep that dask computes when asked; ``chunks``: points per axis, -1 or left out for one chunk."""
     dask = extra("dask.array")
     names = [axis.name for axis in plan.axes]
     for axis in plan.axes:
@@ -122,9 +105,8 @@ def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
         if name not in names:
             raise UserError(f"chunks: unknown axis '{name}': {nearest(name, names)}")
     try:
-        sizes = dask.core.normalize_chunks(
-            tuple(chunks.get(name, -1) for name in names), shape=plan.shape, dtype=np.float64
-        )
+        asked = tuple(chunks.get(name, -1) for name in names)
+        sizes = dask.core.normalize_chunks(asked, shape=plan.shape, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise UserError(f"chunks: {dict(chunks)} are no numbers of points per axis") from error
     numbers = dask.map_blocks(

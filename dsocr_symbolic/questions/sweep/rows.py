@@ -1,6 +1,7 @@
-"""Sweeps as rows, one per point: CSV, and a short table for a terminal."""
+"""Sweeps as rows, one per point: a short table for a terminal, CSV, and Parquet, to be continued where it stopped."""
 
 import csv
+import json
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from dsocr_symbolic.questions.sweep.plan import Column, Plan
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.questions.sweep.axes import at
+from dsocr_symbolic.questions.sweep.extras import extra
+from dsocr_symbolic.questions.sweep.plan import Plan
 from dsocr_symbolic.writing.amounts import cell
-from dsocr_symbolic.writing.files import written_whole
+from dsocr_symbolic.writing.data import to_json
+from dsocr_symbolic.writing.files import remove, write_files, written_whole
 from dsocr_symbolic.writing.terminal import on_terminal, table
 
 SHOWN = 20
+_QUESTION = "question.json"
+_CHUNKS = "chunk-*.parquet"
 _EXACT = 2.0**53
 _WIDTH = 96
 _NOTES = {
@@ -24,23 +31,11 @@ _NOTES = {
 }
 
 
-def column_name(plan: Plan, column: Column) -> str:
-    """Return ``roofline_s``, or ``roofline_s[prefill]`` where a sweep has several parts."""
-    return f"{column.metric}[{column.part}]" if plan.part_dimension else column.metric
-
-
 def write_csv(plan: Plan, path: Path, advance: Callable[[int], Any] = lambda _: None) -> None:
-    """Write one row per point, in C order; what does not exist is empty. ``advance`` is told of points done.
-
-    Raises
-    ------
-    UserError
-        If a rule of the model is broken at a point; the file is as it was.
-    """
-    head = [*plan.coordinates(plan.places(0, 1)), *(column_name(plan, column) for column in plan.columns)]
+    """Write one row per point, in C order; what does not exist is empty. ``advance`` is told of points done."""
     with written_whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(head)
+        writer.writerow([*plan.coordinates(plan.places(0, 1)), *plan.titles])
         for start, stop in plan.blocks():
             places = plan.places(start, stop)
             labels = [values.tolist() for values in plan.coordinates(places).values()]
@@ -54,13 +49,15 @@ def table_text(plan: Plan) -> str:
     stop = min(plan.count, SHOWN)
     places = plan.places(0, stop)
     labels = {axis.name: plan.coordinates(places)[axis.name] for axis in plan.axes}
-    several = len(plan.metrics) > 1
-    titles = [column_name(plan, column) if several else column.part for column in plan.columns]
+    titles = plan.titles if len(plan.metrics) > 1 else [column.part for column in plan.columns]
     aligned = (f">{name}" if values.dtype.kind in "if" else name for name, values in labels.items())
     made = table(*aligned, *(f">{title}" for title in titles), wrap=True)
     for axis in made.columns[: len(labels)]:
         axis.no_wrap = True
-    shown = [[_label(value) for value in values.tolist()] for values in labels.values()]
+    shown = [
+        [f"{value:.10g}" if isinstance(value, float) else str(value) for value in values.tolist()]
+        for values in labels.values()
+    ]
     for column, values in zip(plan.columns, plan.evaluate(places), strict=True):
         shown.append([cell(column.metric, None if np.isnan(value) else value) for value in values.tolist()])
     for row in zip(*shown, strict=True):
@@ -76,10 +73,6 @@ def _number(value: float) -> float | str:
     return "" if np.isnan(value) else value
 
 
-def _label(value: float | str) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
-
-
 def _heading(plan: Plan) -> str:
     """Say what is shown, and what is the same in every row."""
     asked = "; ".join(f"{metric.name} [{metric.unit}]: {metric.definition}" for metric in plan.metrics)
@@ -92,3 +85,101 @@ def _heading(plan: Plan) -> str:
     wrapped = (textwrap.wrap(line, _WIDTH, subsequent_indent="  ") for line in lines)
     what = ", ".join(plan.about[name] for name in names if name in plan.about)
     return "\n  ".join([what, *(line for broken in wrapped for line in broken)])
+
+
+def write_parquet(
+    plan: Plan, path: Path, *, force: bool = False, advance: Callable[[int], Any] = lambda _: None
+) -> None:
+    """Write one row per point, in C order: a file, or a folder of chunk files if one chunk does not hold them.
+
+    Chunks gather in a folder ``<path>.part``, each of them whole, and become ``path`` when the last one is done.
+    If such a folder of the very same sweep is there, its finished chunks are kept and only the others are made;
+    ``force`` throws away that of another one. ``advance`` is told of points done. Memory holds one chunk.
+    """
+    parquet = extra("pyarrow.parquet")
+    _check_replaceable(path)
+    if plan.count <= plan.block:
+        with written_whole(path) as draft:
+            _write(plan, draft, 0, plan.count, parquet)
+            if path.is_dir():
+                remove(path)
+        advance(plan.count)
+        return
+    part = path.with_name(f"{path.name}.part")
+    _open_part(plan, part, force=force)
+    for place, (start, stop) in enumerate(plan.blocks()):
+        chunk = part / f"chunk-{place:08d}.parquet"
+        if not chunk.exists():
+            with written_whole(chunk) as draft:
+                _write(plan, draft, start, stop, parquet)
+        advance(stop - start)
+    remove(path)
+    part.rename(path)
+    (path / _QUESTION).unlink()
+
+
+def _open_part(plan: Plan, part: Path, *, force: bool) -> None:
+    """Make the folder of chunks, or check that the one there is of this sweep."""
+    manifest = part / _QUESTION
+    if part.exists():
+        if manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8"))["sweep"] == plan.fingerprint:
+            for draft in part.glob(".*.draft"):
+                draft.unlink()
+            return
+        if not force:
+            raise UserError(f"{part}: an unfinished sweep of another question; --force throws it away")
+        _check_replaceable(part)
+        remove(part)
+    write_files(part, {_QUESTION: to_json(_question(plan))})
+
+
+def _question(plan: Plan) -> dict[str, Any]:
+    """Say what is asked; the hash decides whether two questions are the same."""
+    return {
+        "sweep": plan.fingerprint,
+        "about": dict(plan.about),
+        "axes": {axis.name: len(axis) for axis in plan.axes},
+        "metrics": [metric.name for metric in plan.metrics],
+        "parts": list(plan.parts),
+        "points": plan.count,
+        "points_per_chunk": plan.block,
+    }
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse to replace a folder that holds anything but chunks."""
+    if path.is_dir() and not path.is_symlink():
+        known = {*path.glob(_CHUNKS), *path.glob(".*.draft"), path / _QUESTION}
+        other = next((inside.name for inside in path.iterdir() if inside not in known), None)
+        if other is not None:
+            raise UserError(f"{path}: a folder that holds more than a sweep ({other}); choose another name")
+
+
+def _write(plan: Plan, path: Path, start: int, stop: int, parquet: Any) -> None:
+    """Evaluate a range of points and write it as one Parquet file."""
+    arrow = extra("pyarrow")
+    places = plan.places(start, stop)
+    numbers = plan.evaluate(places)
+    columns: dict[Any, Any] = {}
+
+    def add(name: str, array: Any, **about: str) -> None:
+        columns[arrow.field(name, array.type, metadata=about)] = array
+
+    for axis, along in zip(plan.axes, places, strict=True):
+        labels = arrow.array(at(axis.labels, along)) if axis.numeric else None
+        if labels is None:
+            # Names stand by their place in a list of them.
+            words = at(axis.labels, np.arange(len(axis))).tolist()
+            labels = arrow.DictionaryArray.from_arrays(along.astype(np.int32), words)
+        add(axis.name, labels, long_name=axis.meaning)
+        for symbol, values in axis.numbers.items():
+            if symbol != axis.name:
+                add(symbol, arrow.array(at(values, along)), long_name=symbol.replace("_", " "))
+    of_axes = [field.name for field in columns]
+    units = {metric.name: {"units": metric.unit, "long_name": metric.definition} for metric in plan.metrics}
+    for column, title, values in zip(plan.columns, plan.titles, numbers, strict=True):
+        add(title, arrow.array(values), **units[column.metric])
+    schema = arrow.schema(list(columns), metadata={"dsocr_symbolic": json.dumps(_question(plan))})
+    rows = arrow.Table.from_arrays(list(columns.values()), schema=schema)
+    # Numbers of an axis repeat and shrink to almost nothing in a dictionary; results never do.
+    parquet.write_table(rows, path, compression="zstd", use_dictionary=of_axes)

@@ -1,25 +1,22 @@
-"""``dsocr totals``: what a workload or a document costs, and where."""
+"""``dsocr totals`` and ``dsocr tree``: what a workload or a document costs, and where."""
 
 from typing import Any
 
 import click
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.roles import Roles
-from dsocr_symbolic.questions.options import asked_scenario, question_options
+from dsocr_symbolic.questions.options import Given, asked_scenario, command, question_options
 from dsocr_symbolic.scenario.scenario import Scenario
+from dsocr_symbolic.scenario.values import Values
 from dsocr_symbolic.writing.terminal import tracked
 
 FORMATS = ("text", "json", "yaml", "csv", "markdown")
-
-
+_DEPTH = 3
 TRAFFIC = ("eager", "fused")
-
-
 VIEWS = ("total", "stage", "category", "layer", "operator")
-
-
 _TRAFFIC = "Bytes of every launched operator, or what a perfect compiler must still move; eager by default."
 
 
@@ -36,19 +33,32 @@ def totals_command(definition: Definition) -> click.Command:
         click.Option(["--format"], type=click.Choice(FORMATS), default="text", help="Output; text by default."),
         click.Argument(["more"], nargs=-1),
     ]
-    return click.Command(
-        "totals",
-        params=parameters,
-        callback=lambda **given: _totals(definition, given),
-        help="What a workload or a document costs, and where.",
-    )
+    return command(definition, "totals", _totals, parameters, "What a workload or a document costs, and where.")
 
 
-def _totals(definition: Definition, given: dict[str, Any]) -> int:
+def tree_command(definition: Definition) -> click.Command:
+    """Make ``dsocr tree``, with one option per choice of the model."""
+    depth = click.Option(["--depth"], type=click.IntRange(min=1), default=_DEPTH, help=f"Levels; {_DEPTH} by default.")
+    parameters = [*question_options(definition), depth]
+    return command(definition, "tree", _tree, parameters, "The network as a tree, with the cost of each node.")
+
+
+def _tree(definition: Definition, given: Given) -> int:
+    from dsocr_symbolic.evaluation.answer import answer
+    from dsocr_symbolic.questions.totals.document import totals_document
+    from dsocr_symbolic.questions.totals.text import tree_text
+
+    scenario = asked_scenario(definition, given)
+    result = answer(scenario, details=False)
+    click.echo(tree_text(totals_document(scenario, result), definition.roles, result, given["depth"]))
+    return 0
+
+
+def _totals(definition: Definition, given: Given) -> int:
     from dsocr_symbolic.evaluation.answer import answer, scenario_program
     from dsocr_symbolic.evaluation.estimate import with_fused_traffic
     from dsocr_symbolic.questions.capacity import fit
-    from dsocr_symbolic.questions.totals.bill import make_bill, page_rows
+    from dsocr_symbolic.questions.totals.bill import make_bill
     from dsocr_symbolic.questions.totals.document import totals_document
     from dsocr_symbolic.questions.totals.text import unreadable
     from dsocr_symbolic.scenario.documents import read_pages
@@ -61,7 +71,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
     if given["document"]:
         pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"])
         bill = make_bill(scenario, tracked(pages, "pages"), details=details)
-        rows = page_rows(bill, definition.roles)
+        rows = list(bill.rows)
         status = int(any(row["error"] for row in rows))
         result = bill.total
     else:
@@ -72,15 +82,11 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
         return 1
     if given["traffic"] == "fused":
         result = with_fused_traffic(result)
-    closed = _closed_forms(scenario, result.values, given) if given["closed_form"] or given["keep"] else None
     document = totals_document(
-        scenario.definition,
+        scenario,
         result,
-        workload=scenario.workload,
-        gpu=scenario.gpu,
-        options=scenario.options,
         operators=given["by"] == "operator",
-        closed_form=closed,
+        closed_form=_closed_forms(scenario, result.values, given),
         pages=rows,
         memory=None if program is None else fit(scenario, program),
     )
@@ -88,7 +94,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
     return status
 
 
-def _check_together(given: dict[str, Any]) -> None:
+def _check_together(given: Given) -> None:
     """Refuse options that would silently be ignored."""
     if given["more"] and not given["document"]:
         raise UserError(f"unexpected argument '{given['more'][0]}'; documents follow --document")
@@ -100,48 +106,36 @@ def _check_together(given: dict[str, Any]) -> None:
         raise UserError("--format csv holds numbers; closed forms come as text, json, yaml or markdown")
 
 
-def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any:
+def _closed_forms(scenario: Scenario, values: Values, given: Given) -> Any:
+    if not given["closed_form"] and not given["keep"]:
+        return None
     from dsocr_symbolic.errors import nearest
-    from dsocr_symbolic.network.builder import model_tree
     from dsocr_symbolic.questions.totals.closed_forms import closed_forms
-    from dsocr_symbolic.scenario.values import chosen_slots
-    from dsocr_symbolic.writing.latex import as_latex
 
     known = scenario.definition.quantities
     for name in given["keep"]:
         if name not in known:
             raise UserError(f"--keep: unknown symbol '{name}': {nearest(name, known)}")
-    kept = [name for name in scenario.definition.roles.free if name not in scenario.user] + list(given["keep"])
-    stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
-    if given["format"] == "markdown":
-        letters = {name: each.letter for name, each in known.items()}
-        return closed_forms(stages, values, kept, lambda expression: as_latex(expression, letters))
-    return closed_forms(stages, values, kept)
+    kept = {*(name for name in scenario.definition.roles.free if name not in scenario.user), *given["keep"]}
+    return closed_forms(scenario, values, kept, latex=given["format"] == "markdown")
 
 
-def _formatted(document: dict[str, Any], roles: Roles, result: Any, view: str, output: str) -> str:
-    from dsocr_symbolic.questions.totals import text
+def _formatted(document: dict[str, Any], roles: Roles, result: Estimate, view: str, output: str) -> str:
+    from dsocr_symbolic.language.registry import load_conventions
+    from dsocr_symbolic.questions.totals import text, views
     from dsocr_symbolic.writing.data import to_json, to_yaml
 
     if output == "json":
         return to_json(document)
     if output == "yaml":
         return to_yaml(document)
-    lines = _lines(result, view)
-    if output == "csv":
-        return text.to_csv(roles, view, lines, document.get("pages"))
-    if output == "markdown":
-        return text.to_markdown(document, roles, view, lines)
-    return text.to_text(document, roles, view, lines)
-
-
-def _lines(result: Any, view: str) -> list[Any]:
-    from dsocr_symbolic.language.registry import load_conventions
-    from dsocr_symbolic.questions.totals import views
-
     if view == "category":
         lines = views.by_category(result, load_conventions().categories)
     else:
         lines = getattr(views, f"by_{view}")(result)
     views.check_sums(result, lines)
-    return lines
+    if output == "csv":
+        return text.to_csv(roles, view, lines, document.get("pages"))
+    if output == "markdown":
+        return text.to_markdown(document, roles, view, lines)
+    return text.to_text(document, roles, view, lines)

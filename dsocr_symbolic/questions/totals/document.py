@@ -1,114 +1,62 @@
 """One document for every output format: plain data, named by the registry of metrics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import asdict
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
-from dsocr_symbolic.language.definition import Definition, Workload
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit
-from dsocr_symbolic.scenario.hardware import Gpu
-from dsocr_symbolic.scenario.values import Values
+from dsocr_symbolic.scenario.scenario import Scenario
 
 SCHEMA_VERSION = 1
 
 
 def totals_document(
-    definition: Definition,
+    scenario: Scenario,
     result: Estimate,
     *,
-    workload: Workload | None,
-    gpu: Gpu,
-    options: Mapping[str, str],
     operators: bool = False,
     closed_form: Mapping[str, Mapping[str, str | None]] | None = None,
     pages: list[dict[str, Any]] | None = None,
     memory: Fit | None = None,
 ) -> dict[str, Any]:
-    """Lay out everything that ``dsocr totals`` says.
+    """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None."""
+    definition, workload, gpu, values = scenario.definition, scenario.workload, scenario.gpu, result.values
+    symbols = definition.quantities
 
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    result : Estimate
-        Its numbers.
-    workload : Workload or None
-        The named workload; None for a layer alone.
-    gpu : Gpu
-        The machine.
-    options : mapping of str to str
-        The chosen option of each choice.
-    operators : bool
-        Whether nodes hold operators that are no modules too.
-    closed_form : mapping or None
-        By stage and metric, if asked for.
-    pages : list of dict or None
-        Rows of a document, if one was read.
-    memory : Fit or None
-        The workload against the machine's memory.
+    def of(*groups: str) -> dict[str, Any]:
+        return {name: arithmetic.whole(values.numbers[name]) for name in symbols if symbols[name].group in groups}
 
-    Returns
-    -------
-    dict
-        JSON-ready; a whole number is an int, what is not built is None.
-    """
-    values = result.values
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "model": definition.name,
         "workload_name": workload.name if workload else None,
-        "workload": _asked(definition, values, workload),
+        "workload": of("workload", "derived")
+        if workload
+        else {name: arithmetic.whole(values.numbers[name]) for name in definition.stages[0].given},
         "overridden": {
             name: {"value": arithmetic.whole(values.numbers[name]), "formula_gives": given}
             for name, given in values.overridden.items()
         },
-        "constants": _of_groups(definition, values, ("constant",)),
+        "constants": of("constant"),
         "gpu": gpu.name,
-        "machine": _machine(definition, values, gpu),
-        "choices": dict(options),
-        "conventions": {
-            "statements": list(load_conventions().statements),
-            "symbols": _of_groups(definition, values, ("convention", "choice")),
-        },
+        "machine": {"title": gpu.title, **of("machine"), "unverified": list(values.unverified)},
+        "choices": dict(scenario.options),
+        "conventions": {"statements": list(load_conventions().statements), "symbols": of("convention", "choice")},
         "traffic": result.traffic,
         "memory": None if memory is None else asdict(memory),
         "null_because": {name: metric.reason for name, metric in load_metrics().items() if metric.reason},
         "total": dict(result.total),
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
-        "nodes": [_node(each) for each in result.nodes if operators or each.row.class_name or not each.row.aten],
+        "nodes": [_node(node) for node in result.nodes if operators or node.row.class_name or not node.row.aten],
         "closed_form": {name: dict(forms) for name, forms in (closed_form or {}).items()},
     }
     if pages is not None:
         document["pages"] = pages
     return document
-
-
-def _asked(definition: Definition, values: Values, workload: Workload | None) -> dict[str, Any]:
-    """Return the workload's symbols, or those of the layer that stands alone."""
-    if workload is None:
-        return {name: arithmetic.whole(values.numbers[name]) for name in definition.stages[0].given}
-    return _of_groups(definition, values, ("workload", "derived"))
-
-
-def _of_groups(definition: Definition, values: Values, groups: Iterable[str]) -> dict[str, Any]:
-    return {
-        name: arithmetic.whole(values.numbers[name])
-        for name, quantity in definition.quantities.items()
-        if quantity.group in groups
-    }
-
-
-def _machine(definition: Definition, values: Values, gpu: Gpu) -> dict[str, Any]:
-    numbers = {
-        name: arithmetic.whole(values.numbers[name])
-        for name, quantity in definition.quantities.items()
-        if quantity.group == "machine"
-    }
-    return {"title": gpu.title, **numbers, "unverified": list(values.unverified)}
 
 
 def _node(node: NodeNumbers) -> dict[str, Any]:

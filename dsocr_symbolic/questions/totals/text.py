@@ -2,13 +2,15 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.language.roles import Roles
 from dsocr_symbolic.questions.totals.document import SCHEMA_VERSION
-from dsocr_symbolic.questions.totals.views import Line
+from dsocr_symbolic.questions.totals.views import ViewLine
 from dsocr_symbolic.writing.amounts import amount, cell, scaled, seconds
 from dsocr_symbolic.writing.data import Document, to_json, to_yaml
 from dsocr_symbolic.writing.templates import template
@@ -38,6 +40,21 @@ _TRAFFIC = {
 }
 
 
+_TREE_COLUMNS = (
+    ("TC", "forward_tensor_core_flops"),
+    ("moved", "forward_io_bytes"),
+    ("live", "forward_activation_bytes"),
+    ("time", "roofline_s"),
+)
+_HOT, _WARM = 0.2, 0.05
+# What stands before a child, and before what is below it; for a child that others follow, and for the last one.
+_GUIDES = {True: (("├─ ", "│  "), ("└─ ", "   ")), False: (("|- ", "|  "), ("`- ", "   "))}
+_TREE_LEGEND = """TC: FLOPs on Tensor Cores, 2 per multiply-add. moved: bytes that the launched operators read and
+write. live: peak bytes of activations inside one call. time: roofline_s, each operator at its
+slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
+time. GB = 1e9 bytes. +: more is below, see --depth. -: never runs."""
+
+
 def unreadable(pages: Sequence[Mapping[str, Any]], output: str) -> str:
     """Say why no page of a document could be read, in the format that was asked for."""
     document = {"schema_version": SCHEMA_VERSION, "total": None, "pages": list(pages)}
@@ -48,7 +65,7 @@ def unreadable(pages: Sequence[Mapping[str, Any]], output: str) -> str:
     return "".join(f"dsocr: {page['path']}: {page['error']}\n" for page in pages)
 
 
-def to_csv(roles: Roles, head: str, lines: Sequence[Line], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
+def to_csv(roles: Roles, head: str, lines: Sequence[ViewLine], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
     """Write one row per line, or per page of a document, and one column per metric; what is not built is empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -66,7 +83,7 @@ def to_csv(roles: Roles, head: str, lines: Sequence[Line], pages: Sequence[Mappi
     return buffer.getvalue()
 
 
-def to_markdown(document: Document, roles: Roles, head: str, lines: Sequence[Line]) -> str:
+def to_markdown(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine]) -> str:
     """Render templates/totals.md.jinja; closed forms of the document are LaTeX."""
     rendered: str = template("totals.md.jinja").render(
         title=heading(document),
@@ -78,17 +95,17 @@ def to_markdown(document: Document, roles: Roles, head: str, lines: Sequence[Lin
         pages=document.get("pages", []),
         units={name: metric.unit for name, metric in load_metrics().items()},
         conventions=load_conventions().statements,
-        null_everywhere=null_everywhere(),
+        null_everywhere={name: metric.reason for name, metric in load_metrics().items() if metric.kind == "null"},
         summary=[*latency_lines(document), *memory_lines(document, roles)],
     )
     return rendered
 
 
-def _total(document: Document) -> Line:
-    return Line(name="total", calls="", metrics=document["total"])
+def _total(document: Document) -> ViewLine:
+    return ViewLine(name="total", calls="", metrics=document["total"])
 
 
-def _shown(line: Line) -> dict[str, Any]:
+def _shown(line: ViewLine) -> dict[str, Any]:
     return {
         name: "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
         for name, value in line.metrics.items()
@@ -99,11 +116,6 @@ def heading(document: Document) -> str:
     """Say what the numbers are of, in one line."""
     what = document["workload_name"] or f"the layer {next(iter(document['stages']))} alone"
     return f"{document['model']}, {what}, on {document['machine']['title']}"
-
-
-def null_everywhere() -> dict[str, str]:
-    """Return the metrics of the registry that exist nowhere, with the reason."""
-    return {name: metric.reason for name, metric in load_metrics().items() if metric.kind == "null"}
 
 
 def notes(document: Document, roles: Roles) -> list[str]:
@@ -134,11 +146,8 @@ def preamble(document: Document, roles: Roles) -> str:
     return "\n".join([heading(document), *(f"  {line}" for note in notes(document, roles) for line in wrapped(note))])
 
 
-def to_text(document: Document, roles: Roles, head: str, lines: Sequence[Line], *, width: int | None = None) -> str:
-    """Print a table for a terminal, a total below several lines; what to know before it, what it leaves out behind it.
-
-    ``width``: columns; those of the terminal, at least 100, if None.
-    """
+def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine], *, width: int | None = None) -> str:
+    """Print a table, a total below several lines, notes around it; ``width`` in columns, None for the terminal's."""
     rows = [*lines] if len(lines) == 1 else [*lines, _total(document)]
     digits = 4 if max(len(line.name) for line in rows) <= _SHORT_NAME else 3
     shown = {title: metric for title, metric in _COLUMNS if any(line.metrics[metric] is not None for line in lines)}
@@ -237,3 +246,45 @@ def _table(head: str, *titles: str) -> Any:
 def count(calls: Any) -> str:
     """Print how often something runs, which may be an expectation; a word stays."""
     return calls if isinstance(calls, str) else f"{calls:,.1f}" if isinstance(calls, float) else f"{calls:,}"
+
+
+def tree_text(document: Document, roles: Roles, result: Estimate, depth: int) -> str:
+    """Print the network as a tree, with the cost of each node, down to a depth."""
+    return "\n\n".join([preamble(document, roles), on_terminal(_tree_table(result, depth)).strip("\n"), _TREE_LEGEND])
+
+
+def _tree_table(result: Estimate, depth: int) -> Any:
+    from rich.text import Text
+
+    def cells(metrics: Metrics) -> list[str]:
+        return [cell(metric, metrics[metric], 3) for _, metric in _TREE_COLUMNS]
+
+    made = table("node", *(f">{title}" for title in ("calls", *dict(_TREE_COLUMNS), "share")), gap=1)
+    whole = result.total["roofline_s"]
+    for guide, name, node in _tree_lines(result, depth):
+        share = node.metrics["roofline_s"] / whole if whole else 0.0
+        label = Text.assemble((guide, "dim"), (name, "" if guide else "bold"))
+        numbers = [*cells(node.metrics), f"{share:.1%}"] if node.calls else ["-"] * (len(_TREE_COLUMNS) + 1)
+        style = "dim" if not node.calls else "red" if share >= _HOT else "yellow" if share >= _WARM else ""
+        made.add_row(label, *(Text(number, style) for number in (count(node.calls), *numbers)))
+    made.add_row("total", "", *cells(result.total), f"{1.0:.1%}" if whole else "", style="bold")
+    return made
+
+
+def _tree_lines(result: Estimate, depth: int) -> Iterator[tuple[str, str, NodeNumbers]]:
+    """Yield what stands before each node, its name and the node, down to a depth."""
+    below: dict[int, list[int]] = {}
+    for index, node in enumerate(result.nodes, start=1):
+        below.setdefault(node.row.parent, []).append(index)
+    inner, last = _GUIDES[(sys.stdout.encoding or "utf-8").lower().startswith("utf")]
+
+    def descend(index: int, level: int, guide: str, after: str) -> Iterator[tuple[str, str, NodeNumbers]]:
+        node, children = result.nodes[index - 1], below.get(index, [])
+        hidden = " +" if children and level == depth else ""
+        yield guide, node.row.path.rpartition("/")[2] + hidden, node
+        for child in children if level < depth else ():
+            first, rest = last if child == children[-1] else inner
+            yield from descend(child, level + 1, after + first, after + rest)
+
+    for stage in below.get(0, []):
+        yield from descend(stage, 1, "", "")

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Value
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers, complete
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.fold import Row
@@ -15,53 +16,62 @@ _MOVED = "forward_io_bytes"
 
 
 @frozen(kw_only=True)
-class Line:
-    """One row of a view: a name, calls and metrics (None: it does not exist there)."""
+class ViewLine:
+    """One row of a view.
+
+    Attributes
+    ----------
+    name : str
+    calls : int, float or str
+        An expectation may be a fraction; a word stands for no number.
+    metrics : mapping of str to number or None
+        None where one does not exist.
+    """
 
     name: str
     calls: Any
     metrics: Metrics
 
 
-def by_total(result: Estimate) -> list[Line]:
+def by_total(result: Estimate) -> list[ViewLine]:
     """Return one line for the whole."""
-    return [Line(name="total", calls=1, metrics=result.total)]
+    return [ViewLine(name="total", calls=1, metrics=result.total)]
 
 
-def by_stage(result: Estimate) -> list[Line]:
+def by_stage(result: Estimate) -> list[ViewLine]:
     """Return one line per stage."""
     stages = [node for node in result.nodes if node.row.parent == 0]
-    return [Line(name=node.row.path, calls=node.calls, metrics=node.metrics) for node in stages]
+    return [ViewLine(name=node.row.path, calls=node.calls, metrics=node.metrics) for node in stages]
 
 
-def by_layer(result: Estimate) -> list[Line]:
+def by_layer(result: Estimate) -> list[ViewLine]:
     """Return one line per top module: below each stage, through layers that are no module themselves."""
     nodes = result.nodes
     below: dict[int, list[int]] = {}
     for index, node in enumerate(nodes, start=1):
         below.setdefault(node.row.parent, []).append(index)
-    lines: list[Line] = []
+    lines: list[ViewLine] = []
 
     def descend(index: int) -> None:
         node = nodes[index - 1]
-        layers = [each for each in below.get(index, []) if not nodes[each - 1].row.aten]
+        layers = [child for child in below.get(index, []) if not nodes[child - 1].row.aten]
         if layers and (not node.row.class_name or node.row.parent == 0):
-            for each in below[index]:
-                descend(each)
+            for child in below[index]:
+                descend(child)
         else:
-            lines.append(Line(name=node.row.path, calls=node.calls, metrics=node.metrics))
+            lines.append(ViewLine(name=node.row.path, calls=node.calls, metrics=node.metrics))
 
     for stage in below.get(0, []):
         descend(stage)
     return lines
 
 
-def by_category(result: Estimate, categories: Iterable[str]) -> list[Line]:
+def by_category(result: Estimate, categories: Iterable[str]) -> list[ViewLine]:
     """Return one line per category of operators; stocks belong to modules and stay None."""
     return _grouped(result, {name: [] for name in categories}, lambda row: row.category or "other")
 
 
-def by_operator(result: Estimate) -> list[Line]:
+def by_operator(result: Estimate) -> list[ViewLine]:
     """Return one line per kind of operator that runs, in training at least, the slowest first."""
     lines = _grouped(result, {}, lambda row: row.layer.rpartition("/")[2])
     return sorted(
@@ -70,13 +80,13 @@ def by_operator(result: Estimate) -> list[Line]:
     )
 
 
-def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callable[[Row], str]) -> list[Line]:
+def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callable[[Row], str]) -> list[ViewLine]:
     for node in result.nodes:
         if node.row.aten:
             groups.setdefault(key(node.row), []).append(node)
     flows = [name for name in _flows() if result.traffic == "eager" or name != _MOVED]
     return [
-        Line(
+        ViewLine(
             name=name,
             calls=arithmetic.whole(sum(node.calls for node in members)),
             metrics=complete({flow: _sum(node.metrics[flow] for node in members) for flow in flows}),
@@ -85,14 +95,8 @@ def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callab
     ]
 
 
-def check_sums(result: Estimate, lines: Iterable[Line]) -> None:
-    """Assert that the flows of a view add up to the total: exactly for whole numbers.
-
-    Raises
-    ------
-    AssertionError
-        If they do not; a defect of ours, never of the user's.
-    """
+def check_sums(result: Estimate, lines: Iterable[ViewLine]) -> None:
+    """Assert that the flows of a view add up to the total: exactly for whole numbers."""
     lines = list(lines)
     for name in _flows():
         added, total = _sum(line.metrics[name] for line in lines), result.total[name]
@@ -109,7 +113,7 @@ def _flows() -> list[str]:
     return [name for name, metric in load_metrics().items() if metric.kind in ("flow", "time")]
 
 
-def _sum(values: Iterable[Any]) -> Any:
+def _sum(values: Iterable[Value | None]) -> Any:
     """Add up what exists; nothing if there are values and none of them does."""
     values = list(values)
     there = [value for value in values if value is not None]

@@ -9,7 +9,7 @@ from attrs import Attribute, fields, frozen
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Metrics, estimate
 from dsocr_symbolic.language.roles import Roles, played
-from dsocr_symbolic.questions.capacity import Moment, worst_moment
+from dsocr_symbolic.questions.capacity import PeakMoment, worst_moment
 from dsocr_symbolic.reports.performance.numbers import Performance
 from dsocr_symbolic.scenario.crop_grids import all_grids
 from dsocr_symbolic.scenario.scenario import scenario_values
@@ -50,7 +50,7 @@ class Resident:
     """What is resident at the worst moment of a batch."""
 
     batch: int
-    moment: Moment
+    moment: PeakMoment
 
 
 @frozen(kw_only=True)

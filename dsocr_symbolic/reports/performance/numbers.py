@@ -13,7 +13,7 @@ from dsocr_symbolic.evaluation.program import Program
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.registry import load_conventions, load_time
 from dsocr_symbolic.language.roles import Roles
-from dsocr_symbolic.questions.capacity import Fit, Moment, fit, stage_moments
+from dsocr_symbolic.questions.capacity import Fit, PeakMoment, fit, stage_moments
 from dsocr_symbolic.questions.totals import views
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 
@@ -90,7 +90,7 @@ class Performance:
         By stage, and ``total``: the lower bound in seconds at the clock at which peaks are stated.
     rates : mapping of str to float
         FLOP/s and byte/s that the machine reaches, by resource.
-    moments : tuple of Moment
+    moments : tuple of PeakMoment
         The worst moment of each stage.
     fit : Fit
         The workload against the machine's memory.
@@ -107,7 +107,7 @@ class Performance:
     compulsory: Mapping[str, Metrics]
     rated_bounds: Mapping[str, Exact]
     rates: Mapping[str, float]
-    moments: tuple[Moment, ...]
+    moments: tuple[PeakMoment, ...]
     fit: Fit
 
     @property
