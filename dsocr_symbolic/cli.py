@@ -14,7 +14,7 @@ from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.bounds.command import bounds_command
 from dsocr_symbolic.questions.compare.command import compare_command
 from dsocr_symbolic.questions.formula.command import _formula_command
-from dsocr_symbolic.questions.listings import _listing, _print_listing
+from dsocr_symbolic.questions.listings import _listing, _print_listing, schema_command
 from dsocr_symbolic.questions.options import model_option
 from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
 from dsocr_symbolic.questions.solve.command import solve_command
@@ -119,6 +119,7 @@ def _commands(definition: Definition) -> click.Group:
     symbols = click.Command("symbols", params=[model_option(), metrics], help="Symbols of the model: value, meaning.")
     symbols.callback = lambda metrics, **_: _print_listing(definition, "metrics" if metrics else "symbols")
     group.add_command(symbols)
+    group.add_command(schema_command())
     return group
 
 

@@ -1,4 +1,4 @@
-"""Write the committed reports anew: ``python -m dsocr_symbolic.regenerate [FOLDER]``."""
+"""Write the committed reports and schemas anew: ``python -m dsocr_symbolic.regenerate [FOLDER]``."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from dsocr_symbolic.reports.contracts.contract_files import contract_files
 from dsocr_symbolic.reports.guide import GUIDES, guide_page
 from dsocr_symbolic.reports.measured import memory_page
 from dsocr_symbolic.scenario.scenario import make_scenario
+from dsocr_symbolic.scenario.schema_files import schema_files
 from dsocr_symbolic.writing.files import check_folder, write_files
 
 # File below reports/ -> the command that prints it.
@@ -75,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         write_reports(_folder(arguments))
+        if not arguments:
+            write_files(PACKAGE.parent / "formulas" / "schema", schema_files())
     except UserError as error:
         print(f"regenerate: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)

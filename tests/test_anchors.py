@@ -8,7 +8,7 @@ import pytest
 from conftest import evaluate_model
 
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
-from dsocr_symbolic.scenario.documents import all_grids
+from dsocr_symbolic.scenario.crop_grids import all_grids
 
 FLOPS = "forward_tensor_core_flops"
 SAM, CLIP, PROJECTOR = "vision/global/sam_model", "vision/global/vision_model", "projector/global"

@@ -20,7 +20,8 @@ import dsocr_symbolic.questions.totals.bill
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.totals.bill import make_bill, page_rows
-from dsocr_symbolic.scenario.documents import Page, all_grids, crop_grid
+from dsocr_symbolic.scenario.crop_grids import all_grids, crop_grid
+from dsocr_symbolic.scenario.documents import Page
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 from dsocr_symbolic.writing.terminal import tracked
 
@@ -293,7 +294,7 @@ def test_equal_grids_are_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None
     sizes = [(1191, 1684), (1684, 1191), (1200, 1690), (100, 100), (640, 640)] * 400
     result = make_bill(gundam(), pages_of(sizes))
     assert len(calls) == 3
-    rows = page_rows(result)
+    rows = page_rows(result, gundam().definition.roles)
     assert len(rows) == len(sizes)
     assert result.total is not None
     for flow in FLOWS:
@@ -313,7 +314,7 @@ def test_the_sum_is_that_of_single_pages(sizes: list[tuple[int, int]]) -> None:
     result = make_bill(gundam(), pages_of(sizes))
     assert result.total is not None
     single = [expected_total(*crop_grid(*size)) for size in sizes]
-    assert [each["total"] for each in page_rows(result)] == single
+    assert [each["total"] for each in page_rows(result, gundam().definition.roles)] == single
     for flow in FLOWS:
         assert result.total.total[flow] == sum(each[flow] for each in single)
     for stock in ("parameters", "forward_weight_bytes", "forward_kv_cache_bytes"):

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps, TiffImagePlugin
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.scenario.documents import Page, all_grids, crop_grid, read_pages
+from dsocr_symbolic.scenario.crop_grids import all_grids, crop_grid
+from dsocr_symbolic.scenario.documents import Page, read_pages
 
 SIDES = st.integers(1, 12_000)
 

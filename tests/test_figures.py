@@ -13,7 +13,7 @@ from test_performance import every_case, numbers_of, scenario
 from test_performance_report import files_of
 
 from dsocr_symbolic.reports.performance import figure_roofline, figure_style
-from dsocr_symbolic.reports.performance.figures import NAMES
+from dsocr_symbolic.reports.performance.figures import Figure
 from dsocr_symbolic.reports.performance.report import report_files
 
 _MOVES = re.compile(r"(rotate|translate)\(([^)]*)\)")
@@ -42,7 +42,7 @@ def pieces(text: str) -> list[tuple[float, float, float, str]]:
 
 
 @every_case
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", tuple(Figure))
 def test_a_figure_is_svg_with_text_inside_its_edges(case: str, name: str) -> None:
     text = files_of(case)[f"{name}.svg"]
     root = ET.fromstring(text)  # noqa: S314 - made by us
@@ -57,7 +57,7 @@ def test_a_figure_is_svg_with_text_inside_its_edges(case: str, name: str) -> Non
 
 
 @every_case
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", tuple(Figure))
 def test_no_text_of_a_figure_lies_on_another(case: str, name: str) -> None:
     level = pieces(files_of(case)[f"{name}.svg"])
     for place, (left, right, y, words) in enumerate(level):
@@ -66,7 +66,7 @@ def test_no_text_of_a_figure_lies_on_another(case: str, name: str) -> None:
                 assert right - other_left < 2 or other_right - left < 2, (words, other)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", tuple(Figure))
 def test_figures_hold_no_date_and_no_version(name: str) -> None:
     text = files_of("gundam")[f"{name}.svg"]
     assert not re.search(r"\b20\d\d-\d\d|matplotlib v|Matplotlib v", text)

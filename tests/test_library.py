@@ -11,8 +11,7 @@ from conftest import evaluate_model
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language import library
-from dsocr_symbolic.language.formula import Layer, Operator, inputs, outputs
-from dsocr_symbolic.language.formula_file import read_layer, read_operators
+from dsocr_symbolic.language.formula import Layer, Operator, inputs, outputs, read_layer, read_operators
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.network.builder import model_tree

@@ -20,7 +20,7 @@ from test_cli import TOP, assert_refused, dsocr, main
 from test_performance import CASES, every_case, numbers_of, points_of, scenario
 
 from dsocr_symbolic.regenerate import DRAWN_BY, PERFORMANCE, drawn_by, write_performance
-from dsocr_symbolic.reports.performance.figures import NAMES
+from dsocr_symbolic.reports.performance.figures import Figure
 from dsocr_symbolic.reports.performance.numbers import performance
 from dsocr_symbolic.reports.performance.report import FILES, JSON, TEXT, VERSION, YAML, report_files, report_text
 from dsocr_symbolic.writing import amounts
@@ -145,10 +145,10 @@ def test_a_report_is_a_folder_with_these_files(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "report"
     answer = made(folder)
     assert (answer.status, answer.err, answer.out.count("\n")) == (0, "", 1)
-    assert set(contents(folder)) == set(FILES) == {f"{name}.svg" for name in NAMES} | {TEXT, YAML, JSON}
+    assert set(contents(folder)) == set(FILES) == {f"{name}.svg" for name in tuple(Figure)} | {TEXT, YAML, JSON}
     assert list(folder.parent.iterdir()) == [folder]
     shown = re.findall(r"\]\((\w+\.svg)\)", (folder / TEXT).read_text(encoding="utf-8"))
-    assert sorted(shown) == sorted(f"{name}.svg" for name in NAMES)
+    assert sorted(shown) == sorted(f"{name}.svg" for name in tuple(Figure))
 
 
 def test_the_command_is_said_and_makes_the_same_report(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic.questions.solve.search import NotMonotoneError, RealAxis, WholeAxis, find_boundary, find_changes
+from dsocr_symbolic.questions.solve.domain import RealDomain, WholeDomain
+from dsocr_symbolic.questions.solve.search import NotMonotoneError, find_boundary, find_changes
 
 START = st.integers(1, 300)
 
 
-def axis(start: int = 1, least: int = 1, step: int = 1, most: int = 10**18) -> WholeAxis:
-    return WholeAxis(start=start * step, least=least, allowed=lambda value: value % step == 0 and value <= most)
+def axis(start: int = 1, least: int = 1, step: int = 1, most: int = 10**18) -> WholeDomain:
+    return WholeDomain(start=start * step, least=least, allowed=lambda value: value % step == 0 and value <= most)
 
 
 @settings(deadline=None)
@@ -48,7 +49,7 @@ def test_rules_end_the_values(limit: int, most: int) -> None:
 def test_irregular_values_are_all_looked_at() -> None:
     divisors = [each for each in range(1, 1281) if 1280 % each == 0]
     for limit in range(1, 1300, 7):
-        start = WholeAxis(start=10, least=1, allowed=divisors.__contains__)
+        start = WholeDomain(start=10, least=1, allowed=divisors.__contains__)
         found = find_boundary(lambda value, limit=limit: limit - value, start)  # type: ignore[misc]
         expected = max(each for each in divisors if each <= limit)
         assert found.value == (None if expected == 1280 else expected)
@@ -64,7 +65,7 @@ def test_a_slack_that_rises_and_falls_is_refused(start: int) -> None:
 @settings(deadline=None)
 @given(limit=st.floats(1e-6, 1e15), start=st.floats(1e-3, 1e9))
 def test_real_numbers_are_found_to_the_last_bit(limit: float, start: float) -> None:
-    found = find_boundary(lambda value: limit - value, RealAxis(start=start, least=1e-18))
+    found = find_boundary(lambda value: limit - value, RealDomain(start=start, least=1e-18))
     assert (found.sense, found.value, found.beyond) == ("largest", limit, math.nextafter(limit, math.inf))
 
 
@@ -88,7 +89,7 @@ def test_all_changes_are_those_of_a_loop(edges: list[int], start: int) -> None:
 @settings(deadline=None)
 @given(edge=st.floats(1e-6, 1e6), start=st.floats(1e-2, 1e2))
 def test_changes_along_real_numbers(edge: float, start: float) -> None:
-    (found,) = find_changes(lambda value: value - edge, RealAxis(start=start, least=1e-18))
+    (found,) = find_changes(lambda value: value - edge, RealDomain(start=start, least=1e-18))
     assert (found.sense, found.value, found.beyond) == ("smallest", edge, math.nextafter(edge, 0))
 
 

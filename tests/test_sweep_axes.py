@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.questions.sweep.axes import MOST_POINTS, Axis, Steps, at, check_axes
+from dsocr_symbolic.questions.sweep.axes import MOST_POINTS, Axis, Range, at, check_axes
 from dsocr_symbolic.questions.sweep.vary import make_axis
 
 DEFINITION = default_definition(None)
@@ -17,7 +17,7 @@ DEFINITION = default_definition(None)
 
 @given(st.integers(1, 10**15), st.integers(1, 10**9), st.sampled_from([1, 3, 10, 1000]), st.integers(1, 10**6))
 def test_each_step_is_the_nearest_float_of_the_exact_number(first: int, step: int, below: int, count: int) -> None:
-    steps = Steps(first=first, step=step, below=below, count=count, whole=False)
+    steps = Range(first=first, step=step, below=below, count=count, whole=False)
     places = np.array([0, count // 2, count - 1])
     exact = [Fraction(first + step * int(place), below) for place in places]
     found = at(steps, places)
@@ -29,7 +29,7 @@ def test_each_step_is_the_nearest_float_of_the_exact_number(first: int, step: in
 
 @given(st.integers(0, 10**17), st.integers(1, 10**6), st.integers(1, 10**6))
 def test_whole_steps_stay_whole(first: int, step: int, count: int) -> None:
-    steps = Steps(first=first, step=step, below=1, count=count, whole=True)
+    steps = Range(first=first, step=step, below=1, count=count, whole=True)
     found = at(steps, np.array([count - 1]))
     assert found.dtype == np.int64
     assert found.tolist() == [first + step * (count - 1)] == [steps.exact(count - 1)]
@@ -38,7 +38,7 @@ def test_whole_steps_stay_whole(first: int, step: int, count: int) -> None:
 
 def test_a_long_range_takes_no_memory() -> None:
     axis = make_axis(DEFINITION, "batch", f"1:{MOST_POINTS}")
-    assert isinstance(axis.labels, Steps)
+    assert isinstance(axis.labels, Range)
     assert len(axis) == MOST_POINTS
     check_axes([axis])
     assert at(axis.labels, np.array([MOST_POINTS - 1])).tolist() == [MOST_POINTS]

@@ -13,7 +13,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.sweep.axes import at
 from dsocr_symbolic.questions.sweep.vary import make_axis, read_vary
-from dsocr_symbolic.scenario.documents import all_grids
+from dsocr_symbolic.scenario.crop_grids import all_grids
 
 DEFINITION = default_definition(None)
 

@@ -27,3 +27,9 @@ class Value(Protocol):
 
     def __rmul__(self, other: Any, /) -> Any:
         """Multiply another one."""
+
+    def __rsub__(self, other: Any, /) -> Any:
+        """Subtract from another one."""
+
+    def __neg__(self) -> Any:
+        """Change the sign."""

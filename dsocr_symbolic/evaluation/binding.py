@@ -12,7 +12,7 @@ from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate
-from dsocr_symbolic.scenario.checks import check_setting
+from dsocr_symbolic.scenario.checks import check_free, check_setting
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import Origin, layered, origins
 from dsocr_symbolic.scenario.overrides import as_number, as_rational
@@ -92,6 +92,8 @@ def bind(
             raise UserError(f"{name}: what_if put {overrides[name]} in for it; start from the model before that")
         if (*inputs, *settings).count(name) > 1:
             raise UserError(f"{name}: named twice in over and settings; name it once")
+    for name in inputs:
+        check_free(definition.quantities[name], name)
     taken = layered(settings, {name: value for name, value in defaults.items() if name not in (*decided, *inputs)})
     for name, value in taken.items():
         check_setting(definition, name, value)

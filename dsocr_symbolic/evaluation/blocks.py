@@ -10,17 +10,17 @@ from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.evaluation.compiled import Compiled, Output, Range, Result
+from dsocr_symbolic.evaluation.kernel import Allowed, Kernel, Output, Result
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.scenario.checks import LARGEST, check_setting
 
 
-def evaluate_arrays(function: Compiled, values: Mapping[str, Any]) -> Result:
+def evaluate_arrays(function: Kernel, values: Mapping[str, Any]) -> Result:
     """Return the outputs at all points of arrays that broadcast, as float64.
 
     Parameters
     ----------
-    function : Compiled
+    function : Kernel
         What to evaluate.
     values : mapping of str to number or array
         One for each input.
@@ -69,7 +69,7 @@ def _float64(name: str, value: Any, algebra: ModuleType) -> Any:
         raise UserError(f"{name}: {error} is not what can be computed with; give real numbers") from error
 
 
-def _block(function: Compiled, values: dict[str, Any], start: int) -> Sequence[Any]:
+def _block(function: Kernel, values: dict[str, Any], start: int) -> Sequence[Any]:
     """Return the numbers at a block of points, once their values and rules are checked."""
     follow, require, decimal = function.on_arrays
     inputs, guarded = function.ranges
@@ -86,7 +86,7 @@ def _block(function: Compiled, values: dict[str, Any], start: int) -> Sequence[A
     return decimal(values)[0]
 
 
-def refuse_points(function: Compiled, given: Mapping[str, Any], broken: Sequence[Any], first: int, start: int) -> None:
+def refuse_points(function: Kernel, given: Mapping[str, Any], broken: Sequence[Any], first: int, start: int) -> None:
     """Name the first point that breaks a rule in exact numbers too, float64 being a hair off at worst."""
     for place in range(first, max(len(values) for values in given.values() if values.ndim)):
         if any(bool(rule[place] if getattr(rule, "ndim", 0) else rule) for rule in broken):
@@ -95,7 +95,7 @@ def refuse_points(function: Compiled, given: Mapping[str, Any], broken: Sequence
             function.refuse_rules(point, f" (point {start + place})")
 
 
-def _check_range(function: Compiled, allowed: Range, values: Any, start: int) -> None:
+def _check_range(function: Kernel, allowed: Allowed, values: Any, start: int) -> None:
     name, least, whole, above = allowed
     smallest, floor = values.min(), function.algebra.floor
     enough = smallest > least if above else smallest >= least

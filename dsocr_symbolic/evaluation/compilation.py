@@ -10,7 +10,8 @@ from attrs import evolve
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import Binding, as_expression
-from dsocr_symbolic.evaluation.compiled import Backend, Compiled, Output
+from dsocr_symbolic.evaluation.compiled import Compiled
+from dsocr_symbolic.evaluation.kernel import Backend, Output
 from dsocr_symbolic.evaluation.reduction import in_decimals, nested, powers_in_decimals, reduced
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition

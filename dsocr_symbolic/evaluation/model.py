@@ -11,7 +11,8 @@ from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import bind
 from dsocr_symbolic.evaluation.compilation import TOTAL, compile_outputs
-from dsocr_symbolic.evaluation.compiled import Backend, Compiled
+from dsocr_symbolic.evaluation.compiled import Compiled
+from dsocr_symbolic.evaluation.kernel import Backend
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import model_tree
@@ -277,13 +278,7 @@ def _stages(plain: Model) -> tuple[Node, ...]:
 
 
 def part_expression(model: Model, path: str, metric: str) -> Expr:
-    """Return a metric of a part before anything is put in; variations of a model share it.
-
-    Raises
-    ------
-    UserError
-        If the metric or the part is unknown, or the metric does not exist there.
-    """
+    """Return a metric of a part before anything is put in; variations of a model share it."""
     return _expression(model.plain, path, metric)
 
 

@@ -2,22 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
+from pathlib import Path
 
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import Expression, names, parse
-from dsocr_symbolic.language.fields import check_keys, formulas, table, text, words
-from dsocr_symbolic.language.registry import Term, load_metrics
+from dsocr_symbolic.language.expression import Expression, names
+from dsocr_symbolic.language.registry import Term
+from dsocr_symbolic.language.schema import BLANK, entry, structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_files
-
-WHOLE = "total"
-
-
-_BOUND = ["summary", "vary", "set", "waive", "terms", "left", "right", "tells"]
 
 
 @frozen(kw_only=True)
@@ -25,120 +20,52 @@ class RidgePoint:
     """A ratio of the machine's numbers."""
 
     name: str
-    summary: str
-    value: Expression
-    unit: str
+    summary: str = entry("what it says")
+    value: Expression = entry("the ratio")
+    unit: str = entry("unit, as printed")
 
 
 @frozen(kw_only=True)
 class Condition:
-    """One cost against another along one symbol.
-
-    Attributes
-    ----------
-    name, summary : str
-        What holds where the left side is at least the right one.
-    vary : str
-        The symbol that moves.
-    settings : mapping of str to number
-        Values that hold for this condition alone.
-    waived : frozenset of str
-        Switches that lift rules for it.
-    terms : mapping of str to Term
-        Metrics of parts, by the names that stand for them in both sides.
-    left, right : Expression
-        Formulas of terms and symbols.
-    tells : mapping of str to Expression
-        What to work out where the sides meet.
-    """
+    """One cost against another along one symbol: it holds where the left side is at least the right one."""
 
     name: str
-    summary: str
-    vary: str
-    settings: Mapping[str, Any]
-    waived: frozenset[str]
-    terms: Mapping[str, Term]
-    left: Expression
-    right: Expression
-    tells: Mapping[str, Expression]
+    summary: str = entry("what holds where the left side is at least the right one")
+    vary: str = entry("the symbol that moves")
+    settings: Mapping[str, int | float] = entry("values that hold for this condition alone", key="set", default=BLANK)
+    waived: frozenset[str] = entry("switches that lift rules for it", key="waive", default=(), converter=frozenset)
+    terms: Mapping[str, Term] = entry("metrics of parts, by the names that stand for them in both sides")
+    left: Expression = entry("a formula of terms and symbols")
+    right: Expression = entry("a formula of terms and symbols")
+    tells: Mapping[str, Expression] = entry("what to work out where the sides meet", default=BLANK)
 
 
 @frozen(kw_only=True)
 class BoundsFile:
     """The bounds of a network."""
 
-    ridge_points: Mapping[str, RidgePoint]
-    conditions: Mapping[str, Condition]
+    summary: str = entry("what the file is", default="")
+    ridge_points: Mapping[str, RidgePoint] = entry("ratios of the machine's numbers", default=BLANK)
+    conditions: Mapping[str, Condition] = entry("conditions by name", key="bounds")
 
 
 def load_bounds(definition: Definition) -> BoundsFile:
-    """Find and read the bounds of a network: the file of its name.
-
-    Raises
-    ------
-    UserError
-        If there is none, or it breaks the schema or names what the network does not have.
-    """
+    """Find and read the bounds of a network, the file of its name; its names are checked against the network."""
     files = data_files("formulas/bounds")
     if definition.name not in files:
         raise UserError(f"no file formulas/bounds/{definition.name}.yaml: write one, as that of {', '.join(files)}")
-    found = _read(str(files[definition.name]))
-    for condition in found.conditions.values():
-        _check(condition, definition, f"{files[definition.name]}: bounds: {condition.name}")
-    for point in found.ridge_points.values():
-        where = f"{files[definition.name]}: ridge_points: {point.name}"
-        _check_names([point.value], definition.quantities, where)
-    return found
+    file = files[definition.name]
+    bounds = _read(file)
+    for condition in bounds.conditions.values():
+        _check(condition, definition, f"{file}: bounds: {condition.name}")
+    for point in bounds.ridge_points.values():
+        _check_names([point.value], definition.quantities, f"{file}: ridge_points: {point.name}")
+    return bounds
 
 
 @cache
-def _read(file: str) -> BoundsFile:
-    from pathlib import Path
-
-    raw = check_keys(read_yaml(Path(file)), ["summary", "ridge_points", "bounds"], file, required=["bounds"])
-    return BoundsFile(
-        ridge_points=table(raw, "ridge_points", file, _ridge_point),
-        conditions=table(raw, "bounds", file, _condition),
-    )
-
-
-def _ridge_point(name: str, raw: Any, where: str) -> RidgePoint:
-    check_keys(raw, ["summary", "value", "unit"], where, required=["summary", "value", "unit"])
-    value = parse(raw["value"], f"{where}: value")
-    return RidgePoint(name=name, summary=text(raw, "summary", where), value=value, unit=text(raw, "unit", where))
-
-
-def _condition(name: str, raw: Any, where: str) -> Condition:
-    check_keys(raw, _BOUND, where, required=["summary", "vary", "terms", "left", "right"])
-    return Condition(
-        name=name,
-        summary=text(raw, "summary", where),
-        vary=text(raw, "vary", where),
-        settings=table(raw, "set", where, _number),
-        waived=frozenset(each for group in words(raw, "waive", where) for each in group),
-        terms=table(raw, "terms", where, _term),
-        left=parse(raw["left"], f"{where}: left"),
-        right=parse(raw["right"], f"{where}: right"),
-        tells=formulas(raw, "tells", where),
-    )
-
-
-def _term(_: str, raw: Any, where: str) -> Term:
-    """Read a metric of some parts; the parts themselves depend on choices and are looked up with them."""
-    check_keys(raw, ["metric", "of"], where, required=["metric", "of"])
-    metric = text(raw, "metric", where)
-    if metric not in load_metrics():
-        raise UserError(f"{where}: unknown metric '{metric}': {nearest(metric, load_metrics())}")
-    paths = [path for group in words(raw, "of", where) for path in group]
-    if not paths:
-        raise UserError(f"{where}: of: names no part; write a path of the tree, or {WHOLE}")
-    return Term(paths=tuple("" if path == WHOLE else path for path in paths), metric=metric)
-
-
-def _number(_: str, value: Any, where: str) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"{where}: expected a number, found {value!r}")
-    return value
+def _read(file: Path) -> BoundsFile:
+    return structure(BoundsFile, read_yaml(file), str(file))
 
 
 def _check(condition: Condition, definition: Definition, where: str) -> None:

@@ -1,94 +1,95 @@
-"""What a model file, the conventions, the metrics and the time formulas say, as data."""
+"""Model files as data: a network's symbols, rules, choices and workloads, and what runs."""
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
-from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.formula import Call
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.language.expression import Expression, names, parse
+from dsocr_symbolic.language.formula import CALLS, Call
+from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
+from dsocr_symbolic.language.roles import Identity, Roles, symbols_of
+from dsocr_symbolic.language.schema import BLANK, FORMULA, entry, follows, records, structure, table
+from dsocr_symbolic.language.strict_yaml import read_yaml
 
-
-@frozen(kw_only=True)
-class Quantity:
-    """A symbol that has a value: a constant, a workload symbol, a convention, a machine's number.
-
-    Attributes
-    ----------
-    letter, meaning : str
-        LaTeX letter and meaning.
-    formula : Expression
-        Its value, or what gives it.
-    group : str
-        ``constant``, ``workload``, ``derived``, ``convention``, ``choice`` or ``machine``.
-    least : int
-        Smallest value allowed.
-    real : bool
-        Whether it may have a fractional part.
-    fixed : bool
-        Whether it is a definition that nobody may set.
-    config : str
-        Its key in config.json, or empty.
-    gpu : tuple of str
-        The GPU's numbers it may stand for: the first one that the GPU has.
-    optional : bool
-        Whether its formula stands in where the GPU has none of them.
-    zero : bool
-        Whether a machine's number may be 0.
-    unit : str
-        ``byte``, ``FLOP/s``, ``pixel``, ...; empty for a count or a ratio.
-    """
-
-    letter: str
-    meaning: str
-    formula: Expression
-    group: str
-    least: int = 0
-    real: bool = True
-    fixed: bool = False
-    config: str = ""
-    gpu: tuple[str, ...] = ()
-    optional: bool = False
-    zero: bool = False
-    unit: str = ""
+# What a rule says may hold formulas in braces.
+BRACES = re.compile(r"\{([^}]*)\}")
 
 
 @frozen(kw_only=True)
 class Rule:
-    """A condition on values, what to say when it fails (with formulas in braces), and the switch that lifts it."""
+    """A condition on values; ``parts`` are the formulas in braces of what it says."""
 
-    require: Expression
-    say: str
-    parts: tuple[Expression, ...]
-    waived_by: str
+    require: Expression = entry("a formula that is 1 where the rule holds")
+    say: str = entry("what to say where it fails, with formulas in braces")
+    waived_by: str = entry("the switch that lifts it", default="")
+    parts: tuple[Expression, ...] = field(
+        default=follows(lambda rule: tuple(parse(part, "say") for part in BRACES.findall(rule.say)))
+    )
 
 
 @frozen(kw_only=True)
 class Option:
-    """One option of a choice: formulas for slots, values for symbols, GPU numbers for time symbols."""
+    """One option of a choice."""
 
-    slots: Mapping[str, str]
-    symbols: Mapping[str, Expression]
-    gpu: Mapping[str, str]
+    slots: Mapping[str, str] = entry("formulas for slots", default=BLANK)
+    symbols: Mapping[str, Expression] = entry("values for symbols", table(FORMULA), default=BLANK)
+    gpu: Mapping[str, str] = entry("GPU numbers for symbols of the machine", default=BLANK)
 
 
 @frozen(kw_only=True)
 class Choice:
     """A choice on the command line."""
 
-    summary: str
-    default: str
-    options: Mapping[str, Option]
+    summary: str = entry("what is chosen")
+    default: str = entry("the option that holds unless another is chosen")
+    options: Mapping[str, Option] = entry("options by name")
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a default that is no option."""
+        if self.default not in self.options:
+            raise UserError(f"default: '{self.default}' is none of {', '.join(self.options)}")
 
 
 @frozen(kw_only=True)
 class Workload:
-    """A named workload: values, and what a page of a document becomes."""
+    """A named workload."""
 
     name: str
-    summary: str
-    document: str
-    values: Mapping[str, Any]
+    summary: str = entry("what it is", default="")
+    document: Literal["crop", "native"] = entry(
+        "what a page becomes: a view and pieces of it, or a view", default="crop"
+    )
+    values: Mapping[str, int | float] = entry("values for symbols", key="set", default=BLANK)
+
+
+def read_workload(name: str, raw: Any, where: str) -> Workload:
+    """Read a named workload."""
+    return structure(Workload, raw, where, name=name)
+
+
+def _quantities(definition: "Definition") -> Mapping[str, Quantity]:
+    """Gather the symbols of the file, the conventions and the machine, and those that choices bring."""
+    quantities = {
+        **definition.constants,
+        **definition.workload,
+        **definition.derived,
+        **load_conventions().symbols,
+        **load_machine(),
+    }
+    for name, decision in definition.choices.items():
+        for option in decision.options.values():
+            for symbol, value in option.symbols.items():
+                meaning = f"set by the choice {name}"
+                quantities.setdefault(symbol, Quantity(letter="", meaning=meaning, formula=value, group="choice"))
+    return quantities
+
+
+def _first_workload(definition: "Definition") -> str:
+    return next(iter(definition.workloads), "")
 
 
 @frozen(kw_only=True)
@@ -97,22 +98,76 @@ class Definition:
 
     Attributes
     ----------
-    phases : tuple of str
-        Paths of what runs one after the other; they cover the network.
-    latencies : mapping of str to Expression
-        Formulas in the stages' names, each of which stands for its time, and in symbols.
+    quantities : mapping of str to Quantity
+        Every symbol: those of the file, of conventions.yaml and machine.yaml, and those that choices bring.
     """
 
     name: str
     file: str
-    summary: str
-    quantities: Mapping[str, Quantity]
-    config: Mapping[str, Any]
-    rules: tuple[Rule, ...]
-    choices: Mapping[str, Choice]
-    workloads: Mapping[str, Workload]
-    default_workload: str
-    default_gpu: str
-    stages: tuple[Call, ...]
-    phases: tuple[str, ...]
-    latencies: Mapping[str, Expression]
+    summary: str = entry("the network, in one line")
+    source: str = entry("what it was read off", default="")
+    constants: Mapping[str, Quantity] = entry("sizes of the network", records(Quantity, group="constant"))
+    workload: Mapping[str, Quantity] = entry("sizes of what it works on", records(Quantity, group="workload"))
+    derived: Mapping[str, Quantity] = entry(
+        "symbols that follow from those above", records(Quantity, group="derived"), default=BLANK
+    )
+    config: Mapping[str, Any] = entry("what a config.json may say besides; nothing else is modelled", default=BLANK)
+    rules: tuple[Rule, ...] = entry("conditions on values", default=())
+    choices: Mapping[str, Choice] = entry("choices on the command line", default=BLANK)
+    workloads: Mapping[str, Workload] = entry("named workloads", default=BLANK)
+    default_workload: str = entry("which holds unless another is named", default=follows(_first_workload))
+    default_gpu: str = entry("the machine unless another is named", default="rtx5090")
+    stages: tuple[Call, ...] = entry("what runs, in order", CALLS, key="children")
+    phases: tuple[str, ...] = entry("paths of what runs one after the other; they cover the network", default=())
+    latencies: Mapping[str, Expression] = entry("formulas of the stages' times, and of symbols", default=BLANK)
+    roles: Roles = entry("which symbols play which part", default=Roles())
+    identity: Identity | None = entry("what a report of the network says of it", default=None)
+    quantities: Mapping[str, Quantity] = field(default=follows(_quantities))
+
+
+def load_definition(path: Path) -> Definition:
+    """Read a model file."""
+    definition = structure(Definition, read_yaml(path), str(path), name=path.stem, file=str(path))
+    _check_definition(definition)
+    return definition
+
+
+def _check_definition(definition: Definition) -> None:
+    """Check every name that a model file uses, and that derived symbols follow what they are derived of."""
+    known = definition.quantities
+
+    def check(expressions: Iterable[Expression], place: str, more: Iterable[str] = ()) -> None:
+        for expression in expressions:
+            for name in names(expression):
+                if name not in known and name not in more:
+                    raise UserError(f"{definition.file}: {place}: unknown symbol '{name}': {nearest(name, known)}")
+
+    defined: set[str] = set()
+    for name, quantity in known.items():
+        check([quantity.formula], name)
+        for used in names(quantity.formula) if quantity.group == "derived" else ():
+            if known[used].group == "derived" and used not in defined:
+                raise UserError(f"{definition.file}: derived: {name}: '{used}' is defined further down; move it up")
+        defined.add(name)
+    for rule in definition.rules:
+        check([rule.require, *rule.parts], f"rules: {rule.say}")
+    for name, decision in definition.choices.items():
+        for option, content in decision.options.items():
+            check(content.symbols.values(), f"choices: {name}: {option}")
+    for name, workload in definition.workloads.items():
+        check((parse(symbol, symbol) for symbol in workload.values), f"workloads: {name}")
+    check((parse(symbol, symbol) for symbol in symbols_of(definition.roles)), "roles")
+    identity = definition.identity
+    check(identity.fields.values() if identity else (), "identity: fields")
+    stages = [call.name for call in definition.stages]
+    for name, latency in definition.latencies.items():
+        check([latency], f"latencies: {name}", stages)
+    for phase in definition.phases:
+        if phase.partition("/")[0] not in stages:
+            raise UserError(f"{definition.file}: phases: '{phase}' is in no stage: {nearest(phase, stages)}")
+    for call in definition.stages:
+        step = [call.repeat.index] if call.repeat.index else []
+        place = f"children: {call.name}"
+        check(call.given.values(), f"{place}: with", step)
+        check([guard for guard in (call.when, call.repeat.last) if guard is not None], place)
+        check([call.repeat.copies, call.repeat.calls], f"{place}: repeat")

@@ -5,63 +5,33 @@ small literal exponent, comparisons joined by and/or (1 or 0), and the named fun
 """
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from operator import add, mod, mul, sub
 from types import ModuleType
 from typing import Any
 
 from attrs import field, frozen
 
+from dsocr_symbolic.algebras.value import Value
 from dsocr_symbolic.errors import UserError
 
 FUNCTIONS = {"ceiling": "ceiling", "floor": "floor", "Max": "maximum", "Min": "minimum", "power": "power"}
-
-
 _ARGUMENTS = {"ceiling": (1, 1), "floor": (1, 1), "Max": (2, 9), "Min": (2, 9), "power": (2, 2)}
-
-
 _LARGEST_EXPONENT = 8
-
-
 _LONGEST_TEXT = 2000
 
 
 @frozen(kw_only=True)
 class Expression:
-    """A formula as data.
-
-    Attributes
-    ----------
-    text : str
-        The formula as the file has it.
-    tree : ast.expr
-        Its syntax tree, every node of which is on the whitelist.
-    """
+    """A formula as the file has it, and its syntax tree, every node of which is on the whitelist."""
 
     text: str
     tree: ast.expr = field(eq=False, repr=False)
 
 
 def parse(source: Any, where: str) -> Expression:
-    """Read a formula.
-
-    Parameters
-    ----------
-    source : str, int or float
-        The formula.
-    where : str
-        What to name in an error: file and key.
-
-    Returns
-    -------
-    Expression
-        The checked formula.
-
-    Raises
-    ------
-    UserError
-        If the text is not a formula of this language.
-    """
+    """Read a formula, text or a number; ``where`` is what an error names, file and key."""
     if isinstance(source, bool) or not isinstance(source, str | int | float):
         raise UserError(f"{where}: a formula is text or a number, not {source!r}")
     text = " ".join(str(source).split())
@@ -70,7 +40,10 @@ def parse(source: Any, where: str) -> Expression:
     try:
         tree = ast.parse(text, mode="eval").body
         _check(tree, where, text)
-        _check_exponents(tree, where, text)
+        if "**" in text and _exponent(tree) > _LARGEST_EXPONENT**2:
+            raise UserError(
+                f"{where}: '{text}': powers of powers reach an exponent of more than {_LARGEST_EXPONENT**2}"
+            )
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UserError(f"{where}: '{text}' is not a formula") from error
     return Expression(text=text, tree=tree)
@@ -78,102 +51,70 @@ def parse(source: Any, where: str) -> Expression:
 
 def names(expression: Expression) -> frozenset[str]:
     """Return the symbols that a formula uses."""
-    called = {id(node.func) for node in ast.walk(expression.tree) if isinstance(node, ast.Call)}
-    return frozenset(
-        node.id for node in ast.walk(expression.tree) if isinstance(node, ast.Name) and id(node) not in called
-    )
+    symbols: set[str] = set()
+    nodes: list[ast.AST] = [expression.tree]
+    while nodes:
+        match nodes.pop():
+            case ast.Name(id=name):
+                symbols.add(name)
+            case ast.Call(args=arguments):
+                nodes += arguments
+            case node:
+                nodes += ast.iter_child_nodes(node)
+    return frozenset(symbols)
 
 
 def evaluate(expression: Expression, scope: Mapping[str, Any], algebra: ModuleType) -> Any:
-    """Evaluate a formula.
-
-    Parameters
-    ----------
-    expression : Expression
-        The formula.
-    scope : mapping of str to value
-        A value of the algebra for every name in the formula.
-    algebra : module
-        ``arithmetic`` for exact numbers, ``symbolic`` for sympy.
-
-    Returns
-    -------
-    object
-        A value of the algebra.
-
-    Raises
-    ------
-    KeyError
-        If a name has no value; files are checked for that when they are loaded.
-    """
+    """Evaluate a formula in an algebra (``arithmetic``, ``symbolic``, ...); KeyError where a name has no value."""
     return _evaluate(expression.tree, scope, algebra)
 
 
 def _check(node: ast.expr, where: str, text: str) -> None:
     """Refuse every node that is not on the whitelist."""
+    inside: Sequence[ast.expr]
     match node:
-        case ast.Constant(value=bool()):
-            pass
-        case ast.Constant(value=int() | float() as number) if number - number == 0:
-            return
+        case ast.Constant(value=int() | float() as number) if number - number == 0 and not isinstance(number, bool):
+            inside = ()
         case ast.Name():
-            return
+            inside = ()
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
-            _check(operand, where, text)
-            return
+            inside = (operand,)
         case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(exponent))) if exponent is not True:
             if not 0 <= exponent <= _LARGEST_EXPONENT:
                 raise UserError(f"{where}: '{text}': an exponent is a whole number from 0 to {_LARGEST_EXPONENT}")
-            _check(left, where, text)
-            return
+            inside = (left,)
         case ast.BinOp(op=ast.Pow()):
             raise UserError(f"{where}: '{text}': an exponent is a literal; write power(base, exponent) for others")
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Mod(), right=right):
-            _check(left, where, text)
-            _check(right, where, text)
-            return
+            inside = (left, right)
         case ast.Compare(left=left, ops=[ast.Gt() | ast.Lt() | ast.GtE() | ast.LtE() | ast.Eq() | ast.NotEq()]):
-            _check(left, where, text)
-            _check(node.comparators[0], where, text)
-            return
-        case ast.BoolOp(values=values):
-            for value in values:
-                _check(value, where, text)
-            return
-        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
+            inside = (left, node.comparators[0])
+        case ast.BoolOp(values=inside):
+            pass
+        case ast.Call(func=ast.Name(id=name), args=inside, keywords=[]) if name in FUNCTIONS:
             least, most = _ARGUMENTS[name]
-            if not least <= len(arguments) <= most:
+            if not least <= len(inside) <= most:
                 raise UserError(f"{where}: '{text}': {name} takes {least} {'argument' if most == 1 else 'or more'}")
-            for argument in arguments:
-                _check(argument, where, text)
-            return
-    allowed = "numbers, symbols, + - * / % **, comparisons, and, or, " + ", ".join(FUNCTIONS)
-    raise UserError(f"{where}: '{text}': '{ast.unparse(node)}' is not allowed; a formula has {allowed}")
+        case _:
+            allowed = "numbers, symbols, + - * / % **, comparisons, and, or, " + ", ".join(FUNCTIONS)
+            raise UserError(f"{where}: '{text}': '{ast.unparse(node)}' is not allowed; a formula has {allowed}")
+    for part in inside:
+        _check(part, where, text)
 
 
-def _check_exponents(tree: ast.expr, where: str, text: str) -> None:
-    """Bound powers of powers: each may be small and their product huge."""
-
-    def deepest(node: ast.AST) -> int:
-        below = max((deepest(each) for each in ast.iter_child_nodes(node)), default=1)
-        match node:
-            case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int(exponent))):
-                return below * max(exponent, 1)
-        return below
-
-    if deepest(tree) > _LARGEST_EXPONENT**2:
-        raise UserError(f"{where}: '{text}': powers of powers reach an exponent of more than {_LARGEST_EXPONENT**2}")
+def _exponent(node: ast.AST) -> int:
+    """Return the largest product of exponents that stand above one another: each may be small and they huge."""
+    below = max(map(_exponent, ast.iter_child_nodes(node)), default=1)
+    match node:
+        case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int(exponent))):
+            return below * max(exponent, 1)
+    return below
 
 
-_OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: lambda left, right: left + right,
-    ast.Sub: lambda left, right: left - right,
-    ast.Mult: lambda left, right: left * right,
-    ast.Mod: lambda left, right: left % right,
-}
+_OPERATIONS: Mapping[type, Callable[[Any, Any], Any]] = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Mod: mod}
 
 
-def _evaluate(node: ast.expr, scope: Mapping[str, Any], algebra: ModuleType) -> Any:
+def _evaluate(node: ast.expr, scope: Mapping[str, Value], algebra: ModuleType) -> Any:
     match node:
         case ast.Name(id=name):
             return scope[name]
@@ -202,24 +143,19 @@ def _evaluate(node: ast.expr, scope: Mapping[str, Any], algebra: ModuleType) -> 
     raise AssertionError(ast.dump(node))
 
 
-def _compare(comparison: ast.cmpop, difference: Any, algebra: ModuleType) -> Any:
+def _compare(comparison: ast.cmpop, difference: Value, algebra: ModuleType) -> Value:
     """Return 1 where left - right satisfies the comparison with 0, else 0."""
     match comparison:
-        case ast.Gt():
-            return algebra.positive(difference)
-        case ast.Lt():
-            return algebra.positive(-difference)
-        case ast.GtE():
-            return 1 - algebra.positive(-difference)
-        case ast.LtE():
-            return 1 - algebra.positive(difference)
-        case ast.NotEq():
-            return algebra.nonzero(difference)
+        case ast.Gt() | ast.LtE():
+            holds: Value = algebra.positive(difference)
+        case ast.Lt() | ast.GtE():
+            holds = algebra.positive(-difference)
         case _:
-            return 1 - algebra.nonzero(difference)
+            holds = algebra.nonzero(difference)
+    return 1 - holds if isinstance(comparison, ast.LtE | ast.GtE | ast.Eq) else holds
 
 
-def _join(truths: list[Any], *, conjunction: bool) -> Any:
+def _join(truths: Sequence[Value], *, conjunction: bool) -> Value:
     """Join 1s and 0s: and multiplies, or multiplies the opposites."""
     result = truths[0] if conjunction else 1 - truths[0]
     for truth in truths[1:]:

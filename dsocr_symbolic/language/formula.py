@@ -1,144 +1,129 @@
 """Formula files as data: operators (leaves) and layers (ordered calls of other formulas)."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from dsocr_symbolic.language.expression import Expression
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.language.expression import Expression, parse
+from dsocr_symbolic.language.schema import BLANK, PROSE, Reader, entry, follows, in_order, records, structure, table
+from dsocr_symbolic.language.strict_yaml import read_yaml
 
 Role = Literal["input", "output", "inplace", "weight", "buffer", "past", "cache"]
-
-
-ROLES = get_args(Role)
-
-
 EMPTY: Mapping[str, Any] = MappingProxyType({})
+ZERO, ONE = parse(0, "0"), parse(1, "1")
+_DTYPES = {"weight": parse("weight", ""), "past": parse("kv", ""), "cache": parse("kv", "")}
+_DTYPE = parse("activation", "")
+
+
+def _dtype(tensor: "Tensor") -> Expression:
+    return _DTYPES.get(tensor.role, _DTYPE)
 
 
 @frozen(kw_only=True)
 class Symbol:
-    """A symbol of a formula: its letter in print (LaTeX) and what it means."""
+    """A symbol of a formula."""
 
-    letter: str
-    meaning: str
+    letter: str = entry("letter in print, LaTeX")
+    meaning: str = entry("what it means")
+
+
+def _symbol(raw: Any, where: str) -> Symbol:
+    match raw:
+        case [str(letter), str(meaning)]:
+            return Symbol(letter=letter, meaning=meaning)
+        case [str(), *meaning] if meaning and all(isinstance(word, str) for word in meaning):
+            raise UserError(f"{where}: a meaning with a comma needs quotes")
+    raise UserError(f"{where}: expected [letter, meaning], found {raw!r}")
+
+
+PAIR = Reader(_symbol, {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2})
 
 
 @frozen(kw_only=True)
 class Tensor:
-    """A tensor of a formula.
+    """A tensor of a formula."""
 
-    Attributes
-    ----------
-    role : str
-        ``input``, ``output``, ``inplace`` (read and written), ``weight`` (read and owned), ``buffer``
-        (at hand, not a parameter), ``past`` (state before the call), ``cache`` (state after it).
-    shape : tuple of Expression
-        Elements along each axis.
-    dtype : Expression
-        Bytes of an element.
-    read : tuple of Expression
-        The part that one launch reads, where it is not all of it.
-    runs : bool
-        False for a weight that is stored and never read.
-    gradient : bool
-        Whether a training step needs its gradient, where no caller says what feeds it.
-    """
-
-    role: Role
-    shape: tuple[Expression, ...]
-    dtype: Expression
-    read: tuple[Expression, ...]
-    runs: bool = True
-    gradient: bool = True
+    role: Role = entry(
+        "inplace is read and written, weight owned, buffer not; past is state before the call, cache state after it"
+    )
+    shape: tuple[Expression, ...] = entry("elements along each axis")
+    dtype: Expression = entry("bytes of an element; weight, kv or activation unless said", default=follows(_dtype))
+    read: tuple[Expression, ...] = entry(
+        "what one launch reads, if not all", default=follows(lambda tensor: tensor.shape)
+    )
+    runs: bool = entry("false for a weight that is stored and never read", default=True)
+    gradient: bool = entry("whether training needs its gradient, where no caller says so", default=True)
 
 
 @frozen(kw_only=True)
-class Binding:
-    """What fills a slot: a formula and those of its symbols that the slot's owner does not give."""
+class Filling:
+    """What fills a slot."""
 
-    use: str
-    given: Mapping[str, Expression] = EMPTY
+    use: str = entry("the formula")
+    given: Mapping[str, Expression] = entry("symbols that the slot's owner does not give", key="with", default=BLANK)
 
 
 @frozen(kw_only=True)
 class Repeat:
-    """How often a call runs.
+    """How often a call runs."""
 
-    Attributes
-    ----------
-    copies : Expression
-        Distinct modules: stocks and, unless ``calls`` says otherwise, flows.
-    calls : Expression
-        Calls in one run of the parent: flows.
-    index : str or None
-        Name of a step that runs from 1 to ``last``: flows add over it, stocks are those of the last step.
-    last : Expression or None
-        The last step.
-    """
+    FORM: ClassVar[Mapping[str, Any]] = {"dependentRequired": {"over": ["last"], "last": ["over"]}}
 
-    copies: Expression
-    calls: Expression
-    index: str | None = None
-    last: Expression | None = None
+    copies: Expression = entry("distinct modules: stocks and, unless 'calls' says otherwise, flows", default=ONE)
+    calls: Expression = entry("calls in one run of the parent: flows", default=follows(lambda repeat: repeat.copies))
+    index: str | None = entry(
+        "step that runs from 1 to 'last': flows add up, stocks are the last", key="over", default=None
+    )
+    last: Expression | None = entry("the last step", default=None)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse half a step."""
+        if (self.index is None) != (self.last is None):
+            raise UserError("'over' names a step and 'last' its last value; give both or neither")
+
+
+def _first_read(call: "Call") -> str:
+    return call.reads[0][0] if call.reads and call.reads[0] else ""
 
 
 @frozen(kw_only=True)
 class Call:
-    """One line of a layer: a formula applied to symbols and tensors.
-
-    Attributes
-    ----------
-    name : str
-        Its name in paths.
-    use : str
-        The formula, or ``$slot``.
-    given : mapping of str to Expression
-        A value for each of the callee's symbols.
-    reads : tuple of tuple of str
-        For each input of the callee, the tensors that feed it.
-    writes : tuple of str
-        Names for the callee's outputs; those that nobody reads may be left off at the end.
-    skip : str
-        The tensor that stands in for the output when the guard is false; the first one read unless said.
-    keeps : tuple of str
-        Tensors that the caller's code still holds while it runs, without handing them in.
-    when : Expression or None
-        Guard of 1 or 0 on flows, never on stocks.
-    repeat : Repeat
-        How often it runs.
-    module : str
-        Checkpoint path, relative to the parent's with a leading dot; empty for the parent's path and the name.
-    category : str
-        Overrides the category of all operators below.
-    inline : bool
-        The callee's children stand in the parent's place of this call.
-    slots : mapping of str to Binding
-        Fillings of the callee's slots.
-    """
+    """One line of a layer: a formula applied to symbols and tensors."""
 
     name: str
-    use: str
-    given: Mapping[str, Expression]
-    reads: tuple[tuple[str, ...], ...]
-    writes: tuple[str, ...]
-    skip: str
-    keeps: tuple[str, ...]
-    when: Expression | None
-    repeat: Repeat
-    module: str
-    category: str
-    inline: bool
-    slots: Mapping[str, Binding]
+    use: str = entry("the formula, or $slot")
+    given: Mapping[str, Expression] = entry("a value for each of the callee's symbols", key="with", default=BLANK)
+    reads: tuple[tuple[str, ...], ...] = entry("for each input of the callee, the tensors that feed it", default=())
+    writes: tuple[str, ...] = entry("names for the callee's outputs; unread ones may be left off", default=())
+    skip: str = entry("stands in for the output where the guard is 0; the first one read", default=follows(_first_read))
+    keeps: tuple[str, ...] = entry("tensors that the caller holds meanwhile, not handed in", default=())
+    when: Expression | None = entry("guard of 1 or 0 on flows, never on stocks", default=None)
+    repeat: Repeat = entry("how often it runs", default=Repeat(copies=ONE, calls=ONE))
+    module: str = entry("checkpoint path; with a leading dot below the parent's", default="")
+    category: str = entry("overrides the category of all operators below", default="")
+    inline: bool = entry("the callee's children stand in the parent's place of this call", default=False)
+    slots: Mapping[str, Filling] = entry("fillings of the callee's slots", default=BLANK)
+
+
+CALLS = in_order(records(Call))
+
+
+def read_call(name: str, raw: Any, where: str) -> Call:
+    """Read one line of a layer."""
+    return structure(Call, raw, where, name=name)
 
 
 @frozen(kw_only=True)
 class Example:
     """Values for a formula's symbols and the metrics they give."""
 
-    given: Mapping[str, Expression]
-    gives: Mapping[str, Any]
+    member: str = entry("which formula of a family", default="")
+    given: Mapping[str, Expression] = entry("values for symbols", key="with", default=BLANK)
+    gives: Mapping[str, int | float] = entry("metrics, exactly", default=BLANK)
 
 
 @frozen(kw_only=True)
@@ -147,38 +132,36 @@ class Formula:
 
     name: str
     file: str = field(eq=False)
-    summary: str
-    class_name: str
-    category: str
-    why: str
-    source: str
-    symbols: Mapping[str, Symbol]
-    let: Mapping[str, Expression]
-    tensors: Mapping[str, Tensor]
-    example: Example
+    summary: str = entry("what it is, in one line")
+    class_name: str = entry("class of the network's code or of torch", key="class", default="")
+    category: str = entry("kind of work, one of those in conventions.yaml", default="")
+    why: str = entry("why the formulas are what they are", PROSE, default="")
+    source: str = entry("code that it describes", default="")
+    symbols: Mapping[str, Symbol] = entry("[letter, meaning] of what a caller gives", table(PAIR))
+    let: Mapping[str, Expression] = entry("formulas with a name, for the formulas below", default=BLANK)
+    tensors: Mapping[str, Tensor] = entry("what it reads, writes and owns")
+    example: Example = entry("numbers that a test holds it to", default=Example())
 
 
 @frozen(kw_only=True)
 class Gradient:
-    """One launch of an operator's backward: reads the result's gradient and some tensors, writes gradients.
+    """One launch of an operator's backward: reads the result's gradient and some tensors, writes gradients."""
 
-    Attributes
-    ----------
-    gives : tuple of str
-        The tensors whose gradients it writes; it runs if a training step needs one of them.
-    reads : tuple of str
-        The tensors of the forward that it reads again, so that they are saved.
-    when : Expression or None
-        Guard of 1 or 0.
-    tensor_core_flops, cuda_core_flops : Expression
-        What it costs.
-    """
+    gives: tuple[str, ...] = entry("tensors whose gradients it writes; it runs if a training step needs one of them")
+    reads: tuple[str, ...] = entry("tensors of the forward that it reads again, so that they are saved", default=())
+    when: Expression | None = entry("guard of 1 or 0", default=None)
+    tensor_core_flops: Expression = entry("Tensor Core FLOPs of the launch", default=ZERO)
+    cuda_core_flops: Expression = entry("CUDA-core FLOPs of the launch", default=ZERO)
 
-    gives: tuple[str, ...]
-    reads: tuple[str, ...]
-    when: Expression | None
-    tensor_core_flops: Expression
-    cuda_core_flops: Expression
+
+@frozen(kw_only=True)
+class Member:
+    """What one operator of a family has of its own."""
+
+    aten: str = entry("operator that PyTorch dispatches")
+    flops: Expression | None = entry("value of the symbol flops", default=None)
+    category: str = entry("kind of work, where it is not the family's", default="")
+    backward: tuple[Gradient, ...] | None = entry("launches, if not the family's", default=None)
 
 
 @frozen(kw_only=True)
@@ -187,38 +170,76 @@ class Operator(Formula):
 
     Attributes
     ----------
-    aten, family : str
-        The operator that PyTorch dispatches, and the file it stands in.
-    tensor_core_flops, cuda_core_flops : Expression
-        Of one launch.
-    backward : tuple of Gradient or None
-        Launches of its backward; empty where the gradient passes unchanged, None where it ends.
+    family : str
+        The file that it stands in.
     """
 
-    aten: str
+    FORM: ClassVar[Mapping[str, Any]] = {
+        "anyOf": [
+            {"required": ["aten"], "properties": {"aten": {"minLength": 1}}},
+            {"required": ["members"], "properties": {"members": {"minProperties": 1}}},
+        ]
+    }
+
     family: str
-    tensor_core_flops: Expression
-    cuda_core_flops: Expression
-    backward: tuple[Gradient, ...] | None
+    category: str = entry("kind of work, one of those in conventions.yaml")
+    aten: str = entry("operator that PyTorch dispatches", default="")
+    members: Mapping[str, Member] = entry("operators that share this file", default=BLANK)
+    tensor_core_flops: Expression = entry("Tensor Core FLOPs of one launch", default=ZERO)
+    cuda_core_flops: Expression = entry("CUDA-core FLOPs of one launch", default=ZERO)
+    backward: tuple[Gradient, ...] | None = entry(
+        "launches; empty where the gradient passes, absent where it ends", default=None
+    )
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse an operator that PyTorch does not know."""
+        if not self.aten and not self.members:
+            raise UserError("aten: expected text, found None")
 
 
 @frozen(kw_only=True)
 class Layer(Formula):
-    """A module: nothing but calls of other formulas.
+    """A module: nothing but calls of other formulas."""
 
-    Attributes
-    ----------
-    slots : mapping of str to Binding
-        Formulas that a caller or a choice may put in.
-    holds : frozenset of str
-        Tensors that its code keeps in a variable until it returns, beyond their last reader.
-    calls : tuple of Call
-        In order.
-    """
+    slots: Mapping[str, Filling] = entry("formulas that a caller or a choice may put in", default=BLANK)
+    holds: frozenset[str] = entry("tensors kept in variables to the end", default=(), converter=frozenset)
+    calls: tuple[Call, ...] = entry("calls of other formulas, in order", CALLS, key="children")
 
-    slots: Mapping[str, Binding]
-    holds: frozenset[str]
-    calls: tuple[Call, ...]
+
+def read_operators(path: Path) -> list[Operator]:
+    """Read an operator file: one operator, or one for each member of a family."""
+    where = str(path)
+    common = structure(Operator, read_yaml(path), where, name=path.stem, file=where, family=path.stem)
+    operators = [_member(common, name, member) for name, member in common.members.items()] or [common]
+    for operator in operators:
+        _check_backward(operator)
+    return operators
+
+
+def _member(common: Operator, name: str, member: Member) -> Operator:
+    return evolve(
+        common,
+        name=name,
+        aten=member.aten,
+        category=member.category or common.category,
+        let=common.let if member.flops is None else {**common.let, "flops": member.flops},
+        backward=common.backward if member.backward is None else member.backward,
+        members=EMPTY,
+    )
+
+
+def _check_backward(operator: Operator) -> None:
+    for place, gradient in enumerate(operator.backward or (), start=1):
+        for key, names in {"gives": gradient.gives, "reads": gradient.reads}.items():
+            for name in names:
+                if name not in operator.tensors:
+                    where = f"{operator.file}: {operator.name}: backward: {place}: {key}"
+                    raise UserError(f"{where}: unknown tensor '{name}': {nearest(name, operator.tensors)}")
+
+
+def read_layer(path: Path) -> Layer:
+    """Read a layer file."""
+    return structure(Layer, read_yaml(path), str(path), name=path.stem, file=str(path))
 
 
 def inputs(formula: Formula) -> list[str]:

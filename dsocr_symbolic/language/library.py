@@ -9,8 +9,18 @@ from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, names
-from dsocr_symbolic.language.formula import Binding, Call, Formula, Layer, Operator, Tensor, inputs, outputs
-from dsocr_symbolic.language.formula_file import read_layer, read_operators
+from dsocr_symbolic.language.formula import (
+    Call,
+    Filling,
+    Formula,
+    Layer,
+    Operator,
+    Tensor,
+    inputs,
+    outputs,
+    read_layer,
+    read_operators,
+)
 from dsocr_symbolic.language.registry import load_conventions
 from dsocr_symbolic.paths import data_files
 
@@ -164,7 +174,7 @@ def check_call(library: Library, layer: Layer, call: Call) -> None:
         If it does not.
     """
     where = f"{layer.file}: children: {call.name}"
-    binding = Binding(use=call.use)
+    binding = Filling(use=call.use)
     if call.use.startswith("$"):
         if call.use[1:] not in layer.slots:
             raise UserError(f"{where}: use: the layer declares no slot '{call.use[1:]}'; add it under 'slots'")

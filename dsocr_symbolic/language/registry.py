@@ -1,226 +1,176 @@
-"""Which metrics are times, which of them are bounds, and what one kind of time is called in the other."""
+"""What every network shares: metrics, conventions, the machine's symbols, times; and which metric is which time's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import Quantity
-from dsocr_symbolic.language.expression import Expression, names, parse
-from dsocr_symbolic.language.fields import check_keys, flag, table, text, words
-from dsocr_symbolic.language.formula import Symbol
+from dsocr_symbolic.language.expression import Expression, names
+from dsocr_symbolic.language.formula import ZERO, Symbol
+from dsocr_symbolic.language.schema import NAMES, PROSE, TEXT, Reader, entry, follows, listed, records, structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_folders
 
 Kind = Literal["flow", "stock", "ratio", "boundary", "peak", "time", "bound", "memory", "latency", "null"]
+# Groups whose symbols are whole numbers unless they say otherwise.
+_WHOLE = ("constant", "workload", "derived")
 
 
 @frozen(kw_only=True)
 class Metric:
-    """One metric of the registry; a latency says which formula of the model it is, of which time."""
+    """One metric of the registry."""
 
     name: str
-    kind: Kind
-    unit: str
-    latex: str
-    definition: str
-    formula: Expression | None
-    reason: str
-    latency: str
-    of: str
-    takes: str = ""
-    step: str = ""
+    kind: Kind = entry("how parts make the whole")
+    unit: str = entry("unit, as printed")
+    latex: str = entry("letter in print, LaTeX")
+    definition: str = entry("what it counts")
+    formula: Expression | None = entry("what it is of other metrics", default=None)
+    reason: str = entry("where and why it is null", default="")
+    latency: str = entry("formula of the model that a latency is", default="")
+    of: str = entry("time that a latency adds up", default="")
+    takes: str = entry("what it adds up: of a launch, a module, the file of a time, a metric of operators", default="")
+    step: Literal["", "training"] = entry("training where a training step alone has it", default="")
+
+
+METRICS = records(Metric)
+
+
+@frozen(kw_only=True)
+class Quantity:
+    """A symbol that has a value: a constant, a workload symbol, a convention, a machine's number.
+
+    Attributes
+    ----------
+    group : str
+        ``constant``, ``workload``, ``derived``, ``convention``, ``choice``, ``layer`` or ``machine``.
+    """
+
+    FORM: ClassVar[Mapping[str, Any]] = {"not": {"required": ["value", "formula"]}}
+
+    group: str
+    letter: str = entry("letter in print, LaTeX")
+    meaning: str = entry("what it means")
+    value: Expression | None = entry("its value; of a GPU's number, where the GPU has none", default=None)
+    formula: Expression = entry("what gives it", default=follows(lambda quantity: quantity.value or ZERO))
+    least: int = entry("smallest value allowed", default=follows(lambda quantity: int(quantity.group == "constant")))
+    real: bool = entry("whether it may be fractional", default=follows(lambda quantity: quantity.group not in _WHOLE))
+    fixed: bool = entry("whether it is a definition that nobody may set", default=False)
+    config: str = entry("its key in config.json", default="")
+    gpu: tuple[str, ...] = entry("the GPU's numbers it may stand for: the first that the GPU has", default=())
+    zero: bool = entry("whether a machine's number may be 0", default=False)
+    unit: str = entry("byte, FLOP/s, pixel, ...; empty for a count or a ratio", default="")
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse two values."""
+        if self.value is not None and self.formula is not self.value:
+            raise UserError("'value' and 'formula' both give it; keep one")
+
+    @property
+    def optional(self) -> bool:
+        """Whether its value stands in where the GPU has none of its numbers."""
+        return self.value is not None
 
 
 @frozen(kw_only=True)
 class Conventions:
     """What every number rests on."""
 
-    statements: tuple[str, ...]
-    categories: tuple[str, ...]
-    symbols: Mapping[str, Quantity]
+    summary: str = entry("what the file is", default="")
+    statements: tuple[str, ...] = entry("what is counted, and how", listed(TEXT))
+    categories: tuple[str, ...] = entry("kinds of work", listed(TEXT))
+    symbols: Mapping[str, Quantity] = entry("symbols of every formula", records(Quantity, group="convention"))
+
+
+@frozen(kw_only=True)
+class Machine:
+    """The machine's symbols."""
+
+    summary: str = entry("what the file is", default="")
+    symbols: Mapping[str, Quantity] = entry("numbers that times and memory use", records(Quantity, group="machine"))
 
 
 @frozen(kw_only=True)
 class TimeFormula:
-    """Seconds of one launch or phase from its FLOPs and bytes and the machine's numbers.
+    """Seconds of one launch or phase from its FLOPs and bytes and the machine's numbers."""
 
-    Attributes
-    ----------
-    metric : str
-        Its name in the registry.
-    of : str
-        ``launch`` or ``phase``.
-    why : str
-        What it means and what it leaves out.
-    arguments : mapping of str to Symbol
-        What a launch or phase gives: ``tensor_core_flops``, ``cuda_core_flops``, ``io_bytes``.
-    seconds : Expression
-        The formula.
-    """
-
-    metric: str
-    of: str
-    why: str
-    arguments: Mapping[str, Symbol]
-    seconds: Expression
+    summary: str = entry("what the time is, in one line")
+    metric: str = entry("its name in the registry")
+    of: Literal["launch", "phase"] = entry("what it is the time of")
+    why: str = entry("what it means and what it leaves out", PROSE)
+    arguments: Mapping[str, Symbol] = entry("what a launch or phase gives", key="symbols")
+    seconds: Expression = entry("the formula")
 
 
-_QUANTITY = ["value", "formula", "letter", "meaning", "least", "real", "fixed", "config", "gpu", "zero", "unit"]
-
-
-def _formula_file(relative: str) -> Path:
-    return data_folders("formulas")[-1] / relative
-
-
-def _quantity(group: str, *, real: bool) -> Callable[[str, Any, str], Quantity]:
-    """Return a reader of one symbol of a group."""
-
-    def read(_: str, raw: Any, where: str) -> Quantity:
-        check_keys(raw, _QUANTITY, where, required=["letter", "meaning"])
-        source = raw.get("value", raw.get("formula", 0))
-        least = raw.get("least", 1 if group == "constant" else 0)
-        if isinstance(least, bool) or not isinstance(least, int):
-            raise UserError(f"{where}: least: expected a whole number, found {least!r}")
-        return Quantity(
-            letter=text(raw, "letter", where),
-            meaning=text(raw, "meaning", where),
-            formula=parse(source, f"{where}: {'value' if 'value' in raw else 'formula'}"),
-            group=group,
-            least=least,
-            real=flag(raw, "real", where, default=real),
-            fixed=flag(raw, "fixed", where, default=False),
-            config=text(raw, "config", where, ""),
-            gpu=tuple(name for names in words(raw, "gpu", where) for name in names),
-            optional="value" in raw,
-            zero=flag(raw, "zero", where, default=False),
-            unit=text(raw, "unit", where, ""),
-        )
-
-    return read
+def _formula_file(relative: str) -> tuple[Any, str]:
+    path = data_folders("formulas")[-1] / relative
+    return read_yaml(path), str(path)
 
 
 @cache
 def load_conventions() -> Conventions:
-    """Read formulas/conventions.yaml.
-
-    Raises
-    ------
-    UserError
-        If it breaks the schema.
-    """
-    path = _formula_file("conventions.yaml")
-    raw = check_keys(read_yaml(path), ["summary", "statements", "categories", "symbols"], str(path))
-    return Conventions(
-        statements=tuple(raw["statements"]),
-        categories=tuple(raw["categories"]),
-        symbols=table(raw, "symbols", str(path), _quantity("convention", real=True)),
-    )
+    """Read formulas/conventions.yaml."""
+    return structure(Conventions, *_formula_file("conventions.yaml"))
 
 
 @cache
 def load_metrics() -> Mapping[str, Metric]:
-    """Read formulas/metrics.yaml, the one registry of metric names.
-
-    Raises
-    ------
-    UserError
-        If it breaks the schema.
-    """
-    path = _formula_file("metrics.yaml")
-
-    def read(name: str, raw: Any, where: str) -> Metric:
-        keys = ["kind", "unit", "latex", "definition", "formula", "reason", "latency", "of", "takes", "step"]
-        check_keys(raw, keys, where)
-        return Metric(
-            name=name,
-            kind=raw["kind"],
-            unit=raw["unit"],
-            latex=raw["latex"],
-            definition=raw["definition"],
-            formula=parse(raw["formula"], where) if "formula" in raw else None,
-            reason=raw.get("reason", ""),
-            latency=raw.get("latency", ""),
-            of=raw.get("of", ""),
-            takes=raw.get("takes", ""),
-            step=raw.get("step", ""),
-        )
-
-    return table({"metrics": read_yaml(path)}, "metrics", str(path), read)
+    """Read formulas/metrics.yaml, the one registry of metric names."""
+    metrics: Mapping[str, Metric] = METRICS.read(*_formula_file("metrics.yaml"))
+    return metrics
 
 
 @cache
 def load_machine() -> Mapping[str, Quantity]:
-    """Read formulas/machine.yaml.
-
-    Raises
-    ------
-    UserError
-        If it breaks the schema.
-    """
-    path = _formula_file("machine.yaml")
-    raw = check_keys(read_yaml(path), ["summary", "symbols"], str(path), required=["symbols"])
-    return table(raw, "symbols", str(path), _quantity("machine", real=True))
+    """Read formulas/machine.yaml."""
+    return structure(Machine, *_formula_file("machine.yaml")).symbols
 
 
 @cache
 def load_time(name: str) -> TimeFormula:
-    """Read a time formula: ``roofline`` or ``lower_bound``.
-
-    Raises
-    ------
-    UserError
-        If it breaks the schema.
-    """
-    path = _formula_file(f"time/{name}.yaml")
-    keys = ["summary", "metric", "of", "why", "symbols", "seconds"]
-    raw = check_keys(read_yaml(path), keys, str(path), required=keys)
-    arguments = table(raw, "symbols", str(path), _argument)
-    seconds = parse(raw["seconds"], f"{path}: seconds")
-    known = [*load_machine(), *arguments]
-    for used in names(seconds):
+    """Read a time formula: ``roofline`` or ``lower_bound``."""
+    raw, file = _formula_file(f"time/{name}.yaml")
+    time = structure(TimeFormula, raw, file)
+    known = [*load_machine(), *time.arguments]
+    for used in names(time.seconds):
         if used not in known:
-            raise UserError(f"{path}: seconds: unknown symbol '{used}': {nearest(used, known)}")
-    return TimeFormula(
-        metric=raw["metric"], of=raw["of"], why=" ".join(raw["why"].split()), arguments=arguments, seconds=seconds
-    )
+            raise UserError(f"{file}: seconds: unknown symbol '{used}': {nearest(used, known)}")
+    return time
 
 
-def _argument(_: str, raw: Any, where: str) -> Symbol:
-    """Read a symbol that stands for what a launch or phase gives."""
-    check_keys(raw, ["letter", "meaning"], where, required=["letter", "meaning"])
-    return Symbol(letter=text(raw, "letter", where), meaning=text(raw, "meaning", where))
+# What a bounds file calls the whole network.
+WHOLE = "total"
+
+
+def _metric(raw: Any, where: str) -> str:
+    name: str = TEXT.read(raw, where)
+    if name not in load_metrics():
+        raise UserError(f"{where}: unknown metric '{name}': {nearest(name, load_metrics())}")
+    return name
+
+
+def _paths(raw: Any, where: str) -> tuple[str, ...]:
+    paths = NAMES.read(raw, where)
+    if not paths:
+        raise UserError(f"{where}: names no part; write a path of the tree, or {WHOLE}")
+    return tuple("" if path == WHOLE else path for path in paths)
 
 
 @frozen(kw_only=True)
 class Term:
     """A metric of parts of the network together; the whole is ``("",)``."""
 
-    paths: tuple[str, ...]
-    metric: str
+    metric: str = entry("a name of the registry", Reader(_metric, TEXT.form))
+    paths: tuple[str, ...] = entry("parts, or total", Reader(_paths, {**NAMES.form, "minItems": 1}), key="of")
 
 
 TIMES = ("roofline", "lower_bound")
 
 
 def timed(metric: str, time: str) -> str:
-    """Return a time metric as the asked kind of time has it; other metrics stay.
-
-    Parameters
-    ----------
-    metric : str
-        A name of the registry.
-    time : str
-        ``roofline`` or ``lower_bound``.
-
-    Raises
-    ------
-    UserError
-        If there is no such kind of time.
-    """
+    """Return a time metric as the asked kind of time has it; other metrics stay."""
     if time not in TIMES:
         raise UserError(f"unknown time '{time}': {nearest(time, TIMES)}")
     metrics, wanted = load_metrics(), load_time(time).metric
@@ -229,7 +179,7 @@ def timed(metric: str, time: str) -> str:
         return metric
     if known.kind == "time":
         return wanted
-    twins = [name for name, each in metrics.items() if each.latency == known.latency and each.of == wanted]
+    twins = [name for name, other in metrics.items() if other.latency == known.latency and other.of == wanted]
     return twins[0] if known.latency and twins else metric
 
 

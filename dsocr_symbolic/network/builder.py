@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.formula import Binding, Call, Formula, Layer, Operator
+from dsocr_symbolic.language.formula import Call, Filling, Formula, Layer, Operator
 from dsocr_symbolic.language.library import Library, fit_symbols, load_library
 from dsocr_symbolic.network import costs, dataflow
 from dsocr_symbolic.network.dataflow import Names
@@ -27,8 +27,8 @@ class _Place:
     calls: Any
     copies: Any
     steps: Steps | None
-    slots: Mapping[str, tuple[Binding, Scope]]
-    own_slots: Mapping[str, Binding]
+    slots: Mapping[str, tuple[Filling, Scope]]
+    own_slots: Mapping[str, Filling]
 
 
 def build_tree(
@@ -236,7 +236,7 @@ class _Builder:
         children, inline = self.place_all(formula.calls, site.scope, place, names)
         return children, inline, names
 
-    def _bound(self, call: Call, scope: Scope, parent: _Place) -> tuple[Binding, Scope]:
+    def _bound(self, call: Call, scope: Scope, parent: _Place) -> tuple[Filling, Scope]:
         """Resolve a slot: the caller's filling, else the choice's, else the layer's own."""
         found = filling(call, scope, parent.slots, self.m_chosen, (parent.own_slots, self.m_scope))
         if found is None:

@@ -88,10 +88,11 @@ def fit(scenario: Scenario, program: Program | None = None) -> Fit:
     capacity = values.numbers["capacity"]
     moment = worst_moment(program, values.numbers)
     largest, beyond = None, None
-    if scenario.workload is not None and "batch" in scenario.definition.quantities:
-        largest = _largest_batch(scenario, program, values.numbers["batch"], moment, capacity)
+    requests = scenario.definition.roles.batch
+    if scenario.workload is not None and requests:
+        largest = _largest_batch(scenario, program, values.numbers[requests], moment, capacity)
         if largest is not None:
-            beyond = worst_moment(program, scenario_values(scenario, {"batch": largest + 1}).numbers)
+            beyond = worst_moment(program, scenario_values(scenario, {requests: largest + 1}).numbers)
     return Fit(
         capacity_bytes=arithmetic.whole(capacity),
         reserve_bytes=arithmetic.whole(values.numbers["reserve"]),
@@ -144,7 +145,8 @@ def stage_moments(program: Program, numbers: Any) -> list[Moment]:
 
 
 def _peak(scenario: Scenario, program: Program, batch: int) -> Any:
-    return run_program(program, scenario_values(scenario, {"batch": batch}).numbers).column("peak_memory_bytes")[0]
+    values = scenario_values(scenario, {scenario.definition.roles.batch: batch})
+    return run_program(program, values.numbers).column("peak_memory_bytes")[0]
 
 
 def _largest_batch(scenario: Scenario, program: Program, batch: int, moment: Moment, capacity: Any) -> int | None:

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
+from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.paths import data_files
+from dsocr_symbolic.paths import data_files, data_folders
 from dsocr_symbolic.writing.terminal import on_terminal, table
 
 
@@ -20,9 +21,25 @@ def _print_listing(definition: Definition, name: str) -> int:
     return 0
 
 
+def schema_command() -> click.Command:
+    """Print where the JSON Schema of each kind of YAML file lies, or of one kind."""
+
+    def show(kind: str | None) -> int:
+        files = {path.stem: path for path in sorted(data_folders("formulas/schema")[-1].glob("*.json"))}
+        if kind is not None and kind not in files:
+            raise UserError(f"unknown kind of file '{kind}': {nearest(kind, files)}")
+        width = max(map(len, files))
+        lines = [str(files[kind])] if kind else [f"{name:{width}}  {path}" for name, path in files.items()]
+        click.echo("\n".join(lines))
+        return 0
+
+    text = "JSON Schemas of YAML files, for editors: the paths, or that of one KIND."
+    return click.Command("schema", params=[click.Argument(["kind"], required=False)], callback=show, help=text)
+
+
 def models_table(definition: Definition) -> Any:
     """List the model files."""
-    from dsocr_symbolic.language.definition_file import load_definition
+    from dsocr_symbolic.language.definition import load_definition
 
     rows = table("model", "what", "file")
     for name, path in data_files("formulas/models").items():

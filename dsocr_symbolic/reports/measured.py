@@ -13,9 +13,6 @@ from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.scenario.scenario import make_scenario
 from dsocr_symbolic.writing.templates import template
 
-WHOLE = "prefill"
-
-
 LIMIT = 0.1
 """How far a prediction may be off what the tensors asked the GPU's allocator for, as a part of that."""
 
@@ -90,18 +87,19 @@ def _measured(case: Mapping[str, Any], definition: Definition) -> Measured:
 def _predicted(case: Mapping[str, Any], definition: Definition) -> Any:
     """Return the peak of a call with its KV cache, weights left out."""
     layer = case["name"].partition(" ")[0]
+    # Everything that runs once goes by the name of its last stage.
+    once = [call.name for call in definition.stages if not call.repeat.index]
     scenario = make_scenario(
         definition=definition,
-        layer=None if layer == WHOLE else layer,
+        layer=None if layer == once[-1] else layer,
         settings=case["settings"],
         choices=case["choices"],
         waived=frozenset({"allow_any_grid"}),
     )
     found = answer(scenario, details=False)
-    if layer != WHOLE:
+    if layer != once[-1]:
         return found.total["forward_activation_bytes"]
-    stages = [metrics for name, metrics in found.stages.items() if name != "decode"]
-    return max(metrics["peak_memory_bytes"] for metrics in stages) - found.total["forward_weight_bytes"]
+    return max(found.stages[name]["peak_memory_bytes"] for name in once) - found.total["forward_weight_bytes"]
 
 
 def comparable(cases: Iterable[Measured]) -> list[Measured]:

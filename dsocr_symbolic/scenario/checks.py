@@ -8,9 +8,9 @@ from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.definition_file import BRACES
+from dsocr_symbolic.language.definition import BRACES, Definition
 from dsocr_symbolic.language.expression import evaluate, names
+from dsocr_symbolic.language.registry import Quantity
 
 _NUMBER = re.compile(r"[-+]?(\d+(_\d+)*(\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?(/\d+)?", re.ASCII)
 
@@ -62,8 +62,7 @@ def check_setting(definition: Definition, name: str, value: Any) -> None:
     quantity = definition.quantities.get(name)
     if quantity is None:
         raise UserError(f"unknown symbol '{name}': {nearest(name, definition.quantities)}")
-    if quantity.fixed:
-        raise UserError(f"{name}: {quantity.meaning} is a definition and cannot be set")
+    check_free(quantity, name)
     infinite: bool = isinstance(value, float) and not math.isfinite(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Fraction) or infinite:
         raise UserError(f"{name}: {value!r} is not a number")
@@ -75,6 +74,12 @@ def check_setting(definition: Definition, name: str, value: Any) -> None:
         raise UserError(f"{name}: {value} is not greater than 0 ({quantity.meaning})")
     if value < quantity.least:
         raise UserError(f"{name}: {value} is less than {quantity.least} ({quantity.meaning})")
+
+
+def check_free(quantity: Quantity, name: str) -> None:
+    """Refuse to put anything in for a definition."""
+    if quantity.fixed:
+        raise UserError(f"{name}: {quantity.meaning} is a definition and cannot be set")
 
 
 def check_rules(definition: Definition, numbers: Mapping[str, Any], waived: frozenset[str]) -> None:

@@ -10,7 +10,7 @@ from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names, parse
-from dsocr_symbolic.scenario.checks import check_setting
+from dsocr_symbolic.scenario.checks import check_free, check_setting
 
 _FUNCTIONS = (
     *(symbolic.positive, symbolic.nonzero, symbolic.maximum, symbolic.minimum, symbolic.power, symbolic.sum_maxima),
@@ -54,8 +54,8 @@ def read_override(definition: Definition, name: str, value: Any) -> Any:
     else:
         check_setting(definition, name, value)
         result = as_rational(value)
-    if result.free_symbols and definition.quantities[name].fixed:
-        raise UserError(f"{name}: {definition.quantities[name].meaning} is a definition and cannot be set")
+    if result.free_symbols:
+        check_free(definition.quantities[name], name)
     if result.is_number and result.is_Rational:
         check_setting(definition, name, as_number(result))
     return result

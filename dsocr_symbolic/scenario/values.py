@@ -8,8 +8,7 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import Definition, Workload
-from dsocr_symbolic.language.definition_file import read_workload
+from dsocr_symbolic.language.definition import Definition, Workload, read_workload
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_rules, check_setting

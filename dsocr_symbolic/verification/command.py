@@ -28,6 +28,10 @@ def verify_command() -> click.Command:
 
 
 def _verify(given: dict[str, Any]) -> int:
+    from dsocr_symbolic.verification.calls.requirements import installed, require_torch
+
+    if installed("torch") is None:
+        require_torch()
     from dsocr_symbolic.verification.verify import check_folder, verify, verify_checkpoint
 
     out = check_folder(given["out"]) if given["out"] else None

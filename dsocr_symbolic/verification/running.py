@@ -3,15 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache, partial
+from itertools import chain
 from multiprocessing import get_context
 from typing import Any
 
-from attrs import Factory, evolve, frozen
+from attrs import Factory, frozen
 
-from dsocr_symbolic.verification.calls.counted import Comparison, Counted, Difference
-from dsocr_symbolic.verification.calls.whole import WHOLE
-from dsocr_symbolic.verification.training.memory import count_peak, peak_cases
-from dsocr_symbolic.verification.training.training import count_training, training_cases
+from dsocr_symbolic.verification.calls.bench import Bench
+from dsocr_symbolic.verification.calls.cases import WHOLE, Case, formula_file, peak_cases, sampled_cases
+from dsocr_symbolic.verification.calls.comparison import Counted, Difference, Verdict, compare
+from dsocr_symbolic.verification.calls.requirements import require_transformers
+from dsocr_symbolic.verification.calls.subjects import count_case
+from dsocr_symbolic.verification.proof import proof_cells, prove
+from dsocr_symbolic.verification.training import PeakBench, TrainingBench, training_cases
+
+Differing = tuple[tuple[Mapping[str, Any], tuple[Difference, ...]], ...]
 
 
 @frozen(kw_only=True)
@@ -35,7 +41,7 @@ class Outcome:
     differing : tuple of (settings, differences)
         Calls that do not agree.
     ratios : mapping of str to float or None
-        For a gradient step or a peak, formula over count by metric; None where no formula is built yet.
+        Of a single call formula over count by metric; None where no formula is built yet.
     """
 
     source: str
@@ -44,7 +50,7 @@ class Outcome:
     precision: str
     points: int
     degrees: Mapping[str, int]
-    differing: tuple[tuple[Mapping[str, Any], tuple[Difference, ...]], ...]
+    differing: Differing
     ratios: Mapping[str, float | None] = Factory(dict)
 
     @property
@@ -58,15 +64,7 @@ Job = tuple[str, int, str]
 
 def jobs() -> list[Job]:
     """List the library's parts, every cell and every single call, by kind, index and precision; long ones first."""
-    from dsocr_symbolic.verification.calls.cases import sampled_cases
-    from dsocr_symbolic.verification.proof.proof import CELLS
-    from dsocr_symbolic.verification.running import steps_by_layer
-
-    cells = [
-        ("cell", index, precision)
-        for index, cell in enumerate(CELLS)
-        for precision in ("plain", *(("autocast",) if cell.autocast is not None else ()))
-    ]
+    cells = [("cell", index, precision) for index, cell in enumerate(proof_cells()) for precision in cell.precisions]
     cases = [("case", index, precision) for index, case in enumerate(sampled_cases()) for precision in case.precisions]
     steps = [("steps", index, "plain") for index in range(len(steps_by_layer()))]
     return [("oracles", 0, "plain"), *steps, *reversed(cases), *cells]
@@ -75,54 +73,41 @@ def jobs() -> list[Job]:
 def run_job(job: Job) -> list[Outcome]:
     """Run one job in this process."""
     kind, index, precision = job
-    if kind == "oracles":
-        from dsocr_symbolic.verification.calls.comparison import compare
-        from dsocr_symbolic.verification.oracles.counts import oracle_counts
+    match kind:
+        case "oracles":
+            return [single_outcome(compare(counted)) for counted in oracle_counts()]
+        case "steps":
+            return [single_outcome(compare(step())) for step in list(steps_by_layer().values())[index]]
+        case "cell":
+            return [_prove(index, precision)]
+    return [single_outcome(compare(count_case(sampled_cases()[index], Bench(precision))))]
 
-        return [single_outcome(compare(each)) for each in oracle_counts()]
-    if kind == "steps":
-        return _steps(index)
-    return [_prove(index, precision) if kind == "cell" else _sample(index, precision)]
+
+def oracle_counts() -> Iterable[Counted]:
+    """Count the library's modules at full size; the first needs seconds, for the library's import."""
+    require_transformers()
+    from dsocr_symbolic.verification.oracles.decoder import decoder_counts
+    from dsocr_symbolic.verification.oracles.vision import vision_counts
+
+    return chain(vision_counts(), decoder_counts())
 
 
 def _prove(index: int, precision: str) -> Outcome:
-    from dsocr_symbolic.verification.proof.proof import CELLS, prove
-
-    proof = prove(CELLS[index], precision)
+    proof = prove(proof_cells()[index], precision)
     return Outcome(
         source="reference",
-        layer=proof.cell.layer.partition(" ")[0],
+        layer=formula_file(proof.cell.layer),
         name=proof.cell.name,
         precision=precision,
-        points=len(proof.comparisons),
+        points=len(proof.verdicts),
         degrees=dict(proof.degrees),
-        differing=_differing(proof.comparisons),
+        differing=_differing(proof.verdicts),
     )
 
 
-def _sample(index: int, precision: str) -> Outcome:
-    from dsocr_symbolic.verification.calls.cases import sampled_cases
-    from dsocr_symbolic.verification.calls.comparison import compare
-    from dsocr_symbolic.verification.calls.subjects import count_case
-
-    return single_outcome(compare(count_case(list(sampled_cases())[index], precision)))
-
-
-def _steps(index: int) -> list[Outcome]:
-    from dsocr_symbolic.verification.running import steps_by_layer
-    from dsocr_symbolic.verification.training.agreement import agree
-
-    layer = list(steps_by_layer())[index]
-    found = [agree(step()) for step in steps_by_layer()[layer]]
-    return [
-        evolve(single_outcome(Comparison(counted=each.counted, differences=each.differences)), ratios=dict(each.ratios))
-        for each in found
-    ]
-
-
-def single_outcome(comparison: Comparison) -> Outcome:
-    """Turn one comparison into an outcome."""
-    counted = comparison.counted
+def single_outcome(verdict: Verdict) -> Outcome:
+    """Turn one verdict into an outcome."""
+    counted = verdict.counted
     choices = [option for name, option in counted.choices.items() if name != "precision"]
     settings = [f"{name}={value}" for name, value in counted.settings.items()]
     return Outcome(
@@ -132,27 +117,17 @@ def single_outcome(comparison: Comparison) -> Outcome:
         precision=counted.choices.get("precision", "plain"),
         points=1,
         degrees={},
-        differing=_differing([comparison]),
+        differing=_differing([verdict]),
+        ratios=dict(verdict.ratios),
     )
 
 
-def _differing(comparisons: Sequence[Comparison]) -> tuple[tuple[Mapping[str, Any], tuple[Difference, ...]], ...]:
-    return tuple((dict(each.counted.settings), each.differences) for each in comparisons if each.differences)
+def _differing(verdicts: Sequence[Verdict]) -> Differing:
+    return tuple((dict(verdict.counted.settings), verdict.differences) for verdict in verdicts if verdict.differences)
 
 
 def run_all(workers: int) -> Iterator[list[Outcome]]:
-    """Run every job, yielding its outcomes as they come.
-
-    Parameters
-    ----------
-    workers : int
-        Processes; 1 runs in this one.
-
-    Yields
-    ------
-    list of Outcome
-        Of one job; jobs come in no fixed order.
-    """
+    """Run every job, yielding its outcomes as they come, in no fixed order; one worker is this process."""
     todo = jobs()
     if workers == 1:
         yield from map(run_job, todo)
@@ -165,24 +140,18 @@ def run_all(workers: int) -> Iterator[list[Outcome]]:
 
 def in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
     """Bring outcomes into an order that does not depend on which came first."""
-    return sorted(outcomes, key=lambda each: (not each.proven, each.layer, each.name, each.precision))
-
-
-Step = Callable[[], Counted]
+    return sorted(outcomes, key=lambda outcome: (not outcome.proven, outcome.layer, outcome.name, outcome.precision))
 
 
 @cache
-def steps_by_layer() -> Mapping[str, tuple[Step, ...]]:
-    """Group the counts by what they call, so that one process makes a network once; the longest group first.
+def steps_by_layer() -> Mapping[str, tuple[Callable[[], Counted], ...]]:
+    """Group steps and peaks by what they call, so that one process makes a network once; the longest group first."""
+    steps: dict[str, list[Callable[[], Counted]]] = {WHOLE: []}
+    for bench, cases in ((TrainingBench, training_cases()), (PeakBench, peak_cases())):
+        for case in cases:
+            steps.setdefault(case.layer, []).append(partial(_count, case, bench))
+    return {layer: tuple(counts) for layer, counts in steps.items()}
 
-    Returns
-    -------
-    mapping of str to tuple of callable
-        Each counts one step or one peak.
-    """
-    found: dict[str, list[Step]] = {WHOLE: []}
-    for case in training_cases():
-        found.setdefault(case.layer, []).append(partial(count_training, case))
-    for case in peak_cases():
-        found.setdefault(case.layer, []).append(partial(count_peak, case))
-    return {layer: tuple(steps) for layer, steps in found.items()}
+
+def _count(case: Case, bench: Callable[[], Bench]) -> Counted:
+    return count_case(case, bench())

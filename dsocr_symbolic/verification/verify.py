@@ -1,92 +1,57 @@
-"""What ``dsocr verify`` does: count, compare, say what differs, write the results."""
+"""What ``dsocr verify`` does: count, compare, say what differs, write the results and the page that people read."""
 
+import json
 import os
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.verification.calls.cases import uncounted
+from dsocr_symbolic.verification.calls.comparison import Difference, compare
 from dsocr_symbolic.verification.calls.requirements import (
     require_torch,
     require_transformers,
     require_transformers_for_checkpoint,
 )
-from dsocr_symbolic.verification.results import comparison_result, mutants_result, training_result, write_result
+from dsocr_symbolic.verification.mutants.killing import Killed, counts_for, kill, mutated_layers, reason
 from dsocr_symbolic.verification.running import Outcome, in_order, jobs, run_all, single_outcome
+from dsocr_symbolic.writing.files import written_whole
+from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import tracked
 
 Say = Callable[[str], None]
-
-
 _SHOWN = 20
+PARTS = ("reference", "training", "transformers", "checkpoint", "mutants")
 
 
 def verify(*, out: Path | None, mutants: bool, say: Say) -> int:
-    """Compare every formula with the reference, and with a library where one is installed.
+    """Compare every formula with the reference and with a library's parts; results go below ``out``, if it is given.
 
-    Parameters
-    ----------
-    out : Path or None
-        Folder for results; None writes none.
-    mutants : bool
-        Whether to run mutants as well.
-    say : callable
-        Prints a line.
-
-    Returns
-    -------
-    int
-        0 if everything agrees, else 1.
-
-    Raises
-    ------
-    UserError
-        If torch or transformers is missing or of another version.
+    The status is 0 if everything agrees, else 1.
     """
     require_torch()
     require_transformers()
-    found = tracked(run_all(os.cpu_count() or 1), "verifying", len(jobs()))
-    outcomes = in_order(outcome for job in found for outcome in job)
+    done = tracked(run_all(os.cpu_count() or 1), "verifying", len(jobs()))
+    outcomes = in_order(outcome for job in done for outcome in job)
     status = 0
     for part, libraries, result in (
         ("reference", ("torch",), comparison_result),
         ("training", ("torch",), training_result),
         ("transformers", ("torch", "transformers"), comparison_result),
     ):
-        own = [each for each in outcomes if each.source.partition(" ")[0] == part]
+        own = [outcome for outcome in outcomes if outcome.source.partition(" ")[0] == part]
         status |= _report(part, own, say)
-        if out is not None:
-            write_result(out, part, result(own, _versions(*libraries)))
-    if mutants:
-        status |= run_mutants(out=out, say=say)
-    return status
+        _write(out, part, result(own, _versions(*libraries)))
+    return status | (_run_mutants(out, say) if mutants else 0)
 
 
 def verify_checkpoint(folder: Path, *, trusted: bool, out: Path | None, say: Say) -> int:
-    """Compare every formula with the modules of a snapshot.
+    """Compare every formula with the modules of a snapshot; without trust in its code, say what would run and stop.
 
-    Parameters
-    ----------
-    folder : Path
-        config.json and the network's Python files.
-    trusted : bool
-        Whether their code may run; without it this says what would run, and stops.
-    out : Path or None
-        Folder for results; None writes none.
-    say : callable
-        Prints a line.
-
-    Returns
-    -------
-    int
-        0 if everything agrees or nothing ran, else 1.
-
-    Raises
-    ------
-    UserError
-        If the folder is no snapshot of this network, or a library is missing or of another version.
+    The status is 0 if everything agrees or nothing ran, else 1.
     """
     from dsocr_symbolic.verification.checkpoint.calls import checkpoint_counts
     from dsocr_symbolic.verification.checkpoint.snapshot import checkpoint_plan
@@ -98,50 +63,40 @@ def verify_checkpoint(folder: Path, *, trusted: bool, out: Path | None, say: Say
         return 0
     require_torch()
     require_transformers_for_checkpoint()
-    outcomes = _compared(checkpoint_counts(folder))
+    outcomes = in_order(single_outcome(compare(counted)) for counted in checkpoint_counts(folder))
+    libraries = ("torch", "transformers", "einops", "easydict", "addict")
     status = _report("checkpoint", outcomes, say)
-    if out is not None:
-        libraries = ("torch", "transformers", "einops", "easydict", "addict")
-        write_result(out, "checkpoint", comparison_result(outcomes, _versions(*libraries)))
+    _write(out, "checkpoint", comparison_result(outcomes, _versions(*libraries)))
     return status
 
 
-def run_mutants(*, out: Path | None, say: Say) -> int:
+def _run_mutants(out: Path | None, say: Say) -> int:
     """Run every mutant of every formula; unexplained survivors fail."""
-    from dsocr_symbolic.verification.mutants.killing import counts_for, kill, mutated_layers
-
     layers = mutated_layers()
-    results = list(tracked((kill(layer, counts_for(layer)) for layer in layers), "verifying", len(layers)))
-    result = mutants_result(results)
+    result = mutants_result(tracked((kill(layer, counts_for(layer)) for layer in layers), "verifying", len(layers)))
     killed, total = (sum(row[key] for row in result["layers"].values()) for key in ("killed", "total"))
     say(f"mutants: {killed} of {total} killed, {len(result['survivors'])} survive")
-    unexplained = [each for each in result["survivors"] if each["reason"] == "unexplained"]
-    for each in unexplained:
-        say(f"  survives without a reason: {each['layer']}: {each['place']}")
-    if out is not None:
-        write_result(out, "mutants", result)
+    unexplained = [survivor for survivor in result["survivors"] if survivor["reason"] == "unexplained"]
+    for survivor in unexplained:
+        say(f"  survives without a reason: {survivor['layer']}: {survivor['place']}")
+    _write(out, "mutants", result)
     return int(bool(unexplained))
 
 
-def _compared(counts: Iterable[Any]) -> list[Outcome]:
-    from dsocr_symbolic.verification.calls.comparison import compare
-
-    return in_order(single_outcome(compare(each)) for each in counts)
-
-
-def _report(name: str, outcomes: list[Outcome], say: Say) -> int:
+def _report(name: str, outcomes: Sequence[Outcome], say: Say) -> int:
     """Say how many calls agree, and what differs where."""
     calls = sum(outcome.points for outcome in outcomes)
     proven = sum(outcome.proven for outcome in outcomes)
-    differing = [(outcome, each) for outcome in outcomes for each in outcome.differing]
+    differing = [(outcome, call) for outcome in outcomes for call in outcome.differing]
     cells = f", {proven} cells proven" if proven else ""
-    layers = len({each.layer for each in outcomes})
+    layers = len({outcome.layer for outcome in outcomes})
     say(f"{name}: {calls} calls of {layers} layers compared{cells}, {len(differing)} differ")
     for outcome, (settings, differences) in differing[:_SHOWN]:
         shown = ", ".join(f"{key}={value}" for key, value in settings.items())
         say(f"  {outcome.layer} ({outcome.precision}) at {shown}")
-        for each in differences:
-            say(f"    {each.name}: formula {each.formula}, counted {each.counted}, difference {_gap(each)}")
+        for difference in differences:
+            numbers = f"formula {difference.formula}, counted {difference.counted}"
+            say(f"    {difference.name}: {numbers}, difference {_gap(difference)}")
     unbuilt = sum(ratio is None for outcome in outcomes for ratio in outcome.ratios.values())
     if unbuilt:
         say(f"  {unbuilt} numbers are not compared: no formula is built yet")
@@ -150,7 +105,7 @@ def _report(name: str, outcomes: list[Outcome], say: Say) -> int:
     return int(bool(differing))
 
 
-def _gap(difference: Any) -> Any:
+def _gap(difference: Difference) -> Any:
     if isinstance(difference.formula, tuple):
         return tuple(ours - theirs for ours, theirs in zip(difference.formula, difference.counted, strict=True))
     return difference.formula - difference.counted
@@ -160,14 +115,80 @@ def _versions(*libraries: str) -> dict[str, str]:
     return {"Python": platform.python_version(), **{name: version(name) for name in libraries}}
 
 
-def check_folder(folder: Path) -> Path:
-    """Return a folder that results may go to.
+def comparison_result(outcomes: Sequence[Outcome], versions: Mapping[str, str]) -> dict[str, Any]:
+    """Sum up comparisons of one source: by layer, with proven cells by name; JSON-ready, as the others are."""
+    layers: dict[str, dict[str, Any]] = {}
+    for outcome in outcomes:
+        blank: dict[str, Any] = {"proven": [], "calls": 0, "plain": 0, "autocast": 0, "differing": 0}
+        row = layers.setdefault(outcome.layer, blank)
+        row["calls"] += outcome.points
+        row[outcome.precision] += outcome.points
+        row["differing"] += len(outcome.differing)
+        if outcome.proven:
+            axes = ", ".join(f"{axis}^{degree}" for axis, degree in outcome.degrees.items() if degree)
+            row["proven"].append(
+                f"{outcome.name} ({outcome.precision}; {axes or 'one point'}; {outcome.points} points)"
+            )
+    return {"versions": dict(versions), "layers": dict(sorted(layers.items()))}
 
-    Raises
-    ------
-    UserError
-        If it is a file.
-    """
+
+def training_result(outcomes: Sequence[Outcome], versions: Mapping[str, str]) -> dict[str, Any]:
+    """Sum up steps and peaks: by layer and metric, how far formula over count reaches; null without a formula."""
+    layers: dict[str, dict[str, Any]] = {}
+    for outcome in outcomes:
+        row = layers.setdefault(outcome.layer, {})
+        wrong = {difference.name for _, differences in outcome.differing for difference in differences}
+        for metric, ratio in outcome.ratios.items():
+            cell = row.setdefault(metric, {"calls": 0, "differing": 0, "open": 0, "low": None, "high": None})
+            cell["calls"] += 1
+            cell["differing"] += metric in wrong
+            cell["open"] += ratio is None
+            if ratio is not None:
+                rounded = round(ratio, 4)
+                cell["low"] = rounded if cell["low"] is None else min(cell["low"], rounded)
+                cell["high"] = rounded if cell["high"] is None else max(cell["high"], rounded)
+    return {"versions": dict(versions), "layers": dict(sorted(layers.items()))}
+
+
+def mutants_result(results: Iterable[Killed]) -> dict[str, Any]:
+    """Sum up mutants: killed of total by layer, and each survivor with its reason."""
+    layers = {}
+    survivors = []
+    for result in results:
+        layers[result.layer] = {"killed": sum(result.killed.values()), "total": sum(result.total.values())}
+        survivors += [
+            {"layer": survivor.layer, "place": survivor.place, "reason": reason(survivor) or "unexplained"}
+            for survivor in result.survivors
+        ]
+    return {"layers": dict(sorted(layers.items())), "survivors": survivors}
+
+
+def check_folder(folder: Path) -> Path:
+    """Return a folder that results may go to; a file is refused."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; results go into a folder")
     return folder
+
+
+def _write(folder: Path | None, part: str, result: Mapping[str, Any]) -> None:
+    """Write one part, and the page anew, if there is a folder for them."""
+    if folder is None:
+        return
+    try:
+        (folder / "verification").mkdir(parents=True, exist_ok=True)
+        with written_whole(folder / "verification" / f"{part}.json") as draft:
+            draft.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with written_whole(folder / "verification.md") as draft:
+            draft.write_text(page(folder), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def page(folder: Path) -> str:
+    """Render the page from the parts that are there."""
+    parts = {}
+    for part in PARTS:
+        path = folder / "verification" / f"{part}.json"
+        parts[part] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    rendered: str = template("verification.md.jinja").render(**parts, uncounted=uncounted())
+    return rendered

@@ -22,7 +22,7 @@ def main() -> None:
     scenario = make_scenario(definition=default_definition(None))
     scenario_program(scenario)
     start = time.perf_counter()
-    rows = page_rows(make_bill(scenario, pages))
+    rows = page_rows(make_bill(scenario, pages), scenario.definition.roles)
     spent = time.perf_counter() - start
     grids = {(row["crop_columns"], row["crop_rows"]) for row in rows}
     print(f"{len(rows)} pages of {len(grids)} grids: {spent / PAGES * 1e6:.1f} us a page  (at most 50)")

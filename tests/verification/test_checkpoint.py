@@ -132,7 +132,7 @@ def test_what_was_shown_is_what_runs_and_nothing_stays(folder: Path, monkeypatch
     monkeypatch.setattr(sys, "dsocr_was_run", None, raising=False)
     finder = checkpoint_code._Finder(snapshot)
     finder._absent = ("torchvision",)
-    with checkpoint_code._found(finder):
+    with checkpoint_code._served(finder):
         module = checkpoint_code.import_module(f"{checkpoint_code._PACKAGE}.{checkpoint.ENTRY}")
         with pytest.raises(ModuleNotFoundError):
             checkpoint_code.import_module(f"{checkpoint_code._PACKAGE}.unused")

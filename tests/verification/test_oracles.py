@@ -5,11 +5,10 @@ from collections.abc import Callable
 import pytest
 from attrs import evolve
 
+from dsocr_symbolic.cli import capture
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.verification.calls import requirements
-from dsocr_symbolic.verification.calls.comparison import compare
-from dsocr_symbolic.verification.calls.counted import Counted
-from dsocr_symbolic.verification.oracles.counts import oracle_counts
+from dsocr_symbolic.verification.calls.comparison import Counted, compare
 
 LAYERS = {
     *("vision/image_encoder_vit", "vision/block", "vision/attention", "vision/patch_embed", "vision/mlp_block"),
@@ -36,6 +35,8 @@ def counts() -> list[Counted]:
     """Count everything once."""
     if (requirements.installed("transformers") or "").split(".")[0] != "5":
         pytest.skip("transformers 5.x is not installed: the library's modules are not compared here")
+    from dsocr_symbolic.verification.running import oracle_counts
+
     return list(oracle_counts())
 
 
@@ -66,9 +67,11 @@ def refusal(call: Callable[[], object]) -> str:
 
 def test_nothing_installed_is_one_line(pretend: Pretend) -> None:
     pretend()
-    assert refusal(oracle_counts).startswith("torch is not installed")
+    assert refusal(requirements.require_transformers).startswith("torch is not installed")
     pretend(torch="2.13.0+cpu")
-    assert refusal(oracle_counts).startswith("transformers is not installed; dsocr verify compares with 5.x")
+    assert refusal(requirements.require_transformers).startswith(
+        "transformers is not installed; dsocr verify compares with 5.x"
+    )
     message = refusal(requirements.require_transformers_for_checkpoint)
     assert message.startswith("transformers is not installed; the checkpoint's code needs 4.46.3")
 
@@ -76,17 +79,25 @@ def test_nothing_installed_is_one_line(pretend: Pretend) -> None:
 def test_each_command_refuses_the_version_of_the_other(pretend: Pretend) -> None:
     pretend(torch="2.13.0", transformers="4.46.3")
     expected = 'transformers 4.46.3 is installed; dsocr verify compares with 5.x: pip install "dsocr_symbolic[verify]"'
-    assert refusal(oracle_counts) == expected
+    assert refusal(requirements.require_transformers) == expected
     pretend(torch="2.13.0", transformers="5.23.0")
     message = refusal(requirements.require_transformers_for_checkpoint)
     assert message.startswith("transformers 5.23.0 is installed; the checkpoint's code needs 4.46.3")
     assert message.endswith('in an environment of its own: pip install "dsocr_symbolic[verify-checkpoint]"')
 
 
+def test_counting_asks_for_the_library_before_it_imports_it(pretend: Pretend) -> None:
+    pytest.importorskip("torch", reason="counting needs torch: pip install dsocr_symbolic[verify]")
+    from dsocr_symbolic.verification.running import oracle_counts
+
+    pretend(torch="2.13.0")
+    assert refusal(oracle_counts).startswith("transformers is not installed; dsocr verify compares with 5.x")
+
+
 @pytest.mark.parametrize("found", ["2.12.1", "2.1", "2.130.0", "1.13.0"])
 def test_another_torch_is_refused(pretend: Pretend, found: str) -> None:
     pretend(torch=found, transformers="5.23.0")
-    assert refusal(oracle_counts).startswith(f"torch {found} is installed; counting needs 2.13")
+    assert refusal(requirements.require_transformers).startswith(f"torch {found} is installed; counting needs 2.13")
 
 
 def test_the_right_versions_pass(pretend: Pretend) -> None:
@@ -101,7 +112,6 @@ def test_a_library_that_only_the_checkpoint_imports_is_named(pretend: Pretend) -
     assert refusal(requirements.require_transformers_for_checkpoint).startswith("easydict is not installed")
 
 
-def test_versions_are_listed_for_a_report() -> None:
-    found = requirements.environment()
-    assert "python" in found
-    assert None not in found.values()
+def test_the_command_without_torch_is_one_line(pretend: Pretend) -> None:
+    pretend()
+    assert refusal(lambda: capture(["verify"])).startswith("torch is not installed; counting needs 2.13")

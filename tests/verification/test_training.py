@@ -12,28 +12,44 @@ pytest.importorskip("torch", reason="counting needs torch: pip install dsocr_sym
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dsocr_symbolic.verification.calls.cases import UNCOUNTED, Case
-from dsocr_symbolic.verification.calls.counted import Counted
-from dsocr_symbolic.verification.calls.published import published_layers
-from dsocr_symbolic.verification.calls.subjects import SUBJECTS
-from dsocr_symbolic.verification.calls.whole import WHOLE, page_settings
+from dsocr_symbolic.paths import PACKAGE
+from dsocr_symbolic.verification.calls import comparison
+from dsocr_symbolic.verification.calls.cases import (
+    WHOLE,
+    Case,
+    formula_file,
+    page_settings,
+    peak_cases,
+    published_layers,
+    uncounted,
+)
+from dsocr_symbolic.verification.calls.comparison import LEAST_BYTES, LIMITS, Counted, Difference, compare
+from dsocr_symbolic.verification.calls.subjects import SUBJECTS, count_case, subject_of
+from dsocr_symbolic.verification.reference.memory import Peak
 from dsocr_symbolic.verification.reference.trace import tensors_in
-from dsocr_symbolic.verification.results import reports_folder, training_result
 from dsocr_symbolic.verification.running import Outcome, steps_by_layer
-from dsocr_symbolic.verification.training import agreement
-from dsocr_symbolic.verification.training.agreement import LEAST_BYTES, LIMITS, Agreement, agree
-from dsocr_symbolic.verification.training.memory import case_peak, count_peak, peak_cases
-from dsocr_symbolic.verification.training.training import TrainingBench, count_training, subject_of, training_cases
+from dsocr_symbolic.verification.training import PeakBench, TrainingBench, training_cases
+from dsocr_symbolic.verification.verify import training_result
 
-COMMITTED = reports_folder() / "verification" / "training.json"
+COMMITTED = PACKAGE.parent / "reports" / "verification" / "training.json"
 INDICES_SAVED = {"vision/clip_vision_embeddings", "vision/rel_pos_table"}
 NOTHING_SAVED = {"llama/llama_rotary_embedding", "decoder/causal_mask"}
 SMALL = [case for case in training_cases() if case.settings.get("batch", 1) < 4 and "clip_layers" not in case.settings]
 SAMPLE = [next(case for case in SMALL if case.layer == layer) for layer in dict.fromkeys(each.layer for each in SMALL)]
 
 
-def layer_name(case: Case) -> str:
-    return case.layer.partition(" ")[0] if case.layer != WHOLE else WHOLE
+def count_training(case: Case) -> Counted:
+    return count_case(case, TrainingBench())
+
+
+def count_peak(case: Case) -> Counted:
+    return count_case(case, PeakBench())
+
+
+def case_peak(case: Case) -> Peak:
+    bench = PeakBench()
+    with bench.context():
+        return bench.peak(subject_of(bench, case))
 
 
 @pytest.mark.parametrize("case", SAMPLE, ids=lambda case: case.layer)
@@ -114,9 +130,9 @@ def test_logits_of_the_last_position_take_less() -> None:
 def test_every_layer_is_counted_in_training_and_at_its_peak() -> None:
     layers = {layer for layer in SUBJECTS if not layer.startswith("operators/")} - {"core/deepseek_ocr_model"}
     layers = {layer.partition(" ")[0] for layer in layers}
-    assert {layer_name(case) for case in training_cases()} == layers | {WHOLE}
-    assert {layer_name(case) for case in peak_cases()} == layers | {WHOLE}
-    assert layers.isdisjoint(UNCOUNTED)
+    assert {formula_file(case.layer) for case in training_cases()} == layers | {WHOLE}
+    assert {formula_file(case.layer) for case in peak_cases()} == layers | {WHOLE}
+    assert layers.isdisjoint(uncounted())
     assert set(steps_by_layer()) >= {case.layer for case in training_cases()}
 
 
@@ -142,12 +158,12 @@ def formula(monkeypatch: pytest.MonkeyPatch, **numbers: Any) -> None:
     class Fake:
         total = numbers
 
-    monkeypatch.setattr(agreement, "formula_numbers", lambda _: Fake)
+    monkeypatch.setattr(comparison, "formula_numbers", lambda *_, **__: Fake)
 
 
 def test_exact_metrics_have_no_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
     formula(monkeypatch, backward_tensor_core_flops=10**15 + 1)
-    (found,) = agree(counted(backward_tensor_core_flops=10**15)).differences
+    (found,) = compare(counted(backward_tensor_core_flops=10**15)).differences
     assert (found.formula, found.counted) == (10**15 + 1, 10**15)
 
 
@@ -156,30 +172,29 @@ def test_limits_are_kept(monkeypatch: pytest.MonkeyPatch, metric: str) -> None:
     least, limit = 10**6, LIMITS[metric]
     for factor, agrees in ((1 + limit, True), (1 - limit, True), (1 + limit + 1e-3, False), (1 - limit - 1e-3, False)):
         formula(monkeypatch, **{metric: round(least * factor)})
-        found = agree(counted(**{metric: least}))
+        found = compare(counted(**{metric: least}))
         assert (found.differences == ()) == agrees
         assert found.ratios[metric] == pytest.approx(factor)
 
 
 def test_small_counts_are_not_compared_but_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
     formula(monkeypatch, backward_activation_bytes=1)
-    assert agree(counted(backward_activation_bytes=LEAST_BYTES - 1)).ratios == {}
-    found = agree(counted(backward_activation_bytes=0))
+    assert compare(counted(backward_activation_bytes=LEAST_BYTES - 1)).ratios == {}
+    found = compare(counted(backward_activation_bytes=0))
     assert found.ratios == {"backward_activation_bytes": 0.0}
     assert len(found.differences) == 1
 
 
 def test_a_metric_without_a_formula_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     formula(monkeypatch, backward_tensor_core_flops=None)
-    found = agree(counted(backward_tensor_core_flops=5))
+    found = compare(counted(backward_tensor_core_flops=5))
     assert found.ratios == {"backward_tensor_core_flops": None}
     assert found.differences == ()
 
 
 def test_results_hold_the_range_of_each_metric() -> None:
     def outcome(ratio: float | None, *, differs: bool) -> Outcome:
-        found = Agreement(counted=counted(m=4), formula={"m": 5} if differs else {"m": 4}).differences
-        differing = (({}, found),) if differs else ()
+        differing = (({}, (Difference(name="m", formula=5, counted=4),)),) if differs else ()
         blank = {"source": "training", "layer": "l", "name": "", "precision": "plain", "points": 1, "degrees": {}}
         return Outcome(**blank, differing=differing, ratios={"m": ratio})
 
@@ -198,5 +213,5 @@ def test_nothing_differs_in_the_committed_results() -> None:
 def test_pages_agree_with_the_models_own_rules() -> None:
     case = Case(layer=WHOLE, settings=page_settings(3, 2), choices={"attention": "eager", "logits": "last"})
     # Evaluating the model checks every symbol and rule, image tokens and prompt included.
-    found = agree(count_peak(case))
-    assert set(found.formula) == {"forward_activation_bytes"}
+    found = compare(count_peak(case))
+    assert set(found.ratios) == {"forward_activation_bytes"}

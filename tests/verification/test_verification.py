@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,21 +13,19 @@ pytest.importorskip("transformers", reason="the library's parts need transformer
 
 from dsocr_symbolic.cli import main
 from dsocr_symbolic.language.library import load_library
-from dsocr_symbolic.paths import data_files
+from dsocr_symbolic.paths import PACKAGE, data_files
 from dsocr_symbolic.verification.calls.bench import Bench
-from dsocr_symbolic.verification.calls.cases import UNCOUNTED, Case, sampled_cases
-from dsocr_symbolic.verification.calls.comparison import compare
-from dsocr_symbolic.verification.calls.counted import Counted
+from dsocr_symbolic.verification.calls.cases import Case, formula_file, sampled_cases, uncounted
+from dsocr_symbolic.verification.calls.comparison import Counted, compare
 from dsocr_symbolic.verification.calls.subjects import SUBJECTS, count_case
 from dsocr_symbolic.verification.mutants import killing
 from dsocr_symbolic.verification.mutants.killing import REASONS, Survivor, counts_for, kill, mutated_layers, reason
 from dsocr_symbolic.verification.mutants.mutants import mutate
-from dsocr_symbolic.verification.proof.cell import Cell
-from dsocr_symbolic.verification.proof.proof import CELLS, prove
+from dsocr_symbolic.verification.proof import ProofCell, proof_cells, prove
 from dsocr_symbolic.verification.reference.cuda_flops import cuda_core_flops
-from dsocr_symbolic.verification.results import PARTS, page, reports_folder
+from dsocr_symbolic.verification.verify import PARTS, page
 
-REPORTS = reports_folder()
+REPORTS = PACKAGE.parent / "reports"
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +70,10 @@ def test_every_formula_file_is_counted_or_says_why_not() -> None:
         f"operators/{each.name}" for each in library.formulas.values() if Path(each.file).parent.name == "operators"
     }
     names |= {f"{path.parent.name}/{path.stem}" for path in data_files("formulas/layers").values()}
-    counted = {name.partition(" ")[0] for name in SUBJECTS}
-    called = {cell.layer.partition(" ")[0] for cell in CELLS} | {
-        case.layer.partition(" ")[0] for case in sampled_cases()
-    }
+    counted = {formula_file(name) for name in SUBJECTS}
+    called = {formula_file(each.layer) for each in (*proof_cells(), *sampled_cases())}
     inside = {"decoder/deepseek_v2_decoder_layer"}
-    assert names == counted | set(UNCOUNTED)
+    assert names == counted | set(uncounted())
     assert counted - inside <= called
 
 
@@ -120,7 +117,7 @@ def test_mutants_differ_from_their_formula_and_from_one_another() -> None:
 
 
 def _counted(case: Case) -> Counted:
-    return count_case(case, "plain")
+    return count_case(case, Bench())
 
 
 def test_mutants_are_not_tried_on_counts_that_the_formula_misses() -> None:
@@ -166,20 +163,21 @@ def test_a_mismatch_exits_1_and_names_formula_counted_difference_and_operator(
 
 
 def test_a_cell_on_which_a_guard_changes_is_refused() -> None:
-    cell = Cell(layer="llama/llama_attention", name="a guard inside", axes={"sequence": (1, 1)}, settings=_one_sequence)
+    axes = {"sequence": (1, 1)}
+    cell = ProofCell(layer="llama/llama_attention", name="a guard inside", axes=axes, settings=_one_sequence)
     with pytest.raises(ValueError, match="no polynomial in sequence"):
         prove(cell, "plain")
 
 
-def _one_sequence(point: dict[str, int]) -> dict[str, int]:
+def _one_sequence(point: Mapping[str, int]) -> dict[str, int]:
     return {**point, "batch": 1, "past": 0, "cached": 0, "hidden_size": 8, "num_attention_heads": 2}
 
 
 def test_a_wrong_formula_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
-    cell = next(cell for cell in CELLS if cell.layer == "vision/mlp_block")
+    cell = next(cell for cell in proof_cells() if cell.layer == "vision/mlp_block")
     maker = SUBJECTS["vision/mlp_block"]
     wrong = {**SUBJECTS, "vision/mlp_block": lambda bench, s: maker(bench, {**s, "tokens": s["tokens"] + 1})}
-    monkeypatch.setattr("dsocr_symbolic.verification.proof.proof.SUBJECTS", wrong)
+    monkeypatch.setattr("dsocr_symbolic.verification.proof.SUBJECTS", wrong)
     assert not prove(cell, "plain").holds
 
 

@@ -12,7 +12,7 @@ VIEWS = ("symbol", "group")
 
 _LEGEND = """elasticity: percent of the metric per percent of the symbol. order: the degree in which the metric
 grows with the symbol in the end, everything else held; - where it is no power of it. What follows
-from a symbol follows: prompt_tokens from crop_rows, experts hit from batch. Derivatives are exact,
+from a symbol follows: tokens of a prompt from its image, experts hit from requests. Derivatives are exact,
 of the branch of each maximum that leads here; guards and roundings are constant around a point."""
 _EDGES = "At a kink or a jump: > holds for larger values alone, < for smaller ones, ! for this very value."
 _MARKS = {"both": " ", "above": ">", "below": "<", "neither": "!"}

@@ -14,16 +14,8 @@ from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.questions.solve.closed_form import Root, roots_of
 from dsocr_symbolic.questions.solve.constraint import Constraint, Sides, left_over, sides
-from dsocr_symbolic.questions.solve.search import (
-    Axis,
-    Boundary,
-    NotMonotoneError,
-    RealAxis,
-    Slack,
-    WholeAxis,
-    find_boundary,
-    find_changes,
-)
+from dsocr_symbolic.questions.solve.domain import Domain, RealDomain, WholeDomain
+from dsocr_symbolic.questions.solve.search import Boundary, NotMonotoneError, Slack, find_boundary, find_changes
 from dsocr_symbolic.scenario.checks import LARGEST
 from dsocr_symbolic.scenario.scenario import with_user
 
@@ -112,15 +104,15 @@ def find(problem: Problem) -> tuple[Boundary, Method]:
     UserError
         If it is met here and there, or not even the workload itself is allowed.
     """
-    slack, axis = _along(problem)
+    slack, domain = _along(problem)
     problem.curve.check(problem.question.numbers[problem.symbol])
-    slack(axis.start)
-    _check_freedom(problem, axis)
-    closed = _in_closed_form(problem, axis)
+    slack(domain.start)
+    _check_freedom(problem, domain)
+    closed = _in_closed_form(problem, domain)
     if closed is not None:
         return closed, "closed form"
     try:
-        return find_boundary(slack, axis), "bisection"
+        return find_boundary(slack, domain), "bisection"
     except NotMonotoneError as error:
         seen = ", ".join(f"{float(each):.{_SHOWN}g} at {value:.{_SHOWN}g}" for value, each in error.points)
         raise UserError(
@@ -137,9 +129,9 @@ def changes(problem: Problem) -> tuple[Boundary, ...]:
     UserError
         If no value is allowed.
     """
-    slack, axis = _along(problem)
-    problem.curve.check(axis.lowest())
-    return find_changes(slack, axis)
+    slack, domain = _along(problem)
+    problem.curve.check(domain.lowest())
+    return find_changes(slack, domain)
 
 
 def global_roots(problem: Problem, value: Any) -> list[Root] | None:
@@ -150,7 +142,7 @@ def global_roots(problem: Problem, value: Any) -> list[Root] | None:
     return None if difference.decided else roots_of(difference.form, branches.unknown(problem.symbol))
 
 
-def _along(problem: Problem) -> tuple[Slack, Axis]:
+def _along(problem: Problem) -> tuple[Slack, Domain]:
     """Return the slack, and the values that the symbol may have; the workload's own one to start from."""
 
     @cache
@@ -161,7 +153,7 @@ def _along(problem: Problem) -> tuple[Slack, Axis]:
     start = problem.question.numbers[problem.symbol]
     if quantity.real:
         least = max(float(quantity.least), 1 / LARGEST)
-        return slack, RealAxis(start=max(float(start), least), least=least)
+        return slack, RealDomain(start=max(float(start), least), least=least)
 
     def allowed(value: int) -> bool:
         try:
@@ -171,33 +163,33 @@ def _along(problem: Problem) -> tuple[Slack, Axis]:
             return False
         return True
 
-    return slack, WholeAxis(start=int(start), least=quantity.least, allowed=allowed)
+    return slack, WholeDomain(start=int(start), least=quantity.least, allowed=allowed)
 
 
-def _check_freedom(problem: Problem, axis: Axis) -> None:
+def _check_freedom(problem: Problem, domain: Domain) -> None:
     """Refuse a symbol that rules hold at one value."""
-    if axis.above(axis.start, 1) is not None or axis.below(axis.start, 1) is not None:
+    if domain.above(domain.start, 1) is not None or domain.below(domain.start, 1) is not None:
         return
     try:
-        problem.curve.check(axis.start + 1)
+        problem.curve.check(domain.start + 1)
     except UserError as error:
-        raise UserError(f"{problem.symbol}: no other value than {axis.start} is allowed here ({error})") from error
+        raise UserError(f"{problem.symbol}: no other value than {domain.start} is allowed here ({error})") from error
 
 
-def _in_closed_form(problem: Problem, axis: Axis) -> Boundary | None:
+def _in_closed_form(problem: Problem, domain: Domain) -> Boundary | None:
     """Return the boundary at the only root, or that all values are good; None where it takes a search."""
-    roots = global_roots(problem, axis.start)
+    roots = global_roots(problem, domain.start)
     if roots is None:
         return None
-    inside = [root.value for root in roots if axis.least <= root.value <= LARGEST]
-    around = _around(inside[0], axis) if len(inside) == 1 else None
-    if (not inside or around == ()) and slack_at(problem, axis.start) >= 0:
+    inside = [root.value for root in roots if domain.least <= root.value <= LARGEST]
+    around = _around(inside[0], domain) if len(inside) == 1 else None
+    if (not inside or around == ()) and slack_at(problem, domain.start) >= 0:
         return Boundary(sense="every", value=None, beyond=None)
     if not around:
         return None
     low, high = around
     if slack_at(problem, low) == 0 and slack_at(problem, high) >= 0:
-        low, high = axis.previous(low), low
+        low, high = domain.previous(low), low
     if low is None:
         return None
     met = slack_at(problem, low) >= 0
@@ -206,11 +198,11 @@ def _in_closed_form(problem: Problem, axis: Axis) -> Boundary | None:
     return Boundary(sense="largest" if met else "smallest", value=low if met else high, beyond=high if met else low)
 
 
-def _around(root: Any, axis: Axis) -> tuple[Any, ...]:
+def _around(root: Any, domain: Domain) -> tuple[Any, ...]:
     """Return the values next to a root: at or below it, and above it; nothing where there are none on a side."""
-    if isinstance(axis, WholeAxis):
+    if isinstance(domain, WholeDomain):
         place = int(sympy.floor(root))
-        low, high = axis.below(place + 1, 1), axis.above(place, 1)
+        low, high = domain.below(place + 1, 1), domain.above(place, 1)
         return () if low is None or high is None else (low, high)
     near = float(root)
     if sympy.Rational(repr(near)) > root:

@@ -1,14 +1,13 @@
 """Find where a condition changes along one symbol, by bisection on a slack that grows or shrinks all the way."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from attrs import frozen
 
-from dsocr_symbolic.scenario.checks import LARGEST
+from dsocr_symbolic.questions.solve.domain import Domain
 
 Sense = Literal["largest", "smallest", "every", "none"]
 
@@ -24,50 +23,12 @@ _NOISE = 1e-12
 _DOUBLINGS = 8
 
 
-# Allowed whole numbers are no farther apart than this.
-_REACH = 2048
-
-
-# How far all values are looked at.
-_FARTHEST = 10**9
-
-
 class NotMonotoneError(Exception):
     """The slack rises and falls along the symbol; carries three points that show it."""
 
     def __init__(self, points: Sequence[tuple[Any, Any]]) -> None:
         super().__init__("not monotone")
         self.points = tuple(points)
-
-
-class Axis(Protocol):
-    """The values that a symbol may have."""
-
-    @property
-    def start(self) -> Any:
-        """The value to start from."""
-
-    @property
-    def least(self) -> Any:
-        """The least value."""
-
-    def previous(self, value: Any) -> Any | None:
-        """Return the next allowed value below one."""
-
-    def above(self, value: Any, step: int) -> Any | None:
-        """Return an allowed value well above one; nearer ones for smaller steps, None at the end."""
-
-    def below(self, value: Any, step: int) -> Any | None:
-        """Return an allowed value well below one."""
-
-    def between(self, low: Any, high: Any) -> Any | None:
-        """Return an allowed value in the middle, None if there is none between."""
-
-    def lowest(self) -> Any:
-        """Return where to begin to look at all values."""
-
-    def onward(self, value: Any) -> Any | None:
-        """Return an allowed value that is larger by about a quarter, None where to stop looking."""
 
 
 @frozen(kw_only=True)
@@ -89,14 +50,14 @@ class Boundary:
     beyond: Any
 
 
-def find_boundary(slack: Slack, axis: Axis) -> Boundary:
+def find_boundary(slack: Slack, domain: Domain) -> Boundary:
     """Find the last value at which a slack is not negative.
 
     Parameters
     ----------
     slack : callable
         By how much the condition is met at a value.
-    axis : Axis
+    domain : Domain
         The values.
 
     Returns
@@ -116,15 +77,15 @@ def find_boundary(slack: Slack, axis: Axis) -> Boundary:
             tried[value] = slack(value)
         return bool(tried[value] >= 0)
 
-    here = met(axis.start)
-    ups, downs = (_walk(axis, met, here, move) for move in (axis.above, axis.below))
+    here = met(domain.start)
+    ups, downs = (_walk(domain, met, here, move) for move in (domain.above, domain.below))
     _check(tried)
     if ups is None and downs is None:
         best = max(tried, key=lambda value: tried[value])
         return Boundary(sense="every" if here else "none", value=None if here else best, beyond=None)
     low, high = ups or (downs[1], downs[0])
-    low, high = _bisected(low, high, axis, met)
-    for value in (*_steps(low, axis.below, 2 * _DOUBLINGS), *_steps(high, axis.above, _DOUBLINGS)):
+    low, high = _bisected(low, high, domain, met)
+    for value in (*_steps(low, domain.below, 2 * _DOUBLINGS), *_steps(high, domain.above, _DOUBLINGS)):
         met(value)
     _check(tried)
     if met(low):
@@ -132,14 +93,14 @@ def find_boundary(slack: Slack, axis: Axis) -> Boundary:
     return Boundary(sense="smallest", value=high, beyond=low)
 
 
-def find_changes(slack: Slack, axis: Axis) -> tuple[Boundary, ...]:
+def find_changes(slack: Slack, domain: Domain) -> tuple[Boundary, ...]:
     """Find all values at which a slack changes its sign, from the least one up.
 
     Parameters
     ----------
     slack : callable
         By how much the condition is met at a value.
-    axis : Axis
+    domain : Domain
         The values; looked at are those that grow by a quarter.
 
     Returns
@@ -153,13 +114,13 @@ def find_changes(slack: Slack, axis: Axis) -> tuple[Boundary, ...]:
     def met(value: Any) -> bool:
         return bool(slack(value) >= 0)
 
-    values = [axis.lowest()]
-    while (following := axis.onward(values[-1])) is not None:
+    values = [domain.lowest()]
+    while (following := domain.onward(values[-1])) is not None:
         values.append(following)
     found = []
     for low, high in pairwise(values):
         if met(low) != met(high):
-            last, first = _bisected(low, high, axis, met)
+            last, first = _bisected(low, high, domain, met)
             ends = {"value": last, "beyond": first} if met(last) else {"value": first, "beyond": last}
             found.append(Boundary(sense="largest" if met(last) else "smallest", **ends))
     if not found:
@@ -167,16 +128,16 @@ def find_changes(slack: Slack, axis: Axis) -> tuple[Boundary, ...]:
     return tuple(found)
 
 
-def _bisected(low: Any, high: Any, axis: Axis, met: Callable[[Any], bool]) -> tuple[Any, Any]:
+def _bisected(low: Any, high: Any, domain: Domain, met: Callable[[Any], bool]) -> tuple[Any, Any]:
     """Bring two values between which the condition changes next to each other."""
-    while (middle := axis.between(low, high)) is not None:
+    while (middle := domain.between(low, high)) is not None:
         low, high = (middle, high) if met(middle) == met(low) else (low, middle)
     return low, high
 
 
-def _walk(axis: Axis, met: Callable[[Any], bool], here: bool, move: Callable[[Any, int], Any]) -> Any:
+def _walk(domain: Domain, met: Callable[[Any], bool], here: bool, move: Callable[[Any, int], Any]) -> Any:
     """Walk away in growing steps until the condition changes; return the last two values, or None."""
-    value = axis.start
+    value = domain.start
     for following in _steps(value, move):
         if met(following) != here:
             return value, following
@@ -209,94 +170,3 @@ def _check(tried: dict[Any, Any]) -> None:
         rises, falls = ((left, right), falls) if change > 0 else (rises, (left, right))
         if rises is not None and falls is not None:
             raise NotMonotoneError(sorted({*rises, *falls}))
-
-
-@frozen(kw_only=True)
-class WholeAxis:
-    """Whole numbers, those that rules allow.
-
-    Attributes
-    ----------
-    start : int
-        An allowed value.
-    least : int
-        No value is smaller.
-    allowed : callable
-        Whether a value is allowed.
-    """
-
-    start: int
-    least: int
-    allowed: Callable[[int], bool]
-
-    def above(self, value: int, step: int) -> int | None:
-        """Return the next allowed value from a step above on."""
-        first = value + step
-        return self._first(range(first, min(first + _REACH, LARGEST + 1)))
-
-    def below(self, value: int, step: int) -> int | None:
-        """Return the next allowed value from a step below down."""
-        first = value - step
-        return self._first(range(first, max(first - _REACH, self.least - 1), -1))
-
-    def lowest(self) -> int:
-        """Return the least allowed value, or where to begin if it is far from the least one."""
-        found = self._first(range(self.least, self.least + _REACH))
-        return self.start if found is None else found
-
-    def onward(self, value: int) -> int | None:
-        """Return an allowed value that is larger by about a quarter, up to a billion."""
-        step = max(1, value // 4)
-        found = self.above(value, step) or (self.above(value, 1) if step > 1 else None)
-        return None if found is None or found > _FARTHEST else found
-
-    def previous(self, value: int) -> int | None:
-        """Return the next allowed value below one."""
-        return self.below(value, 1)
-
-    def between(self, low: int, high: int) -> int | None:
-        """Return the allowed value that is nearest to the middle."""
-        middle = (low + high) // 2
-        down = self._first(range(middle, low, -1))
-        return self._first(range(middle + 1, high)) if down is None else down
-
-    def _first(self, values: range) -> int | None:
-        return next((each for each in values if each >= self.least and self.allowed(each)), None)
-
-
-@frozen(kw_only=True)
-class RealAxis:
-    """Float64 numbers from a smallest to a largest one."""
-
-    start: float
-    least: float
-    most: float = float(LARGEST)
-
-    def above(self, value: float, step: int) -> float | None:
-        """Return a multiple, the next float for a step of 1 near the end."""
-        further = min(max(value, self.least or 1 / LARGEST) * (1 + step), self.most)
-        return further if further > value else None
-
-    def below(self, value: float, step: int) -> float | None:
-        """Return a fraction; the least value behind the smallest one."""
-        further = max(value / (1 + step), self.least)
-        if further < 1 / LARGEST:
-            further = self.least
-        return further if further < value else None
-
-    def lowest(self) -> float:
-        """Return a billionth of the start."""
-        return max(self.least, self.start / _FARTHEST)
-
-    def onward(self, value: float) -> float | None:
-        """Return a number larger by a quarter, up to a billion times the start."""
-        return value * 5 / 4 if value < min(self.start * _FARTHEST, self.most / 2) else None
-
-    def previous(self, value: float) -> float:
-        """Return the next number below one."""
-        return math.nextafter(value, -math.inf)
-
-    def between(self, low: float, high: float) -> float | None:
-        """Return the middle, by ratio where they are far apart."""
-        middle = math.sqrt(low * high) if low > 0 and high > 2 * low else (low + high) / 2
-        return middle if low < middle < high else None

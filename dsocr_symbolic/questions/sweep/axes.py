@@ -14,7 +14,7 @@ MOST_POINTS = 10**12
 
 
 @frozen(kw_only=True)
-class Steps:
+class Range:
     """Numbers at equal distances, ``(first + step*place)/below``, however many: none is kept.
 
     Attributes
@@ -41,7 +41,7 @@ class Steps:
         return arithmetic.whole(Fraction(self.first + self.step * place, self.below))
 
 
-Numbers = Steps | np.ndarray[Any, Any]
+Numbers = Range | np.ndarray[Any, Any]
 
 
 @frozen(kw_only=True, eq=False)
@@ -56,9 +56,9 @@ class Axis:
         What it is, in words.
     choice : str
         The choice's own name, which may have hyphens; empty for anything else.
-    labels : Steps or ndarray
+    labels : Range or ndarray
         What stands along it: numbers (int64, float64) or names.
-    numbers : mapping of str to Steps or ndarray
+    numbers : mapping of str to Range or ndarray
         The symbols that it gives values, with one number per label; empty for names.
     """
 
@@ -79,7 +79,7 @@ class Axis:
     @property
     def names(self) -> tuple[str, ...]:
         """Its labels, if they are names of GPUs, workloads or options."""
-        return () if self.numbers or isinstance(self.labels, Steps) else tuple(self.labels.tolist())
+        return () if self.numbers or isinstance(self.labels, Range) else tuple(self.labels.tolist())
 
 
 def at(numbers: Numbers, places: Any) -> Any:
@@ -87,7 +87,7 @@ def at(numbers: Numbers, places: Any) -> Any:
 
     Parameters
     ----------
-    numbers : Steps or ndarray
+    numbers : Range or ndarray
         What stands along the axis.
     places : ndarray of int
         Of any shape.
@@ -97,7 +97,7 @@ def at(numbers: Numbers, places: Any) -> Any:
     ndarray
         Of that shape.
     """
-    if not isinstance(numbers, Steps):
+    if not isinstance(numbers, Range):
         return numbers[places]
     if numbers.whole:
         return numbers.first + numbers.step * places

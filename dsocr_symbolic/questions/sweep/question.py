@@ -81,7 +81,7 @@ def plan_sweep(
 
 
 @frozen(kw_only=True)
-class _Question:
+class _Asked:
     """What varies, and which names and numbers are the same at every point."""
 
     axes: tuple[Axis, ...]
@@ -102,7 +102,7 @@ class _Question:
         return tuple(symbol for axis in self.axes for symbol in axis.numbers)
 
 
-def _question(definition: Definition, settings: dict[str, Any], vary: Mapping[str, Any]) -> _Question:
+def _question(definition: Definition, settings: dict[str, Any], vary: Mapping[str, Any]) -> _Asked:
     """Sort what a user gave."""
     names: dict[str, str] = {}
     axes: list[Axis] = []
@@ -117,7 +117,7 @@ def _question(definition: Definition, settings: dict[str, Any], vary: Mapping[st
         else:
             axes.append(make_axis(definition, name, values))
     check_axes(axes)
-    question = _Question(axes=tuple(axes), names=names, settings=settings)
+    question = _Asked(axes=tuple(axes), names=names, settings=settings)
     for symbol in question.inputs:
         if symbol in settings:
             raise UserError(f"{symbol}: varies, and is set to {settings[symbol]}; drop one of them")
@@ -125,7 +125,7 @@ def _question(definition: Definition, settings: dict[str, Any], vary: Mapping[st
 
 
 def _functions(
-    model: Model, question: _Question, metrics: Sequence[str], arguments: Mapping[str, Any]
+    model: Model, question: _Asked, metrics: Sequence[str], arguments: Mapping[str, Any]
 ) -> Iterable[Compiled]:
     """Compile one function per combination of names."""
     models = {model.options: model}
@@ -149,7 +149,7 @@ def _options(model: Model, chosen: Mapping[str, str]) -> tuple[tuple[str, str], 
     return tuple(sorted(choose(model.definition, dict(model.options) | own).items()))
 
 
-def _about(model: Model, question: _Question) -> dict[str, str]:
+def _about(model: Model, question: _Asked) -> dict[str, str]:
     """Say what does not vary."""
     definition, options = model.definition, dict(_options(model, question.names))
     varied = {axis.name for axis in question.axes}
@@ -169,7 +169,7 @@ def _about(model: Model, question: _Question) -> dict[str, str]:
     return found
 
 
-def _unverified(model: Model, question: _Question, metrics: Iterable[Metric], parts: Iterable[str]) -> str:
+def _unverified(model: Model, question: _Asked, metrics: Iterable[Metric], parts: Iterable[str]) -> str:
     """Name the GPUs' numbers that times rest on and that no source confirms."""
     times = [metric.name for metric in metrics if metric.unit == "s"]
     asked = [(metric, "" if part == "total" else part) for metric in times for part in parts]

@@ -12,21 +12,20 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
-from dsocr_symbolic.questions.sweep.axes import MOST_POINTS, Axis, Numbers, Steps
+from dsocr_symbolic.language.roles import Crops
+from dsocr_symbolic.questions.sweep.axes import MOST_POINTS, Axis, Numbers, Range
 from dsocr_symbolic.scenario.checks import check_setting, parse_number
-from dsocr_symbolic.scenario.documents import all_grids
+from dsocr_symbolic.scenario.crop_grids import all_grids
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.values import load_workload
 
 GRID = "crop_grid"
 
 
-_GRID_SYMBOLS = ("crop_columns", "crop_rows")
-
-
 _GRID = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
 
 
+_SIDES = 2
 _PLACES = ("gpu", "workload")
 
 
@@ -92,8 +91,8 @@ def make_axis(definition: Definition, name: str, values: Any) -> Axis:
     """
     if is_named(definition, name):
         return _named_axis(definition, name, values)
-    if name == GRID and all(each in definition.quantities for each in _GRID_SYMBOLS):
-        return _grid_axis(definition, values)
+    if name == GRID and definition.roles.crops is not None:
+        return _grid_axis(definition, definition.roles.crops, values)
     _check_variable(definition, name)
     quantity = definition.quantities[name]
     if isinstance(values, str) and ":" in values:
@@ -151,20 +150,24 @@ def _named_axis(definition: Definition, name: str, values: Any) -> Axis:
     return Axis(name=name, meaning=meaning, choice=choice, labels=np.array(labels), numbers={})
 
 
-def _grid_axis(definition: Definition, values: Any) -> Axis:
+def _grid_axis(definition: Definition, crops: Crops, values: Any) -> Axis:
     if isinstance(values, str):
-        grids = [(0, 0), *all_grids()] if values.strip() == "all" else [_grid(each) for each in values.split(",")]
+        grids = (
+            [(0, 0), *all_grids(crops.least, crops.most)]
+            if values.strip() == "all"
+            else [_grid(each) for each in values.split(",")]
+        )
     else:
         grids = [_grid(each) for each in _listed(GRID, values)]
     labels = [f"{columns}x{rows}" for columns, rows in grids]
     _check_distinct(GRID, labels)
-    numbers = dict(zip(_GRID_SYMBOLS, zip(*grids, strict=True), strict=True))
+    numbers = dict(zip((crops.columns, crops.rows), zip(*grids, strict=True), strict=True))
     for symbol, column in numbers.items():
         for number in column:
             check_setting(definition, symbol, number)
     return Axis(
         name=GRID,
-        meaning="crops side by side x crops above one another",
+        meaning=" x ".join(definition.quantities[symbol].meaning for symbol in numbers),
         choice="",
         labels=np.array(labels),
         numbers={symbol: np.array(column, dtype=np.int64) for symbol, column in numbers.items()},
@@ -177,12 +180,12 @@ def _grid(value: Any) -> tuple[Any, Any]:
         if not found:
             raise UserError(f"{GRID}: '{value}' is not a grid; write columns x rows, such as 3x2, or all")
         return int(found[1]), int(found[2])
-    if isinstance(value, Sequence | np.ndarray) and len(value) == len(_GRID_SYMBOLS):
+    if isinstance(value, Sequence | np.ndarray) and len(value) == _SIDES:
         return _plain(value[0]), _plain(value[1])
     raise UserError(f"{GRID}: {value!r} is not a pair of columns and rows, such as (3, 2)")
 
 
-def _read_steps(definition: Definition, name: str, text: str) -> Steps:
+def _read_steps(definition: Definition, name: str, text: str) -> Range:
     pieces = text.split(":")
     if len(pieces) > 3:  # noqa: PLR2004
         raise UserError(f"{name}={text}: a range is FIRST:LAST or FIRST:LAST:STEP")
@@ -191,7 +194,7 @@ def _read_steps(definition: Definition, name: str, text: str) -> Steps:
     return _steps(definition, name, f"{name}={text}", [parse_number(each, name) for each in pieces])
 
 
-def _steps(definition: Definition, name: str, shown: str, ends: Sequence[Any]) -> Steps:
+def _steps(definition: Definition, name: str, shown: str, ends: Sequence[Any]) -> Range:
     """Return the numbers from a first to a last one, with the step if it is not 1."""
     first, last, step = (*ends, 1)[:3]
     if step <= 0:
@@ -205,7 +208,7 @@ def _steps(definition: Definition, name: str, shown: str, ends: Sequence[Any]) -
     below = lcm(start.denominator, distance.denominator)
     if count > MOST_POINTS:
         raise UserError(f"{shown}: {count:.3g} points; at most {MOST_POINTS:.0e}: take larger steps")
-    steps = Steps(
+    steps = Range(
         first=int(start * below),
         step=int(distance * below),
         below=below,
@@ -233,8 +236,10 @@ def _check_variable(definition: Definition, name: str) -> None:
     if quantity.group == "derived":
         used = [each for each in definition.quantities if each in names(quantity.formula)]
         free = [each for each in used if definition.quantities[each].group == "workload"]
-        if set(_GRID_SYMBOLS) <= set(free):
-            free = [*(each for each in free if each not in _GRID_SYMBOLS), GRID]
+        cut = definition.roles.crops
+        sides = {cut.columns, cut.rows} if cut else set()
+        if sides and sides <= set(free):
+            free = [*(symbol for symbol in free if symbol not in sides), GRID]
         raise UserError(
             f"{name}: it follows from other symbols; vary {' or '.join(free or used)},"
             " or give it one value in settings (--set)"

@@ -4,20 +4,18 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import frozen
+from attrs import fields, frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate, estimate, sum_estimates
-from dsocr_symbolic.scenario.documents import Page, crop_grid
+from dsocr_symbolic.language.roles import Roles, played
+from dsocr_symbolic.scenario.crop_grids import crop_grid
+from dsocr_symbolic.scenario.documents import Page
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 
 Grid = tuple[int, int]
-
-
-# What pages decide; a user cannot set it as well.
-_OF_PAGES = ("crop_columns", "crop_rows", "crops")
 
 
 @frozen(kw_only=True)
@@ -59,25 +57,31 @@ def make_bill(scenario: Scenario, pages: Iterable[Page], *, details: bool = True
     UserError
         If the user set what the pages decide, or a batch.
     """
+    roles = scenario.definition.roles
+    (crops,) = played(roles, scenario.definition.name, fields(Roles).crops)
+    # What pages decide a user cannot set as well.
     for name in scenario.user:
-        if name in _OF_PAGES:
+        if name in (crops.columns, crops.rows, crops.number):
             raise UserError(f"{name}: the pages decide it; drop --set {name} or --document")
-    if scenario.settings.get("batch", 1) != 1:
-        raise UserError("batch: each page of a document is one request of batch 1; drop --set batch or --document")
+    one = roles.batch
+    if scenario.settings.get(one, 1) != 1:
+        raise UserError(f"{one}: each page of a document is one request of {one} 1; drop --set {one} or --document")
     if scenario.workload is None:
         raise UserError("--layer: a layer alone reads no document; drop --layer or --document")
     native = scenario.workload.document == "native"
     program = scenario_program(scenario)
     more = scenario_details(scenario) if details else None
-    tile = scenario_values(scenario, _settings((0, 0))).numbers["image_size"]
+    tile = scenario_values(scenario, {crops.columns: 0, crops.rows: 0}).numbers[crops.side]
     found: dict[Grid, Estimate] = {}
     billed = []
     for page in pages:
         grid: Grid | None = None
         if page.width is not None and page.height is not None:
-            grid = (0, 0) if native else crop_grid(page.width, page.height, tile=tile)
+            grid = (
+                (0, 0) if native else crop_grid(page.width, page.height, tile=tile, least=crops.least, most=crops.most)
+            )
             if grid not in found:
-                values = scenario_values(scenario, _settings(grid))
+                values = scenario_values(scenario, {crops.columns: grid[0], crops.rows: grid[1]})
                 found[grid] = estimate(program, values, more)
         billed.append(BilledPage(page=page, grid=grid, numbers=None if grid is None else found[grid]))
     counts = Counter(each.grid for each in billed if each.grid is not None)
@@ -85,21 +89,18 @@ def make_bill(scenario: Scenario, pages: Iterable[Page], *, details: bool = True
     return Bill(pages=tuple(billed), total=total)
 
 
-def _settings(grid: Grid) -> dict[str, int]:
-    return {"crop_columns": grid[0], "crop_rows": grid[1]}
-
-
-def page_rows(bill: Bill) -> list[dict[str, Any]]:
+def page_rows(bill: Bill, roles: Roles) -> list[dict[str, Any]]:
     """Return a JSON-ready row per page: its size, grid and tokens with its total, or its error."""
+    crops = roles.crops
+    shown = (crops.columns, crops.rows, crops.number, roles.image, roles.prompt) if crops else ()
     rows = []
-    for each in bill.pages:
-        page = each.page
+    for billed in bill.pages:
+        page = billed.page
         row: dict[str, Any] = {"path": page.path, "page": page.page, "width": page.width, "height": page.height}
-        if each.numbers is None or each.grid is None:
+        if billed.numbers is None:
             rows.append({**row, "error": page.error})
             continue
-        numbers = each.numbers.values.numbers
-        tokens = {name: arithmetic.whole(numbers[name]) for name in ("crops", "image_tokens", "prompt_tokens")}
-        grid = {"crop_columns": each.grid[0], "crop_rows": each.grid[1]}
-        rows.append({**row, **grid, **tokens, "error": None, "total": dict(each.numbers.total)})
+        numbers = billed.numbers.values.numbers
+        symbols = {name: arithmetic.whole(numbers[name]) for name in shown}
+        rows.append({**row, **symbols, "error": None, "total": dict(billed.numbers.total)})
     return rows

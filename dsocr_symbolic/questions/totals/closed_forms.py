@@ -1,4 +1,4 @@
-"""."""
+"""Totals of stages as formulas that a person can read: few symbols stay free."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -11,8 +11,6 @@ from dsocr_symbolic.network.leaves import metric_expression
 from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.scenario.values import Values
 from dsocr_symbolic.writing.formula_text import as_text
-
-FREE = ("batch", "crops", "image_tokens", "prompt_tokens", "new_tokens")
 
 
 def closed_forms(

@@ -6,6 +6,7 @@ import click
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.roles import Roles
 from dsocr_symbolic.questions.options import asked_scenario, question_options
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.writing.terminal import tracked
@@ -60,7 +61,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
     if given["document"]:
         pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"])
         bill = make_bill(scenario, tracked(pages, "pages"), details=details)
-        rows = page_rows(bill)
+        rows = page_rows(bill, definition.roles)
         status = int(any(row["error"] for row in rows))
         result = bill.total
     else:
@@ -83,7 +84,7 @@ def _totals(definition: Definition, given: dict[str, Any]) -> int:
         pages=rows,
         memory=None if program is None else fit(scenario, program),
     )
-    click.echo(_formatted(document, result, given["by"], given["format"]), nl=False)
+    click.echo(_formatted(document, definition.roles, result, given["by"], given["format"]), nl=False)
     return status
 
 
@@ -102,7 +103,7 @@ def _check_together(given: dict[str, Any]) -> None:
 def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any:
     from dsocr_symbolic.errors import nearest
     from dsocr_symbolic.network.builder import model_tree
-    from dsocr_symbolic.questions.totals.closed_forms import FREE, closed_forms
+    from dsocr_symbolic.questions.totals.closed_forms import closed_forms
     from dsocr_symbolic.scenario.values import chosen_slots
     from dsocr_symbolic.writing.latex import as_latex
 
@@ -110,7 +111,7 @@ def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any
     for name in given["keep"]:
         if name not in known:
             raise UserError(f"--keep: unknown symbol '{name}': {nearest(name, known)}")
-    kept = [name for name in FREE if name not in scenario.user] + list(given["keep"])
+    kept = [name for name in scenario.definition.roles.free if name not in scenario.user] + list(given["keep"])
     stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
     if given["format"] == "markdown":
         letters = {name: each.letter for name, each in known.items()}
@@ -118,7 +119,7 @@ def _closed_forms(scenario: Scenario, values: Any, given: dict[str, Any]) -> Any
     return closed_forms(stages, values, kept)
 
 
-def _formatted(document: dict[str, Any], result: Any, view: str, output: str) -> str:
+def _formatted(document: dict[str, Any], roles: Roles, result: Any, view: str, output: str) -> str:
     from dsocr_symbolic.questions.totals import text
     from dsocr_symbolic.writing.data import to_json, to_yaml
 
@@ -128,10 +129,10 @@ def _formatted(document: dict[str, Any], result: Any, view: str, output: str) ->
         return to_yaml(document)
     lines = _lines(result, view)
     if output == "csv":
-        return text.to_csv(view, lines, document.get("pages"))
+        return text.to_csv(roles, view, lines, document.get("pages"))
     if output == "markdown":
-        return text.to_markdown(document, view, lines)
-    return text.to_text(document, view, lines)
+        return text.to_markdown(document, roles, view, lines)
+    return text.to_text(document, roles, view, lines)
 
 
 def _lines(result: Any, view: str) -> list[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.language.roles import Roles
 from dsocr_symbolic.questions.totals.document import SCHEMA_VERSION
 from dsocr_symbolic.questions.totals.views import Line
 from dsocr_symbolic.writing.amounts import amount, cell, scaled, seconds
@@ -25,7 +26,6 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("KV", "forward_kv_cache_bytes"),
     ("time", "roofline_s"),
 )
-_PAGE = ("path", "page", "width", "height", "crop_columns", "crop_rows", "prompt_tokens", "error")
 _LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: {traffic}
 F/B: FLOPs of both kinds per byte. ops: operators launched.
 weights, KV: what distinct modules own, once. GB = 1e9 bytes. time: roofline_s, each operator at its
@@ -48,7 +48,7 @@ def unreadable(pages: Sequence[Mapping[str, Any]], output: str) -> str:
     return "".join(f"dsocr: {page['path']}: {page['error']}\n" for page in pages)
 
 
-def to_csv(head: str, lines: Sequence[Line], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
+def to_csv(roles: Roles, head: str, lines: Sequence[Line], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
     """Write one row per line, or per page of a document, and one column per metric; what is not built is empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -57,18 +57,21 @@ def to_csv(head: str, lines: Sequence[Line], pages: Sequence[Mapping[str, Any]] 
         writer.writerows([line.name, line.calls, *line.metrics.values()] for line in lines)
     else:
         nothing = dict.fromkeys(load_metrics())
-        writer.writerow([*_PAGE, *load_metrics()])
+        cut = (roles.crops.columns, roles.crops.rows) if roles.crops else ()
+        about = ("path", "page", "width", "height", *cut, roles.prompt, "error")
+        writer.writerow([*about, *load_metrics()])
         writer.writerows(
-            [*(page.get(key) for key in _PAGE), *(page.get("total") or nothing).values()] for page in pages
+            [*(page.get(key) for key in about), *(page.get("total") or nothing).values()] for page in pages
         )
     return buffer.getvalue()
 
 
-def to_markdown(document: Document, head: str, lines: Sequence[Line]) -> str:
+def to_markdown(document: Document, roles: Roles, head: str, lines: Sequence[Line]) -> str:
     """Render templates/totals.md.jinja; closed forms of the document are LaTeX."""
     rendered: str = template("totals.md.jinja").render(
         title=heading(document),
-        notes=notes(document),
+        notes=notes(document, roles),
+        roles=roles,
         head=head,
         rows=[{"name": line.name, "calls": line.calls, **_shown(line)} for line in [*lines, _total(document)]],
         closed_form=document["closed_form"],
@@ -76,7 +79,7 @@ def to_markdown(document: Document, head: str, lines: Sequence[Line]) -> str:
         units={name: metric.unit for name, metric in load_metrics().items()},
         conventions=load_conventions().statements,
         null_everywhere=null_everywhere(),
-        summary=[*latency_lines(document), *memory_lines(document)],
+        summary=[*latency_lines(document), *memory_lines(document, roles)],
     )
     return rendered
 
@@ -103,7 +106,7 @@ def null_everywhere() -> dict[str, str]:
     return {name: metric.reason for name, metric in load_metrics().items() if metric.kind == "null"}
 
 
-def notes(document: Document) -> list[str]:
+def notes(document: Document, roles: Roles) -> list[str]:
     """Say what a reader must know before the numbers."""
     values = document["workload"]
     failed = sum(page["error"] is not None for page in document.get("pages", []))
@@ -111,27 +114,27 @@ def notes(document: Document) -> list[str]:
     result = [shown, "choices: " + ", ".join(f"{name} {option}" for name, option in document["choices"].items())]
     for name, set_to in document["overridden"].items():
         result.append(f"{name} is overridden: {set_to['value']}; its formula gives {amount(set_to['formula_gives'])}")
-        if name == "prompt_tokens" and set_to["value"] < values.get("image_tokens", 0):
-            result.append(f"the image alone needs {values['image_tokens']} prompt tokens")
+        if name == roles.prompt and set_to["value"] < values.get(roles.image, 0):
+            result.append(f"the image alone needs {values[roles.image]} prompt tokens")
     if "pages" in document:
         pages = f"{len(document['pages'])} pages, each a request of its own"
         result[0] = f"{pages}; symbols are those of the first grid: {shown}"
     if failed:
         result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
     if document["closed_form"]:
-        hits = [name for name in ("prefill_experts_hit", "decode_experts_hit") if name in values]
+        hits = [name for name in roles.hit if name in values]
         put_in = ", ".join(f"{name} {amount(values[name])}" for name in hits)
         result += [f"closed forms hold at {put_in}; --keep leaves a symbol free"] if hits else []
     doubtful = document["machine"]["unverified"]
     return [*result, *(f"unverified: {name} is from memory, or its sources conflict (marked ?)" for name in doubtful)]
 
 
-def preamble(document: Document) -> str:
+def preamble(document: Document, roles: Roles) -> str:
     """Print the heading and the notes, as lines of a terminal."""
-    return "\n".join([heading(document), *(f"  {line}" for note in notes(document) for line in wrapped(note))])
+    return "\n".join([heading(document), *(f"  {line}" for note in notes(document, roles) for line in wrapped(note))])
 
 
-def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int | None = None) -> str:
+def to_text(document: Document, roles: Roles, head: str, lines: Sequence[Line], *, width: int | None = None) -> str:
     """Print a table for a terminal, a total below several lines; what to know before it, what it leaves out behind it.
 
     ``width``: columns; those of the terminal, at least 100, if None.
@@ -149,10 +152,12 @@ def to_text(document: Document, head: str, lines: Sequence[Line], *, width: int 
         last = place == len(rows) - 1 and len(rows) > 1
         made.add_row(line.name, count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
     parts = [
-        preamble(document),
-        on_terminal(_pages_table(document["pages"]), width) if "pages" in document else "",
+        preamble(document, roles),
+        on_terminal(_pages_table(document["pages"], roles), width) if "pages" in document else "",
         on_terminal(made, width),
-        "\n".join(line for said in [*latency_lines(document), *memory_lines(document)] for line in wrapped(said)),
+        "\n".join(
+            line for said in [*latency_lines(document), *memory_lines(document, roles)] for line in wrapped(said)
+        ),
         _closed_form_text(document["closed_form"]),
         _LEGEND.format(traffic=_TRAFFIC[document["traffic"]]),
     ]
@@ -176,7 +181,7 @@ def latency_lines(document: Document) -> list[str]:
     return lines
 
 
-def memory_lines(document: Document) -> list[str]:
+def memory_lines(document: Document, roles: Roles) -> list[str]:
     """Say whether the workload fits the machine, up to which batch, and what binds."""
     fit = document.get("memory")
     if fit is None:
@@ -187,7 +192,7 @@ def memory_lines(document: Document) -> list[str]:
     lines = [f"memory: {_moment(fit['moment'])}; {verdict} {room}"]
     beyond = fit["beyond"]
     if beyond is not None:
-        lines.append(f"largest batch that fits: {fit['largest_batch']}; the next one needs {_moment(beyond)}")
+        lines.append(f"largest {roles.batch} that fits: {fit['largest_batch']}; the next one needs {_moment(beyond)}")
     return lines
 
 
@@ -197,9 +202,11 @@ def _moment(moment: Mapping[str, Any]) -> str:
     return f"{scaled(moment['peak_memory_bytes'], 'B')} at {moment['at']} ({sizes})"
 
 
-def _pages_table(pages: Sequence[Mapping[str, Any]]) -> Any:
+def _pages_table(pages: Sequence[Mapping[str, Any]], roles: Roles) -> Any:
     """One row per page: what it is, how it is cut, what it costs, or why it cannot be read."""
-    made = _table("page", "pixels", "crops", "tokens", "TC", "CC", "moved", "KV", "time")
+    crops = roles.crops
+    assert crops is not None  # noqa: S101 - a bill has them
+    made = _table("page", "pixels", crops.number, "tokens", "TC", "CC", "moved", "KV", "time")
     for page in pages:
         name = f"{page['path']}:{page['page']}"
         if page["error"]:
@@ -208,9 +215,9 @@ def _pages_table(pages: Sequence[Mapping[str, Any]]) -> Any:
         total = page["total"]
         metrics = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "forward_kv_cache_bytes")
         cells = [cell(metric, total[metric], 3) for metric in (*metrics, "roofline_s")]
-        grid = f"{page['crop_columns']}x{page['crop_rows']}" if page["crops"] else "none"
+        grid = f"{page[crops.columns]}x{page[crops.rows]}" if page[crops.number] else "none"
         size = f"{page['width']}x{page['height']}"
-        made.add_row(name, size, grid, str(page["prompt_tokens"]), *cells)
+        made.add_row(name, size, grid, str(page[roles.prompt]), *cells)
     return made
 
 

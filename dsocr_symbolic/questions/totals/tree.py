@@ -49,7 +49,7 @@ def _tree(definition: Definition, given: dict[str, Any]) -> int:
         scenario.definition, result, workload=scenario.workload, gpu=scenario.gpu, options=scenario.options
     )
     tree = on_terminal(_table(result, given["depth"]))
-    click.echo("\n\n".join([preamble(document), tree.strip("\n"), _LEGEND]))
+    click.echo("\n\n".join([preamble(document, definition.roles), tree.strip("\n"), _LEGEND]))
     return 0
 
 

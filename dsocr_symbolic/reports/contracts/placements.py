@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate
-from dsocr_symbolic.language.formula import EMPTY, Binding, Call, Layer, Repeat
+from dsocr_symbolic.language.formula import EMPTY, Call, Filling, Layer, Repeat
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.network.slots import filling
 from dsocr_symbolic.reports.contracts.model_report import Repetition
@@ -41,8 +41,8 @@ class _Parent:
 
     path: tuple[str, ...] = ()
     inline: Repetition = "none"
-    slots: Mapping[str, tuple[Binding, Scope]] = EMPTY
-    own_slots: Mapping[str, Binding] = EMPTY
+    slots: Mapping[str, tuple[Filling, Scope]] = EMPTY
+    own_slots: Mapping[str, Filling] = EMPTY
 
 
 def place_calls(definition: Definition, slots: Mapping[str, str], numbers: Scope) -> tuple[Placement, ...]:

@@ -63,7 +63,7 @@ def record_of(name: str) -> Record:
     Record
         Empty where nothing was counted, or where no results lie beside the package.
     """
-    from dsocr_symbolic.verification.calls.cases import UNCOUNTED
+    from dsocr_symbolic.verification.calls.cases import uncounted
 
     found = {part: _layers(part).get(name) for part in (*_COUNTED_ON, "mutants")}
     comparisons = tuple(
@@ -83,7 +83,7 @@ def record_of(name: str) -> Record:
         proven=tuple((found["reference"] or {}).get("proven", ())),
         killed=mutants["killed"],
         mutants=mutants["total"],
-        uncounted=UNCOUNTED.get(name, ""),
+        uncounted=uncounted().get(name, ""),
     )
 
 

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import Attribute, fields, frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Metrics, estimate
+from dsocr_symbolic.language.roles import Roles, played
 from dsocr_symbolic.questions.capacity import Moment, worst_moment
 from dsocr_symbolic.reports.performance.numbers import Performance
-from dsocr_symbolic.scenario.documents import all_grids
+from dsocr_symbolic.scenario.crop_grids import all_grids
 from dsocr_symbolic.scenario.scenario import scenario_values
 
 T = TypeVar("T")
@@ -94,26 +95,27 @@ def curves(numbers: Performance) -> Curves:
 
 
 def _grids(numbers: Performance) -> Iterable[Grid]:
-    _need(numbers, "crop_columns", "crop_rows")
-    for columns, rows in sorted([(0, 0), *all_grids()], key=lambda grid: (grid[0] * grid[1], -grid[0])):
-        values = scenario_values(numbers.scenario, {"crop_columns": columns, "crop_rows": rows})
+    (crops,) = _played(numbers, fields(Roles).crops)
+    grids = [(0, 0), *all_grids(crops.least, crops.most)]
+    for columns, rows in sorted(grids, key=lambda grid: (grid[0] * grid[1], -grid[0])):
+        values = scenario_values(numbers.scenario, {crops.columns: columns, crops.rows: rows})
         yield Grid(columns=columns, rows=rows, stages=estimate(numbers.program, values).stages)
 
 
 def _steps(numbers: Performance) -> Iterable[Step]:
-    _need(numbers, "batch", "prompt_tokens", "new_tokens")
+    requests, prompt, steps = _played(numbers, fields(Roles).batch, fields(Roles).prompt, fields(Roles).steps)
     if "tpot" not in numbers.scenario.definition.latencies:
         raise UserError(f"{numbers.scenario.definition.name}: the model file gives no latency 'tpot'")
     for batch in _drawn_batches(numbers):
         for context in _contexts(numbers):
-            settings = {"batch": batch, "prompt_tokens": context - 1, "new_tokens": 1}
+            settings = {requests: batch, prompt: context - 1, steps: 1}
             result = estimate(numbers.program, scenario_values(numbers.scenario, settings))
             yield Step(batch=batch, context=context, seconds=float(result.total["tpot_s"]))
 
 
 def _drawn_batches(numbers: Performance) -> list[int]:
     """Return a few batches up to the largest one that fits, that one and the one asked for."""
-    asked = numbers.result.values.numbers["batch"]
+    asked = numbers.asked(numbers.roles.batch)
     largest = numbers.fit.largest_batch or asked
     base = 4
     while base**_POWERS < largest:
@@ -123,27 +125,22 @@ def _drawn_batches(numbers: Performance) -> list[int]:
 
 def _contexts(numbers: Performance) -> list[int]:
     """Return powers of two around the tokens that the last step of the workload attends."""
-    asked = numbers.result.values.numbers
-    last = round(math.log2(asked["prompt_tokens"] + asked["new_tokens"]))
+    last = round(math.log2(numbers.asked(numbers.roles.prompt) + numbers.asked(numbers.roles.steps)))
     return [2**power for power in range(max(1, last + _DOUBLINGS[0]), last + _DOUBLINGS[1] + 1)]
 
 
 def _batches(numbers: Performance) -> Iterable[Resident]:
-    _need(numbers, "batch")
-    asked, largest = numbers.result.values.numbers["batch"], numbers.fit.largest_batch
+    (requests,) = _played(numbers, fields(Roles).batch)
+    asked, largest = numbers.asked(numbers.roles.batch), numbers.fit.largest_batch
     if largest is None:
-        raise UserError(
-            "no largest batch: memory does not grow with the batch, or what is set holds for one batch only"
-        )
+        why = f"memory does not grow with the {requests}, or what is set holds for one {requests} only"
+        raise UserError(f"no largest {requests}: {why}")
     last = math.ceil(max(largest + 2, asked) * _BEYOND)
     stride = max(1, last // _BATCHES_DRAWN)
     for batch in sorted({*range(1, last + 1, stride), asked, largest, largest + 1, last} - {0}):
-        moment = worst_moment(numbers.program, scenario_values(numbers.scenario, {"batch": batch}).numbers)
+        moment = worst_moment(numbers.program, scenario_values(numbers.scenario, {requests: batch}).numbers)
         yield Resident(batch=batch, moment=moment)
 
 
-def _need(numbers: Performance, *symbols: str) -> None:
-    definition = numbers.scenario.definition
-    for name in symbols:
-        if name not in definition.quantities:
-            raise UserError(f"{definition.name}: the model file has no symbol '{name}'")
+def _played(numbers: Performance, *parts: "Attribute[Any]") -> tuple[Any, ...]:
+    return played(numbers.roles, numbers.scenario.definition.name, *parts)

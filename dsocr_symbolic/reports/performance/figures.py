@@ -1,9 +1,11 @@
 """The figures of a performance report, as SVG text: the roofline, time, crops, tokens and memory."""
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum, auto
 from itertools import groupby, pairwise
 from typing import Any
 
+from dsocr_symbolic.language.roles import Roles
 from dsocr_symbolic.reports.performance import figure_roofline
 from dsocr_symbolic.reports.performance import figure_style as look
 from dsocr_symbolic.reports.performance.curves import Curves, Grid, Step
@@ -11,15 +13,18 @@ from dsocr_symbolic.reports.performance.numbers import Performance, Spender
 from dsocr_symbolic.writing.amounts import axis_unit, duration, scaled
 from dsocr_symbolic.writing.svg import style, svg
 
-TITLES: Mapping[str, str] = {
-    "roofline": "Roofline: FLOP/s reached by parts of the network against their arithmetic intensity",
-    "time": "Roofline time by category of operators and stage",
-    "crops": "FLOPs and bytes moved by stage for every grid of crops",
-    "tokens": "Time of a decode step and tokens per second against context and batch",
-    "memory": "Memory at the worst moment against the batch",
-}
-NAMES = tuple(TITLES)
-_NEEDS = {"crops": "grids", "tokens": "steps", "memory": "batches"}
+
+class Figure(StrEnum):
+    """The figures by the names of their files, in the report's order."""
+
+    ROOFLINE = auto()
+    TIME = auto()
+    CROPS = auto()
+    TOKENS = auto()
+    MEMORY = auto()
+
+
+_NEEDS = {Figure.CROPS: "grids", Figure.TOKENS: "steps", Figure.MEMORY: "batches"}
 _THICK = 0.72
 _NARROW, _WIDE = 2.7, 3.7
 
@@ -33,26 +38,41 @@ def figures(numbers: Performance, curves: Curves, advance: Callable[[str], Any])
         If matplotlib is not installed.
     """
     drawings: Mapping[str, Callable[[], Any]] = {
-        "roofline": lambda: figure_roofline.draw(numbers),
-        "time": lambda: _draw_time(numbers),
-        "crops": lambda: _draw_crops(numbers, curves.grids),
-        "tokens": lambda: _draw_tokens(numbers, curves.steps),
-        "memory": lambda: _draw_memory(numbers, curves),
+        Figure.ROOFLINE: lambda: figure_roofline.draw(numbers),
+        Figure.TIME: lambda: _draw_time(numbers),
+        Figure.CROPS: lambda: _draw_crops(numbers, curves.grids),
+        Figure.TOKENS: lambda: _draw_tokens(numbers, curves.steps),
+        Figure.MEMORY: lambda: _draw_memory(numbers, curves),
     }
     absent = missing(numbers, curves)
     texts = {}
     with style():
-        for name in (name for name in NAMES if name not in absent):
+        for name in (name for name in Figure if name not in absent):
             advance(f"figure {name}")
-            texts[name] = svg(drawings[name](), TITLES[name])
+            texts[name.value] = svg(drawings[name](), _title(name, numbers.roles))
     return texts
+
+
+def _title(name: Figure, roles: Roles) -> str:
+    """Say what a figure shows, in the network's own words."""
+    match name:
+        case Figure.ROOFLINE:
+            return "Roofline: FLOP/s reached by parts of the network against their arithmetic intensity"
+        case Figure.TIME:
+            return "Roofline time by category of operators and stage"
+        case Figure.CROPS:
+            return f"FLOPs and bytes moved by stage for every grid of {roles.crops.number if roles.crops else ''}"
+        case Figure.TOKENS:
+            return f"Time of a decode step and tokens per second against context and {roles.batch}"
+        case Figure.MEMORY:
+            return f"Memory at the worst moment against the {roles.batch}"
 
 
 def missing(numbers: Performance, curves: Curves) -> dict[str, str]:
     """Return the figures that cannot be drawn, and why."""
-    why = {name: curves.missing[points] for name, points in _NEEDS.items() if points in curves.missing}
+    why = {name.value: curves.missing[points] for name, points in _NEEDS.items() if points in curves.missing}
     if not numbers.whole.metrics["roofline_s"]:
-        why |= dict.fromkeys(("roofline", "time"), "nothing is launched")
+        why |= dict.fromkeys((Figure.ROOFLINE.value, Figure.TIME.value), "nothing is launched")
     return why
 
 
@@ -137,7 +157,9 @@ def _draw_crops(numbers: Performance, grids: Sequence[Grid]) -> Any:
     colours = look.stage_colours(stage.name for stage in numbers.stages)
     gaps = [0.0, *(1 + 0.7 * (before.crops != after.crops) for before, after in pairwise(grids))]
     where = [sum(gaps[: place + 1]) for place in range(len(grids))]
-    asked = tuple(numbers.result.values.numbers[name] for name in ("crop_columns", "crop_rows"))
+    crops = numbers.roles.crops
+    assert crops is not None  # noqa: S101 - there are no grids without
+    asked = (numbers.asked(crops.columns), numbers.asked(crops.rows))
     for box, title, metrics, unit in _PANELS:
         place = look.axes(figure, box, title)
         rows = {stage: [sum(grid.stages[stage][metric] for metric in metrics) for grid in grids] for stage in colours}
@@ -153,13 +175,13 @@ def _draw_crops(numbers: Performance, grids: Sequence[Grid]) -> Any:
         for at, height, grid in zip(where, heights, grids, strict=True):
             if (grid.columns, grid.rows) == asked:
                 look.write(place, "asked", (at, height / factor), (0, 2), ha="center", fontsize=look.SMALL - 1)
-    _group(place, grids, where)
+    _group(place, grids, where, crops.number)
     look.legend(figure, colours, (_BYTES[0] / look.WIDTH, 0.01), columns=len(colours), corner="lower left")
     return figure
 
 
-def _group(place: Any, grids: Sequence[Grid], where: Sequence[float]) -> None:
-    """Write below the grids how many crops they have."""
+def _group(place: Any, grids: Sequence[Grid], where: Sequence[float], pieces: str) -> None:
+    """Write below the grids how many pieces they have."""
     below = {"transform": place.get_xaxis_transform()}
     line = {"color": look.GREY, "linewidth": 0.6, "clip_on": False, **below}
     for crops, members in groupby(zip(where, grids, strict=True), key=lambda member: member[1].crops):
@@ -167,7 +189,7 @@ def _group(place: Any, grids: Sequence[Grid], where: Sequence[float]) -> None:
         if crops:
             place.plot([first - 0.4, last + 0.4], [-0.15] * 2, **line)
             place.text((first + last) / 2, -0.18, str(crops), ha="center", va="top", fontsize=look.SMALL, **below)
-    place.set_xlabel(f"grid of crops, columns {_BY} rows, and number of crops", labelpad=17)
+    place.set_xlabel(f"grid of {pieces}, columns {_BY} rows, and number of {pieces}", labelpad=17)
 
 
 # Tokens: time of a decode step against the context, for several batches.
@@ -183,7 +205,7 @@ def _draw_tokens(numbers: Performance, steps: Sequence[Step]) -> Any:
     _draw_lines(wait, numbers, steps, lambda step: step.seconds, named=True)
     wait.yaxis.set_major_formatter(lambda value, _: duration(value, 3))
     wait.set_ylabel("roofline time")
-    rate = look.axes(figure, _RATE, "b  Tokens of the whole batch")
+    rate = look.axes(figure, _RATE, f"b  Tokens of the whole {numbers.roles.batch}")
     _draw_lines(rate, numbers, steps, lambda step: step.batch / step.seconds, named=False)
     rate.yaxis.set_major_formatter(lambda value, _: scaled(value, ""))
     rate.set_ylabel("[tokens/s]")
@@ -194,15 +216,15 @@ def _draw_lines(
     place: Any, numbers: Performance, steps: Sequence[Step], height: Callable[[Step], float], *, named: bool
 ) -> None:
     """Draw a line per batch, named at its end, and the contexts that the workload passes."""
-    asked = numbers.result.values.numbers
-    first, last = asked["prompt_tokens"] + 1, asked["prompt_tokens"] + asked["new_tokens"]
+    prompt, steps_asked = numbers.asked(numbers.roles.prompt), numbers.asked(numbers.roles.steps)
+    first, last = prompt + 1, prompt + steps_asked
     place.axvspan(first, last, color=look.PALE, zorder=0, linewidth=0)
     lines = [list(line) for _, line in groupby(steps, key=lambda step: step.batch)]
     for line, shade, mark in zip(lines, look.shades(len(lines)), look.MARKS[: len(lines)], strict=True):
         place.plot([step.context for step in line], [height(step) for step in line], color=shade, marker=mark)
         if named:
             end = (line[-1].context, height(line[-1]))
-            look.write(place, f"batch {line[-1].batch}", end, (6, 0), va="center", color=shade)
+            look.write(place, f"{numbers.roles.batch} {line[-1].batch}", end, (6, 0), va="center", color=shade)
     contexts, heights = [step.context for step in lines[0]], [height(step) for step in steps]
     margin = max(1.5, (max(heights) / min(heights)) ** 0.12)
     place.set(xscale="log", yscale="log", xlabel="context [tokens]")
@@ -237,15 +259,15 @@ def _draw_memory(numbers: Performance, curves: Curves) -> Any:
         side = "bottom" if height > capacity else "top"
         place.text(1.015, height / factor, f"{words} {scaled(height, 'B')}", va=side, **beside)
     place.set(xlim=(batches[0], batches[-1]), ylim=(0, highest / factor * 1.06))
-    place.set(xlabel="batch [requests]", ylabel=f"resident memory [{unit}]")
+    place.set(xlabel=f"{numbers.roles.batch} [requests]", ylabel=f"resident memory [{unit}]")
     place.xaxis.get_major_locator().set_params(integer=True)
     place.grid(visible=False)
     look.legend(place, dict(reversed(colours.items())), (1.015, 0.42))
-    largest, asked = numbers.fit.largest_batch, numbers.result.values.numbers["batch"]
+    largest, asked = numbers.fit.largest_batch, numbers.asked(numbers.roles.batch)
     if largest:
         place.axvline(largest, color=look.INK, linewidth=0.9, linestyle=(0, (1, 1.5)))
         top = (largest, place.get_ylim()[1])
-        look.write(place, f"largest batch that fits: {largest}", top, (-3, -12), ha="right", va="top")
+        look.write(place, f"largest {numbers.roles.batch} that fits: {largest}", top, (-3, -12), ha="right", va="top")
     if asked != largest:
         at = (asked, numbers.fit.moment.peak_memory_bytes / factor)
         place.plot(*at, marker="o", color=look.INK, clip_on=False, zorder=4)

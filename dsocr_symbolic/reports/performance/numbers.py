@@ -1,6 +1,7 @@
 """The numbers of a performance report: where time, FLOPs, bytes and memory of a workload go, and what decides."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from attrs import frozen
 
@@ -11,6 +12,7 @@ from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, estimate, with
 from dsocr_symbolic.evaluation.program import Program
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.registry import load_conventions, load_time
+from dsocr_symbolic.language.roles import Roles
 from dsocr_symbolic.questions.capacity import Fit, Moment, fit, stage_moments
 from dsocr_symbolic.questions.totals import views
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
@@ -107,6 +109,15 @@ class Performance:
     rates: Mapping[str, float]
     moments: tuple[Moment, ...]
     fit: Fit
+
+    @property
+    def roles(self) -> Roles:
+        """Which symbols of the network play which part."""
+        return self.scenario.definition.roles
+
+    def asked(self, symbol: str) -> Any:
+        """Return what the workload asks of a symbol."""
+        return self.result.values.numbers[symbol]
 
     @property
     def ridges(self) -> Mapping[str, float]:

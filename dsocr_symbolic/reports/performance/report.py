@@ -13,7 +13,7 @@ from dsocr_symbolic.reports.contracts.model_report import SCHEMA_VERSION
 from dsocr_symbolic.reports.contracts.report_contract import make_report
 from dsocr_symbolic.reports.performance.curves import Curves, Grid, curves
 from dsocr_symbolic.reports.performance.figure_roofline import SMALLEST_SHARE
-from dsocr_symbolic.reports.performance.figures import NAMES, figures, missing
+from dsocr_symbolic.reports.performance.figures import Figure, figures, missing
 from dsocr_symbolic.reports.performance.numbers import LARGEST_PART, RESOURCES, Performance, Spender, performance
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.writing import amounts
@@ -21,8 +21,8 @@ from dsocr_symbolic.writing.templates import template
 
 VERSION = SCHEMA_VERSION
 TEXT, YAML, JSON = "report.md", "report.yaml", "report.json"
-FILES = (*(f"{name}.svg" for name in NAMES), TEXT, YAML, JSON)
-STEPS = len(NAMES) + 4
+FILES = (*(f"{name}.svg" for name in Figure), TEXT, YAML, JSON)
+STEPS = len(Figure) + 4
 _TOP_PARTS = 15
 _TOP_OPERATORS = 4
 _MICROSECOND = 1e-6
@@ -101,7 +101,7 @@ def report_text(numbers: Performance, points: Curves, command: str) -> str:
         resources=RESOURCES,
         metrics=load_metrics(),
         conventions=load_conventions().statements,
-        drawn=[name for name in NAMES if name not in absent],
+        drawn=[name.value for name in Figure if name not in absent],
         missing=absent,
     )
     return text
@@ -137,7 +137,7 @@ def _grid(grid: Grid) -> Mapping[str, Exact]:
     """Add up what a grid costs."""
     stages = grid.stages.values()
     flops = sum(stage["forward_tensor_core_flops"] + stage["forward_cuda_core_flops"] for stage in stages)
-    return {"crops": grid.crops, "flops": flops, "moved": sum(stage["forward_io_bytes"] for stage in stages)}
+    return {"number": grid.crops, "flops": flops, "moved": sum(stage["forward_io_bytes"] for stage in stages)}
 
 
 def _binding(numbers: Performance) -> str:

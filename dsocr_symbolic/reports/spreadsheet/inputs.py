@@ -6,9 +6,9 @@ from typing import Any
 import sympy
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
-from dsocr_symbolic.language.definition import Quantity
-from dsocr_symbolic.language.definition_file import BRACES
+from dsocr_symbolic.language.definition import BRACES
 from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.reports.spreadsheet.cells import Cell, Column, Line, Look, Sheet, cell_names, text_line
 from dsocr_symbolic.reports.spreadsheet.excel_formula import Piece, Printer
 from dsocr_symbolic.scenario.scenario import Scenario

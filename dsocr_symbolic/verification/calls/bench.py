@@ -1,6 +1,6 @@
-"""Where modules are called without values: on the meta device, or on a fake GPU under autocast."""
+"""Where modules are called without values, on the meta device or on a fake GPU under autocast, and how calls count."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -8,7 +8,8 @@ import torch
 from attrs import frozen
 from torch import Tensor, nn
 
-from dsocr_symbolic.verification.calls.counted import Counted
+from dsocr_symbolic.verification.calls.cases import formula_file
+from dsocr_symbolic.verification.calls.comparison import Counted
 from dsocr_symbolic.verification.reference.build import UninitialisedParameters, default_dtype
 from dsocr_symbolic.verification.reference.llama import KeyValueCache
 from dsocr_symbolic.verification.reference.precision import cuda_autocast, fake_cuda
@@ -41,47 +42,38 @@ class Subject:
     without: tuple[str, ...] = ()
     cache: KeyValueCache | None = None
 
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that the layer owns."""
+        return [] if self.owner is None else list(self.owner.parameters())
+
+
+Maker = Callable[["Bench", Mapping[str, Any]], Subject]
+"""Makes the subject of a layer: modules of the reference of any size that a formula's symbols ask for."""
+
 
 class Bench:
-    """Makes tensors and modules of one precision, and counts calls.
+    """Makes tensors and modules, and counts calls: ``plain`` in bf16 without values, or ``autocast`` on a fake GPU."""
 
-    Parameters
-    ----------
-    precision : str
-        ``plain`` (bf16 on the meta device) or ``autocast`` (CUDA's casts on a fake GPU).
-    """
+    source = "reference"
 
-    def __init__(self, precision: str) -> None:
-        self.m_precision = precision
-        self.m_fake = fake_cuda() if precision == "autocast" else None
-
-    @property
-    def precision(self) -> str:
-        """The precision it was made for."""
-        return self.m_precision
-
-    @property
-    def autocast(self) -> bool:
-        """Whether autocast casts."""
-        return self.m_fake is not None
-
-    @property
-    def device(self) -> str:
-        """Where tensors live."""
-        return "cuda" if self.autocast else "meta"
+    def __init__(self, precision: str = "plain") -> None:
+        self.precision = precision
+        self.fake = fake_cuda() if precision == "autocast" else None
+        self.device = "meta" if self.fake is None else "cuda"
 
     def context(self) -> ExitStack:
         """Enter the precision, without gradients."""
         stack = ExitStack()
-        if self.m_fake is not None:
-            stack.enter_context(self.m_fake)
+        if self.fake is not None:
+            stack.enter_context(self.fake)
             stack.enter_context(cuda_autocast())
         stack.enter_context(torch.no_grad())
         return stack
 
     def empty(self, *shape: int, size: int = 2) -> Tensor:
         """Make a tensor whose elements have so many bytes."""
-        return torch.empty(*(int(each) for each in shape), dtype=_DTYPES[size], device=self.device)
+        return torch.empty(*shape, dtype=_DTYPES[size], device=self.device)
 
     def constant(self, *shape: int) -> Tensor:
         """Make a tensor of activations that no gradient is taken of: pixels, masks, angles."""
@@ -89,36 +81,39 @@ class Bench:
 
     def wide(self, *shape: int) -> Tensor:
         """Make a tensor of the dtype that autocast leaves in CLIP's residual stream."""
-        return self.empty(*shape, size=4 if self.autocast else 2)
+        return self.empty(*shape, size=2 if self.fake is None else 4)
 
-    def module(self, make: Callable[[], nn.Module]) -> nn.Module:
+    def module(self, make: Callable[[], nn.Module]) -> Any:
         """Make a module in bf16 without values, where the tensors live."""
         # Fake CUDA tensors cannot be drawn or sliced at construction: make on meta, then move.
         from torch._subclasses.fake_tensor import unset_fake_temporarily
 
         with unset_fake_temporarily(), default_dtype(torch.bfloat16), UninitialisedParameters(), torch.device("meta"):
             made = make().eval()
-        return made if not self.autocast else made.to_empty(device="cuda")
+        return made if self.fake is None else made.to_empty(device="cuda")
 
     def count(
-        self, layer: str, settings: dict[str, Any], choices: dict[str, str], subject: Subject, source: str
+        self,
+        layer: str,
+        settings: Mapping[str, Any],
+        choices: Mapping[str, str],
+        subject: Subject,
+        source: str | None = None,
     ) -> Counted:
-        """Run the call under the trace.
+        """Run a call, and say what it stands for and what it costs."""
+        metrics, by_aten = self.measure(subject)
+        return Counted(
+            source=source or self.source,
+            layer=formula_file(layer),
+            settings=dict(settings),
+            choices={**choices, "precision": self.precision},
+            metrics=metrics,
+            by_aten=by_aten,
+            without=subject.without,
+        )
 
-        Parameters
-        ----------
-        layer, settings, choices
-            What the call stands for.
-        subject : Subject
-            The call.
-        source : str
-            Whose module it is.
-
-        Returns
-        -------
-        Counted
-            FLOPs of both kinds, bytes, launches, parameters, KV bytes.
-        """
+    def measure(self, subject: Subject) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
+        """Run a call under the trace: metrics, and bytes and launches by aten operator."""
         with OperatorTrace() as trace:
             subject.call()
         total = trace.total
@@ -127,29 +122,20 @@ class Bench:
             "forward_cuda_core_flops": total.cuda_core_flops,
             "forward_io_bytes": total.io_bytes,
             "operator_launches": total.launches,
-            "parameters": parameters(subject.owner),
-            "forward_weight_bytes": weight_bytes(subject.owner),
+            "parameters": sum(parameter.numel() for parameter in subject.parameters),
+            "forward_weight_bytes": sum(parameter.nbytes for parameter in subject.parameters),
         }
         if subject.kv_bytes is not None:
             metrics["forward_kv_cache_bytes"] = subject.kv_bytes()
-        return Counted(
-            source=source,
-            layer=layer,
-            settings=settings,
-            choices={**choices, "precision": self.m_precision},
-            metrics=metrics,
-            by_aten={name: (each.io_bytes, each.launches) for name, each in trace.by_operator.items()},
-            without=subject.without,
-        )
+        return metrics, {name: (traffic.io_bytes, traffic.launches) for name, traffic in trace.by_operator.items()}
 
 
-def weight_bytes(owner: nn.Module | None) -> int:
-    """Add up the bytes of a module's parameters."""
-    owned: Iterable[Tensor] = () if owner is None else owner.parameters()
-    return sum(each.nbytes for each in owned)
+def on_one_tensor(make: Callable[[Mapping[str, Any]], nn.Module], *shape: str | int, tensor: str = "empty") -> Maker:
+    """Call a module on one tensor, whose sizes go by symbol; ``tensor`` is the bench's method that makes it."""
 
+    def subject(bench: Bench, settings: Mapping[str, Any]) -> Subject:
+        made = bench.module(lambda: make(settings))
+        x = getattr(bench, tensor)(*(settings[size] if isinstance(size, str) else size for size in shape))
+        return Subject(owner=made, call=lambda: made(x))
 
-def parameters(owner: nn.Module | None) -> int:
-    """Count a module's parameters."""
-    owned: Iterable[Tensor] = () if owner is None else owner.parameters()
-    return sum(each.numel() for each in owned)
+    return subject

@@ -1,11 +1,22 @@
-"""Single calls: every operator, and the published network at its own sizes."""
+"""What is called, as formulas/proofs/ says it in the language of the formulas: shared settings, and single calls."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
+from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.language.proof_file import CallEntry, CallsFile, CellEntry, Given, SharedFile, proof_file
+from dsocr_symbolic.language.schema import structure
+
+WHOLE = "prefill of the network"
+"""Stands for a formula file's name: the stages of the model up to decode."""
 
 
 @frozen(kw_only=True)
@@ -30,155 +41,126 @@ class Case:
     choices: Mapping[str, str] = EMPTY
 
 
-_OPERATORS: Mapping[str, Mapping[str, int]] = {
-    "linear": {"tokens": 3, "in_features": 5, "out_features": 7},
-    "linear_no_bias": {"tokens": 3, "in_features": 5, "out_features": 7},
-    "conv2d": {"images": 3, "in_channels": 3, "in_side": 12, "out_channels": 5, "out_side": 4, "kernel": 3, "bias": 1},
-    "matmul": {"entries": 3, "rows": 3, "inner": 5, "columns": 7, "dtype_a": 2, "dtype_b": 2},
-    "mm": {"entries": 1, "rows": 3, "inner": 5, "columns": 7, "dtype_a": 4, "dtype_b": 4},
-    "sdpa_flash": {"batch": 2, "heads": 3, "queries": 5, "keys": 7, "head_dim": 8, "dtype_kv": 2},
-    "sdpa_masked": {"batch": 2, "heads": 3, "queries": 5, "keys": 7, "head_dim": 8},
-    "softmax": {"elements": 7, "dtype": 2},
-    "native_layer_norm": {"rows": 3, "width": 5, "dtype": 2},
-    "embedding": {"tokens": 3, "rows_stored": 11, "width": 5},
-    "gelu": {"elements": 7},
-    "silu": {"elements": 7},
-    "neg": {"elements": 7, "dtype_x": 2, "dtype_y": 2},
-    "square": {"elements": 7, "dtype_x": 4, "dtype_y": 4},
-    "sqrt": {"elements": 7, "dtype_x": 4, "dtype_y": 4},
-    "rsqrt": {"elements": 7, "dtype_x": 4, "dtype_y": 4},
-    "cos": {"elements": 7, "dtype_x": 4, "dtype_y": 4},
-    "sin": {"elements": 7, "dtype_x": 4, "dtype_y": 4},
-    "sigmoid": {"elements": 7, "dtype_x": 2, "dtype_y": 2},
-    "add_scalar": {"elements": 7, "dtype_x": 4, "dtype_y": 4},
-    "multiply_scalar": {"elements": 7, "dtype_x": 2, "dtype_y": 2},
-    "divide_scalar": {"elements": 7, "dtype_x": 2, "dtype_y": 2},
-    "integer_add": {"elements": 7, "dtype_x": 8, "dtype_y": 8},
-    "integer_floor_divide": {"elements": 7, "dtype_x": 8, "dtype_y": 8},
-    "add": {"a": 15, "b": 5, "y": 15, "dtype": 2},
-    "subtract": {"a": 15, "b": 5, "y": 15, "dtype": 4},
-    "multiply": {"a": 15, "b": 5, "y": 15, "dtype": 2},
-    "add_mixed": {"a": 15, "b": 5, "y": 15, "dtype_a": 4, "dtype_b": 2, "dtype_y": 4},
-    "multiply_mixed": {"a": 15, "b": 5, "y": 15, "dtype_a": 4, "dtype_b": 2, "dtype_y": 4},
-    "divide_mixed": {"a": 15, "b": 5, "y": 15, "dtype_a": 2, "dtype_b": 4, "dtype_y": 4},
-    "multiply_inplace": {"a": 15, "b": 5, "dtype": 4},
-    "sum": {"elements": 15, "results": 5, "dtype_x": 4, "dtype_y": 4},
-    "mean": {"elements": 15, "results": 5, "dtype_x": 2, "dtype_y": 2},
-    "integer_sum": {"elements": 15, "results": 5, "dtype_x": 8, "dtype_y": 8},
-    "clone": {"read": 7, "written": 7, "dtype": 2},
-    "concatenate": {"read": 7, "written": 7, "dtype": 4},
-    "concatenate_mixed": {"a": 5, "b": 3, "dtype_a": 4, "dtype_b": 2},
-    "pad": {"read": 7, "written": 11, "dtype": 2},
-    "new_zeros": {"read": 7, "written": 11, "dtype": 8},
-    "scatter": {"read": 7, "written": 7, "dtype": 8},
-    "append_cache": {"old": 7, "new": 3},
-    "cast": {"elements": 7, "dtype_x": 2, "dtype_y": 4},
-    "arange": {"elements": 7, "dtype": 8},
-    "full": {"elements": 7, "dtype": 4},
-    "gather": {"indices": 3, "width": 5},
-    "scatter_rows": {"indices": 3, "width": 5},
-    "masked_scatter": {"rows": 7, "source_rows": 3, "width": 5},
-    "masked_fill": {"elements": 7},
-    "less_than": {"positions": 7},
-    "sort": {"elements": 7},
-    "topk": {"rows": 3, "choices": 7, "chosen": 2},
-    "cumulative_sum": {"elements": 7},
-    "interpolate_bicubic": {"side": 15, "new_side": 5, "width": 3},
-    "interpolate_linear": {"rows": 7, "new_rows": 5, "width": 3},
-}
+def formula_file(layer: str) -> str:
+    """Drop the variant from what is called."""
+    return layer if layer == WHOLE else layer.partition(" ")[0]
 
 
-_MASKED = "a mask without values cannot choose; what it saves is counted inside decoder/deepseek_v2_moe"
+@frozen(kw_only=True)
+class Settings(Given):
+    """Formulas of symbols that are worked out at a point."""
+
+    def at(self, point: Mapping[str, Exact]) -> dict[str, Exact]:
+        """Work out the symbols, exactly, with these values of axes."""
+        scope = _Scope({**_model_formulas(), **self.let}, point)
+        return {name: arithmetic.whole(evaluate(formula, scope, arithmetic)) for name, formula in self.given.items()}
 
 
-# Formula files that no call stands for, and why.
-UNCOUNTED: Mapping[str, str] = {
-    "operators/item": "reads a value, and tensors without values have none",
-    "operators/grouped_linear": "PyTorch has no grouped product for tensors without values; it equals the loop",
-    "decoder/experts_grouped": "built on grouped_linear; FLOPs and weights equal the loop",
-    "decoder/experts_loop": "counted inside decoder/deepseek_v2_moe",
-    "decoder/no_mask": "holds nothing",
-    "llama/apply_rotary_pos_emb": "counted inside llama/llama_attention",
-    "operators/equal": "runs in training alone, and counts no FLOPs",
-    "operators/masked_gather": _MASKED,
-    "operators/masked_put": _MASKED,
-    "operators/repeat": "runs in training alone; its gradient is counted inside decoder/deepseek_v2_moe",
-    "decoder/decoder_inputs": "counted inside core/deepseek_ocr_model",
-    "vision/preprocess": "its sums are counted inside core/deepseek_ocr_model; what the host reads is not",
-    "vision/abs_pos": "counted inside vision/image_encoder_vit and vision/clip_vision_embeddings",
-    "vision/image_layout": "counted inside core/deepseek_ocr_model",
-    "vision/projector_views": "counted inside core/deepseek_ocr_model",
-    "vision/vision_towers": "counted inside core/deepseek_ocr_model",
-    "vision/vision_view": "counted inside core/deepseek_ocr_model",
-}
+class _Scope(dict[str, Exact]):
+    """Values by name; one that is missing follows from its formula when it is asked for."""
+
+    def __init__(self, formulas: dict[str, Expression], values: Mapping[str, Exact]) -> None:
+        super().__init__(values)
+        self._formulas = formulas
+
+    def __missing__(self, name: str) -> Exact:
+        if name not in self._formulas:
+            raise UserError(f"formulas/proofs: unknown symbol '{name}': {nearest(name, {*self._formulas, *self})}")
+        # Taken out: a formula that asks for itself finds none.
+        value: Exact = evaluate(self._formulas.pop(name), self, arithmetic)
+        self[name] = value
+        return value
 
 
-_HIT = 64
+@cache
+def _model_formulas() -> dict[str, Expression]:
+    """Read what the model file and the shared settings say of every symbol."""
+    quantities = default_definition(None).quantities.items()
+    return {**{name: quantity.formula for name, quantity in quantities}, **proof_file(SharedFile, "shared").let}
 
 
-def _experts_hit(tokens: int) -> int:
-    return min(_HIT, 6 * tokens)
+def used_settings(
+    call: CallEntry | CellEntry,
+    *,
+    outer: Mapping[str, Expression] = EMPTY,
+    own: Mapping[str, Given] = EMPTY,
+) -> Settings:
+    """Say what a call's symbols are: its words go before those around it, and these before shared settings."""
+    known = {**proof_file(SharedFile, "shared").shared, **own}
+    used = Settings()
+    for name in call.use:
+        if name not in known:
+            raise UserError(f"formulas/proofs: use: unknown settings '{name}': {nearest(name, known)}")
+        used = Settings(let={**used.let, **known[name].let}, given={**used.given, **known[name].given})
+    return Settings(let={**used.let, **outer, **call.let}, given={**used.given, **call.given})
 
 
-def decoder_settings(batch: int, sequence: int, past: int) -> dict[str, int]:
-    """Set up a forward of the published language model that hits as many experts as it can."""
-    call = {"batch": batch, "sequence": sequence, "past": past, "cached": int(past > 0), "image_tokens": 0}
-    sizes = {
-        "vocab_size": 129280,
-        "hidden_size": 1280,
-        "num_attention_heads": 10,
-        "num_hidden_layers": 12,
-        "first_k_dense_replace": 1,
-        "intermediate_size": 6848,
-        "moe_intermediate_size": 896,
-        "n_shared_experts": 2,
-        "n_routed_experts": 64,
-        "num_experts_per_tok": 6,
-    }
-    return {**call, "experts_hit": _experts_hit(batch * sequence), **sizes}
+def shared_settings(*names: str, **values: Exact) -> dict[str, Exact]:
+    """Work out shared settings, in which some symbols have these values."""
+    return used_settings(CallEntry(use=names)).at(values)
 
 
-def _page(columns: int, rows: int, base_size: int = 1024) -> dict[str, int]:
-    side = base_size // 64
-    image = side * (side + 1) + 1 + rows * 10 * (columns * 10 + 1) * (columns > 0)
-    return {
-        "batch": 1,
-        "base_size": base_size,
-        "image_size": 640,
-        "crop_columns": columns,
-        "crops": columns * rows,
-        "image_tokens": image,
-        "prompt_tokens": image + 10,
-        "prefill_experts_hit": _experts_hit(image),
-    }
+@cache
+def _cases(part: str) -> tuple[Case, ...]:
+    return tuple(_entries(getattr(proof_file(CallsFile, "calls"), part), EMPTY, f"formulas/proofs/calls.yaml: {part}"))
 
 
-def sampled_cases() -> Iterator[Case]:
-    """Yield every single call that ``dsocr verify`` compares, the quick ones first."""
-    for name, settings in _OPERATORS.items():
-        yield Case(layer=f"operators/{name}", settings=settings)
-    yield Case(layer="operators/interpolate_bicubic", settings={"side": 3, "new_side": 7, "width": 2})
-    for pixels in (512, 640, 1024, 1280):
-        grid = pixels // 64
-        both = ("plain", "autocast")
-        sizes = {"feature_grid": grid, "feature_width": 2048, "hidden_size": 1280}
-        yield Case(layer="vision/mlp_projector", settings={"batch": 8, **sizes}, precisions=both)
-    for batch, sequence in ((1, 1), (1, 10), (1, 903), (8, 903), (1, 8192)):
-        for kind in ("flash", "eager"):
-            layer = "core/language_model" + (" eager" if kind == "eager" else "")
-            settings = {**decoder_settings(batch, sequence, 0), "logits_of_all": 1}
-            yield Case(layer=layer, settings=settings, choices={"attention": kind})
-    for batch, past in ((1, 1), (1, 902), (8, 8191)):
-        for kind in ("flash", "eager"):
-            layer = "core/language_model" + (" eager" if kind == "eager" else "")
-            settings = {**decoder_settings(batch, 1, past), "logits_of_all": 1}
-            yield Case(layer=layer, settings=settings, choices={"attention": kind})
-    for sequence, past in ((903, 0), (1, 902)):
-        settings = {**decoder_settings(1, sequence, past), "logits_of_all": 1}
-        yield Case(layer="core/language_model", settings=settings, precisions=("autocast",))
-    for columns, rows in ((0, 0), (1, 1), (1, 2), (3, 2), (3, 3)):
-        yield Case(layer="core/deepseek_ocr_model", settings=_page(columns, rows))
-    yield Case(layer="core/deepseek_ocr_model", settings={**_page(2, 1), "batch": 2})
-    yield Case(layer="core/deepseek_ocr_model", settings=_page(2, 1), precisions=("autocast",))
-    for base_size in (512, 1280):
-        yield Case(layer="core/deepseek_ocr_model", settings=_page(0, 0, base_size))
+def _entries(calls: Iterable[Any], outer: Mapping[str, Expression], where: str) -> Iterator[Case]:
+    for number, raw in enumerate(calls, start=1):
+        yield from _entry(raw, outer, f"{where}: {number}")
+
+
+def _entry(raw: Any, outer: Mapping[str, Expression], where: str) -> Iterator[Case]:
+    """Make the calls of an entry once for each column of its table."""
+    call = structure(CallEntry, raw, where)
+    if not call.layer and not call.calls:
+        raise UserError(f"{where}: the key 'layer' is missing")
+    settings = used_settings(call, outer=outer)
+    for column in zip(*call.at.values(), strict=True) if call.at else [()]:
+        let = {**settings.let, **dict(zip(call.at, column, strict=True))}
+        if call.calls:
+            yield from _entries(call.calls, let, where)
+            continue
+        yield Case(
+            layer=call.layer,
+            settings=evolve(settings, let=let).at({}),
+            precisions=call.precisions,
+            choices=call.choices,
+        )
+
+
+def sampled_cases() -> tuple[Case, ...]:
+    """Return every single call that ``dsocr verify`` compares, the quick ones first."""
+    return _cases("sampled")
+
+
+def published_layers() -> tuple[Case, ...]:
+    """Return calls of every layer at the published network's widths, each by itself."""
+    return _cases("published")
+
+
+def training_pages() -> tuple[Case, ...]:
+    """Return the calls of the whole network whose gradient step is compared."""
+    return _cases("training")
+
+
+def peak_cases() -> tuple[Case, ...]:
+    """Return the calls whose peak is compared: the layers at published widths, the towers at every size, and pages."""
+    return published_layers() + _cases("peaks")
+
+
+def page_settings(crop_columns: int, crop_rows: int, **sizes: int) -> dict[str, Exact]:
+    """Set up a page on a network with as few layers of each kind as show every lifetime; 0 crops leave it uncut."""
+    return shared_settings("page", "few_blocks", crop_columns=crop_columns, crop_rows=crop_rows, **sizes)
+
+
+def few_blocks(settings: Mapping[str, Exact]) -> dict[str, Exact]:
+    """Leave out the blocks of a call that are only more of the same."""
+    few = shared_settings("few_sam", "few_clip")
+    return {name: min(value, few.get(name, value)) for name, value in settings.items()}
+
+
+def uncounted() -> Mapping[str, str]:
+    """Return the formula files that no call stands for, and why."""
+    calls: CallsFile = proof_file(CallsFile, "calls")
+    return calls.uncounted

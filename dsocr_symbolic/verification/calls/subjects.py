@@ -1,14 +1,14 @@
 """A real call for every layer file: modules of the reference, of any size that a formula's symbols ask for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
-from dsocr_symbolic.verification.calls.bench import Bench, Subject
-from dsocr_symbolic.verification.calls.cases import Case
-from dsocr_symbolic.verification.calls.counted import Counted
-from dsocr_symbolic.verification.calls.subjects_decoder import DECODER
+from dsocr_symbolic.verification.calls.bench import Bench, Maker, Subject, on_one_tensor
+from dsocr_symbolic.verification.calls.cases import WHOLE, Case
+from dsocr_symbolic.verification.calls.comparison import Counted
+from dsocr_symbolic.verification.calls.subjects_decoder import DECODER, whole_prefill
 from dsocr_symbolic.verification.calls.subjects_operators import OPERATORS
 from dsocr_symbolic.verification.reference.clip import (
     CLIPVisionEmbeddings,
@@ -31,59 +31,48 @@ from dsocr_symbolic.verification.reference.sam import (
     relative_position_table,
 )
 
-
-def count_case(case: Case, precision: str) -> Counted:
-    """Make the module that a case calls, and count the call.
-
-    Parameters
-    ----------
-    case : Case
-        The formula file, its variant, settings and choices.
-    precision : str
-        ``plain`` or ``autocast``.
-
-    Returns
-    -------
-    Counted
-        What the call costs.
-    """
-    bench = Bench(precision)
-    layer = case.layer.partition(" ")[0]
-    with bench.context():
-        subject = SUBJECTS[case.layer](bench, case.settings)
-        return bench.count(layer, dict(case.settings), dict(case.choices), subject, "reference")
-
-
 Settings = Mapping[str, Any]
 
 
-Maker = Callable[[Bench, Settings], Subject]
+def count_case(case: Case, bench: Bench) -> Counted:
+    """Make the module that a case calls, and count the call."""
+    with bench.context():
+        return bench.count(case.layer, case.settings, case.choices, subject_of(bench, case))
+
+
+def subject_of(bench: Bench, case: Case) -> Subject:
+    """Make the call of a case, a layer's or the whole network's."""
+    if case.layer == WHOLE:
+        return whole_prefill(bench, case.settings, case.choices["attention"], case.choices["logits"])
+    return SUBJECTS[case.layer](bench, case.settings)
+
+
+_SAM_SIZES = {
+    "sam_patch_size": "patch_size",
+    "sam_width": "hidden_size",
+    "sam_heads": "num_heads",
+    "sam_mlp_width": "mlp_size",
+    "sam_window_size": "window_size",
+    "sam_table_grid": "table_grid",
+    "sam_neck_channels": "neck_channels",
+}
+_CLIP_SIZES = {
+    "clip_patch_size": "patch_size",
+    "clip_width": "hidden_size",
+    "clip_heads": "num_heads",
+    "clip_mlp_width": "mlp_size",
+    "clip_layers": "num_layers",
+}
 
 
 def _sam(s: Settings, **more: Any) -> SamConfig:
-    names = {
-        "sam_patch_size": "patch_size",
-        "sam_width": "hidden_size",
-        "sam_heads": "num_heads",
-        "sam_mlp_width": "mlp_size",
-        "sam_window_size": "window_size",
-        "sam_table_grid": "table_grid",
-        "sam_neck_channels": "neck_channels",
-    }
-    return SamConfig(**{theirs: s[ours] for ours, theirs in names.items() if ours in s}, **more)
+    return SamConfig(**{theirs: s[ours] for ours, theirs in _SAM_SIZES.items() if ours in s}, **more)
 
 
 def _clip(s: Settings) -> ClipConfig:
-    names = {
-        "clip_patch_size": "patch_size",
-        "clip_width": "hidden_size",
-        "clip_heads": "num_heads",
-        "clip_mlp_width": "mlp_size",
-        "clip_layers": "num_layers",
-    }
+    sizes = {theirs: s[ours] for ours, theirs in _CLIP_SIZES.items() if ours in s}
     patch, grid = s.get("clip_patch_size", 1), s.get("clip_table_grid", 2)
-    found = {theirs: s[ours] for ours, theirs in names.items() if ours in s}
-    return ClipConfig(**(found | {"patch_size": patch, "image_size": patch * grid}))
+    return ClipConfig(**(sizes | {"patch_size": patch, "image_size": patch * grid}))
 
 
 def _tables(module: nn.Module, rows: int) -> nn.Module:
@@ -94,143 +83,76 @@ def _tables(module: nn.Module, rows: int) -> nn.Module:
     return module
 
 
-def layer_norm(bench: Bench, s: Settings) -> Subject:
-    """Call nn.LayerNorm."""
+def _block(s: Settings) -> nn.Module:
+    """Make SAM's block, on windows or, with a window of the grid's side, on the whole grid."""
+    whole = s["window"] == s["grid"]
+    made = Block(_sam(s, window_size=s["window"], table_grid=s["grid"]), 0 if whole else s["window"])
+    _tables(made.attn, s["table_rows"])
+    return made
+
+
+def _encoder(s: Settings) -> nn.Module:
+    """Make SAM as a whole: windowed blocks first, then global ones."""
+    windowed, whole = s["sam_windowed_blocks"], s["sam_global_blocks"]
+    places = tuple(range(windowed, windowed + whole))
+    return ImageEncoderViT(_sam(s, num_layers=windowed + whole, global_layers=places))
+
+
+def _layer_norm(bench: Bench, s: Settings) -> Subject:
     norm = bench.module(lambda: nn.LayerNorm(s["width"]))
-    x = bench.empty(s["rows"], s["width"]) if s["narrow"] else bench.wide(s["rows"], s["width"])
+    x = (bench.empty if s["narrow"] else bench.wide)(s["rows"], s["width"])
     return Subject(owner=norm, call=lambda: norm(x))
 
 
-def attention(bench: Bench, s: Settings) -> Subject:
-    """Call SAM's attention."""
-    made = bench.module(lambda: _tables(Attention(_sam(s), s["side"]), s["table_rows"]))
-    x = bench.empty(s["images"], s["side"], s["side"], s["sam_width"])
-    return Subject(owner=made, call=lambda: made(x))
-
-
-def rel_pos_table(bench: Bench, s: Settings) -> Subject:
+def _rel_pos_table(bench: Bench, s: Settings) -> Subject:
     """Build one axis of relative positions."""
     table = bench.empty(s["table_rows"], s["head_dim"])
     return Subject(owner=None, call=lambda: relative_position_table(table, s["side"]))
 
 
-def block(bench: Bench, s: Settings) -> Subject:
-    """Call SAM's block, on windows or, with a window of the grid's side, on the whole grid."""
-
-    def make() -> nn.Module:
-        whole = s["window"] == s["grid"]
-        made = Block(_sam(s, window_size=s["window"], table_grid=s["grid"]), 0 if whole else s["window"])
-        _tables(made.attn, s["table_rows"])
-        return made
-
-    made = bench.module(make)
-    x = bench.empty(s["batch"], s["grid"], s["grid"], s["sam_width"])
-    return Subject(owner=made, call=lambda: made(x))
-
-
-def mlp_block(bench: Bench, s: Settings) -> Subject:
-    """Call SAM's MLP."""
-    made = bench.module(lambda: MLPBlock(_sam(s)))
-    x = bench.empty(1, s["tokens"], s["sam_width"])
-    return Subject(owner=made, call=lambda: made(x))
-
-
-def layer_norm2d(bench: Bench, s: Settings) -> Subject:
+def _layer_norm2d(bench: Bench, s: Settings) -> Subject:
     """Call the hand-written normalisation, with the cast back that autocast leaves to the next convolution."""
     made = bench.module(lambda: LayerNorm2d(s["channels"]))
     x = bench.empty(1, s["channels"], s["pixels"], 1)
     return Subject(owner=made, call=lambda: made(x).to(x.dtype))
 
 
-def patch_embed(bench: Bench, s: Settings) -> Subject:
-    """Call SAM's patch embedding."""
-    made = bench.module(lambda: PatchEmbed(_sam(s)))
-    x = bench.constant(s["batch"], 3, s["image_size"], s["image_size"])
-    return Subject(owner=made, call=lambda: made(x))
-
-
-def image_encoder_vit(bench: Bench, s: Settings) -> Subject:
-    """Call SAM as a whole: windowed blocks first, then global ones."""
-    windowed, whole = s["sam_windowed_blocks"], s["sam_global_blocks"]
-    places = tuple(range(windowed, windowed + whole))
-    made = bench.module(lambda: ImageEncoderViT(_sam(s, num_layers=windowed + whole, global_layers=places)))
-    x = bench.constant(s["batch"], 3, s["image_size"], s["image_size"])
-    return Subject(owner=made, call=lambda: made(x))
-
-
-def clip_vision_embeddings(bench: Bench, s: Settings) -> Subject:
-    """Call CLIP's embeddings of SAM's features."""
-    made = bench.module(lambda: CLIPVisionEmbeddings(_clip(s)))
-    x = bench.empty(s["batch"], s["clip_width"], s["feature_grid"], s["feature_grid"])
-    return Subject(owner=made, call=lambda: made(x))
-
-
-def notp_attention(bench: Bench, s: Settings) -> Subject:
-    """Call CLIP's attention."""
-    made = bench.module(lambda: NoTPAttention(_clip(s)))
-    x = bench.empty(s["batch"], s["tokens"], s["clip_width"])
-    return Subject(owner=made, call=lambda: made(x))
-
-
-def activation(bench: Bench, s: Settings) -> Subject:
-    """Call CLIP's quick_gelu."""
+def _activation(bench: Bench, s: Settings) -> Subject:
     x = bench.empty(s["elements"])
     # Its cast back to the narrow dtype is that of the linear layer behind it.
     return Subject(owner=None, call=lambda: quick_gelu(x).to(x.dtype))
 
 
-def notp_feedforward(bench: Bench, s: Settings) -> Subject:
-    """Call CLIP's MLP."""
-    made = bench.module(lambda: NoTPFeedForward(_clip(s)))
-    x = bench.empty(1, s["tokens"], s["clip_width"])
-    return Subject(owner=made, call=lambda: made(x))
-
-
-def notp_transformer_block(bench: Bench, s: Settings) -> Subject:
-    """Call CLIP's block."""
-    made = bench.module(lambda: NoTPTransformerBlock(_clip(s)))
-    x = bench.wide(s["batch"], s["tokens"], s["clip_width"])
-    return Subject(owner=made, call=lambda: made(x))
-
-
-def notp_transformer(bench: Bench, s: Settings) -> Subject:
-    """Call CLIP's blocks."""
-    made = bench.module(lambda: NoTPTransformer(_clip(s)))
-    x = bench.wide(s["batch"], s["tokens"], s["clip_width"])
-    return Subject(owner=made, call=lambda: made(x))
-
-
-def vit_model(bench: Bench, s: Settings) -> Subject:
-    """Call CLIP as a whole."""
-    made = bench.module(lambda: VitModel(_clip(s)))
-    x = bench.empty(s["batch"], s["clip_width"], s["feature_grid"], s["feature_grid"])
-    return Subject(owner=made, call=lambda: made(x))
-
-
-def mlp_projector(bench: Bench, s: Settings) -> Subject:
-    """Call the projector."""
+def _projector(bench: Bench, s: Settings) -> Subject:
     made = bench.module(lambda: MlpProjector(s["feature_width"], s["hidden_size"]))
     x = bench.wide(s["batch"], s["feature_grid"] ** 2, s["feature_width"])
     return Subject(owner=made, call=lambda: made(x))
 
 
+_PIXELS = ("batch", 3, "image_size", "image_size")
+_FEATURES = ("batch", "clip_width", "feature_grid", "feature_grid")
+_TOKENS = ("batch", "tokens", "clip_width")
+
+
 SUBJECTS: Mapping[str, Maker] = {
-    "core/layer_norm": layer_norm,
-    "vision/attention": attention,
-    "vision/rel_pos_table": rel_pos_table,
-    "vision/block": block,
-    "vision/mlp_block": mlp_block,
-    "vision/layer_norm2d": layer_norm2d,
-    "vision/patch_embed": patch_embed,
-    "vision/image_encoder_vit": image_encoder_vit,
-    "vision/clip_vision_embeddings": clip_vision_embeddings,
-    "vision/notp_attention": notp_attention,
-    "vision/quick_gelu": activation,
-    "vision/notp_feedforward": notp_feedforward,
-    "vision/notp_transformer_block": notp_transformer_block,
-    "vision/notp_transformer": notp_transformer,
-    "vision/vit_model": vit_model,
-    "vision/mlp_projector": mlp_projector,
+    "core/layer_norm": _layer_norm,
+    "vision/attention": on_one_tensor(
+        lambda s: _tables(Attention(_sam(s), s["side"]), s["table_rows"]), "images", "side", "side", "sam_width"
+    ),
+    "vision/rel_pos_table": _rel_pos_table,
+    "vision/block": on_one_tensor(_block, "batch", "grid", "grid", "sam_width"),
+    "vision/mlp_block": on_one_tensor(lambda s: MLPBlock(_sam(s)), 1, "tokens", "sam_width"),
+    "vision/layer_norm2d": _layer_norm2d,
+    "vision/patch_embed": on_one_tensor(lambda s: PatchEmbed(_sam(s)), *_PIXELS, tensor="constant"),
+    "vision/image_encoder_vit": on_one_tensor(_encoder, *_PIXELS, tensor="constant"),
+    "vision/clip_vision_embeddings": on_one_tensor(lambda s: CLIPVisionEmbeddings(_clip(s)), *_FEATURES),
+    "vision/notp_attention": on_one_tensor(lambda s: NoTPAttention(_clip(s)), *_TOKENS),
+    "vision/quick_gelu": _activation,
+    "vision/notp_feedforward": on_one_tensor(lambda s: NoTPFeedForward(_clip(s)), 1, "tokens", "clip_width"),
+    "vision/notp_transformer_block": on_one_tensor(lambda s: NoTPTransformerBlock(_clip(s)), *_TOKENS, tensor="wide"),
+    "vision/notp_transformer": on_one_tensor(lambda s: NoTPTransformer(_clip(s)), *_TOKENS, tensor="wide"),
+    "vision/vit_model": on_one_tensor(lambda s: VitModel(_clip(s)), *_FEATURES),
+    "vision/mlp_projector": _projector,
     **DECODER,
     **OPERATORS,
 }

@@ -13,8 +13,6 @@ from typing import Any
 from dsocr_symbolic.verification.checkpoint.snapshot import ENTRY, Snapshot
 
 _PACKAGE = "dsocr_checkpoint"
-
-
 _INFERENCE_ONLY = ("torchvision", "matplotlib")
 
 
@@ -62,32 +60,21 @@ class _Finder(MetaPathFinder, Loader):
 
 
 @contextmanager
-def _found(finder: _Finder) -> Iterator[None]:
+def _served(finder: _Finder) -> Iterator[None]:
     sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
         sys.meta_path.remove(finder)
-        for name in [each for each in sys.modules if finder.owns(each)]:
+        for name in [name for name in sys.modules if finder.owns(name)]:
             del sys.modules[name]
 
 
 def load(snapshot: Snapshot) -> tuple[ModuleType, ModuleType]:
-    """Execute the snapshot's code.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        What was read, and may be run.
-
-    Returns
-    -------
-    tuple of module
-        The network's module, and the one with its decoder.
-    """
+    """Execute the snapshot's code: the network's module, and the one with its decoder."""
     # The library asks what is installed when it is imported: it must not see the stand-ins.
     import_module("transformers.models.llama.modeling_llama")
-    with _found(_Finder(snapshot)):
+    with _served(_Finder(snapshot)):
         network = import_module(f"{_PACKAGE}.{ENTRY}")
         decoder = sys.modules[network.DeepseekV2Model.__module__]
     return network, decoder

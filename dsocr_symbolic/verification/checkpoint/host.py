@@ -31,40 +31,27 @@ class _OnHost:
 
 def _items(index: Any, dimensions: int) -> list[Any]:
     items = list(index) if isinstance(index, tuple) else [index]
-    if any(each is Ellipsis for each in items):
-        place = next(at for at, each in enumerate(items) if each is Ellipsis)
-        taken = sum(each is not None for each in items) - 1
+    if any(item is Ellipsis for item in items):
+        place = next(at for at, item in enumerate(items) if item is Ellipsis)
+        taken = sum(item is not None for item in items) - 1
         items[place : place + 1] = [slice(None)] * (dimensions - taken)
     return items
 
 
 def subscript(tensor: Tensor, index: Any) -> Tensor:
-    """Do what ``tensor[index]`` does, in operators that need no GPU.
-
-    Parameters
-    ----------
-    tensor : Tensor
-        Any tensor.
-    index : object
-        Whole numbers, slices, None, an ellipsis, tensors.
-
-    Returns
-    -------
-    Tensor
-        A view, or what the index tensors gather.
-    """
+    """Do what ``tensor[index]`` does, in operators that need no GPU."""
     gathers: list[Tensor | None] = []
     at = 0
-    for each in _items(index, tensor.dim()):
-        if each is None:
+    for item in _items(index, tensor.dim()):
+        if item is None:
             tensor = tensor.unsqueeze(at)
-        elif isinstance(each, slice):
-            start, stop, step = each.indices(tensor.shape[at])
+        elif isinstance(item, slice):
+            start, stop, step = item.indices(tensor.shape[at])
             tensor = torch.ops.aten.slice(tensor, at, start, stop, step)
-        elif isinstance(each, Tensor):
-            gathers += [None] * (at - len(gathers)) + [each]
+        elif isinstance(item, Tensor):
+            gathers += [None] * (at - len(gathers)) + [item]
         else:
-            tensor = tensor.select(at, int(each))
+            tensor = tensor.select(at, int(item))
             continue
         at += 1
     gathered: Tensor = torch.ops.aten.index(tensor, gathers) if gathers else tensor
@@ -72,13 +59,7 @@ def subscript(tensor: Tensor, index: Any) -> Tensor:
 
 
 class _OnShapes(TorchFunctionMode):
-    """Answers calls that need values or a GPU's runtime.
-
-    Parameters
-    ----------
-    rows : list of int
-        Rows that each expert receives.
-    """
+    """Answers calls that need values or a GPU's runtime, with so many rows for each expert."""
 
     def __init__(self, rows: list[int]) -> None:
         super().__init__()
@@ -108,13 +89,7 @@ class _OnShapes(TorchFunctionMode):
 
 
 class _Read(TorchDispatchMode):
-    """Gives the host the numbers it reads, one after the other.
-
-    Parameters
-    ----------
-    numbers : list of float
-        What each read returns.
-    """
+    """Gives the host the numbers it reads, one after the other."""
 
     def __init__(self, numbers: list[float]) -> None:
         super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
@@ -131,28 +106,13 @@ class _Read(TorchDispatchMode):
 
 def _flash(q: Tensor, k: Tensor, v: Tensor, *_: object, **__: object) -> Tensor:
     """Attend as the flash library would, which needs a GPU to be installed."""
-    q, k, v = (each.transpose(1, 2) for each in (q, k, v))
+    q, k, v = (tensor.transpose(1, 2) for tensor in (q, k, v))
     return scaled_dot_product_attention(q, k, v, causal=q.shape[-2] > 1).transpose(1, 2)
 
 
 @contextmanager
 def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Give an attribute another value.
-
-    Parameters
-    ----------
-    owner : object
-        Whose attribute.
-    name : str
-        Its name.
-    value : object
-        Its value within the block.
-
-    Yields
-    ------
-    None
-        Until the block ends.
-    """
+    """Give an attribute another value within the block."""
     before = owner.__dict__[name]
     setattr(owner, name, value)
     try:
@@ -177,19 +137,7 @@ def _autocast(real: Callable[..., Any]) -> Callable[..., Any]:
 def hosted(llama: ModuleType, rows: list[int], reads: list[float]) -> Iterator[None]:
     """Stand in for the machine while the checkpoint's code runs.
 
-    Parameters
-    ----------
-    llama : module
-        The library's module with the attention classes.
-    rows : list of int
-        Rows that each expert receives.
-    reads : list of float
-        Numbers that the code reads back, in turn: sums of pixels, not 0 where there is an image.
-
-    Yields
-    ------
-    None
-        Until the block ends.
+    Experts receive these rows; the code reads these numbers back in turn: sums of pixels, not 0 where an image is.
     """
     with ExitStack() as stack:
         stack.enter_context(replaced(torch, "autocast", _autocast(torch.autocast)))

@@ -1,7 +1,9 @@
 """The checkpoint's network with one kernel in one precision, and how a call of it is counted."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -10,21 +12,15 @@ from attrs import frozen
 from torch import nn
 
 from dsocr_symbolic.verification.calls.bench import Bench, Subject
-from dsocr_symbolic.verification.calls.counted import Counted
+from dsocr_symbolic.verification.calls.comparison import Counted
+from dsocr_symbolic.verification.checkpoint.code import load
 from dsocr_symbolic.verification.checkpoint.host import hosted, replaced
+from dsocr_symbolic.verification.checkpoint.snapshot import Snapshot
 from dsocr_symbolic.verification.reference.deepseek_v2 import rows_over
-
-SIZES = (512, 640, 1024, 1280)
-
-
-BATCHES = (1, 2, 6)
-
-
-TOKENS = (1, 7, 512)
 
 
 @frozen(kw_only=True)
-class Network:
+class CheckpointNetwork:
     """A network, and what its calls are made of.
 
     Attributes
@@ -50,7 +46,7 @@ class Network:
     def count(
         self,
         layer: str,
-        settings: Mapping[str, int],
+        settings: Mapping[str, Any],
         owner: nn.Module | None,
         call: Callable[[], object],
         *,
@@ -59,31 +55,9 @@ class Network:
         reads: tuple[float, ...] = (),
         kv_bytes: Callable[[], int] | None = None,
     ) -> Counted:
-        """Count one call.
+        """Count one call, whose settings are all but the network's sizes.
 
-        Parameters
-        ----------
-        layer : str
-            The formula file it stands for.
-        settings : mapping of str to int
-            The formula's symbols, but for the network's sizes.
-        owner : nn.Module or None
-            Whose parameters the layer owns.
-        call : callable
-            Runs it.
-        hit : int
-            Distinct experts that receive rows, if any do.
-        tokens : int
-            Tokens that are routed.
-        reads : tuple of float
-            Numbers that the host reads back, in turn.
-        kv_bytes : callable, optional
-            Bytes of the cache after the call.
-
-        Returns
-        -------
-        Counted
-            Everything that the bench counts.
+        So many distinct experts are hit by so many tokens, and the host reads these numbers back in turn.
         """
         sizes = self.sizes
         rows = rows_over(hit)(tokens, sizes["num_experts_per_tok"], sizes["n_routed_experts"]) if hit else []
@@ -108,34 +82,47 @@ class Network:
         return sorted({chosen, (chosen + most) // 2, most})
 
 
-def call_settings(batch: int, new: int, past: int) -> dict[str, int]:
-    """Name the symbols of a call of the decoder."""
-    return {"batch": batch, "sequence": new, "past": past, "cached": int(past > 0)}
-
-
 def cached_bytes(cache: Any, layer: int | None = None) -> int:
     """Count the bytes of a cache, or of one of its layers."""
     layers = slice(layer, None if layer is None else layer + 1)
-    return sum(each.nbytes for each in (*cache.key_cache[layers], *cache.value_cache[layers]))
+    return sum(tensor.nbytes for tensor in (*cache.key_cache[layers], *cache.value_cache[layers]))
 
 
-def build_network(network: ModuleType, config: bytes, kind: str) -> nn.Module:
-    """Make the network as its config says, but for the kernel.
+def networks(snapshot: Snapshot, calls: tuple[tuple[str, str], ...]) -> Iterator[CheckpointNetwork]:
+    """Load the code, which executes it, and make the network in these precisions and with these kernels, entered."""
+    with _quiet():
+        network, decoder = load(snapshot)
+        for precision, kind in calls:
+            bench = Bench(precision)
+            with bench.context():
+                module = bench.module(partial(_build, network, snapshot.config, kind))
+                yield CheckpointNetwork(
+                    bench=bench, kind=kind, module=module, decoder=decoder, sizes=snapshot.constants
+                )
 
-    Parameters
-    ----------
-    network : module
-        The code that was loaded.
-    config : bytes
-        The config.json.
-    kind : str
-        ``eager`` or ``flash``.
 
-    Returns
-    -------
-    nn.Module
-        The outermost class.
-    """
+def network_module(snapshot: Snapshot) -> nn.Module:
+    """Load the code, which executes it, and make the network without values."""
+    with _quiet():
+        network, _ = load(snapshot)
+        made: nn.Module = Bench().module(partial(_build, network, snapshot.config, "flash"))
+        return made
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the library's advice to the owners of the code."""
+    logging = import_module("transformers.utils.logging")
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def _build(network: ModuleType, config: bytes, kind: str) -> nn.Module:
+    """Make the network as its config says, but for the kernel."""
     base = import_module("transformers.modeling_utils").PreTrainedModel
     sizes = network.DeepseekOCRConfig(**json.loads(config))
     sizes._attn_implementation = {"eager": "eager", "flash": "flash_attention_2"}[kind]  # noqa: SLF001

@@ -11,8 +11,6 @@ from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.scenario.config_file import read_config
 
 CONFIG = "config.json"
-
-
 ENTRY = "modeling_deepseekocr"
 """The module that defines the network; everything else is what it imports."""
 
@@ -40,23 +38,7 @@ class Snapshot:
 
 
 def read_snapshot(folder: Path) -> Snapshot:
-    """Read a checkpoint's config and the code that its network needs; none of it is run.
-
-    Parameters
-    ----------
-    folder : Path
-        A local snapshot; it needs no weights.
-
-    Returns
-    -------
-    Snapshot
-        Its config and code.
-
-    Raises
-    ------
-    UserError
-        If the folder is no checkpoint of this network, or lacks code.
-    """
+    """Read a checkpoint's config and the code that its network needs, no weights; none of it is run."""
     if not folder.is_dir():
         raise UserError(
             f"{folder}: no such folder; --checkpoint takes a local snapshot with {CONFIG} and its .py files"
@@ -80,7 +62,7 @@ def _sources(folder: Path) -> dict[str, bytes]:
                 f"{folder}: {name}.py is missing, which {wanted_by} needs; download the snapshot's .py files"
             )
         sources[name] = _bytes(path)
-        wanted |= {each: path.name for each in _relative_imports(path, sources[name]) if each not in sources}
+        wanted |= {other: path.name for other in _relative_imports(path, sources[name]) if other not in sources}
     return sources
 
 
@@ -89,16 +71,16 @@ def _relative_imports(path: Path, source: bytes) -> list[str]:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:
         raise UserError(f"{path}: no Python: {error}") from error
-    found: list[str] = []
+    modules: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
-            names = [node.module] if node.module else [each.name for each in node.names]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
             if node.level > 1 or any("." in name for name in names):
                 raise UserError(
                     f"{path}: line {node.lineno} imports from outside the folder or below it; not supported"
                 )
-            found += names
-    return found
+            modules += names
+    return modules
 
 
 def _bytes(path: Path) -> bytes:
@@ -109,23 +91,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def checkpoint_plan(folder: Path) -> list[str]:
-    """Say what code :func:`checkpoint_counts` would run.
-
-    Parameters
-    ----------
-    folder : Path
-        A local snapshot.
-
-    Returns
-    -------
-    list of str
-        A line per file: name, size, SHA-256; the entry first.
-
-    Raises
-    ------
-    UserError
-        If the folder is no checkpoint of this network, or lacks code.
-    """
+    """Say what code would run, a line per file, the entry first: name, size, SHA-256."""
     sources = read_snapshot(folder).sources
     width = max(len(name) for name in sources) + len(".py")
     return [

@@ -1,6 +1,7 @@
 """Run mutants against counts: a mutant that agrees with all of them survives, and must say why."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import compress
 from typing import Any
@@ -19,8 +20,12 @@ from dsocr_symbolic.network.leaves import leaves_of
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.origins import origins
 from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
-from dsocr_symbolic.verification.calls.counted import FUNCTION_COSTS, Counted
+from dsocr_symbolic.verification.calls.bench import Bench
+from dsocr_symbolic.verification.calls.cases import formula_file, sampled_cases, uncounted
+from dsocr_symbolic.verification.calls.comparison import FUNCTION_COSTS, Counted
+from dsocr_symbolic.verification.calls.subjects import SUBJECTS, count_case
 from dsocr_symbolic.verification.mutants.mutants import Mutant, mutate
+from dsocr_symbolic.verification.proof import count_grid, proof_cells
 
 
 @frozen(kw_only=True)
@@ -58,41 +63,15 @@ REASONS: Mapping[str, str] = {
 
 
 def reason(survivor: Survivor) -> str | None:
-    """Say why a mutant is equivalent.
-
-    Parameters
-    ----------
-    survivor : Survivor
-        The mutant.
-
-    Returns
-    -------
-    str or None
-        The reason, or None: then a count is missing, or the formula is wrong.
-    """
+    """Say why a mutant is equivalent; None says that a count is missing, or that the formula is wrong."""
     place = f"{survivor.layer}: {survivor.place}"
     return next((text for pattern, text in REASONS.items() if re.fullmatch(pattern, place)), None)
 
 
 def kill(layer: str, counts: Iterable[Counted]) -> Killed:
-    """Try every mutant of a layer's formula on counts of that layer.
+    """Try every mutant of a layer's formula on counts that the formula itself agrees with.
 
-    Parameters
-    ----------
-    layer : str
-        The formula file: ``vision/attention``.
-    counts : iterable of Counted
-        Counts that the formula itself agrees with.
-
-    Returns
-    -------
-    Killed
-        How many mutants disagree with at least one count.
-
-    Raises
-    ------
-    ValueError
-        If the unchanged formula disagrees with a count, or there is none.
+    ValueError says that it disagrees with one of them, or that there is none.
     """
     counts = list(counts)
     if not counts:
@@ -104,13 +83,12 @@ def kill(layer: str, counts: Iterable[Counted]) -> Killed:
             settings = ", ".join(f"{name}={value}" for name, value in counted.settings.items())
             raise ValueError(f"{counted.layer} at {settings}: the unchanged formula disagrees with the count")
     formula = library[layer.rpartition("/")[2]]
-    killed: dict[str, int] = {}
-    total: dict[str, int] = {}
+    killed, total = Counter[str](), Counter[str]()
     survivors = []
     for mutant in mutate(formula):
-        total[mutant.kind] = total.get(mutant.kind, 0) + 1
+        total[mutant.kind] += 1
         if _disagrees(library, mutant, counts):
-            killed[mutant.kind] = killed.get(mutant.kind, 0) + 1
+            killed[mutant.kind] += 1
         else:
             survivors.append(Survivor(layer=layer, place=mutant.place, kind=mutant.kind))
     return Killed(layer=layer, killed=killed, total=total, survivors=tuple(survivors))
@@ -136,25 +114,7 @@ def expected(counted: Counted) -> Numbers:
 
 
 def numbers(library: Library, counted: Counted) -> Numbers:
-    """Evaluate a formula at a count's settings with plain numbers.
-
-    Parameters
-    ----------
-    library : Library
-        The formulas, the changed one among them.
-    counted : Counted
-        The formula's layer, settings, choices, and which metrics to give.
-
-    Returns
-    -------
-    tuple of dict
-        Metrics, and bytes and launches by aten operator.
-
-    Raises
-    ------
-    UserError
-        If the formula does not fit the others any more.
-    """
+    """Evaluate a formula at a count's settings with plain numbers."""
     definition = default_definition(None)
     options = choose(definition, counted.choices)
     scope = _scope(definition, options, counted.settings)
@@ -193,11 +153,11 @@ _GIVEN = ("constant", "choice", "convention")
 
 def reduced(counted: Iterable[Counted], most: int) -> Iterator[Counted]:
     """Thin a cell's counts: the corners tell mutants apart as well as the whole grid does."""
-    every = list(counted)
-    step = max(1, len(every) // most)
-    for index, each in enumerate(every):
-        if index % step == 0 or index == len(every) - 1:
-            yield each
+    whole = list(counted)
+    step = max(1, len(whole) // most)
+    for index, count in enumerate(whole):
+        if index % step == 0 or index == len(whole) - 1:
+            yield count
 
 
 # Layers that are only called inside others: where their mutants show.
@@ -222,32 +182,24 @@ _MOST = 5
 
 def mutated_layers() -> list[str]:
     """List the formula files whose mutants can be counted."""
-    from dsocr_symbolic.verification.calls.cases import UNCOUNTED
-    from dsocr_symbolic.verification.calls.subjects import SUBJECTS
-
-    plain = {name.partition(" ")[0] for name in SUBJECTS}
-    return sorted((plain | set(INSIDE)) - (set(UNCOUNTED) - set(INSIDE)))
+    called = {formula_file(name) for name in SUBJECTS}
+    return sorted((called | set(INSIDE)) - (set(uncounted()) - set(INSIDE)))
 
 
 def counts_for(layer: str) -> list[Counted]:
     """Count calls that tell a layer's mutants apart: a few points of each of its cells, and its single calls."""
-    from dsocr_symbolic.verification.calls.cases import sampled_cases
-    from dsocr_symbolic.verification.calls.subjects import count_case
-    from dsocr_symbolic.verification.proof.proof import CELLS, counts
-
     roots = INSIDE.get(layer, (layer, f"{layer} eager"))
-    found: list[Counted] = []
-    for cell in CELLS:
+    counted: list[Counted] = []
+    for cell in proof_cells():
         # The published sizes are slow and add nothing to the small ones.
         if cell.layer not in roots or "published" in cell.name:
             continue
-        for precision in ("plain", *(("autocast",) if cell.autocast else ())):
+        for precision in cell.precisions:
             varied = cell.axes if precision == "plain" else cell.autocast or ()
             degrees = {axis: int(axis in varied) for axis in cell.axes}
-            found += reduced(counts(cell, precision, degrees), _MOST)
+            counted += reduced(count_grid(cell, precision, degrees), _MOST)
     for case in sampled_cases():
         small = case.layer.startswith("operators/") or case.layer == "core/deepseek_ocr_model"
-        if case.layer not in roots or not small:
-            continue
-        found.append(count_case(case, "plain"))
-    return found
+        if case.layer in roots and small:
+            counted.append(count_case(case, Bench()))
+    return counted

@@ -12,8 +12,6 @@ from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, Repe
 
 # Tensors of a layer say what crosses its boundary; no metric reads their shapes yet.
 _BOUNDARY = ("input", "output", "inplace", "buffer", "past")
-
-
 _TRAINING = "training"
 
 
@@ -37,18 +35,7 @@ class Mutant:
 
 
 def mutate(formula: Formula) -> Iterator[Mutant]:
-    """Yield every mutant of a formula.
-
-    Parameters
-    ----------
-    formula : Formula
-        An operator or a layer.
-
-    Yields
-    ------
-    Mutant
-        One change each.
-    """
+    """Yield every mutant of a formula, one change each."""
     for name, expression in formula.let.items():
         for kind, text, changed in mutate_expression(expression):
             yield Mutant(
@@ -78,7 +65,7 @@ def _tensors(formula: Formula) -> Iterator[Mutant]:
         for place, kind, changed in _tensor(tensor):
             tensors = {**formula.tensors, name: changed}
             yield Mutant(place=f"tensor {name}, {place}", kind=kind, formula=evolve(formula, tensors=tensors))
-        without = {other: each for other, each in formula.tensors.items() if other != name}
+        without = {other: kept for other, kept in formula.tensors.items() if other != name}
         yield Mutant(place=f"tensor {name} removed", kind="child", formula=evolve(formula, tensors=without))
 
 
@@ -160,8 +147,8 @@ def _replace(holder: ast.Expression, index: int, change: Callable[[ast.AST], ast
         for field, value in ast.iter_fields(parent):
             if value is target:
                 setattr(parent, field, changed)
-            elif isinstance(value, list) and any(each is target for each in value):
-                setattr(parent, field, [changed if each is target else each for each in value])
+            elif isinstance(value, list) and any(item is target for item in value):
+                setattr(parent, field, [changed if item is target else item for item in value])
     return True
 
 

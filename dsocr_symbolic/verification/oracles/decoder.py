@@ -1,11 +1,11 @@
 """Llama and DeepSeek-V2 layers of ``transformers``, and the text model of ``deepseek_ocr2``: all of the decoder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import product
 from typing import Any
 
-import torch
+from torch import nn
 from transformers.cache_utils import DynamicCache
 from transformers.models.deepseek_ocr2.configuration_deepseek_ocr2 import DeepseekOcr2Config, DeepseekOcr2TextConfig
 from transformers.models.deepseek_ocr2.modeling_deepseek_ocr2 import DeepseekOcr2ForConditionalGeneration
@@ -14,35 +14,24 @@ from transformers.models.deepseek_v2.modeling_deepseek_v2 import DeepseekV2Moe
 from transformers.models.llama.configuration_llama import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, LlamaRMSNorm
 
-from dsocr_symbolic.verification.calls.counted import Counted
-from dsocr_symbolic.verification.oracles.vision import TOKENS, build, count, empty
+from dsocr_symbolic.algebras.value import Exact
+from dsocr_symbolic.verification.calls.cases import shared_settings
+from dsocr_symbolic.verification.calls.comparison import Counted
+from dsocr_symbolic.verification.oracles.vision import LIBRARY, TOKENS, count
 
 _CALLS = ((1, 0), (7, 0), (512, 0), (8192, 0), (1, 1), (1, 512), (1, 8191))
 """New tokens and cached ones."""
-
-
 _WHOLE_CALLS = ((1, 0), (512, 0), (1, 512))
 """Those of the whole decoder, whose layers are called at all of them."""
-
-
 _BATCHES = (1, 2, 8)
-
-
-_WIDTH, _HEADS, _LAYERS, _EXPERTS, _CHOSEN, _EXPERT_WIDTH, _SHARED = 1280, 10, 12, 64, 6, 896, 2
-
-
+_SIZES: Mapping[str, Any] = shared_settings("decoder", batch=1, sequence=1)
+_WIDTH, _HEADS, _LAYERS = _SIZES["hidden_size"], _SIZES["num_attention_heads"], _SIZES["num_hidden_layers"]
 _KERNELS = {"eager": "eager", "flash": "sdpa"}
 """The network's kernels, and the library's names of the same work."""
-
-
 _WITHOUT = ("rotary_emb",)
-
-
-_MOE = {
-    "n_routed_experts": _EXPERTS,
-    "n_shared_experts": _SHARED,
-    "num_experts_per_tok": _CHOSEN,
-    "moe_intermediate_size": _EXPERT_WIDTH,
+_ROUTED = ("n_routed_experts", "n_shared_experts", "num_experts_per_tok", "moe_intermediate_size")
+_MOE: Mapping[str, Any] = {
+    **{name: _SIZES[name] for name in _ROUTED},
     "n_group": 1,
     "topk_group": 1,
     "experts_implementation": "batched_mm",
@@ -50,13 +39,7 @@ _MOE = {
 
 
 def decoder_counts() -> Iterator[Counted]:
-    """Count the decoder's layers, and the decoder as a whole.
-
-    Yields
-    ------
-    Counted
-        Attention with both kernels, norm, MLP, router, experts; a layer, the model and its head.
-    """
+    """Count attention with both kernels, norm, MLP, router and experts; a layer, the model and its head."""
     for kind in _KERNELS:
         yield from _attention(kind)
     yield from _feed_forward()
@@ -65,32 +48,36 @@ def decoder_counts() -> Iterator[Counted]:
 
 
 def _hit(tokens: int) -> int:
-    return min(_EXPERTS, _CHOSEN * tokens)
+    return int(shared_settings("routed", tokens=tokens)["experts_hit"])
 
 
 def _cache(batch: int, past: int, layers: int) -> DynamicCache:
     cache = DynamicCache()
     for layer in range(layers if past else 0):
         shape = (batch, _HEADS, past, _WIDTH // _HEADS)
-        with torch.device("meta"):
-            cache.update(empty(*shape), empty(*shape), layer)
+        with LIBRARY.context():
+            cache.update(LIBRARY.empty(*shape), LIBRARY.empty(*shape), layer)
     return cache
 
 
-def _call(batch: int, new: int, past: int) -> dict[str, int]:
-    return {"batch": batch, "sequence": new, "past": past, "cached": int(past > 0)}
+def _call(batch: int, new: int, past: int) -> dict[str, Exact]:
+    return shared_settings("context", batch=batch, sequence=new, past=past)
 
 
 def _attention(kind: str) -> Iterator[Counted]:
     config = LlamaConfig(hidden_size=_WIDTH, num_attention_heads=_HEADS, attn_implementation=_KERNELS[kind])
-    attention = build(partial(LlamaAttention, config, 0))
+    attention = LIBRARY.module(partial(LlamaAttention, config, 0))
     layer = {"eager": "llama/llama_attention", "flash": "llama/llama_flash_attention2"}[kind]
     for batch, (new, past) in product(_BATCHES, _CALLS):
-        x, cache, angles = empty(batch, new, _WIDTH), _cache(batch, past, 1), empty(1, new, _WIDTH // _HEADS)
+        x, cache, angles = (
+            LIBRARY.empty(batch, new, _WIDTH),
+            _cache(batch, past, 1),
+            LIBRARY.empty(1, new, _WIDTH // _HEADS),
+        )
         yield count(
             layer,
             _call(batch, new, past),
-            [attention],
+            attention,
             partial(attention, x, (angles, angles), past_key_values=cache),
             without=_WITHOUT,
             cache=cache,
@@ -98,30 +85,32 @@ def _attention(kind: str) -> Iterator[Counted]:
 
 
 def _feed_forward() -> Iterator[Counted]:
-    norm = build(partial(LlamaRMSNorm, _WIDTH))
-    moe = build(partial(DeepseekV2Moe, DeepseekV2Config(hidden_size=_WIDTH, **_MOE)))
-    widths = (6848, _SHARED * _EXPERT_WIDTH, _EXPERT_WIDTH)
+    norm = LIBRARY.module(partial(LlamaRMSNorm, _WIDTH))
+    moe = LIBRARY.module(partial(DeepseekV2Moe, DeepseekV2Config(hidden_size=_WIDTH, **_MOE)))
+    expert = _SIZES["moe_intermediate_size"]
+    widths = (_SIZES["intermediate_size"], _SIZES["n_shared_experts"] * expert, expert)
     mlps = {
-        width: build(partial(LlamaMLP, LlamaConfig(hidden_size=_WIDTH, intermediate_size=width))) for width in widths
+        width: LIBRARY.module(partial(LlamaMLP, LlamaConfig(hidden_size=_WIDTH, intermediate_size=width)))
+        for width in widths
     }
     for tokens in TOKENS:
-        x = empty(1, tokens, _WIDTH)
-        yield count("decoder/deepseek_v2_rms_norm", {"tokens": tokens}, [norm], partial(norm, x))
+        x = LIBRARY.empty(1, tokens, _WIDTH)
+        yield count("decoder/deepseek_v2_rms_norm", {"tokens": tokens}, norm, partial(norm, x))
         for width, mlp in mlps.items():
             sizes = {"tokens": tokens, "intermediate_size": width}
-            yield count("decoder/deepseek_v2_mlp", sizes, [mlp], partial(mlp, x))
-        yield count("decoder/moe_gate", {"tokens": tokens}, [moe.gate], partial(moe.gate, x))
+            yield count("decoder/deepseek_v2_mlp", sizes, mlp, partial(mlp, x))
+        yield count("decoder/moe_gate", {"tokens": tokens}, moe.gate, partial(moe.gate, x))
         for experts in ("loop", "grouped"):
-            sizes = {"tokens": tokens, "experts_hit": _hit(tokens)}
-            yield count("decoder/deepseek_v2_moe", sizes, [moe], partial(moe, x), choices={"experts": experts})
+            routed = shared_settings("routed", tokens=tokens)
+            yield count("decoder/deepseek_v2_moe", routed, moe, partial(moe, x), choices={"experts": experts})
 
 
 def _network(kind: str) -> Any:
     text = DeepseekOcr2TextConfig(
         **_MOE,
-        vocab_size=129280,
+        vocab_size=_SIZES["vocab_size"],
         hidden_size=_WIDTH,
-        intermediate_size=6848,
+        intermediate_size=_SIZES["intermediate_size"],
         num_hidden_layers=_LAYERS,
         num_attention_heads=_HEADS,
         max_position_embeddings=8192,
@@ -131,7 +120,7 @@ def _network(kind: str) -> Any:
     # Named once more: the outer config hands its own choice down, and its default counts as 0.
     kernels = {"attn_implementation": _KERNELS[kind], "experts_implementation": _MOE["experts_implementation"]}
     config = DeepseekOcr2Config(text_config=text, **kernels)
-    return build(partial(DeepseekOcr2ForConditionalGeneration, config))
+    return LIBRARY.module(partial(DeepseekOcr2ForConditionalGeneration, config))
 
 
 def _whole(kind: str) -> Iterator[Counted]:
@@ -141,26 +130,26 @@ def _whole(kind: str) -> Iterator[Counted]:
     for batch, (new, past) in product(_BATCHES, _CALLS):
         yield _layer(text.layers[1], batch, new, past, choices)
     for batch, (new, past) in product((1, 8), _WHOLE_CALLS):
-        ids = torch.empty(batch, new, dtype=torch.int64, device="meta")
+        ids = LIBRARY.empty(batch, new, size=8)
         settings = _call(batch, new, past) | {"image_tokens": 0, "experts_hit": _hit(batch * new)}
         cache = _cache(batch, past, _LAYERS)
         yield count(
             "decoder/deepseek_v2_model",
             settings,
-            [text],
+            text,
             partial(text, ids, past_key_values=cache, use_cache=True),
             choices=choices,
             without=_WITHOUT,
             cache=cache,
         )
     for (new, past), (logits, kept) in product(_WHOLE_CALLS, (("all", 0), ("last", 1))):
-        ids = torch.empty(1, new, dtype=torch.int64, device="meta")
+        ids = LIBRARY.empty(1, new, size=8)
         settings = _call(1, new, past) | {"image_tokens": 0, "experts_hit": _hit(new)}
         cache = _cache(1, past, _LAYERS)
         yield count(
             "core/language_model",
             settings,
-            [text, network.lm_head],
+            nn.ModuleList([text, network.lm_head]),
             partial(network, ids, past_key_values=cache, use_cache=True, logits_to_keep=kept),
             choices=choices | {"logits": logits},
             without=_WITHOUT,
@@ -169,11 +158,15 @@ def _whole(kind: str) -> Iterator[Counted]:
 
 
 def _layer(layer: Any, batch: int, new: int, past: int, choices: dict[str, str]) -> Counted:
-    x, angles, cache = empty(batch, new, _WIDTH), empty(1, new, _WIDTH // _HEADS), _cache(batch, past, layers=2)
+    x, angles, cache = (
+        LIBRARY.empty(batch, new, _WIDTH),
+        LIBRARY.empty(1, new, _WIDTH // _HEADS),
+        _cache(batch, past, layers=2),
+    )
     return count(
         "decoder/deepseek_v2_decoder_layer",
         _call(batch, new, past) | {"prefill_experts_hit": _hit(batch * new)},
-        [layer],
+        layer,
         partial(layer, x, position_embeddings=(angles, angles), past_key_values=cache),
         choices=choices,
         without=_WITHOUT,

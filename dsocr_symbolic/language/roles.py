@@ -1,0 +1,61 @@
+"""What our words mean in a network: which of its symbols and stages play which part."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import Attribute, frozen
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.expression import Expression
+from dsocr_symbolic.language.schema import BLANK, entry
+
+
+@frozen(kw_only=True)
+class Crops:
+    """How a page is cut into a grid, and what grids the network chooses of."""
+
+    columns: str = entry("the symbol of pieces of a page side by side")
+    rows: str = entry("the symbol of pieces above one another")
+    number: str = entry("the symbol of all of them")
+    side: str = entry("the symbol of a piece's side in pixels")
+    least: int = entry("the fewest pieces that the network cuts", default=2)
+    most: int = entry("the most pieces that the network cuts", default=9)
+
+
+@frozen(kw_only=True)
+class Roles:
+    """The symbols that questions ask of; empty where a network has no such thing."""
+
+    batch: str = entry("the symbol of requests at once", default="")
+    prompt: str = entry("the symbol of tokens of a prompt", default="")
+    image: str = entry("the symbol of tokens that an image takes of the prompt", default="")
+    steps: str = entry("the symbol of decode steps", default="")
+    hit: tuple[str, ...] = entry("the symbols of experts that are hit", default=())
+    free: tuple[str, ...] = entry("the symbols that stay free in closed forms", default=())
+    crops: Crops | None = entry("how a page is cut into pieces", default=None)
+
+
+@frozen(kw_only=True)
+class Identity:
+    """What a report of the network says of it, in the report's own fields."""
+
+    model_id: str = entry("the checkpoint's name")
+    model_variant: str = entry("which of its networks")
+    vision_backbone: str = entry("the stage whose classes see the page", default="")
+    fields: Mapping[str, Expression] = entry("formulas of the report's numbers, by its field", default=BLANK)
+
+
+def played(roles: Roles, by: str, *parts: "Attribute[Any]") -> tuple[Any, ...]:
+    """Return what plays some parts; raise where the network, named ``by``, has no such thing."""
+    for part in parts:
+        if not getattr(roles, part.name):
+            raise UserError(f"{by}: roles: the model file gives no '{part.name}', {part.metadata['meaning']}")
+    return tuple(getattr(roles, part.name) for part in parts)
+
+
+def symbols_of(roles: Roles) -> tuple[str, ...]:
+    """Return every symbol that plays a part."""
+    crops = roles.crops
+    of_pages = (crops.columns, crops.rows, crops.number, crops.side) if crops else ()
+    alone = (roles.batch, roles.prompt, roles.image, roles.steps)
+    return tuple(filter(None, (*alone, *roles.hit, *roles.free, *of_pages)))

@@ -1,0 +1,90 @@
+"""JSON Schema for each kind of YAML file, made of what the classes declare; editors read them in formulas/schema."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import fields_dict
+
+from dsocr_symbolic.language.bounds_file import BoundsFile
+from dsocr_symbolic.language.definition import Definition, Workload
+from dsocr_symbolic.language.expression import Expression
+from dsocr_symbolic.language.formula import Layer, Operator
+from dsocr_symbolic.language.proof_file import CallsFile, CellsFile, SharedFile
+from dsocr_symbolic.language.registry import METRICS, Conventions, Machine, TimeFormula
+from dsocr_symbolic.language.schema import needed, readers
+from dsocr_symbolic.scenario.hardware import Gpu
+
+# A scenario names symbols and choices of its model, which a schema does not know.
+_SCENARIO = {
+    "type": "object",
+    "description": "What a scenario of 'dsocr compare' says of its own: symbols, choices, gpu and workload.",
+    "properties": {
+        "gpu": {"type": "string", "description": "name or file of a machine"},
+        "workload": {"type": "string", "description": "name or file of a workload"},
+    },
+    "additionalProperties": {"type": ["string", "number"]},
+}
+FORMS: Mapping[str, Mapping[str, Any]] = {
+    "operator": {"$ref": Operator},
+    "layer": {"$ref": Layer},
+    "model": {"$ref": Definition},
+    "bounds": {"$ref": BoundsFile},
+    "conventions": {"$ref": Conventions},
+    "machine": {"$ref": Machine},
+    "metrics": METRICS.form,
+    "time": {"$ref": TimeFormula},
+    "gpu": {"$ref": Gpu},
+    "workload": {"$ref": Workload},
+    "scenario": _SCENARIO,
+    "shared": {"$ref": SharedFile},
+    "cells": {"$ref": CellsFile},
+    "calls": {"$ref": CallsFile},
+}
+
+
+def schema_files() -> dict[str, str]:
+    """Return the text of every file below formulas/schema, by name."""
+    return {f"{kind}.json": json.dumps(schema(kind), indent=1, ensure_ascii=False) + "\n" for kind in FORMS}
+
+
+def schema(kind: str) -> dict[str, Any]:
+    """Return the JSON Schema of a kind of file."""
+    records: dict[str, Any] = {}
+    form = FORMS[kind]
+    root = _record(form["$ref"], records) if "$ref" in form else _resolved(form, records)
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"dsocr {kind} file"}
+    return head | root | ({"$defs": dict(sorted(records.items()))} if records else {})
+
+
+def _record(cls: Any, records: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a mapping that is read as a class."""
+    properties = {}
+    for key, (name, reader) in readers(cls).items():
+        place = fields_dict(cls)[name]
+        default = place.default.text if isinstance(place.default, Expression) else place.default
+        said = {"default": default} if isinstance(default, str | bool) and default != "" else {}
+        properties[key] = {**_resolved(reader.form, records), "description": place.metadata["meaning"], **said}
+    return {
+        "type": "object",
+        "description": (cls.__doc__ or "").partition("\n")[0],
+        "properties": properties,
+        "additionalProperties": False,
+        "required": list(needed(cls)),
+        **getattr(cls, "FORM", {}),
+    }
+
+
+def _resolved(form: Any, records: dict[str, Any]) -> Any:
+    """Put a reference in place of each class, and its schema among the records."""
+    if isinstance(form, list):
+        return [_resolved(part, records) for part in form]
+    if not isinstance(form, Mapping):
+        return form
+    cls = form.get("$ref")
+    if cls is None:
+        return {key: _resolved(part, records) for key, part in form.items()}
+    if cls.__name__ not in records:
+        records[cls.__name__] = {}
+        records[cls.__name__] = _record(cls, records)
+    return {"$ref": f"#/$defs/{cls.__name__}"}

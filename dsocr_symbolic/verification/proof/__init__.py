@@ -1,1 +1,0 @@
-"""Families of calls on which agreement at a few points is agreement everywhere."""

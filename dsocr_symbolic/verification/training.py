@@ -1,0 +1,107 @@
+"""Count gradient steps and peaks of memory of the reference.
+
+A step takes the gradient of the sum of a call's outputs: pixels, ids, positions and masks need none, all parameters and
+all other activations do. The mixture of experts runs its training branch, the auxiliary loss is off, logits are of all
+positions, and there is no optimiser. A peak is the most bytes of tensors that are alive in a call without gradients:
+inputs count throughout, outputs too; parameters, buffers and the KV cache do not.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dsocr_symbolic.verification.calls.bench import Bench, Subject
+from dsocr_symbolic.verification.calls.cases import Case, few_blocks, published_layers, training_pages
+from dsocr_symbolic.verification.proof import proof_cells
+from dsocr_symbolic.verification.reference.memory import Peak, allocation_peak
+from dsocr_symbolic.verification.reference.saved import SavedTensors
+from dsocr_symbolic.verification.reference.trace import OperatorTrace, tensors_in
+
+
+class TrainingBench(Bench):
+    """Makes tensors whose gradient is taken, in bf16 on the meta device, and counts gradient steps."""
+
+    source = "training"
+
+    def context(self) -> ExitStack:
+        """Enter a block with gradients."""
+        stack = ExitStack()
+        stack.enter_context(torch.enable_grad())
+        return stack
+
+    def empty(self, *shape: int, size: int = 2) -> Tensor:
+        """Make a tensor; activations need a gradient, ids and masks have none."""
+        made = super().empty(*shape, size=size)
+        return made.requires_grad_(made.is_floating_point())
+
+    def measure(self, subject: Subject) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
+        """Count one step, and leave the module as it was: the published network is made once for all calls."""
+        owner, parameters = subject.owner or nn.Module(), subject.parameters
+        owner.train()
+        try:
+            with OperatorTrace() as trace, SavedTensors(parameters) as saved:
+                results = [out for out in tensors_in((subject.call(),)) if out.requires_grad]
+                forward, kept = trace.total.tensor_core_flops, saved.nbytes
+                if results:
+                    torch.autograd.backward([out.sum() for out in results])
+            gradients = sum(parameter.grad.nbytes for parameter in parameters if parameter.grad is not None)
+        finally:
+            owner.eval()
+            owner.zero_grad(set_to_none=True)
+        return {
+            "backward_tensor_core_flops": trace.total.tensor_core_flops - forward,
+            "backward_activation_bytes": kept,
+            "backward_weight_bytes": gradients,
+        }, {}
+
+
+class PeakBench(Bench):
+    """Makes tensors in bf16 on the meta device, remembers them as a call's inputs, and finds the call's peak."""
+
+    source = "training"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs: list[Tensor] = []
+
+    def empty(self, *shape: int, size: int = 2) -> Tensor:
+        """Make a tensor."""
+        made = super().empty(*shape, size=size)
+        self.inputs.append(made)
+        return made
+
+    def constant(self, *shape: int) -> Tensor:
+        """Make a tensor."""
+        return self.empty(*shape)
+
+    def peak(self, subject: Subject) -> Peak:
+        """Find the most bytes alive, and the operator at which they are reached."""
+        cache = subject.cache
+
+        def cached() -> list[Tensor]:
+            return [] if cache is None else [*cache.keys, *cache.values]
+
+        past = {id(tensor) for tensor in cached()}
+        return allocation_peak(subject.call, [tensor for tensor in self.inputs if id(tensor) not in past], cached)
+
+    def measure(self, subject: Subject) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
+        """Count the peak alone."""
+        return {"forward_activation_bytes": self.peak(subject).peak_bytes}, {}
+
+
+def training_cases() -> Iterator[Case]:
+    """Yield the calls that are compared: a small one of every cell, the layers at published widths, and pages."""
+    for cell in proof_cells():
+        settings = cell.settings({axis: first + stride for axis, (first, stride) in cell.axes.items()})
+        if not _decodes(settings):
+            yield Case(layer=cell.layer, settings=few_blocks(settings), choices=cell.choices)
+    yield from published_layers()
+    yield from training_pages()
+
+
+def _decodes(settings: Mapping[str, Any]) -> bool:
+    """Say whether a call is a step of decode, which has no backward."""
+    return settings.get("sequence") == 1 or settings.get("past", 0) > 0

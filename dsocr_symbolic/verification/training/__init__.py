@@ -1,1 +1,0 @@
-"""Gradient steps and peaks of memory, counted and compared with the formulas."""
