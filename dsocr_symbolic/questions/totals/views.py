@@ -1,6 +1,6 @@
 """An estimate summed by stage, layer, category and operator."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -34,20 +34,25 @@ def by_stage(result: Estimate) -> list[Line]:
     return [Line(name=node.row.path, calls=node.calls, metrics=node.metrics) for node in stages]
 
 
+def children(result: Estimate) -> Mapping[int, Sequence[int]]:
+    """Return the places of the children of each node that has some; places begin with 1, and 0 is the whole."""
+    below: dict[int, list[int]] = {}
+    for index, node in enumerate(result.nodes, start=1):
+        below.setdefault(node.row.parent, []).append(index)
+    return below
+
+
 def by_layer(result: Estimate) -> list[Line]:
     """Return one line per top module: below each stage, through layers that are no module themselves."""
-    nodes = result.nodes
-    below: dict[int, list[int]] = {}
-    for index, node in enumerate(nodes, start=1):
-        below.setdefault(node.row.parent, []).append(index)
+    nodes, below = result.nodes, children(result)
     lines: list[Line] = []
 
     def descend(index: int) -> None:
         node = nodes[index - 1]
-        layers = [each for each in below.get(index, []) if not nodes[each - 1].row.aten]
+        layers = [child for child in below.get(index, []) if not nodes[child - 1].row.aten]
         if layers and (not node.row.class_name or node.row.parent == 0):
-            for each in below[index]:
-                descend(each)
+            for child in below[index]:
+                descend(child)
         else:
             lines.append(Line(name=node.row.path, calls=node.calls, metrics=node.metrics))
 
