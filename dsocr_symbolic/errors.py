@@ -1,5 +1,7 @@
 """The one exception for mistakes a user can make and mend."""
 
+from collections.abc import Collection, Iterable
+
 _SHOWN = 12
 
 
@@ -10,26 +12,20 @@ class UserError(Exception):
     """
 
 
-def nearest(name: str, known: object) -> str:
-    """Suggest the known names closest to a misspelt one.
-
-    Parameters
-    ----------
-    name : str
-        What the user wrote.
-    known : iterable of str
-        The names that exist.
-
-    Returns
-    -------
-    str
-        ``"did you mean a, b?"``, or ``"known: a, b, ..."`` if nothing is close.
-    """
+def nearest(name: str, known: Iterable[object]) -> str:
+    """Suggest the known names closest to a misspelt one, or some of them if none is close."""
     from difflib import get_close_matches
 
-    names = sorted(str(each) for each in known)  # type: ignore[attr-defined]
+    names = sorted(str(other) for other in known)
     close = get_close_matches(name, names, n=3, cutoff=0.6)
     if close:
         return f"did you mean {', '.join(close)}?"
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     return f"known: {shown}" if names else "none exist"
+
+
+def check_known(names: Iterable[object], known: Collection[str], where: str, noun: str) -> None:
+    """Refuse names that are not among the known ones, and suggest some that are."""
+    for name in names:
+        if name not in known:
+            raise UserError(f"{where}: unknown {noun} '{name}': {nearest(str(name), known)}")

@@ -28,9 +28,8 @@ from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.leaves import metric_expression
 from dsocr_symbolic.regenerate import formula_pages
 from dsocr_symbolic.reports.formulas.alone import example_values, stand_alone
-from dsocr_symbolic.reports.formulas.markdown import rendered_pages
-from dsocr_symbolic.reports.formulas.page import Page, pages
-from dsocr_symbolic.reports.formulas.places import Network, lay_out
+from dsocr_symbolic.reports.formulas.page import FormulaPage, pages, rendered_pages
+from dsocr_symbolic.reports.formulas.places import Places, lay_out
 from dsocr_symbolic.scenario.scenario import make_scenario
 from dsocr_symbolic.writing.files import write_files
 from dsocr_symbolic.writing.latex import Script, number_latex, numeric_script, width, words, written
@@ -48,7 +47,7 @@ OTHERS = (
 FLOWS = [name for name, metric in load_metrics().items() if metric.kind == "flow"]
 
 
-def network_of(workload: str = "gundam", **choices: str) -> Network:
+def places_of(workload: str = "gundam", **choices: str) -> Places:
     definition = find_definition("deepseek-ocr")
     return lay_out(make_scenario(definition=definition, workload=workload, choices=choices))
 
@@ -59,8 +58,8 @@ def texts() -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="module")
-def made() -> Mapping[str, Page]:
-    return {page.name: page for page in pages(network_of())}
+def made() -> Mapping[str, FormulaPage]:
+    return {page.name: page for page in pages(places_of())}
 
 
 def blocks_of(text: str) -> list[str]:
@@ -245,7 +244,7 @@ def test_parts_add_up(texts: Mapping[str, str]) -> None:
     assert checked > 300
 
 
-def test_pages_agree_with_the_compiled_model(made: Mapping[str, Page]) -> None:
+def test_pages_agree_with_the_compiled_model(made: Mapping[str, FormulaPage]) -> None:
     definition = find_definition("deepseek-ocr")
     nodes = {node.row.path: node for node in answer(make_scenario(definition=definition)).nodes}
     checked = 0
@@ -263,9 +262,9 @@ def test_pages_agree_with_the_compiled_model(made: Mapping[str, Page]) -> None:
 
 
 def test_numbers_are_exact() -> None:
-    network = network_of()
-    for formula in network.library.formulas.values():
-        alone = stand_alone(network, formula, example_values(network, formula))
+    places = places_of()
+    for formula in places.library.formulas.values():
+        alone = stand_alone(places, formula, example_values(places, formula))
         for metric in [name for name, each in load_metrics().items() if each.kind in ("flow", "stock", "boundary")]:
             expression = sympy.sympify(metric_expression((alone.node,), metric))
             put_in = {each: sympy.Rational(*_ratio(alone.numbers[each.name])) for each in expression.free_symbols}
@@ -276,18 +275,18 @@ def _ratio(value: Any) -> tuple[int, int]:
     return Fraction(value).as_integer_ratio()
 
 
-def test_sections_hold_the_metrics_of_the_call(made: Mapping[str, Page]) -> None:
-    network = network_of()
+def test_sections_hold_the_metrics_of_the_call(made: Mapping[str, FormulaPage]) -> None:
+    places = places_of()
     for page in made.values():
         names = [section.metric for section in page.sections]
         assert sorted([*names, *page.zeros]) == sorted(
             name for name, metric in load_metrics().items() if metric.kind in OF_A_CALL
         )
         given = {row.name: row.value for row in page.symbols}
-        assert list(given) == list(network.library[page.formula.name].symbols)
+        assert list(given) == list(places.library[page.formula.name].symbols)
 
 
-def test_every_symbol_of_a_formula_is_explained(made: Mapping[str, Page]) -> None:
+def test_every_symbol_of_a_formula_is_explained(made: Mapping[str, FormulaPage]) -> None:
     for page in made.values():
         known = {row.name for row in (*page.symbols, *page.shared)} | set(page.formula.let)
         for section in page.sections:
@@ -298,7 +297,7 @@ def test_every_symbol_of_a_formula_is_explained(made: Mapping[str, Page]) -> Non
 
 
 def test_windowed_attention_can_be_followed_from_the_picture() -> None:
-    found = dict(rendered_pages(network_of("base")))
+    found = dict(rendered_pages(places_of("base")))
     encoder, block, attention = (found[f"vision/{name}.md"] for name in ("image_encoder_vit", "block", "attention"))
     assert r"\mathrm{grid} &= \frac{s}{p} = \frac{1024}{16} = 64" in encoder
     assert r"= 976{,}909{,}172{,}736\ \text{FLOP}" in encoder
@@ -309,7 +308,7 @@ def test_windowed_attention_can_be_followed_from_the_picture() -> None:
     assert total == rf"{part}\ \text{{FLOP}}"
 
 
-def test_what_repeats_over_steps_is_shown_at_its_last_step(made: Mapping[str, Page]) -> None:
+def test_what_repeats_over_steps_is_shown_at_its_last_step(made: Mapping[str, FormulaPage]) -> None:
     page = made["operators/append_cache"]
     assert page.path.startswith("decode/")
     assert page.last_step
@@ -317,25 +316,25 @@ def test_what_repeats_over_steps_is_shown_at_its_last_step(made: Mapping[str, Pa
     assert old == f"{(903 + 512 - 1) * 1280:,}"
 
 
-def test_a_page_shows_the_default_filling_of_its_slots(made: Mapping[str, Page]) -> None:
+def test_a_page_shows_the_default_filling_of_its_slots(made: Mapping[str, FormulaPage]) -> None:
     page = made["decoder/deepseek_v2_decoder_layer"]
     assert page.path == "prefill/layers.1-11"
     assert ("mlp", "decoder/deepseek_v2_moe") in page.fillings
 
 
-def test_what_stands_inline_takes_the_values_of_its_caller(made: Mapping[str, Page]) -> None:
+def test_what_stands_inline_takes_the_values_of_its_caller(made: Mapping[str, FormulaPage]) -> None:
     page = made["decoder/deepseek_v2_model"]
     assert page.places == ()
     assert page.path == made["core/language_model"].path == "prefill"
 
 
 def test_choices_decide_the_pages() -> None:
-    eager = {page.name: page for page in pages(network_of(attention="eager"))}
+    eager = {page.name: page for page in pages(places_of(attention="eager"))}
     assert eager["llama/attend_eager"].source == "call"
     assert eager["llama/attend_flash"].source == "example"
 
 
-def test_moments_say_what_is_alive(made: Mapping[str, Page]) -> None:
+def test_moments_say_what_is_alive(made: Mapping[str, FormulaPage]) -> None:
     nodes = {node.row.path: node for node in evaluate_model("gundam").nodes}
     for name in ("vision/attention", "vision/block", "decoder/deepseek_v2_moe", "operators/linear"):
         page = made[name]
@@ -343,10 +342,10 @@ def test_moments_say_what_is_alive(made: Mapping[str, Page]) -> None:
         assert section.value == nodes[page.path].metrics["forward_activation_bytes"]
 
 
-def test_verification_is_what_the_results_say(made: Mapping[str, Page]) -> None:
+def test_verification_is_what_the_results_say(made: Mapping[str, FormulaPage]) -> None:
     results = json.loads((ROOT / "reports" / "verification" / "reference.json").read_text(encoding="utf-8"))["layers"]
     for name, page in made.items():
-        calls = [each.calls for each in page.record.comparisons if each.counted_on == "the torch reference"]
+        calls = [each.calls for each in page.record.evidence if each.counted_on == "the torch reference"]
         assert calls == ([results[name]["calls"]] if name in results else [])
     assert "counted inside" in made["vision/abs_pos"].record.uncounted
 
@@ -394,7 +393,7 @@ def test_words_keep_their_underscores() -> None:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Render two pages only."""
     monkeypatch.setattr(
-        "dsocr_symbolic.reports.formulas.markdown.rendered_pages",
+        "dsocr_symbolic.reports.formulas.page.rendered_pages",
         lambda _: iter([("a/b.md", "one\n"), ("index.md", "two\n")]),
     )
 

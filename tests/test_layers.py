@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dsocr_symbolic.evaluation.program import _ENGINE
+
 PACKAGE = Path(__file__).parent.parent / "dsocr_symbolic"
 # Floors from the ground up. A room uses those below it, itself, and no other room of its floor.
 FLOORS = (
@@ -98,6 +100,15 @@ def test_there_is_no_circle() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" <- ".join(error.args[1]))
+
+
+def test_the_program_cache_hashes_all_that_programs_are_built_by() -> None:
+    reached, waiting = set(), ["evaluation/program_builder.py", "evaluation/program.py"]
+    while waiting:
+        reached.add(name := waiting.pop())
+        waiting += [used for used in _imports(name) if used not in reached]
+    outside = {name for name in reached if _room(name) not in _ENGINE and not name.endswith("__init__.py")}
+    assert outside == {"paths.py", "errors.py", "version.py"}
 
 
 def test_the_reference_imports_nothing_of_ours_but_itself() -> None:

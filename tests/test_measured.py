@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dsocr_symbolic.reports.measured import LIMIT, WHOLE, Measured, comparable, memory_page, read_measured
+from dsocr_symbolic.reports.measured import LIMIT, Measured, comparable, memory_page, read_measured
 
 FOLDER = Path(__file__).parents[1] / "reports" / "measured"
+WHOLE = "prefill"
 FILE = FOLDER / "memory-h200.json"
 CASES = comparable(read_measured(FILE)[1])
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,7 @@ from dsocr_symbolic.language.lookup import find_definition, layer_definition
 from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.leaves import Whole, leaves_of
 from dsocr_symbolic.network.node import Node, walk
+from dsocr_symbolic.paths import PACKAGE
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.values import choose, chosen_slots, resolve
 
@@ -127,6 +129,28 @@ def test_changed_formula_is_another_program(
     path.write_text("summary: newer", encoding="utf-8")
     assert len({before, program._key(definition, {}), _cached(cache).stem}) == 3
     assert builds.m_count == 1
+
+
+@pytest.mark.usefixtures("cache")
+def test_edit_of_an_engine_module_is_another_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builds: _Builds
+) -> None:
+    package = tmp_path / "dsocr_symbolic"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(program, "PACKAGE", package)
+    definition = _definition()
+    program.load_program(definition, {})
+    for edited, name in enumerate(program._ENGINE, start=2):
+        module = max((package / name).rglob("*.py"))
+        module.write_text(module.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
+        program.load_program(definition, {})
+        program.load_program(definition, {})
+        assert builds.m_count == edited, name
+    for place in ("reports", "writing", "questions", "verification"):
+        for module in (package / place).rglob("*.py"):
+            module.write_text("# another\n", encoding="utf-8")
+    program.load_program(definition, {})
+    assert builds.m_count == 1 + len(program._ENGINE)
 
 
 def _truncate(data: bytes) -> bytes:

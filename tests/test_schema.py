@@ -15,7 +15,7 @@ from test_cli import assert_refused, dsocr
 from dsocr_symbolic.cli import capture
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.registry import METRICS
-from dsocr_symbolic.language.schema import readers, structure
+from dsocr_symbolic.language.schema import entries, structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import PACKAGE
 from dsocr_symbolic.scenario.schema_files import FORMS, schema, schema_files
@@ -46,8 +46,8 @@ def _read(kind: str, raw: Any) -> Any:
     if kind == "metrics":
         return METRICS.read(raw, "file")
     cls: Any = FORMS[kind]["$ref"]
-    known = {name for name, _ in readers(cls).values()}
-    more = {place.name: "x" for place in fields(cls) if place.name not in known and place.default is NOTHING}
+    said = [place for place, _ in entries(cls).values()]
+    more = {place.name: "x" for place in fields(cls) if place not in said and place.default is NOTHING}
     return structure(cls, raw, "file", **more)
 
 

@@ -23,6 +23,7 @@ from attrs import evolve
 from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xlsxwriter.utility import xl_col_to_name
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.cli import main
@@ -34,20 +35,18 @@ from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.reports.spreadsheet import excel_formula
 from dsocr_symbolic.reports.spreadsheet.cells import (
-    Cell,
-    Column,
-    Line,
     Sheet,
+    SheetCell,
+    SheetColumn,
+    SheetLine,
     Workbook,
     cell_names,
-    column_letters,
     row_ranges,
 )
 from dsocr_symbolic.reports.spreadsheet.excel_formula import LONGEST_FORMULA, MOST_ARGUMENTS, Piece, Printer
 from dsocr_symbolic.reports.spreadsheet.file import write_workbook
 from dsocr_symbolic.reports.spreadsheet.nodes import COLUMN_METRICS, FIRST_METRIC
-from dsocr_symbolic.reports.spreadsheet.steps import StepSums
-from dsocr_symbolic.reports.spreadsheet.terms import Terms
+from dsocr_symbolic.reports.spreadsheet.steps import StepSums, Terms
 from dsocr_symbolic.reports.spreadsheet.workbook import make_workbook
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, scenario_values
 
@@ -107,7 +106,7 @@ def scenario(changes: Mapping[str, Any] | None = None, **asked: Any) -> Scenario
     return make_scenario(definition=find_definition("deepseek-ocr"), settings=changes, **asked)
 
 
-def formulas(workbook: Workbook) -> Iterator[tuple[str, int, int, Cell]]:
+def formulas(workbook: Workbook) -> Iterator[tuple[str, int, int, SheetCell]]:
     """Yield the sheet, row and column of every formula."""
     for sheet in workbook.sheets:
         for row, line in enumerate((*sheet.above, *sheet.lines), start=1):
@@ -322,14 +321,16 @@ def _book(expressions: list[Any], longest: int = LONGEST_FORMULA) -> Workbook:
     terms, steps = Terms(), StepSums()
     printer = Printer(pieces, terms.place, steps.add, longest)
     printed = [printer.piece(each) for each in expressions]
-    column = (Column(title="value", width=9),)
+    column = (SheetColumn(title="value", width=9),)
     values = Sheet(
         name="Values",
         columns=column,
-        lines=tuple(Line(cells=(Cell(content=p.value, formula=p.text),)) for p in printed),
+        lines=tuple(SheetLine(cells=(SheetCell(content=p.value, formula=p.text),)) for p in printed),
     )
     inputs = Sheet(
-        name="Inputs", columns=column, lines=tuple(Line(cells=(Cell(content=each),)) for each in NUMBERS.values())
+        name="Inputs",
+        columns=column,
+        lines=tuple(SheetLine(cells=(SheetCell(content=each),)) for each in NUMBERS.values()),
     )
     found = [inputs, values, terms.sheet(), steps.sheet()]
     places = {name: f"Inputs!$A${row}" for row, name in enumerate(names.values(), start=2)}
@@ -441,7 +442,7 @@ def test_every_symbol_of_every_layer_can_be_a_name(tmp_path: Path) -> None:
 
 @given(st.integers(0, 16383))
 def test_letters_of_columns(column: int) -> None:
-    assert ironcalc.column_number_from_name(column_letters(column)) == column + 1
+    assert ironcalc.column_number_from_name(xl_col_to_name(column)) == column + 1
 
 
 @given(st.sets(st.integers(1, 60)))

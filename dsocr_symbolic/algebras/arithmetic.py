@@ -5,24 +5,12 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import reduce
 from operator import add
-from typing import Any
 
-Number = int | float | Fraction
+from dsocr_symbolic.algebras.value import Exact
 
 
-def whole(value: Any) -> Any:
-    """Turn a number without a fractional part into an int, and any other Fraction into a float.
-
-    Parameters
-    ----------
-    value : int, float or Fraction
-        A finite number.
-
-    Returns
-    -------
-    int or float
-        An int wherever the value is whole.
-    """
+def whole(value: Exact) -> int | float:
+    """Turn a finite number without a fractional part into an int, and any other Fraction into a float."""
     if isinstance(value, int):
         return value
     if isinstance(value, Fraction):
@@ -30,12 +18,12 @@ def whole(value: Any) -> Any:
     return int(value) if value.is_integer() else value
 
 
-def number(value: Any) -> Any:
+def number(value: Exact) -> Exact:
     """Return a literal as it is."""
     return value
 
 
-def divide(left: Any, right: Any) -> Any:
+def divide(left: Exact, right: Exact) -> Exact:
     """Divide exactly: ints give an int or a Fraction, a float gives a float."""
     if isinstance(left, float) or isinstance(right, float):
         return left / right
@@ -45,70 +33,58 @@ def divide(left: Any, right: Any) -> Any:
     return ratio.numerator if ratio.denominator == 1 else ratio
 
 
-def ceiling(value: Any) -> int:
+def ceiling(value: Exact) -> int:
     """Round up to a whole number."""
-    result: int = math.ceil(value)
-    return result
+    return math.ceil(value)
 
 
-def floor(value: Any) -> int:
+def floor(value: Exact) -> int:
     """Round down to a whole number."""
-    result: int = math.floor(value)
-    return result
+    return math.floor(value)
 
 
-def maximum(*values: Any) -> Any:
+def maximum(*values: Exact) -> Exact:
     """Return the largest value."""
     return max(values)
 
 
-def total(values: Iterable[Any]) -> Any:
+def total(values: Iterable[Exact]) -> Exact:
     """Add values up, one after the other."""
     return reduce(add, values, 0)
 
 
-def highest(values: Iterable[Any]) -> Any:
+def highest(values: Iterable[Exact]) -> Exact:
     """Return the largest of any number of values, 0 if there is none."""
     return max(values, default=0)
 
 
-def minimum(*values: Any) -> Any:
+def minimum(*values: Exact) -> Exact:
     """Return the smallest value."""
     return min(values)
 
 
-def positive(value: Any) -> int:
+def positive(value: Exact) -> int:
     """Return 1 if the value is greater than 0, else 0."""
     return int(value > 0)
 
 
-def nonzero(value: Any) -> int:
+def nonzero(value: Exact) -> int:
     """Return 1 if the value differs from 0, else 0."""
     return int(value != 0)
 
 
-def power(base: Any, exponent: Any) -> float:
+def power(base: Exact, exponent: Exact) -> float:
     """Raise to any real power, in float64: exact digits of a huge power help nobody."""
     return math.pow(base, exponent)
 
 
-def sum_maxima(lines: Sequence[tuple[Any, Any]], last: int) -> Any:
-    """Sum the maximum of straight lines over the steps 1 to last.
+def sum_maxima(lines: Sequence[tuple[Exact, Exact]], last: int) -> Exact:
+    """Sum the maximum of straight lines over the steps 1 to last, as adding step by step does; 0 steps sum nothing.
 
-    Parameters
-    ----------
-    lines : sequence of (intercept, slope)
-        Each line is ``intercept + slope*t`` for step ``t``.
-    last : int
-        The last step; 0 sums nothing.
-
-    Returns
-    -------
-    int, float or Fraction
-        The same as adding ``max(...)`` step by step: between two crossings one line leads, and its
-        steps add up in closed form.
+    A line is (intercept, slope): ``intercept + slope*t`` at step ``t``. Between two crossings one line leads, and its
+    steps add up in closed form.
     """
-    total: Any = 0
+    total: Exact = 0
     step = 1
     while step <= last:
         value, slope = max((intercept + gradient * step, gradient) for intercept, gradient in lines)

@@ -10,22 +10,12 @@ import numpy as np
 
 # Points evaluated at once: few enough for the caches, enough for threads not to wait for one another.
 BLOCK = 1 << 16
-
-
 THREADED = True
-
-
 _LARGE_BLOCK = 30 << 20
 
 
 def numeric(value: Any) -> Any:
-    """Return an array of real numbers, of whatever width it has.
-
-    Raises
-    ------
-    TypeError
-        If it holds anything else, or numbers wider than float64.
-    """
+    """Return an array of real numbers of whatever width; TypeError if it holds others, or wider ones than float64."""
     array = np.asarray(value)
     if array.dtype.kind not in "iuf" or array.dtype.itemsize > np.dtype(np.float64).itemsize:
         raise TypeError(f"an array of {array.dtype}")
@@ -33,13 +23,7 @@ def numeric(value: Any) -> Any:
 
 
 def flattened(values: Sequence[Any]) -> tuple[tuple[int, ...], list[Any]]:
-    """Broadcast arrays and lay each out in one dimension.
-
-    Raises
-    ------
-    ValueError
-        If their shapes do not fit.
-    """
+    """Broadcast arrays and lay each out in one dimension; ValueError if their shapes do not fit."""
     shape = np.broadcast_shapes(*(value.shape for value in values))
     return shape, [np.broadcast_to(value, shape).reshape(-1) for value in values]
 
@@ -127,19 +111,10 @@ def power(base: Any, exponent: Any) -> Any:
 
 
 def sum_maxima(lines: Sequence[tuple[Any, Any]], last: Any) -> Any:
-    """Sum the maximum of straight lines over the steps 1 to last, at each place.
+    """Sum the maximum of straight lines over the steps 1 to last, at each place, in float64; 0 steps sum nothing.
 
-    Parameters
-    ----------
-    lines : sequence of (intercept, slope)
-        Arrays that broadcast with one another and with ``last``.
-    last : array
-        The last step; 0 sums nothing.
-
-    Returns
-    -------
-    ndarray of float64
-        Between two neighbouring crossings one line leads, and its steps add up in closed form.
+    Lines are (intercept, slope) and broadcast with one another and with ``last``. Between two neighbouring crossings
+    one line leads, and its steps add up in closed form.
     """
     last = np.asarray(last, dtype=np.float64)
     starts = [np.ones_like(last)]

@@ -6,23 +6,18 @@ numbers; where one does, a :class:`Branch` carries its number and the expression
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import sympy
 from attrs import field, frozen
 
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.value import Exact, Expr
 
-_NONE: frozenset[Any] = frozenset()
-
-
+_NONE: frozenset[Expr] = frozenset()
 _DIGITS = 150
-
-
 # Powers beyond it are too large to work with, and below its inverse 0.
 _LARGEST_POWER = sympy.Float(10, 5) ** 3000
-
-
 _EXACT_EXPONENT = 64
 
 
@@ -43,8 +38,8 @@ class Branch:
     """
 
     value: Any
-    form: Any
-    ties: frozenset[Any] = field(default=_NONE)
+    form: Expr
+    ties: frozenset[Expr] = field(default=_NONE)
     decided: bool = False
 
     def __add__(self, other: Any) -> "Branch":
@@ -80,24 +75,28 @@ class Branch:
         return _branch(other) % self
 
 
-def exact(value: Any) -> Any:
+Near: TypeAlias = Exact | Branch
+"""A number, or one that depends on the free symbol."""
+
+
+def exact(value: Exact) -> Exact:
     """Turn a float into the decimal that it prints as, so that nothing is rounded further on."""
     return Fraction(repr(value)) if isinstance(value, float) else value
 
 
-def free(symbol: str, value: Any) -> Branch:
+def free(symbol: str, value: Exact) -> Branch:
     """Return the free symbol at a point."""
     return Branch(value=exact(value), form=unknown(symbol))
 
 
-def unknown(symbol: str) -> Any:
+def unknown(symbol: str) -> Expr:
     """Return the free symbol in forms: without assumptions, which sympy would ask for at every turn."""
     return sympy.Symbol(symbol)
 
 
-def value_of(each: Any) -> Any:
+def value_of(value: Near) -> Exact:
     """Return the number of a branch, or the number itself."""
-    return each.value if isinstance(each, Branch) else each
+    return value.value if isinstance(value, Branch) else value
 
 
 def number(value: Any) -> Any:
@@ -146,17 +145,17 @@ def nonzero(value: Any) -> Any:
 
 def maximum(*values: Any) -> Any:
     """Return the largest value, which leads."""
-    if not any(isinstance(each, Branch) for each in values):
+    if not any(isinstance(value, Branch) for value in values):
         return max(values)
-    branches = [_branch(each) for each in values]
+    branches = [_branch(value) for value in values]
     return _leading(branches, max(branches, key=value_of))
 
 
 def minimum(*values: Any) -> Any:
     """Return the smallest value, which leads."""
-    if not any(isinstance(each, Branch) for each in values):
+    if not any(isinstance(value, Branch) for value in values):
         return min(values)
-    branches = [_branch(each) for each in values]
+    branches = [_branch(value) for value in values]
     return _leading(branches, min(branches, key=value_of))
 
 
@@ -178,7 +177,7 @@ def sum_maxima(lines: Sequence[tuple[Any, Any]], last: Any) -> Any:
     """
     total: Any = 0
     step: Any = 1
-    free_ends = any(isinstance(each, Branch) for each in (last, *(end for line in lines for end in line)))
+    free_ends = any(isinstance(part, Branch) for part in (last, *(end for line in lines for end in line)))
     while True:
         here = [(_branch(intercept + slope * step), _branch(slope)) for intercept, slope in lines]
         leader, steepness = max(here, key=lambda line: (line[0].value, line[1].value))
@@ -196,46 +195,47 @@ def sum_maxima(lines: Sequence[tuple[Any, Any]], last: Any) -> Any:
         step = end + 1
 
 
-def _branch(value: Any) -> Branch:
+def _branch(value: Near) -> Branch:
     return value if isinstance(value, Branch) else Branch(value=value, form=as_sympy(value))
 
 
-def as_sympy(value: Any) -> Any:
+def as_sympy(value: Any) -> Expr:
     """Turn an exact number into one of sympy."""
     return sympy.Rational(value.numerator, value.denominator)
 
 
-def _joined(parts: tuple[Branch, ...], value: Any, form: Any) -> Branch:
-    ties = _NONE.union(*(each.ties for each in parts))
-    return Branch(value=value, form=form, ties=ties, decided=any(each.decided for each in parts))
+def _joined(parts: tuple[Branch, ...], value: Exact, form: Expr) -> Branch:
+    ties = _NONE.union(*(part.ties for part in parts))
+    return Branch(value=value, form=form, ties=ties, decided=any(part.decided for part in parts))
 
 
 def _leading(branches: Sequence[Branch], leader: Branch) -> Branch:
     """Return what leads, and what it is tied with."""
-    others = [each for each in branches if each.form != leader.form]
-    ties = {each.form - leader.form for each in others if each.value == leader.value}
-    known = all(each.form == 0 for each in others) and _never_negative(leader.form)
+    others = [branch for branch in branches if branch.form != leader.form]
+    ties = {branch.form - leader.form for branch in others if branch.value == leader.value}
+    known = all(branch.form == 0 for branch in others) and _never_negative(leader.form)
     return Branch(
         value=leader.value,
         form=leader.form,
-        ties=_NONE.union(ties, *(each.ties for each in branches)),
-        decided=any(each.decided for each in branches) or bool(others and not known),
+        ties=_NONE.union(ties, *(branch.ties for branch in branches)),
+        decided=any(branch.decided for branch in branches) or bool(others and not known),
     )
 
 
-def _never_negative(form: Any) -> bool:
+def _never_negative(form: Expr) -> bool:
     """Whether no term of a form can be negative, for the symbol is not; quicker than asking sympy."""
     for term in sympy.Add.make_args(form):
         coefficient, rest = term.as_coeff_Mul()
         factors = sympy.Mul.make_args(rest)
-        if coefficient < 0 or not all(each.is_number or each.as_base_exp()[0].is_Symbol for each in factors):
+        if coefficient < 0 or not all(factor.is_number or factor.as_base_exp()[0].is_Symbol for factor in factors):
             return False
     return True
 
 
-def _expanded(form: Any) -> Any:
+def _expanded(form: Expr) -> Expr:
     """Multiply sums out, so that equal terms meet; what stands below a fraction or in a power stays."""
-    return sympy.expand(form, deep=False) if any(each.has(sympy.Add) for each in sympy.Mul.make_args(form)) else form
+    sums = any(factor.has(sympy.Add) for factor in sympy.Mul.make_args(form))
+    return sympy.expand(form, deep=False) if sums else form
 
 
 def _whole(value: Fraction) -> Any:
@@ -251,5 +251,5 @@ def _power(base: Any, exponent: Any) -> Any:
         raise OverflowError(f"{base} to the power of {exponent} has no value or one that is too large")
     if abs(result) < 1 / _LARGEST_POWER:
         return 0
-    found = sympy.Rational(result)
-    return _whole(Fraction(int(found.p), int(found.q)))
+    ratio = sympy.Rational(result)
+    return _whole(Fraction(int(ratio.p), int(ratio.q)))

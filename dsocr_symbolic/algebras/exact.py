@@ -9,8 +9,9 @@ from typing import Any
 import sympy
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
+from dsocr_symbolic.algebras.value import Exact, Expr
 
-_FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
+_FUNCTIONS: Mapping[Any, Callable[..., Exact]] = {
     sympy.ceiling: arithmetic.ceiling,
     sympy.floor: arithmetic.floor,
     symbolic.positive: arithmetic.positive,
@@ -21,25 +22,17 @@ _FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
 }
 
 
-def evaluator(numbers: Mapping[str, Any]) -> Callable[[Any], Any]:
-    """Make a function that evaluates expressions.
+def evaluator(numbers: Mapping[str, Exact]) -> Callable[[Expr], Exact]:
+    """Make a function that evaluates expressions with a number for every symbol, and keeps what it has worked out.
 
-    Parameters
-    ----------
-    numbers : mapping of str to number
-        The value of every symbol.
-
-    Returns
-    -------
-    callable
-        Takes an expression or a number; returns an int where the value is whole, else a Fraction, or a float where
-        a symbol is one. It keeps what it has worked out.
+    It gives an int where the value is whole, else a Fraction, or a float where a symbol is one.
     """
-    known: dict[Any, Any] = {}
+    known: dict[Expr, Exact] = {}
 
-    def value(expression: Any) -> Any:
+    def value(expression: Expr) -> Exact:
         if not isinstance(expression, sympy.Basic):
-            return expression
+            plain: Exact = expression
+            return plain
         if expression not in known:
             known[expression] = _whole(_evaluate(expression, value, numbers))
         return known[expression]
@@ -47,7 +40,7 @@ def evaluator(numbers: Mapping[str, Any]) -> Callable[[Any], Any]:
     return value
 
 
-def _evaluate(expression: Any, value: Callable[[Any], Any], numbers: Mapping[str, Any]) -> Any:
+def _evaluate(expression: Expr, value: Callable[[Expr], Exact], numbers: Mapping[str, Exact]) -> Exact:
     if isinstance(expression, sympy.Symbol):
         return numbers[expression.name]
     if isinstance(expression, sympy.Rational):
@@ -64,5 +57,5 @@ def _evaluate(expression: Any, value: Callable[[Any], Any], numbers: Mapping[str
     return _FUNCTIONS[expression.func](*map(value, expression.args))
 
 
-def _whole(value: Any) -> Any:
+def _whole(value: Exact) -> Exact:
     return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
-from typing import Any
 
 import sympy
+
+from dsocr_symbolic.algebras.value import Expr
 
 
 class positive(sympy.Function):  # type: ignore[misc]  # noqa: N801 - sympy functions are written as they print
@@ -15,13 +16,13 @@ class positive(sympy.Function):  # type: ignore[misc]  # noqa: N801 - sympy func
     is_nonnegative = True
 
     @classmethod
-    def eval(cls, argument: Any) -> Any:
+    def eval(cls, argument: Expr) -> Expr:
         """Decide where the sign is known."""
         if argument.is_positive:
             return sympy.S.One
         return sympy.S.Zero if argument.is_nonpositive else None
 
-    def _eval_power(self, exponent: Any) -> Any:
+    def _eval_power(self, exponent: Expr) -> Expr:
         return self if exponent.is_positive else None
 
 
@@ -32,7 +33,7 @@ class nonzero(sympy.Function):  # type: ignore[misc]  # noqa: N801
     is_nonnegative = True
 
     @classmethod
-    def eval(cls, argument: Any) -> Any:
+    def eval(cls, argument: Expr) -> Expr:
         """Decide where it is known."""
         if argument.is_zero:
             return sympy.S.Zero
@@ -43,7 +44,7 @@ class nonzero(sympy.Function):  # type: ignore[misc]  # noqa: N801
         # A difference and its opposite are zero together: one form stands for both.
         return cls(-argument) if argument.could_extract_minus_sign() else None
 
-    def _eval_power(self, exponent: Any) -> Any:
+    def _eval_power(self, exponent: Expr) -> Expr:
         return self if exponent.is_positive else None
 
 
@@ -51,18 +52,18 @@ class maximum(sympy.Function):  # type: ignore[misc]  # noqa: N801
     """The largest argument, left unevaluated: sympy's own Max compares every pair."""
 
     @classmethod
-    def eval(cls, *arguments: Any) -> Any:
+    def eval(cls, *arguments: Expr) -> Expr:
         """Decide between numbers."""
-        return max(arguments) if all(each.is_Rational for each in arguments) else None
+        return max(arguments) if all(argument.is_Rational for argument in arguments) else None
 
 
 class minimum(sympy.Function):  # type: ignore[misc]  # noqa: N801
     """The smallest argument, left unevaluated."""
 
     @classmethod
-    def eval(cls, *arguments: Any) -> Any:
+    def eval(cls, *arguments: Expr) -> Expr:
         """Decide between numbers."""
-        return min(arguments) if all(each.is_Rational for each in arguments) else None
+        return min(arguments) if all(argument.is_Rational for argument in arguments) else None
 
 
 class power(sympy.Function):  # type: ignore[misc]  # noqa: N801
@@ -70,7 +71,7 @@ class power(sympy.Function):  # type: ignore[misc]  # noqa: N801
 
     nargs = 2
 
-    def _eval_is_nonnegative(self) -> Any:
+    def _eval_is_nonnegative(self) -> bool | None:
         return self.args[0].is_nonnegative or None
 
 
@@ -79,8 +80,6 @@ class sum_maxima(sympy.Function):  # type: ignore[misc]  # noqa: N801
 
 
 ceiling = sympy.ceiling
-
-
 floor = sympy.floor
 
 
@@ -90,54 +89,37 @@ def symbol(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, nonnegative=True)
 
 
-def number(value: int | Fraction) -> Any:
+def number(value: int | Fraction) -> Expr:
     """Turn a literal into an exact sympy number."""
     return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else sympy.Integer(value)
 
 
-def total(values: Iterable[Any]) -> Any:
+def total(values: Iterable[Expr]) -> Expr:
     """Add values up."""
     return sympy.Add(*values)
 
 
-def highest(values: Iterable[Any]) -> Any:
+def highest(values: Iterable[Expr]) -> Expr:
     """Return the largest of any number of values, each of them once; 0 if there is none."""
     distinct = dict.fromkeys(values)
     return maximum(*distinct) if len(distinct) > 1 else next(iter(distinct), 0)
 
 
-def divide(left: Any, right: Any) -> Any:
+def divide(left: Expr, right: Expr) -> Expr:
     """Divide."""
     return sympy.sympify(left) / right
 
 
 @cache
-def _power_sum(degree: int, last: Any) -> Any:
+def _power_sum(degree: int, last: Expr) -> Expr:
     index = sympy.Dummy(integer=True)
     return sympy.summation(index**degree, (index, 1, last))
 
 
-def sum_steps(term: Any, index: sympy.Symbol, last: Any) -> Any:
-    """Sum a term over the steps 1 to last in closed form.
+def sum_steps(term: Expr, index: sympy.Symbol, last: Expr) -> Expr:
+    """Sum a polynomial in the step over the steps 1 to last in closed form.
 
-    Parameters
-    ----------
-    term : sympy.Expr
-        A polynomial in the index.
-    index : sympy.Symbol
-        The step.
-    last : sympy.Expr
-        The last step.
-
-    Returns
-    -------
-    sympy.Expr
-        The exact sum.
-
-    Raises
-    ------
-    ValueError
-        If the term is no polynomial in the index (a guard or a ceiling hides it).
+    ValueError if the term is no polynomial in it (a guard or a ceiling hides it).
     """
     term = sympy.sympify(term)
     if not term.has(index):
@@ -147,12 +129,12 @@ def sum_steps(term: Any, index: sympy.Symbol, last: Any) -> Any:
     except sympy.PolynomialError as error:
         raise ValueError(str(error)) from error
     degree = len(coefficients) - 1
-    if any(each.has(index) for each in coefficients):
+    if any(coefficient.has(index) for coefficient in coefficients):
         raise ValueError(f"{term} is no polynomial in {index}")
-    return sympy.Add(*(each * _power_sum(degree - place, last) for place, each in enumerate(coefficients)))
+    return sympy.Add(*(factor * _power_sum(degree - place, last) for place, factor in enumerate(coefficients)))
 
 
-def lines(terms: Iterable[Any], index: sympy.Symbol) -> list[tuple[Any, Any]] | None:
+def lines(terms: Iterable[Expr], index: sympy.Symbol) -> list[tuple[Expr, Expr]] | None:
     """Split terms into intercept and slope in the index; None if one of them is not straight."""
     result = []
     for term in terms:

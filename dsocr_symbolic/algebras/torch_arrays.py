@@ -13,19 +13,11 @@ from dsocr_symbolic.algebras import arrays
 
 # Points evaluated at once: enough to keep a GPU busy, and few enough to hold all intermediate results.
 BLOCK = 1 << 21
-
-
 THREADED = False
 
 
 def numeric(value: Any) -> Any:
-    """Return a tensor of real numbers, of whatever width it has.
-
-    Raises
-    ------
-    TypeError
-        If it holds anything else.
-    """
+    """Return a tensor of real numbers, of whatever width it has; TypeError if it holds anything else."""
     if not isinstance(value, torch.Tensor):
         # A list of Python numbers would become float32.
         return torch.tensor(arrays.float64(arrays.numeric(value)))
@@ -35,13 +27,7 @@ def numeric(value: Any) -> Any:
 
 
 def flattened(values: Sequence[Any]) -> tuple[tuple[int, ...], list[Any]]:
-    """Broadcast tensors and lay each out in one dimension.
-
-    Raises
-    ------
-    ValueError
-        If their shapes or devices do not fit.
-    """
+    """Broadcast tensors and lay each out in one dimension; ValueError if their shapes or devices do not fit."""
     if len({value.device for value in values}) > 1:
         raise ValueError("tensors on several devices")
     shape = np.broadcast_shapes(*(tuple(value.shape) for value in values))
@@ -114,15 +100,15 @@ def power(base: Any, exponent: Any) -> Any:
 
 
 def sum_maxima(lines: Sequence[tuple[Any, Any]], last: Any) -> Any:
-    """Sum the maximum of straight lines over the steps 1 to last, as :func:`dsocr_symbolic.arrays.sum_maxima`."""
+    """Sum the maximum of straight lines over the steps 1 to last, as ``arrays.sum_maxima``."""
     last = _tensor(last)
     starts = [torch.ones_like(last)]
     for (intercept, slope), (other, gradient) in combinations(lines, 2):
         crossing = torch.ceil(_tensor(intercept - other) / _tensor(gradient - slope))
         crossing = torch.where(torch.isfinite(crossing), crossing, 1.0)
         starts.append(torch.minimum(torch.clamp(crossing, min=1.0), last + 1))
-    shape = np.broadcast_shapes(*(tuple(each.shape) for each in starts))
-    edges = torch.stack([each.broadcast_to(shape) for each in (*starts, last + 1)])
+    shape = np.broadcast_shapes(*(tuple(start.shape) for start in starts))
+    edges = torch.stack([start.broadcast_to(shape) for start in (*starts, last + 1)])
     total = torch.zeros_like(edges[0])
     for first, end in pairwise(edges if len(edges) <= 3 else torch.sort(edges, dim=0).values):  # noqa: PLR2004
         middle = (first + end - 1) / 2

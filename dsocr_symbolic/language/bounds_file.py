@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, names
 from dsocr_symbolic.language.registry import Term
@@ -71,11 +71,8 @@ def _read(file: Path) -> BoundsFile:
 def _check(condition: Condition, definition: Definition, where: str) -> None:
     """Check every name of a condition against the network."""
     symbols = definition.quantities
-    if condition.vary not in symbols:
-        raise UserError(f"{where}: vary: unknown symbol '{condition.vary}': {nearest(condition.vary, symbols)}")
-    for name in condition.settings:
-        if name not in symbols:
-            raise UserError(f"{where}: set: unknown symbol '{name}': {nearest(name, symbols)}")
+    check_known([condition.vary], symbols, f"{where}: vary", "symbol")
+    check_known(condition.settings, symbols, f"{where}: set", "symbol")
     switches = {rule.waived_by for rule in definition.rules} - {""}
     for name in condition.waived - switches:
         raise UserError(f"{where}: waive: no rule is lifted by '{name}': {nearest(name, switches)}")
@@ -91,8 +88,5 @@ def _check(condition: Condition, definition: Definition, where: str) -> None:
 
 
 def _check_names(expressions: Iterable[Expression], known: Iterable[str], where: str) -> None:
-    known = set(known)
     for expression in expressions:
-        for name in sorted(names(expression)):
-            if name not in known:
-                raise UserError(f"{where}: unknown name '{name}' in '{expression.text}': {nearest(name, known)}")
+        check_known(sorted(names(expression)), set(known), f"{where}: '{expression.text}'", "name")

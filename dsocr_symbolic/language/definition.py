@@ -8,10 +8,10 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.expression import Expression, names, parse
+from dsocr_symbolic.language.expression import Expression, check_names, parse
 from dsocr_symbolic.language.formula import CALLS, Call
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
-from dsocr_symbolic.language.roles import Identity, Roles, symbols_of
+from dsocr_symbolic.language.roles import Identity, Roles, in_roles, symbols_of
 from dsocr_symbolic.language.schema import BLANK, FORMULA, entry, follows, records, structure, table
 from dsocr_symbolic.language.strict_yaml import read_yaml
 
@@ -73,23 +73,14 @@ def read_workload(name: str, raw: Any, where: str) -> Workload:
 
 def _quantities(definition: "Definition") -> Mapping[str, Quantity]:
     """Gather the symbols of the file, the conventions and the machine, and those that choices bring."""
-    quantities = {
-        **definition.constants,
-        **definition.workload,
-        **definition.derived,
-        **load_conventions().symbols,
-        **load_machine(),
-    }
+    own = {**definition.constants, **definition.workload, **definition.derived}
+    quantities = {**own, **load_conventions().symbols, **load_machine()}
     for name, decision in definition.choices.items():
         for option in decision.options.values():
             for symbol, value in option.symbols.items():
                 meaning = f"set by the choice {name}"
                 quantities.setdefault(symbol, Quantity(letter="", meaning=meaning, formula=value, group="choice"))
     return quantities
-
-
-def _first_workload(definition: "Definition") -> str:
-    return next(iter(definition.workloads), "")
 
 
 @frozen(kw_only=True)
@@ -115,14 +106,15 @@ class Definition:
     rules: tuple[Rule, ...] = entry("conditions on values", default=())
     choices: Mapping[str, Choice] = entry("choices on the command line", default=BLANK)
     workloads: Mapping[str, Workload] = entry("named workloads", default=BLANK)
-    default_workload: str = entry("which holds unless another is named", default=follows(_first_workload))
-    default_gpu: str = entry("the machine unless another is named", default="rtx5090")
+    default_workload: str = entry("if none is named", default=follows(lambda model: next(iter(model.workloads), "")))
+    default_gpu: str = entry("the machine if none is named", default="rtx5090")
     stages: tuple[Call, ...] = entry("what runs, in order", CALLS, key="children")
     phases: tuple[str, ...] = entry("paths of what runs one after the other; they cover the network", default=())
     latencies: Mapping[str, Expression] = entry("formulas of the stages' times, and of symbols", default=BLANK)
-    roles: Roles = entry("which symbols play which part", default=Roles())
+    declared: Roles = entry("which symbols play which part", key="roles", default=Roles())
     identity: Identity | None = entry("what a report of the network says of it", default=None)
     quantities: Mapping[str, Quantity] = field(default=follows(_quantities))
+    roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
 
 
 def load_definition(path: Path) -> Definition:
@@ -134,40 +126,34 @@ def load_definition(path: Path) -> Definition:
 
 def _check_definition(definition: Definition) -> None:
     """Check every name that a model file uses, and that derived symbols follow what they are derived of."""
-    known = definition.quantities
+    known, stages = definition.quantities, [call.name for call in definition.stages]
 
-    def check(expressions: Iterable[Expression], place: str, more: Iterable[str] = ()) -> None:
-        for expression in expressions:
-            for name in names(expression):
-                if name not in known and name not in more:
-                    raise UserError(f"{definition.file}: {place}: unknown symbol '{name}': {nearest(name, known)}")
+    def check(place: str, *expressions: Expression | None, more: Iterable[str] = ()) -> set[str]:
+        return check_names(f"{definition.file}: {place}", {*known, *more} if more else known, *expressions)
 
     defined: set[str] = set()
     for name, quantity in known.items():
-        check([quantity.formula], name)
-        for used in names(quantity.formula) if quantity.group == "derived" else ():
-            if known[used].group == "derived" and used not in defined:
+        for used in check(name, quantity.formula):
+            if quantity.group == known[used].group == "derived" and used not in defined:
                 raise UserError(f"{definition.file}: derived: {name}: '{used}' is defined further down; move it up")
         defined.add(name)
     for rule in definition.rules:
-        check([rule.require, *rule.parts], f"rules: {rule.say}")
+        check(f"rules: {rule.say}", rule.require, *rule.parts)
     for name, decision in definition.choices.items():
         for option, content in decision.options.items():
-            check(content.symbols.values(), f"choices: {name}: {option}")
+            check(f"choices: {name}: {option}", *content.symbols.values())
     for name, workload in definition.workloads.items():
-        check((parse(symbol, symbol) for symbol in workload.values), f"workloads: {name}")
-    check((parse(symbol, symbol) for symbol in symbols_of(definition.roles)), "roles")
-    identity = definition.identity
-    check(identity.fields.values() if identity else (), "identity: fields")
-    stages = [call.name for call in definition.stages]
+        check(f"workloads: {name}", *(parse(symbol, symbol) for symbol in workload.values))
+    check("roles", *(parse(symbol, symbol) for symbol in symbols_of(definition.roles)))
+    if identity := definition.identity:
+        check("identity", *identity.model.values(), *identity.workload.values())
     for name, latency in definition.latencies.items():
-        check([latency], f"latencies: {name}", stages)
+        check(f"latencies: {name}", latency, more=stages)
     for phase in definition.phases:
         if phase.partition("/")[0] not in stages:
             raise UserError(f"{definition.file}: phases: '{phase}' is in no stage: {nearest(phase, stages)}")
     for call in definition.stages:
-        step = [call.repeat.index] if call.repeat.index else []
-        place = f"children: {call.name}"
-        check(call.given.values(), f"{place}: with", step)
-        check([guard for guard in (call.when, call.repeat.last) if guard is not None], place)
-        check([call.repeat.copies, call.repeat.calls], f"{place}: repeat")
+        place, repeat = f"children: {call.name}", call.repeat
+        check(f"{place}: with", *call.given.values(), more=[repeat.index] if repeat.index else [])
+        check(place, call.when, repeat.last)
+        check(f"{place}: repeat", repeat.copies, repeat.calls)

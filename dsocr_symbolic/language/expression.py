@@ -5,7 +5,7 @@ small literal exponent, comparisons joined by and/or (1 or 0), and the named fun
 """
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 from operator import add, mod, mul, sub
 from types import ModuleType
@@ -14,7 +14,7 @@ from typing import Any
 from attrs import field, frozen
 
 from dsocr_symbolic.algebras.value import Value
-from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.errors import UserError, check_known
 
 FUNCTIONS = {"ceiling": "ceiling", "floor": "floor", "Max": "maximum", "Min": "minimum", "power": "power"}
 _ARGUMENTS = {"ceiling": (1, 1), "floor": (1, 1), "Max": (2, 9), "Min": (2, 9), "power": (2, 2)}
@@ -62,6 +62,13 @@ def names(expression: Expression) -> frozenset[str]:
             case node:
                 nodes += ast.iter_child_nodes(node)
     return frozenset(symbols)
+
+
+def check_names(where: str, known: Collection[str], *formulas: Expression | None) -> set[str]:
+    """Refuse symbols that are not known; return those that are used."""
+    used = {name for formula in formulas if formula is not None for name in names(formula)}
+    check_known(sorted(used), known, where, "symbol")
+    return used
 
 
 def evaluate(expression: Expression, scope: Mapping[str, Any], algebra: ModuleType) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from attrs import evolve, field, frozen
 
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError, check_known
 from dsocr_symbolic.language.expression import Expression, parse
 from dsocr_symbolic.language.schema import BLANK, PROSE, Reader, entry, follows, in_order, records, structure, table
 from dsocr_symbolic.language.strict_yaml import read_yaml
@@ -47,14 +47,10 @@ PAIR = Reader(_symbol, {"type": "array", "items": {"type": "string"}, "minItems"
 class Tensor:
     """A tensor of a formula."""
 
-    role: Role = entry(
-        "inplace is read and written, weight owned, buffer not; past is state before the call, cache state after it"
-    )
+    role: Role = entry("inplace: read and written; weight: owned; buffer: not; past, cache: state before, after")
     shape: tuple[Expression, ...] = entry("elements along each axis")
     dtype: Expression = entry("bytes of an element; weight, kv or activation unless said", default=follows(_dtype))
-    read: tuple[Expression, ...] = entry(
-        "what one launch reads, if not all", default=follows(lambda tensor: tensor.shape)
-    )
+    read: tuple[Expression, ...] = entry("what a launch reads of it", default=follows(lambda tensor: tensor.shape))
     runs: bool = entry("false for a weight that is stored and never read", default=True)
     gradient: bool = entry("whether training needs its gradient, where no caller says so", default=True)
 
@@ -75,9 +71,7 @@ class Repeat:
 
     copies: Expression = entry("distinct modules: stocks and, unless 'calls' says otherwise, flows", default=ONE)
     calls: Expression = entry("calls in one run of the parent: flows", default=follows(lambda repeat: repeat.copies))
-    index: str | None = entry(
-        "step that runs from 1 to 'last': flows add up, stocks are the last", key="over", default=None
-    )
+    index: str | None = entry("step from 1 to 'last': flows add up, stocks are the last", key="over", default=None)
     last: Expression | None = entry("the last step", default=None)
 
     def __attrs_post_init__(self) -> None:
@@ -166,13 +160,7 @@ class Member:
 
 @frozen(kw_only=True)
 class Operator(Formula):
-    """A launched operator: its FLOPs are formulas, everything else follows from its tensors.
-
-    Attributes
-    ----------
-    family : str
-        The file that it stands in.
-    """
+    """A launched operator: its FLOPs are formulas, all else follows from its tensors; its file is the ``family``."""
 
     FORM: ClassVar[Mapping[str, Any]] = {
         "anyOf": [
@@ -187,9 +175,7 @@ class Operator(Formula):
     members: Mapping[str, Member] = entry("operators that share this file", default=BLANK)
     tensor_core_flops: Expression = entry("Tensor Core FLOPs of one launch", default=ZERO)
     cuda_core_flops: Expression = entry("CUDA-core FLOPs of one launch", default=ZERO)
-    backward: tuple[Gradient, ...] | None = entry(
-        "launches; empty where the gradient passes, absent where it ends", default=None
-    )
+    backward: tuple[Gradient, ...] | None = entry("launches; [] passes the gradient, absence ends it", default=None)
 
     def __attrs_post_init__(self) -> None:
         """Refuse an operator that PyTorch does not know."""
@@ -212,7 +198,10 @@ def read_operators(path: Path) -> list[Operator]:
     common = structure(Operator, read_yaml(path), where, name=path.stem, file=where, family=path.stem)
     operators = [_member(common, name, member) for name, member in common.members.items()] or [common]
     for operator in operators:
-        _check_backward(operator)
+        for place, gradient in enumerate(operator.backward or (), start=1):
+            within = f"{where}: {operator.name}: backward: {place}"
+            check_known(gradient.gives, operator.tensors, f"{within}: gives", "tensor")
+            check_known(gradient.reads, operator.tensors, f"{within}: reads", "tensor")
     return operators
 
 
@@ -226,15 +215,6 @@ def _member(common: Operator, name: str, member: Member) -> Operator:
         backward=common.backward if member.backward is None else member.backward,
         members=EMPTY,
     )
-
-
-def _check_backward(operator: Operator) -> None:
-    for place, gradient in enumerate(operator.backward or (), start=1):
-        for key, names in {"gives": gradient.gives, "reads": gradient.reads}.items():
-            for name in names:
-                if name not in operator.tensors:
-                    where = f"{operator.file}: {operator.name}: backward: {place}: {key}"
-                    raise UserError(f"{where}: unknown tensor '{name}': {nearest(name, operator.tensors)}")
 
 
 def read_layer(path: Path) -> Layer:

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from attrs import frozen
 
-from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.expression import Expression, names
+from dsocr_symbolic.errors import UserError, check_known, nearest
+from dsocr_symbolic.language.expression import Expression, check_names
 from dsocr_symbolic.language.formula import ZERO, Symbol
 from dsocr_symbolic.language.schema import NAMES, PROSE, TEXT, Reader, entry, follows, listed, records, structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
@@ -133,10 +133,7 @@ def load_time(name: str) -> TimeFormula:
     """Read a time formula: ``roofline`` or ``lower_bound``."""
     raw, file = _formula_file(f"time/{name}.yaml")
     time = structure(TimeFormula, raw, file)
-    known = [*load_machine(), *time.arguments]
-    for used in names(time.seconds):
-        if used not in known:
-            raise UserError(f"{file}: seconds: unknown symbol '{used}': {nearest(used, known)}")
+    check_names(f"{file}: seconds", {*load_machine(), *time.arguments}, time.seconds)
     return time
 
 
@@ -146,8 +143,7 @@ WHOLE = "total"
 
 def _metric(raw: Any, where: str) -> str:
     name: str = TEXT.read(raw, where)
-    if name not in load_metrics():
-        raise UserError(f"{where}: unknown metric '{name}': {nearest(name, load_metrics())}")
+    check_known([name], load_metrics(), where, "metric")
     return name
 
 

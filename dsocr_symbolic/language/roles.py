@@ -1,9 +1,9 @@
 """What our words mean in a network: which of its symbols and stages play which part."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
-from attrs import Attribute, frozen
+from attrs import Attribute, evolve, fields, frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import Expression
@@ -24,14 +24,14 @@ class Crops:
 
 @frozen(kw_only=True)
 class Roles:
-    """The symbols that questions ask of; empty where a network has no such thing."""
+    """The symbols that questions ask of: that of a role's own name unless the file says another; empty if none."""
 
     batch: str = entry("the symbol of requests at once", default="")
-    prompt: str = entry("the symbol of tokens of a prompt", default="")
-    image: str = entry("the symbol of tokens that an image takes of the prompt", default="")
-    steps: str = entry("the symbol of decode steps", default="")
+    prompt_tokens: str = entry("the symbol of tokens of a prompt", default="")
+    image_tokens: str = entry("the symbol of tokens that an image takes of the prompt", default="")
+    new_tokens: str = entry("the symbol of decode steps", default="")
     hit: tuple[str, ...] = entry("the symbols of experts that are hit", default=())
-    free: tuple[str, ...] = entry("the symbols that stay free in closed forms", default=())
+    free: tuple[str, ...] = entry("the symbols that stay free in closed forms; by default those above", default=())
     crops: Crops | None = entry("how a page is cut into pieces", default=None)
 
 
@@ -42,7 +42,8 @@ class Identity:
     model_id: str = entry("the checkpoint's name")
     model_variant: str = entry("which of its networks")
     vision_backbone: str = entry("the stage whose classes see the page", default="")
-    fields: Mapping[str, Expression] = entry("formulas of the report's numbers, by its field", default=BLANK)
+    model: Mapping[str, Expression] = entry("formulas of the report's numbers of the network", default=BLANK)
+    workload: Mapping[str, Expression] = entry("formulas of its numbers of a workload", default=BLANK)
 
 
 def played(roles: Roles, by: str, *parts: "Attribute[Any]") -> tuple[Any, ...]:
@@ -53,9 +54,16 @@ def played(roles: Roles, by: str, *parts: "Attribute[Any]") -> tuple[Any, ...]:
     return tuple(getattr(roles, part.name) for part in parts)
 
 
+def in_roles(declared: Roles, known: Container[str]) -> Roles:
+    """Give each role that the file leaves open to the symbol of its name, if there is one."""
+    names = [role.name for role in fields(Roles) if role.type is str]
+    named: dict[str, Any] = {name: getattr(declared, name) or name * (name in known) for name in names}
+    return evolve(declared, **named, free=declared.free or tuple(filter(None, named.values())))
+
+
 def symbols_of(roles: Roles) -> tuple[str, ...]:
     """Return every symbol that plays a part."""
     crops = roles.crops
     of_pages = (crops.columns, crops.rows, crops.number, crops.side) if crops else ()
-    alone = (roles.batch, roles.prompt, roles.image, roles.steps)
+    alone = (roles.batch, roles.prompt_tokens, roles.image_tokens, roles.new_tokens)
     return tuple(filter(None, (*alone, *roles.hit, *roles.free, *of_pages)))

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origi
 
 from attrs import NOTHING, Factory, field, fields, has
 
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError, check_known
 from dsocr_symbolic.language.expression import Expression, parse
 
 T = TypeVar("T")
@@ -48,39 +48,32 @@ def follows(function: Callable[[Any], Any]) -> Any:
 
 
 @cache
-def entries(cls: Any) -> Mapping[str, Any]:
-    """Return the fields of a class that a file gives, by key and in order."""
-    return {place.metadata["key"] or place.name: place for place in fields(cls) if place.metadata}
+def entries(cls: Any) -> Mapping[str, tuple[Any, Reader]]:
+    """Return by key, in order, which fields of a class a file gives, and how each is read."""
+    declared = [(place, place.metadata) for place in fields(cls) if place.metadata]
+    return {says["key"] or place.name: (place, says["reader"] or reader_of(place.type)) for place, says in declared}
 
 
 @cache
 def needed(cls: Any) -> tuple[str, ...]:
     """Return the keys that a file must give."""
-    return tuple(key for key, place in entries(cls).items() if place.default is NOTHING)
-
-
-@cache
-def readers(cls: Any) -> Mapping[str, tuple[str, Reader]]:
-    """Return by key which field a file gives, and how it is read."""
-    return {key: (place.name, place.metadata["reader"] or reader_of(place.type)) for key, place in entries(cls).items()}
+    return tuple(key for key, (place, _) in entries(cls).items() if place.default is NOTHING)
 
 
 def structure(cls: type[T], raw: Any, where: str, **more: Any) -> T:
     """Read a mapping as a class; ``more`` are fields that no file declares, such as its name."""
     kind: Any = cls
-    known, required = readers(kind), needed(kind)
+    known, required = entries(kind), needed(kind)
     if not isinstance(raw, dict):
         keys = f" ({', '.join(required)})" if required else ""
         raise UserError(f"{where}: expected a mapping of names to values{keys}, found {raw!r}")
-    for key in raw:
-        if key not in known:
-            raise UserError(f"{where}: unknown key '{key}': {nearest(str(key), known)}")
+    check_known(raw, known, where, "key")
     for key in required:
         if key not in raw:
             raise UserError(f"{where}: the key '{key}' is missing")
-    for key, (name, reader) in known.items():
+    for key, (place, reader) in known.items():
         if key in raw:
-            more[name] = reader.read(raw[key], f"{where}: {key}")
+            more[place.name] = reader.read(raw[key], f"{where}: {key}")
     try:
         return cls(**more)
     except UserError as error:
@@ -93,22 +86,15 @@ def _text(raw: Any, where: str) -> str:
     return raw.strip()
 
 
-def _flag(raw: Any, where: str) -> bool:
-    if not isinstance(raw, bool):
-        raise UserError(f"{where}: expected true or false, found {raw!r}")
-    return raw
+def _plain(kinds: Any, what: str, form: str) -> Reader:
+    """Read a plain value; true and false are no numbers."""
 
+    def read(raw: Any, where: str) -> Any:
+        if not isinstance(raw, kinds) or (isinstance(raw, bool) and kinds is not bool):
+            raise UserError(f"{where}: expected {what}, found {raw!r}")
+        return raw
 
-def _whole(raw: Any, where: str) -> int:
-    if isinstance(raw, bool) or not isinstance(raw, int):
-        raise UserError(f"{where}: expected a whole number, found {raw!r}")
-    return raw
-
-
-def _number(raw: Any, where: str) -> int | float:
-    if isinstance(raw, bool) or not isinstance(raw, int | float):
-        raise UserError(f"{where}: expected a number, found {raw!r}")
-    return raw
+    return Reader(read, {"type": form})
 
 
 def _names(raw: Any, where: str) -> tuple[str, ...]:
@@ -134,14 +120,14 @@ def _sizes(raw: Any, where: str) -> tuple[Expression, ...]:
 TEXT = Reader(_text, {"type": "string"})
 PROSE = Reader(lambda raw, where: " ".join(_text(raw, where).split()), TEXT.form)
 FORMULA = Reader(parse, {"type": ["string", "number"]})
-NUMBER = Reader(_number, {"type": "number"})
+NUMBER = _plain((int, float), "a number", "number")
 # One name or several.
 NAMES = Reader(_names, {"type": ["string", "array"], "items": {"type": "string"}})
 _BY_TYPE: Mapping[Any, Reader] = {
     Any: Reader(lambda raw, _: raw, {}),
     str: TEXT,
-    bool: Reader(_flag, {"type": "boolean"}),
-    int: Reader(_whole, {"type": "integer"}),
+    bool: _plain(bool, "true or false", "boolean"),
+    int: _plain(int, "a whole number", "integer"),
     int | float: NUMBER,
     Expression: FORMULA,
     tuple[Expression, ...]: Reader(_sizes, {"type": "array", "items": FORMULA.form, "minItems": 1}),

@@ -2,24 +2,24 @@
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 from attrs import evolve, frozen
 
+from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.formula import Call, Filling, Formula, Layer, Operator
+from dsocr_symbolic.language.formula import Call, Filling, Formula, Layer, Operator, Repeat
 from dsocr_symbolic.language.library import Library, fit_symbols, load_library
 from dsocr_symbolic.network import costs, dataflow
 from dsocr_symbolic.network.dataflow import Names
-from dsocr_symbolic.network.node import Launch, Node, Port, Scope, Site, Steps, Value
-from dsocr_symbolic.network.slots import filling
+from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Value
 
 
 @frozen(kw_only=True)
 class _Place:
-    """Where a call stands: what its ancestors say of path, module, repetition and slots."""
+    """Where a call stands: what its ancestors say of path, module, repetition (of inline ones) and slots."""
 
     path: tuple[str, ...]
     module: str
@@ -27,6 +27,7 @@ class _Place:
     calls: Any
     copies: Any
     steps: Steps | None
+    repetition: Repetition
     slots: Mapping[str, tuple[Filling, Scope]]
     own_slots: Mapping[str, Filling]
 
@@ -53,7 +54,8 @@ def build_tree(
     chosen : mapping of str to str
         Formulas that the choices put into slots; a caller's own filling comes first.
     algebra : module
-        ``symbolic`` for expressions, ``arithmetic`` for numbers.
+        ``symbolic`` for expressions, ``arithmetic`` for numbers: what repeats over steps then stands at its last one,
+        at the first where there are none.
     training : bool
         Whether it is a training step: launches are then those of the backward.
 
@@ -70,32 +72,14 @@ def build_tree(
     scope = {**scope, "training": algebra.number(int(training))}
     builder = _Builder(library, scope, chosen, algebra, training=training)
     one = algebra.number(1)
-    root = _Place(path=(), module="", category="", calls=one, copies=one, steps=None, slots={}, own_slots={})
+    root = _Place(
+        path=(), module="", category="", calls=one, copies=one, steps=None, repetition="none", slots={}, own_slots={}
+    )
     return builder.place_all(calls, scope, root, {})[0]
 
 
 def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bool = True) -> tuple[Node, ...]:
-    """Build the tree of a model.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    slots : mapping of str to str
-        Formulas that the choices put into slots.
-    training : bool
-        Whether to put the training step of each call beside it.
-
-    Returns
-    -------
-    tuple of Node
-        One per stage, with its training step where it has one: what repeats over steps has none.
-
-    Raises
-    ------
-    UserError
-        If formulas do not fit together.
-    """
+    """Build the tree of a model in symbols, a node per stage, with the training step of each call if asked for."""
     from dsocr_symbolic.algebras import symbolic
 
     scope = {name: symbolic.symbol(name) for name in definition.quantities}
@@ -107,23 +91,7 @@ def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bo
 def trained_tree(
     library: Library, calls: tuple[Call, ...], scope: Scope, chosen: Mapping[str, str], algebra: ModuleType
 ) -> tuple[Node, ...]:
-    """Build the tree below a list of calls, with the training step of each beside it.
-
-    Parameters
-    ----------
-    library, calls, scope, chosen, algebra
-        As in :func:`build_tree`.
-
-    Returns
-    -------
-    tuple of Node
-        One per call; what repeats over steps has no training step.
-
-    Raises
-    ------
-    UserError
-        If formulas do not fit together.
-    """
+    """Build the tree as :func:`build_tree` does, the training step of each call beside it; steps have none."""
     forward = build_tree(library, calls, scope, chosen, algebra)
     once = tuple(call for call in calls if call.repeat.index is None)
     backward = {node.path: node for node in build_tree(library, once, scope, chosen, algebra, training=True)}
@@ -172,13 +140,14 @@ class _Builder:
             )
         fit_symbols(formula, [*call.given, *binding.given], where)
         steps = self._steps(call, scope)
-        if steps is not None:
-            scope = {**scope, str(steps.index): steps.index}
+        if steps is not None and call.repeat.index is not None:
+            scope = {**scope, call.repeat.index: steps.index}
         given = {name: self._value(each, scope) for name, each in call.given.items()}
         given |= {name: self._value(each, binding_scope) for name, each in binding.given.items()}
         inner = self._scope(formula, given)
         guard = 1 if call.when is None else self._value(call.when, scope)
         repeats = self._value(call.repeat.calls, scope)
+        repetition = max(parent.repetition, _repetition(call.repeat), key=get_args(Repetition).index)
         place = _Place(
             path=parent.path if call.inline else (*parent.path, call.name),
             module=_module(call, parent.module),
@@ -186,6 +155,7 @@ class _Builder:
             calls=parent.calls * guard * repeats,
             copies=parent.copies * self._value(call.repeat.copies, scope),
             steps=steps or parent.steps,
+            repetition=repetition if call.inline else "none",
             slots={name: (each, scope) for name, each in call.slots.items()},
             own_slots=formula.slots if isinstance(formula, Layer) else {},
         )
@@ -207,6 +177,7 @@ class _Builder:
             category=(place.category or formula.category) if isinstance(formula, Operator) else "",
             calls=place.calls,
             steps=place.steps,
+            repetition=repetition,
             launch=launch,
             stocks=(
                 *costs.owned(formula, place.module, place.copies, place.steps, site),
@@ -237,11 +208,17 @@ class _Builder:
         return children, inline, names
 
     def _bound(self, call: Call, scope: Scope, parent: _Place) -> tuple[Filling, Scope]:
-        """Resolve a slot: the caller's filling, else the choice's, else the layer's own."""
-        found = filling(call, scope, parent.slots, self.m_chosen, (parent.own_slots, self.m_scope))
-        if found is None:
-            raise UserError(f"{'/'.join((*parent.path, call.name))}: no choice fills the slot '{call.use[1:]}'")
-        return found
+        """Say what a call uses and where the symbols of that stand; the caller fills a slot before the choices do."""
+        if not call.use.startswith("$"):
+            return Filling(use=call.use), scope
+        slot = call.use[1:]
+        if slot in parent.slots:
+            return parent.slots[slot]
+        if slot in self.m_chosen:
+            return Filling(use=self.m_chosen[slot]), scope
+        if slot in parent.own_slots:
+            return parent.own_slots[slot], self.m_scope
+        raise UserError(f"{'/'.join((*parent.path, call.name))}: no choice fills the slot '{slot}'")
 
     def _scope(self, formula: Formula, given: Scope) -> dict[str, Any]:
         inner = {**self.m_scope, **given}
@@ -252,7 +229,10 @@ class _Builder:
     def _steps(self, call: Call, scope: Scope) -> Steps | None:
         if call.repeat.index is None or call.repeat.last is None:
             return None
-        return Steps(index=self.m_algebra.symbol(call.repeat.index), last=self._value(call.repeat.last, scope))
+        last = self._value(call.repeat.last, scope)
+        if self.m_algebra is arithmetic:
+            return Steps(index=max(last, 1), last=last)
+        return Steps(index=self.m_algebra.symbol(call.repeat.index), last=last)
 
     def _launch(
         self, formula: Formula, given: Scope, inner: Scope, ports: tuple[Port, ...], inside: Names
@@ -289,3 +269,10 @@ def _module(call: Call, parent: str) -> str:
     if call.inline:
         return parent
     return f"{parent}{call.module or '.' + call.name}".removeprefix(".")
+
+
+def _repetition(repeat: Repeat) -> Repetition:
+    """Say how a call repeats: copies and steps one after the other, more calls of the same modules independently."""
+    if repeat.calls.text != repeat.copies.text:
+        return "parfor"
+    return "for" if repeat.index is not None or repeat.copies.text != "1" else "none"

@@ -6,7 +6,6 @@ from typing import Any
 
 from attrs import frozen
 
-from dsocr_symbolic.algebras.value import Value
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.registry import Metric, load_metrics
 
@@ -14,7 +13,7 @@ CALLS, RUNS = "calls", "runs"
 EDGES, REQUIRED = "edge_bytes", "required_bytes"
 SIZES, SAVED, PHASES = "sizes", "saved", "phases"
 STOCKS, BESIDE, OWN = "stocks", "beside", "own"
-Column = Sequence[Value | None]
+Column = Sequence[Any]
 
 
 @frozen(kw_only=True)

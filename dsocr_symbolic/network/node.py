@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from attrs import frozen
 
 from dsocr_symbolic.language.formula import Formula
 
 Scope = Mapping[str, Any]
+
+Repetition = Literal["none", "for", "parfor"]
+"""How calls repeat: at most once, one after the other (layers, steps), or independent of each other (samples)."""
 
 
 @frozen(kw_only=True)
@@ -137,6 +140,8 @@ class Node:
         Calls of this node in the whole workload, guards of 1 or 0 included, steps left out.
     steps : Steps or None
         Over which the calls repeat once more.
+    repetition : str
+        How it repeats in one call of its parent.
     launch : Launch or None
         Of an operator.
     stocks : tuple of Stock
@@ -172,6 +177,7 @@ class Node:
     category: str
     calls: Any
     steps: Steps | None
+    repetition: Repetition
     launch: Launch | None
     stocks: tuple[Stock, ...]
     runs: Any

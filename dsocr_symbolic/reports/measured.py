@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import default_definition
@@ -45,7 +46,7 @@ class Measured:
     peak_bytes: int
     requested_bytes: int
     reserved_bytes: int
-    predicted_bytes: Any
+    predicted_bytes: Exact
 
     @property
     def ratio(self) -> float:
@@ -59,23 +60,10 @@ class Measured:
 
 
 def read_measured(path: Path) -> tuple[dict[str, Any], list[Measured]]:
-    """Read a file of measurements.
-
-    Parameters
-    ----------
-    path : Path
-        JSON that ``tests/measured/measure_memory.py`` wrote.
-
-    Returns
-    -------
-    machine : dict
-        GPU, libraries.
-    cases : list of Measured
-        Those that ran.
-    """
+    """Read what ``tests/measured/measure_memory.py`` wrote: the GPU and its libraries, and the calls that ran."""
     content = json.loads(path.read_text(encoding="utf-8"))
     definition = default_definition(None)
-    cases = [_measured(each, definition) for each in content.pop("cases") if "error" not in each]
+    cases = [_measured(case, definition) for case in content.pop("cases") if "error" not in case]
     return content, cases
 
 
@@ -84,7 +72,7 @@ def _measured(case: Mapping[str, Any], definition: Definition) -> Measured:
     return Measured(**{name: case[name] for name in known}, predicted_bytes=_predicted(case, definition))
 
 
-def _predicted(case: Mapping[str, Any], definition: Definition) -> Any:
+def _predicted(case: Mapping[str, Any], definition: Definition) -> Exact:
     """Return the peak of a call with its KV cache, weights left out."""
     layer = case["name"].partition(" ")[0]
     # Everything that runs once goes by the name of its last stage.
@@ -96,10 +84,13 @@ def _predicted(case: Mapping[str, Any], definition: Definition) -> Any:
         choices=case["choices"],
         waived=frozenset({"allow_any_grid"}),
     )
-    found = answer(scenario, details=False)
+    predicted = answer(scenario, details=False)
     if layer != once[-1]:
-        return found.total["forward_activation_bytes"]
-    return max(found.stages[name]["peak_memory_bytes"] for name in once) - found.total["forward_weight_bytes"]
+        activations: Exact = predicted.total["forward_activation_bytes"]
+        return activations
+    peak = max(predicted.stages[name]["peak_memory_bytes"] for name in once)
+    beside_weights: Exact = peak - predicted.total["forward_weight_bytes"]
+    return beside_weights
 
 
 def comparable(cases: Iterable[Measured]) -> list[Measured]:
@@ -107,15 +98,15 @@ def comparable(cases: Iterable[Measured]) -> list[Measured]:
 
     A decoder layer alone has no cache to put its keys into, and a SAM block alone is part of the tower.
     """
-    return [each for each in cases if not each.name.startswith(("decoder/", "vision/block", "vision/notp"))]
+    return [case for case in cases if not case.name.startswith(("decoder/", "vision/block", "vision/notp"))]
 
 
 def memory_page(path: Path) -> str:
     """Render templates/measured_memory.md.jinja."""
     machine, cases = read_measured(path)
     groups: dict[str, list[Measured]] = {}
-    for each in comparable(cases):
-        groups.setdefault(each.name, []).append(each)
+    for case in comparable(cases):
+        groups.setdefault(case.name, []).append(case)
     rendered: str = template("measured_memory.md.jinja").render(
         machine=machine, groups=groups, source=path.name, limit=LIMIT
     )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from math import inf
-from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
@@ -29,11 +28,7 @@ _UNITS = {
     "_us": ("_s", Decimal("1e-6"), "s"),
     "_w": ("_w", Decimal(1), "W"),
 }
-
-
 _COUNTS = ("streaming_multiprocessors",)  # listed, so that a misspelt unit is not taken for no unit
-
-
 _REQUIRED = ("tensor_bf16_tflops", "cuda_fp32_tflops", "memory_bandwidth_gb_per_s")
 
 
@@ -141,13 +136,10 @@ class Gpu:
 
 def load_gpu(name: str) -> Gpu:
     """Load one GPU by name, such as ``"rtx5090"``, or by the path of a YAML file."""
-    return _gpu(find_file("hardware", name, "GPU"))
+    path = find_file("hardware", name, "GPU")
+    return structure(Gpu, read_yaml(path), str(path), name=path.stem)
 
 
 def load_gpus() -> list[Gpu]:
     """Load every known GPU, those of ``DSOCR_PATH`` and our own, sorted by name."""
-    return [_gpu(path) for path in data_files("hardware").values()]
-
-
-def _gpu(path: Path) -> Gpu:
-    return structure(Gpu, read_yaml(path), str(path), name=path.stem)
+    return [load_gpu(str(path)) for path in data_files("hardware").values()]

@@ -4,15 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import fields_dict
-
 from dsocr_symbolic.language.bounds_file import BoundsFile
 from dsocr_symbolic.language.definition import Definition, Workload
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.language.proof_file import CallsFile, CellsFile, SharedFile
 from dsocr_symbolic.language.registry import METRICS, Conventions, Machine, TimeFormula
-from dsocr_symbolic.language.schema import needed, readers
+from dsocr_symbolic.language.schema import entries, needed
 from dsocr_symbolic.scenario.hardware import Gpu
 
 # A scenario names symbols and choices of its model, which a schema does not know.
@@ -60,8 +58,7 @@ def schema(kind: str) -> dict[str, Any]:
 def _record(cls: Any, records: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a mapping that is read as a class."""
     properties = {}
-    for key, (name, reader) in readers(cls).items():
-        place = fields_dict(cls)[name]
+    for key, (place, reader) in entries(cls).items():
         default = place.default.text if isinstance(place.default, Expression) else place.default
         said = {"default": default} if isinstance(default, str | bool) and default != "" else {}
         properties[key] = {**_resolved(reader.form, records), "description": place.metadata["meaning"], **said}

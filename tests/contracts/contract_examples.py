@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.reports.contracts.contract_files import classes_of
 from dsocr_symbolic.reports.contracts.conversion import content_hash
 from dsocr_symbolic.reports.contracts.endpoints import ENDPOINTS
-from dsocr_symbolic.reports.contracts.json_schema import classes_of
 from dsocr_symbolic.reports.contracts.model_report import AnalyticModelReport
 from dsocr_symbolic.reports.contracts.operator_list import TargetOperatorList
 from dsocr_symbolic.reports.contracts.report_contract import make_report

@@ -17,7 +17,7 @@ from dsocr_symbolic.reports.contracts.artifact_file import (
     write_operator_list,
     write_report,
 )
-from dsocr_symbolic.reports.contracts.operator_contract import make_operator_list
+from dsocr_symbolic.reports.contracts.operator_list import make_operator_list
 
 JSON = to_text(real_report(), ".json")
 

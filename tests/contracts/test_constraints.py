@@ -9,8 +9,8 @@ from contract_examples import CLASSES, artifacts
 from hypothesis import HealthCheck, given, settings
 
 from dsocr_symbolic.reports.contracts import constraints
+from dsocr_symbolic.reports.contracts.contract_files import descriptions
 from dsocr_symbolic.reports.contracts.endpoints import PROBLEM
-from dsocr_symbolic.reports.contracts.json_schema import descriptions
 from dsocr_symbolic.reports.contracts.model_report import DeepSeekOCRModelSpec, OCRWorkloadProfile
 
 EVERY = [*CLASSES, PROBLEM]

@@ -13,7 +13,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.reports.contracts.checks import check_operator_list, check_report
 from dsocr_symbolic.reports.contracts.conversion import content_hash
 from dsocr_symbolic.reports.contracts.model_report import AnalyticModelReport
-from dsocr_symbolic.reports.contracts.operator_contract import make_operator_list
+from dsocr_symbolic.reports.contracts.operator_list import make_operator_list
 
 Changes = dict[str, Any]
 DECODE, LAYER = "decode", "decode/layers.0"

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.reports.contracts.contract_files import json_schema, object_schema, type_name
 from dsocr_symbolic.reports.contracts.conversion import structure, unstructure
-from dsocr_symbolic.reports.contracts.json_schema import json_schema, object_schema, type_name
 from dsocr_symbolic.reports.contracts.model_report import AnalyticModelReport, AnalyticModuleNode, OperatorMetrics
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

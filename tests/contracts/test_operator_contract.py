@@ -11,8 +11,7 @@ from contract_examples import TOP, answered, real_report
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.reports.contracts.checks import check_operator_list
-from dsocr_symbolic.reports.contracts.operator_contract import make_operator_list
-from dsocr_symbolic.reports.contracts.operator_list import TargetOperatorList
+from dsocr_symbolic.reports.contracts.operator_list import TargetOperatorList, make_operator_list
 from dsocr_symbolic.verification.torchinfo import run as torchinfo_run
 from dsocr_symbolic.verification.torchinfo.run import KNOWN
 
@@ -69,7 +68,7 @@ sys.modules["torch"] = None
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.reports.contracts.operator_contract import make_operator_list
+from dsocr_symbolic.reports.contracts.operator_list import make_operator_list
 from dsocr_symbolic.scenario.scenario import make_scenario
 result = answer(make_scenario(definition=default_definition(None)))
 print(make_operator_list(Path({str(ANALYSIS)!r}), result, folder=Path(".")).snapshot_id)

@@ -12,10 +12,10 @@ from dsocr_symbolic.cli import capture
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.reports.contracts.checks import check_report
 from dsocr_symbolic.reports.contracts.conversion import structure
+from dsocr_symbolic.reports.contracts.endpoints import accept, requested_report
 from dsocr_symbolic.reports.contracts.messages import DeepSeekOCRAnalyticRequest
-from dsocr_symbolic.reports.contracts.request_contract import accept, requested_report
-from dsocr_symbolic.reports.contracts.summary import TOP as LINES
-from dsocr_symbolic.reports.contracts.summary import summarise
+from dsocr_symbolic.reports.contracts.report_contract import TOP as LINES
+from dsocr_symbolic.reports.contracts.report_contract import summarise
 
 
 def request(**body: Any) -> DeepSeekOCRAnalyticRequest:

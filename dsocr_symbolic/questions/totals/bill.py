@@ -92,7 +92,7 @@ def make_bill(scenario: Scenario, pages: Iterable[Page], *, details: bool = True
 def page_rows(bill: Bill, roles: Roles) -> list[dict[str, Any]]:
     """Return a JSON-ready row per page: its size, grid and tokens with its total, or its error."""
     crops = roles.crops
-    shown = (crops.columns, crops.rows, crops.number, roles.image, roles.prompt) if crops else ()
+    shown = (crops.columns, crops.rows, crops.number, roles.image_tokens, roles.prompt_tokens) if crops else ()
     rows = []
     for billed in bill.pages:
         page = billed.page

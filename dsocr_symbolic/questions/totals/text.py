@@ -58,7 +58,7 @@ def to_csv(roles: Roles, head: str, lines: Sequence[Line], pages: Sequence[Mappi
     else:
         nothing = dict.fromkeys(load_metrics())
         cut = (roles.crops.columns, roles.crops.rows) if roles.crops else ()
-        about = ("path", "page", "width", "height", *cut, roles.prompt, "error")
+        about = ("path", "page", "width", "height", *cut, roles.prompt_tokens, "error")
         writer.writerow([*about, *load_metrics()])
         writer.writerows(
             [*(page.get(key) for key in about), *(page.get("total") or nothing).values()] for page in pages
@@ -114,8 +114,8 @@ def notes(document: Document, roles: Roles) -> list[str]:
     result = [shown, "choices: " + ", ".join(f"{name} {option}" for name, option in document["choices"].items())]
     for name, set_to in document["overridden"].items():
         result.append(f"{name} is overridden: {set_to['value']}; its formula gives {amount(set_to['formula_gives'])}")
-        if name == roles.prompt and set_to["value"] < values.get(roles.image, 0):
-            result.append(f"the image alone needs {values[roles.image]} prompt tokens")
+        if name == roles.prompt_tokens and set_to["value"] < values.get(roles.image_tokens, 0):
+            result.append(f"the image alone needs {values[roles.image_tokens]} prompt tokens")
     if "pages" in document:
         pages = f"{len(document['pages'])} pages, each a request of its own"
         result[0] = f"{pages}; symbols are those of the first grid: {shown}"
@@ -217,7 +217,7 @@ def _pages_table(pages: Sequence[Mapping[str, Any]], roles: Roles) -> Any:
         cells = [cell(metric, total[metric], 3) for metric in (*metrics, "roofline_s")]
         grid = f"{page[crops.columns]}x{page[crops.rows]}" if page[crops.number] else "none"
         size = f"{page['width']}x{page['height']}"
-        made.add_row(name, size, grid, str(page[roles.prompt]), *cells)
+        made.add_row(name, size, grid, str(page[roles.prompt_tokens]), *cells)
     return made
 
 

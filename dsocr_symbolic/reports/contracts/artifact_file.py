@@ -15,102 +15,41 @@ T = TypeVar("T")
 
 
 def load_report(path: Path) -> AnalyticModelReport:
-    """Read and check a report.
-
-    Parameters
-    ----------
-    path : Path
-        A ``.json``, ``.yaml`` or ``.yml`` file.
-
-    Returns
-    -------
-    AnalyticModelReport
-        As it was written.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read, is of another schema version, or holds no consistent report.
-    """
+    """Read a report, which must be of this schema version and agree with itself."""
     report = _load(path, AnalyticModelReport)
     check_report(report, str(path))
     return report
 
 
 def write_report(report: AnalyticModelReport, path: Path, *, force: bool = False) -> None:
-    """Check a report and write it.
-
-    Parameters
-    ----------
-    report : AnalyticModelReport
-        The report.
-    path : Path
-        A ``.json``, ``.yaml`` or ``.yml`` file; its folder is made if need be.
-    force : bool
-        Whether to replace a file that is of another schema version, or no artifact at all.
-
-    Raises
-    ------
-    UserError
-        If the report is not consistent, the file may not be replaced, or cannot be written.
-    """
+    """Check a report and write it; only ``force`` replaces a file that this version did not write."""
     check_report(report, str(path))
     _write(report, path, force=force)
 
 
 def load_operator_list(path: Path) -> TargetOperatorList:
-    """Read and check an operator list, as :func:`load_report` does a report.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read, is of another schema version, or holds no consistent list.
-    """
+    """Read an operator list, which must be of this schema version and agree with itself."""
     operators = _load(path, TargetOperatorList)
     check_operator_list(operators, str(path))
     return operators
 
 
 def write_operator_list(operators: TargetOperatorList, path: Path, *, force: bool = False) -> None:
-    """Check an operator list and write it, as :func:`write_report` does a report.
-
-    Raises
-    ------
-    UserError
-        If the list is not consistent, the file may not be replaced, or cannot be written.
-    """
+    """Check an operator list and write it; only ``force`` replaces a file that this version did not write."""
     check_operator_list(operators, str(path))
     _write(operators, path, force=force)
 
 
 def to_text(artifact: Any, suffix: str) -> str:
-    """Write any artifact as JSON or YAML text.
-
-    Parameters
-    ----------
-    artifact : attrs instance
-        The artifact.
-    suffix : str
-        ``.json``, ``.yaml`` or ``.yml``.
-
-    Returns
-    -------
-    str
-        The text; reading it back gives an equal artifact.
-    """
+    """Write any artifact as JSON (``.json``) or YAML text; reading it back gives an equal artifact."""
+    data = unstructure(artifact)
     if suffix == ".json":
-        return json.dumps(unstructure(artifact), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    return _to_yaml(unstructure(artifact))
+        return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return _to_yaml(data)
 
 
 def read_plain(path: Path) -> Any:
-    """Read a JSON or YAML file as plain data.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, is cut off, repeats a key, or holds what is no JSON.
-    """
+    """Read a JSON or YAML file as plain data; one that is cut off, repeats a key or holds no JSON is refused."""
     if _suffix(path) != ".json":
         from dsocr_symbolic.language.strict_yaml import read_yaml
 
@@ -136,26 +75,20 @@ def _load(path: Path, kind: type[T]) -> T:
 
 def _write(artifact: Any, path: Path, *, force: bool) -> None:
     text = to_text(artifact, _suffix(path))
-    if path.exists() and not force:
-        _check_replaceable(path)
+    try:
+        old = read_plain(path) if path.exists() and not force else {"schema_version": SCHEMA_VERSION}
+    except UserError as error:
+        raise UserError(f"{error}; not replaced without force") from error
+    version = old.get("schema_version") if isinstance(old, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(f"{path}: schema_version {version!r}, not {SCHEMA_VERSION}; not replaced without force")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as draft:
             draft.write_text(text, encoding="utf-8")
     except (OSError, UnicodeEncodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path}: cannot be written: {reason}; give another path") from error
-
-
-def _check_replaceable(path: Path) -> None:
-    """Refuse to replace what this version did not write."""
-    try:
-        found = read_plain(path)
-    except UserError as error:
-        raise UserError(f"{error}; not replaced without force") from error
-    version = found.get("schema_version") if isinstance(found, dict) else None
-    if version != SCHEMA_VERSION:
-        raise UserError(f"{path}: schema_version {version!r}, not {SCHEMA_VERSION}; not replaced without force")
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot be written: {why}; give another path") from error
 
 
 def _suffix(path: Path) -> str:
@@ -165,12 +98,12 @@ def _suffix(path: Path) -> str:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    known = dict(pairs)
+    if len(known) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key '{twice}' stands twice")
-    return found
+    return known
 
 
 def _no_constant(name: str) -> Any:

@@ -9,8 +9,6 @@ from typing import Any, get_args
 from attrs import validators
 
 Constraint = dict[str, Any]
-
-
 Number = int | float
 """A count that an expected value may make fractional; an int wherever it is whole."""
 
@@ -31,68 +29,37 @@ def _number(_: Any, attribute: Any, value: Any) -> None:
         raise ValueError(f"'{attribute.name}' must be finite, found {value!r}")
 
 
-_IS_TEXT = validators.instance_of(str)
-
-
-_IS_FLOAT = validators.instance_of(float)
-
-
-FLAG = _constraint(validators.instance_of(bool))
-
-
-PROSE = _constraint(_IS_TEXT)
-
-
-TEXT = _constraint(_IS_TEXT, validators.min_len(1), minLength=1)
-
-
-SIZE = _constraint(_whole, validators.ge(1), minimum=1)
-
-
-WHOLE = _constraint(_whole, validators.ge(0), minimum=0)
-
-
-COUNT = _constraint(_number, validators.ge(0), minimum=0)
-
-
-ANY_NUMBER = _constraint(_number)
-
-
-AMOUNT = _constraint(_IS_FLOAT, _number, validators.ge(0), minimum=0)
-
-
-SHARE = _constraint(_IS_FLOAT, _number, validators.ge(0), validators.le(1), minimum=0, maximum=1)
-
-
 def _matching(pattern: str) -> Constraint:
     return _constraint(_IS_TEXT, validators.matches_re(pattern), pattern=f"^(?:{pattern})$")
 
 
+_IS_TEXT = validators.instance_of(str)
+_IS_FLOAT = validators.instance_of(float)
+FLAG = _constraint(validators.instance_of(bool))
+PROSE = _constraint(_IS_TEXT)
+TEXT = _constraint(_IS_TEXT, validators.min_len(1), minLength=1)
+SIZE = _constraint(_whole, validators.ge(1), minimum=1)
+WHOLE = _constraint(_whole, validators.ge(0), minimum=0)
+COUNT = _constraint(_number, validators.ge(0), minimum=0)
+ANY_NUMBER = _constraint(_number)
+AMOUNT = _constraint(_IS_FLOAT, _number, validators.ge(0), minimum=0)
+SHARE = _constraint(_IS_FLOAT, _number, validators.ge(0), validators.le(1), minimum=0, maximum=1)
 IDENTIFIER = _matching(r"\S+")
 """Unique among its kind; no spaces."""
-
-
 NAME = _matching(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """A known name, never a file."""
-
-
 CONTENT_HASH = _matching(r"[0-9a-f]{16}")
-
-
 REVISION = _matching(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
-
-
 RELATIVE_PATH = _matching(r"(?!/)(?![A-Za-z]:)[^\\\s]([^\\\r\n]*[^\\\s])?")
 """POSIX, relative to the file that names it; may climb with ``..``."""
-
-
 URL_PATH = _matching(r"/\S*")
 
 
 def one_of(options: Any) -> Constraint:
     """Allow the options of a Literal; its schema follows from the type."""
     allowed = get_args(options)
-    return _constraint(_whole if all(isinstance(each, int) for each in allowed) else _IS_TEXT, validators.in_(allowed))
+    of_type = _whole if all(isinstance(option, int) for option in allowed) else _IS_TEXT
+    return _constraint(of_type, validators.in_(allowed))
 
 
 def instance(kind: type) -> Constraint:
@@ -103,17 +70,15 @@ def instance(kind: type) -> Constraint:
 def many(member: Constraint) -> Constraint:
     """Allow a tuple whose members all meet a constraint."""
     every = validators.deep_iterable(member["validator"], iterable_validator=validators.instance_of(tuple))
-    return {"validator": every, "metadata": member["metadata"]}
+    return {**member, "validator": every}
 
 
 def table(value: Constraint) -> Constraint:
     """Allow a dict of names whose values all meet a constraint."""
-    every = validators.deep_mapping(
-        key_validator=_IS_TEXT, value_validator=value["validator"], mapping_validator=validators.instance_of(dict)
-    )
-    return {"validator": every, "metadata": value["metadata"]}
+    every = validators.deep_mapping(_IS_TEXT, value["validator"], validators.instance_of(dict))
+    return {**value, "validator": every}
 
 
 def nullable(constraint: Constraint) -> Constraint:
     """Allow None besides."""
-    return {"validator": validators.optional(constraint["validator"]), "metadata": constraint["metadata"]}
+    return {**constraint, "validator": validators.optional(constraint["validator"])}

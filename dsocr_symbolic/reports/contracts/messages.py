@@ -1,36 +1,18 @@
 """What a client sends and gets back when it asks for a report over HTTP."""
 
-from typing import Literal
+from typing import Literal, get_args
 
-from attrs import define, field
+from attrs import field, frozen
 
-from dsocr_symbolic.reports.contracts.constraints import (
-    AMOUNT,
-    ANY_NUMBER,
-    CONTENT_HASH,
-    COUNT,
-    IDENTIFIER,
-    NAME,
-    PROSE,
-    SHARE,
-    TEXT,
-    URL_PATH,
-    Number,
-    instance,
-    many,
-    nullable,
-    one_of,
-    table,
-)
+from dsocr_symbolic.reports.contracts import constraints as must
+from dsocr_symbolic.reports.contracts.constraints import Number
 from dsocr_symbolic.reports.contracts.model_report import DocKind, SchemaVersion, Stage
 
 Part = Literal["constructor_params", "operator_breakdown"]
-
-
 Status = Literal["accepted", "complete"]
 
 
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class DeepSeekOCRAnalyticRequest:
     """A workload, a machine, and what the report is to hold.
 
@@ -54,17 +36,17 @@ class DeepSeekOCRAnalyticRequest:
         Its time [milliseconds].
     """
 
-    profile_id: str | None = field(default=None, **nullable(NAME))
-    settings: dict[str, Number] = field(factory=dict, **table(ANY_NUMBER))
-    gpu: str | None = field(default=None, **nullable(NAME))
-    choices: dict[str, str] = field(factory=dict, **table(NAME))
-    doc_kind: DocKind = field(default="synthetic", **one_of(DocKind))
-    include: tuple[Part, ...] = field(default=("constructor_params", "operator_breakdown"), **many(one_of(Part)))
-    profile_run_id: str | None = field(default=None, **nullable(IDENTIFIER))
-    measured_total_time_ms: float | None = field(default=None, **nullable(AMOUNT))
+    profile_id: str | None = field(default=None, **must.nullable(must.NAME))
+    settings: dict[str, Number] = field(factory=dict, **must.table(must.ANY_NUMBER))
+    gpu: str | None = field(default=None, **must.nullable(must.NAME))
+    choices: dict[str, str] = field(factory=dict, **must.table(must.NAME))
+    doc_kind: DocKind = field(default="synthetic", **must.one_of(DocKind))
+    include: tuple[Part, ...] = field(default=get_args(Part), **must.many(must.one_of(Part)))
+    profile_run_id: str | None = field(default=None, **must.nullable(must.IDENTIFIER))
+    measured_total_time_ms: float | None = field(default=None, **must.nullable(must.AMOUNT))
 
 
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class DeepSeekOCRAnalyticAccepted:
     """The answer to a request: where its report is.
 
@@ -80,13 +62,13 @@ class DeepSeekOCRAnalyticAccepted:
         Path of the whole report.
     """
 
-    report_id: str = field(**CONTENT_HASH)
-    status: Status = field(**one_of(Status))
-    summary_url: str = field(**URL_PATH)
-    model_url: str = field(**URL_PATH)
+    report_id: str = field(**must.CONTENT_HASH)
+    status: Status = field(**must.one_of(Status))
+    summary_url: str = field(**must.URL_PATH)
+    model_url: str = field(**must.URL_PATH)
 
 
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class AnalyticModuleSummary:
     """A module's line in a summary.
 
@@ -110,17 +92,17 @@ class AnalyticModuleSummary:
         Data that the launched operators read and write [1e12 bit].
     """
 
-    module_id: str = field(**IDENTIFIER)
-    qualified_class_name: str | None = field(**nullable(IDENTIFIER))
-    stage: Stage = field(**one_of(Stage))
-    calls: Number = field(**COUNT)
-    total_time_ms: float = field(**AMOUNT)
-    share_of_model_time: float = field(**SHARE)
-    total_flops_tflops: float = field(**AMOUNT)
-    total_io_tb: float = field(**AMOUNT)
+    module_id: str = field(**must.IDENTIFIER)
+    qualified_class_name: str | None = field(**must.nullable(must.IDENTIFIER))
+    stage: Stage = field(**must.one_of(Stage))
+    calls: Number = field(**must.COUNT)
+    total_time_ms: float = field(**must.AMOUNT)
+    share_of_model_time: float = field(**must.SHARE)
+    total_flops_tflops: float = field(**must.AMOUNT)
+    total_io_tb: float = field(**must.AMOUNT)
 
 
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class DeepSeekOCRAnalyticReportSummary:
     """The totals of a report, and where they come from.
 
@@ -160,25 +142,25 @@ class DeepSeekOCRAnalyticReportSummary:
         The machine, the choices, which time is given, what is set by hand or unverified.
     """
 
-    schema_version: SchemaVersion = field(**one_of(SchemaVersion))
-    report_id: str = field(**CONTENT_HASH)
-    model_id: str = field(**TEXT)
-    model_variant: str = field(**TEXT)
-    profile_id: str = field(**IDENTIFIER)
-    total_time_ms: float = field(**AMOUNT)
-    total_flops_tflops: float = field(**AMOUNT)
-    total_io_tb: float = field(**AMOUNT)
-    memory_weights_gb: float = field(**AMOUNT)
-    memory_activations_gb: float | None = field(**nullable(AMOUNT))
-    memory_kvcache_gb: float = field(**AMOUNT)
-    measured_total_time_ms: float | None = field(**nullable(AMOUNT))
-    predicted_vs_measured_ratio: float | None = field(**nullable(AMOUNT))
-    stages: tuple[AnalyticModuleSummary, ...] = field(**many(instance(AnalyticModuleSummary)))
-    top_modules: tuple[AnalyticModuleSummary, ...] = field(**many(instance(AnalyticModuleSummary)))
-    notes: str = field(**PROSE)
+    schema_version: SchemaVersion = field(**must.one_of(SchemaVersion))
+    report_id: str = field(**must.CONTENT_HASH)
+    model_id: str = field(**must.TEXT)
+    model_variant: str = field(**must.TEXT)
+    profile_id: str = field(**must.IDENTIFIER)
+    total_time_ms: float = field(**must.AMOUNT)
+    total_flops_tflops: float = field(**must.AMOUNT)
+    total_io_tb: float = field(**must.AMOUNT)
+    memory_weights_gb: float = field(**must.AMOUNT)
+    memory_activations_gb: float | None = field(**must.nullable(must.AMOUNT))
+    memory_kvcache_gb: float = field(**must.AMOUNT)
+    measured_total_time_ms: float | None = field(**must.nullable(must.AMOUNT))
+    predicted_vs_measured_ratio: float | None = field(**must.nullable(must.AMOUNT))
+    stages: tuple[AnalyticModuleSummary, ...] = field(**must.many(must.instance(AnalyticModuleSummary)))
+    top_modules: tuple[AnalyticModuleSummary, ...] = field(**must.many(must.instance(AnalyticModuleSummary)))
+    notes: str = field(**must.PROSE)
 
 
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class AnalyticProblem:
     """Why a request cannot be answered.
 
@@ -188,4 +170,4 @@ class AnalyticProblem:
         One line: what is wrong, and the way out.
     """
 
-    message: str = field(**TEXT)
+    message: str = field(**must.TEXT)

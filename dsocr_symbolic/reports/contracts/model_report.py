@@ -2,46 +2,19 @@
 
 from typing import Literal
 
-from attrs import define, field
+from attrs import field, frozen
 
-from dsocr_symbolic.reports.contracts.constraints import (
-    AMOUNT,
-    ANY_NUMBER,
-    CONTENT_HASH,
-    COUNT,
-    FLAG,
-    IDENTIFIER,
-    PROSE,
-    RELATIVE_PATH,
-    REVISION,
-    SHARE,
-    SIZE,
-    TEXT,
-    WHOLE,
-    Number,
-    instance,
-    many,
-    nullable,
-    one_of,
-    table,
-)
+from dsocr_symbolic.network.node import Repetition
+from dsocr_symbolic.reports.contracts import constraints as must
+from dsocr_symbolic.reports.contracts.constraints import Number
 
 SchemaVersion = Literal[1]
-
-
 SCHEMA_VERSION: SchemaVersion = 1
-
-
 DocKind = Literal["text_heavy", "mixed_layout", "image_rich", "synthetic"]
-
-
 Stage = Literal["vision", "projector", "prefill", "decode", "other"]
 
 
-Repetition = Literal["none", "for", "parfor"]
-
-
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class DeepSeekOCRModelSpec:
     """The network that a report is of.
 
@@ -71,20 +44,20 @@ class DeepSeekOCRModelSpec:
         What a reader must know about the sizes.
     """
 
-    model_id: str = field(**TEXT)
-    model_variant: str = field(**TEXT)
-    hf_revision: str | None = field(**nullable(REVISION))
-    config_path: str | None = field(**nullable(RELATIVE_PATH))
-    hidden_size: int = field(**SIZE)
-    intermediate_size: int = field(**SIZE)
-    num_layers: int = field(**SIZE)
-    num_attention_heads: int = field(**SIZE)
-    vision_backbone: str = field(**TEXT)
-    uses_moe: bool = field(**FLAG)
-    notes: str = field(**PROSE)
+    model_id: str = field(**must.TEXT)
+    model_variant: str = field(**must.TEXT)
+    hf_revision: str | None = field(**must.nullable(must.REVISION))
+    config_path: str | None = field(**must.nullable(must.RELATIVE_PATH))
+    hidden_size: int = field(**must.SIZE)
+    intermediate_size: int = field(**must.SIZE)
+    num_layers: int = field(**must.SIZE)
+    num_attention_heads: int = field(**must.SIZE)
+    vision_backbone: str = field(**must.TEXT)
+    uses_moe: bool = field(**must.FLAG)
+    notes: str = field(**must.PROSE)
 
 
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class OCRWorkloadProfile:
     """What the network is asked to read.
 
@@ -110,18 +83,18 @@ class OCRWorkloadProfile:
         Pages read together, one request of the batch each [pages].
     """
 
-    profile_id: str = field(**IDENTIFIER)
-    description: str = field(**TEXT)
-    seq_len: int = field(**SIZE)
-    base_size: int = field(**SIZE)
-    image_size: int = field(**SIZE)
-    crop_mode: bool = field(**FLAG)
-    max_new_tokens: int = field(**WHOLE)
-    doc_kind: DocKind = field(**one_of(DocKind))
-    num_pages: int = field(**SIZE)
+    profile_id: str = field(**must.IDENTIFIER)
+    description: str = field(**must.TEXT)
+    seq_len: int = field(**must.SIZE)
+    base_size: int = field(**must.SIZE)
+    image_size: int = field(**must.SIZE)
+    crop_mode: bool = field(**must.FLAG)
+    max_new_tokens: int = field(**must.WHOLE)
+    doc_kind: DocKind = field(**must.one_of(DocKind))
+    num_pages: int = field(**must.SIZE)
 
 
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class AnalyticModuleNode:
     """A module, a group of operators, or a launched operator, in its place in the network.
 
@@ -149,18 +122,18 @@ class AnalyticModuleNode:
         unit]; empty for the whole network, and if they were not asked for.
     """
 
-    module_id: str = field(**IDENTIFIER)
-    name: str = field(**IDENTIFIER)
-    qualified_class_name: str | None = field(**nullable(IDENTIFIER))
-    stage: Stage = field(**one_of(Stage))
-    parent_id: str | None = field(**nullable(IDENTIFIER))
-    children: tuple[str, ...] = field(**many(IDENTIFIER))
-    repetition: Repetition = field(**one_of(Repetition))
-    repetition_count: Number = field(**COUNT)
-    constructor_params: dict[str, Number] = field(**table(ANY_NUMBER))
+    module_id: str = field(**must.IDENTIFIER)
+    name: str = field(**must.IDENTIFIER)
+    qualified_class_name: str | None = field(**must.nullable(must.IDENTIFIER))
+    stage: Stage = field(**must.one_of(Stage))
+    parent_id: str | None = field(**must.nullable(must.IDENTIFIER))
+    children: tuple[str, ...] = field(**must.many(must.IDENTIFIER))
+    repetition: Repetition = field(**must.one_of(Repetition))
+    repetition_count: Number = field(**must.COUNT)
+    constructor_params: dict[str, Number] = field(**must.table(must.ANY_NUMBER))
 
 
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class OperatorCategory:
     """A kind of work that launched operators are counted under.
 
@@ -176,13 +149,13 @@ class OperatorCategory:
         Classes whose own operators spend most of their time here.
     """
 
-    category_id: str = field(**IDENTIFIER)
-    display_name: str = field(**TEXT)
-    description: str = field(**TEXT)
-    match_classes: tuple[str, ...] = field(**many(IDENTIFIER))
+    category_id: str = field(**must.IDENTIFIER)
+    display_name: str = field(**must.TEXT)
+    description: str = field(**must.TEXT)
+    match_classes: tuple[str, ...] = field(**must.many(must.IDENTIFIER))
 
 
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class OperatorMetrics:
     """What the operators of one category cost in a module and everything below it.
 
@@ -200,14 +173,14 @@ class OperatorMetrics:
         Part of the module's FLOPs [0 to 1]; 0 in a module without FLOPs.
     """
 
-    category_id: str = field(**IDENTIFIER)
-    calls: Number = field(**COUNT)
-    flops_tflops: float = field(**AMOUNT)
-    io_tb: float = field(**AMOUNT)
-    share_of_module_flops: float = field(**SHARE)
+    category_id: str = field(**must.IDENTIFIER)
+    calls: Number = field(**must.COUNT)
+    flops_tflops: float = field(**must.AMOUNT)
+    io_tb: float = field(**must.AMOUNT)
+    share_of_module_flops: float = field(**must.SHARE)
 
 
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class ModuleMetricsSnapshot:
     """What a module costs in the whole workload, all its calls and everything below it included.
 
@@ -237,20 +210,20 @@ class ModuleMetricsSnapshot:
         By category, those with at least one launch; empty if it was not asked for.
     """
 
-    module_id: str = field(**IDENTIFIER)
-    profile_id: str = field(**IDENTIFIER)
-    calls: Number = field(**COUNT)
-    total_time_ms: float = field(**AMOUNT)
-    total_flops_tflops: float = field(**AMOUNT)
-    total_io_tb: float = field(**AMOUNT)
-    memory_weights_gb: float = field(**AMOUNT)
-    memory_activations_gb: float | None = field(**nullable(AMOUNT))
-    memory_kvcache_gb: float = field(**AMOUNT)
-    share_of_model_time: float = field(**SHARE)
-    operator_breakdown: tuple[OperatorMetrics, ...] = field(**many(instance(OperatorMetrics)))
+    module_id: str = field(**must.IDENTIFIER)
+    profile_id: str = field(**must.IDENTIFIER)
+    calls: Number = field(**must.COUNT)
+    total_time_ms: float = field(**must.AMOUNT)
+    total_flops_tflops: float = field(**must.AMOUNT)
+    total_io_tb: float = field(**must.AMOUNT)
+    memory_weights_gb: float = field(**must.AMOUNT)
+    memory_activations_gb: float | None = field(**must.nullable(must.AMOUNT))
+    memory_kvcache_gb: float = field(**must.AMOUNT)
+    share_of_model_time: float = field(**must.SHARE)
+    operator_breakdown: tuple[OperatorMetrics, ...] = field(**must.many(must.instance(OperatorMetrics)))
 
 
-@define(kw_only=True, frozen=True)
+@frozen(kw_only=True)
 class AnalyticModelReport:
     """A network, a workload, and what each module of the one costs in the other.
 
@@ -284,16 +257,16 @@ class AnalyticModelReport:
         Folder with a page per layer, relative to the report's file; null if there is none.
     """
 
-    schema_version: SchemaVersion = field(**one_of(SchemaVersion))
-    report_id: str = field(**CONTENT_HASH)
-    model: DeepSeekOCRModelSpec = field(**instance(DeepSeekOCRModelSpec))
-    workload: OCRWorkloadProfile = field(**instance(OCRWorkloadProfile))
-    modules: tuple[AnalyticModuleNode, ...] = field(**many(instance(AnalyticModuleNode)))
-    operator_categories: tuple[OperatorCategory, ...] = field(**many(instance(OperatorCategory)))
-    module_metrics: tuple[ModuleMetricsSnapshot, ...] = field(**many(instance(ModuleMetricsSnapshot)))
-    profile_run_id: str | None = field(**nullable(IDENTIFIER))
-    predicted_total_time_ms: float = field(**AMOUNT)
-    measured_total_time_ms: float | None = field(**nullable(AMOUNT))
-    predicted_vs_measured_ratio: float | None = field(**nullable(AMOUNT))
-    notes: str = field(**PROSE)
-    layer_docs_dir: str | None = field(**nullable(RELATIVE_PATH))
+    schema_version: SchemaVersion = field(**must.one_of(SchemaVersion))
+    report_id: str = field(**must.CONTENT_HASH)
+    model: DeepSeekOCRModelSpec = field(**must.instance(DeepSeekOCRModelSpec))
+    workload: OCRWorkloadProfile = field(**must.instance(OCRWorkloadProfile))
+    modules: tuple[AnalyticModuleNode, ...] = field(**must.many(must.instance(AnalyticModuleNode)))
+    operator_categories: tuple[OperatorCategory, ...] = field(**must.many(must.instance(OperatorCategory)))
+    module_metrics: tuple[ModuleMetricsSnapshot, ...] = field(**must.many(must.instance(ModuleMetricsSnapshot)))
+    profile_run_id: str | None = field(**must.nullable(must.IDENTIFIER))
+    predicted_total_time_ms: float = field(**must.AMOUNT)
+    measured_total_time_ms: float | None = field(**must.nullable(must.AMOUNT))
+    predicted_vs_measured_ratio: float | None = field(**must.nullable(must.AMOUNT))
+    notes: str = field(**must.PROSE)
+    layer_docs_dir: str | None = field(**must.nullable(must.RELATIVE_PATH))

@@ -1,50 +1,32 @@
-"""The modules of a report and their numbers, from an estimate."""
+"""The modules of a report, their numbers, and the categories of their operators, from an estimate."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics
-from dsocr_symbolic.network.fold import Row
+from dsocr_symbolic.language.registry import load_conventions
+from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.reports.contracts.model_report import (
     AnalyticModuleNode,
     ModuleMetricsSnapshot,
+    OperatorCategory,
     OperatorMetrics,
-    Repetition,
     Stage,
 )
-from dsocr_symbolic.reports.contracts.operator_categories import category_id
-from dsocr_symbolic.reports.contracts.placements import Placement
 
 TERA, GIGA, MILLI = 1e12, 1e9, 1e-3
-
-
 _BITS = 8
+_NONE = "other"
+_STAGES: Mapping[str, Stage] = {stage: stage for stage in get_args(Stage)}
 
 
-def module_nodes(
-    name: str, result: Estimate, placements: Sequence[Placement], *, params: bool
-) -> tuple[AnalyticModuleNode, ...]:
-    """Make a module of every row.
-
-    Parameters
-    ----------
-    name : str
-        Of the network; the id of the whole.
-    result : Estimate
-        Its numbers.
-    placements : sequence of Placement
-        One for each node of the estimate.
-    params : bool
-        Whether to spell out the values of symbols.
-
-    Returns
-    -------
-    tuple of AnalyticModuleNode
-        The whole first, parents before children.
-    """
+def module_nodes(name: str, result: Estimate, calls: Sequence[Node], *, params: bool) -> tuple[AnalyticModuleNode, ...]:
+    """Make a module of every row, the whole network first; ``calls`` are the same calls in numbers, for ``params``."""
     rows = [node.row for node in result.nodes]
-    calls = [1, *(node.calls for node in result.nodes)]
+    counts = [1, *(node.calls for node in result.nodes)]
     below: dict[int, list[str]] = {}
     for row in rows:
         below.setdefault(row.parent, []).append(row.path)
@@ -60,56 +42,28 @@ def module_nodes(
         constructor_params={},
     )
     modules = [whole]
-    for place, (row, placement) in enumerate(zip(rows, placements, strict=True), start=1):
-        count = _times(calls[place], calls[row.parent])
+    for place, (row, call) in enumerate(zip(rows, calls, strict=True), start=1):
+        above = counts[row.parent]
+        times = arithmetic.whole(arithmetic.divide(counts[place], above)) if above else 0
+        symbols = {symbol: arithmetic.whole(value) for symbol, value in call.given.items()} if params else {}
         modules.append(
             AnalyticModuleNode(
                 module_id=row.path,
                 name=row.path.rpartition("/")[2],
                 qualified_class_name=row.class_name or (f"aten::{row.aten}" if row.aten else None),
-                stage=_stage(row),
+                stage=_STAGES.get(row.stage, "other"),
                 parent_id=rows[row.parent - 1].path if row.parent else name,
                 children=tuple(below.get(place, ())),
-                repetition=_repetition(placement, count),
-                repetition_count=count,
-                constructor_params=dict(placement.symbols) if params else {},
+                repetition=call.repetition if times > 1 else "none",
+                repetition_count=times,
+                constructor_params=symbols,
             )
         )
     return tuple(modules)
 
 
-def _times(calls: Any, parent_calls: Any) -> Any:
-    return arithmetic.whole(arithmetic.divide(calls, parent_calls)) if parent_calls else 0
-
-
-def _repetition(placement: Placement, count: Any) -> Repetition:
-    return placement.repetition if count > 1 else "none"
-
-
-def _stage(row: Row) -> Stage:
-    known: Mapping[str, Stage] = {each: each for each in get_args(Stage)}
-    return known.get(row.stage, "other")
-
-
 def module_metrics(name: str, profile: str, result: Estimate, *, breakdown: bool) -> tuple[ModuleMetricsSnapshot, ...]:
-    """Give every module its numbers.
-
-    Parameters
-    ----------
-    name : str
-        Of the network; the id of the whole.
-    profile : str
-        Id of the workload.
-    result : Estimate
-        The numbers.
-    breakdown : bool
-        Whether to split each module by category.
-
-    Returns
-    -------
-    tuple of ModuleMetricsSnapshot
-        In the order of :func:`module_nodes`.
-    """
+    """Give every module its numbers in workload ``profile``, in their order; split by category if asked."""
     parts = _by_category(result) if breakdown else [{} for _ in range(len(result.nodes) + 1)]
     everything = [(name, 1, result.total), *((node.row.path, node.calls, node.metrics) for node in result.nodes)]
     whole = result.total["roofline_s"]
@@ -120,14 +74,15 @@ def module_metrics(name: str, profile: str, result: Estimate, *, breakdown: bool
             calls=calls,
             total_time_ms=milliseconds(metrics),
             total_flops_tflops=float(flops(metrics)) / TERA,
-            total_io_tb=terabits(metrics["forward_io_bytes"]),
+            total_io_tb=float(metrics["forward_io_bytes"] * _BITS) / TERA,
             memory_weights_gb=float(metrics["forward_weight_bytes"]) / GIGA,
-            memory_activations_gb=_gigabytes_if_built(metrics["forward_activation_bytes"]),
+            memory_activations_gb=None if peak is None else float(peak) / GIGA,
             memory_kvcache_gb=float(metrics["forward_kv_cache_bytes"]) / GIGA,
             share_of_model_time=float(metrics["roofline_s"] / whole) if whole else 0.0,
             operator_breakdown=_breakdown(part, flops(metrics)),
         )
         for (module, calls, metrics), part in zip(everything, parts, strict=True)
+        for peak in [metrics["forward_activation_bytes"]]
     )
 
 
@@ -136,18 +91,10 @@ def milliseconds(metrics: Metrics) -> float:
     return float(metrics["roofline_s"]) / MILLI
 
 
-def flops(metrics: Metrics) -> Any:
+def flops(metrics: Metrics) -> Exact:
     """Return the FLOPs on Tensor and CUDA cores, exact where they are whole."""
-    return metrics["forward_tensor_core_flops"] + metrics["forward_cuda_core_flops"]
-
-
-def terabits(size: Any) -> float:
-    """Turn bytes into units of 1e12 bit."""
-    return float(size * _BITS) / TERA
-
-
-def _gigabytes_if_built(size: Any) -> float | None:
-    return None if size is None else float(size) / GIGA
+    total: Exact = metrics["forward_tensor_core_flops"] + metrics["forward_cuda_core_flops"]
+    return total
 
 
 def _by_category(result: Estimate) -> list[dict[str, list[Any]]]:
@@ -168,15 +115,61 @@ def _add(costs: dict[str, list[Any]], category: str, cost: list[Any]) -> None:
     costs[category] = [old + new for old, new in zip(before, cost, strict=True)]
 
 
-def _breakdown(part: Mapping[str, list[Any]], whole: Any) -> tuple[OperatorMetrics, ...]:
+def _breakdown(part: Mapping[str, list[Any]], whole: Exact) -> tuple[OperatorMetrics, ...]:
     # Sums of floats taken in another order may exceed the whole by their last bit.
     return tuple(
         OperatorMetrics(
             category_id=category,
             calls=arithmetic.whole(launches),
             flops_tflops=float(amount) / TERA,
-            io_tb=terabits(size),
+            io_tb=float(size * _BITS) / TERA,
             share_of_module_flops=min(float(amount / whole), 1.0) if whole else 0.0,
         )
         for category, (launches, amount, size) in sorted(part.items())
+    )
+
+
+def category_id(category: str | None) -> str:
+    """Return the id of a category; an operator without one is counted under ``other``."""
+    return (category or _NONE).replace(" ", "_")
+
+
+def default_categories(result: Estimate) -> dict[str, str]:
+    """Find the category in which the own operators of each class spend most of their time: class -> category id.
+
+    An operator is the own one of the class that it is, else of the nearest class above it; classes that launch nothing
+    themselves are left out.
+    """
+    nodes = result.nodes
+    times: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for node in nodes:
+        if not node.row.aten or not node.calls:
+            continue
+        owner = node.row
+        while not owner.class_name and owner.parent:
+            owner = nodes[owner.parent - 1].row
+        if owner.class_name:
+            times[owner.class_name][category_id(node.row.category)] += float(node.metrics["roofline_s"])
+    return {name: max(own, key=own.__getitem__) for name, own in times.items()}
+
+
+def operator_categories(result: Estimate) -> tuple[OperatorCategory, ...]:
+    """Describe every category by what the network counts there, in the order of the conventions."""
+    classes = default_categories(result)
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for node in result.nodes:
+        if node.row.aten:
+            kinds[category_id(node.row.category)].add(node.row.layer.rpartition("/")[2])
+    names = dict.fromkeys([*load_conventions().categories, _NONE])
+    return tuple(_category(name, kinds, classes) for name in names)
+
+
+def _category(name: str, kinds: Mapping[str, set[str]], classes: Mapping[str, str]) -> OperatorCategory:
+    identifier = category_id(name)
+    operators = ", ".join(sorted(kinds.get(identifier, ())))
+    return OperatorCategory(
+        category_id=identifier,
+        display_name=name.capitalize(),
+        description=f"Operators: {operators}." if operators else "No operator of this network.",
+        match_classes=tuple(sorted(kind for kind, own in classes.items() if own == identifier)),
     )

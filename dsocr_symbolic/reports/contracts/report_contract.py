@@ -1,19 +1,24 @@
-"""From a scenario and its estimate to an AnalyticModelReport."""
+"""From a scenario and its estimate to an AnalyticModelReport, and from a report to its summary."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from os.path import relpath
 from pathlib import Path
 from typing import Any, get_args
 
-from attrs import evolve
+from attrs import evolve, fields
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Estimate
-from dsocr_symbolic.language.definition import Workload
+from dsocr_symbolic.language.definition import Definition, Workload
+from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.reports.contracts.conversion import content_hash
-from dsocr_symbolic.reports.contracts.messages import Part
+from dsocr_symbolic.language.roles import Identity
+from dsocr_symbolic.network.builder import build_tree
+from dsocr_symbolic.network.node import walk
+from dsocr_symbolic.reports.contracts.conversion import NO_HASH, content_hash
+from dsocr_symbolic.reports.contracts.messages import AnalyticModuleSummary, DeepSeekOCRAnalyticReportSummary, Part
 from dsocr_symbolic.reports.contracts.model_report import (
     SCHEMA_VERSION,
     AnalyticModelReport,
@@ -22,21 +27,17 @@ from dsocr_symbolic.reports.contracts.model_report import (
     DocKind,
     OCRWorkloadProfile,
 )
-from dsocr_symbolic.reports.contracts.module_nodes import milliseconds, module_metrics, module_nodes
-from dsocr_symbolic.reports.contracts.operator_categories import operator_categories
-from dsocr_symbolic.reports.contracts.placements import place_calls
+from dsocr_symbolic.reports.contracts.module_nodes import (
+    milliseconds,
+    module_metrics,
+    module_nodes,
+    operator_categories,
+)
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import chosen_slots
 
-MODEL_ID = "deepseek-ai/DeepSeek-OCR"
-
-
-MODEL_VARIANT = "deepseek-ocr-v1-base"
-
-
-_NO_ID = "0" * 16
-
-
+Modules = tuple[AnalyticModuleNode, ...]
+TOP = 10
 _ASKED = ("workload", "derived")
 
 
@@ -53,55 +54,25 @@ def make_report(
     profile_run_id: str | None = None,
     measured_total_time_ms: float | None = None,
 ) -> AnalyticModelReport:
-    """Put a report together; nothing is written.
+    """Put the report of a whole network together, with the hash of its content as id; nothing is written.
 
-    Parameters
-    ----------
-    scenario : Scenario
-        The question, of a whole network.
-    result : Estimate
-        Its answer.
-    folder : Path
-        Where the report will lie; its paths are relative to that.
-    config : Path or None
-        The config.json that gave the scenario its sizes.
-    layer_docs : Path or None
-        Folder with a page per layer.
-    hf_revision : str or None
-        Commit or tag of the checkpoint.
-    doc_kind : str
-        What the pages look like.
-    include : collection of str
-        Parts of each module to spell out; all by default.
-    profile_run_id : str or None
-        The measured run to compare with.
-    measured_total_time_ms : float or None
-        Its time [milliseconds].
-
-    Returns
-    -------
-    AnalyticModelReport
-        With the hash of its content as id.
-
-    Raises
-    ------
-    UserError
-        If the scenario is of one layer alone, the network lacks a symbol that the contract names, or a value breaks
-        the contract.
+    ``folder`` is where it will lie: the paths of ``config``, which gave the sizes, and ``layer_docs``, with a page per
+    layer, become relative to that. The model file says what the contract's fields are of its symbols.
     """
     if scenario.workload is None:
         raise UserError("a report is of a whole network, not of one layer alone; drop the layer")
     definition, numbers = scenario.definition, result.values.numbers
-    placements = place_calls(definition, chosen_slots(definition, scenario.options), numbers)
+    slots = chosen_slots(definition, scenario.options)
+    calls = tuple(walk(build_tree(load_library(), definition.stages, numbers, slots, arithmetic)))
     predicted = milliseconds(result.total)
     measured = None if measured_total_time_ms is None else float(measured_total_time_ms)
     try:
-        modules = module_nodes(definition.name, result, placements, params="constructor_params" in include)
+        modules = module_nodes(definition.name, result, calls, params="constructor_params" in include)
         breakdown = "operator_breakdown" in include
         report = AnalyticModelReport(
             schema_version=SCHEMA_VERSION,
-            report_id=_NO_ID,
-            model=_model(scenario, result, modules, hf_revision, _relative(config, folder)),
+            report_id=NO_HASH,
+            model=_model(scenario, result, modules, hf_revision=hf_revision, config_path=_relative(config, folder)),
             workload=_workload(scenario, result, scenario.workload, doc_kind),
             modules=modules,
             operator_categories=operator_categories(result),
@@ -122,38 +93,33 @@ def _relative(path: Path | None, folder: Path) -> str | None:
     return None if path is None else Path(relpath(path.resolve(), folder.resolve())).as_posix()
 
 
-def _number(scenario: Scenario, result: Estimate, name: str) -> Any:
-    if name not in result.values.numbers:
-        raise UserError(
-            f"{scenario.definition.name}: the report contract needs the symbol '{name}'; the network has none"
-        )
-    return arithmetic.whole(result.values.numbers[name])
+def _identity(definition: Definition) -> Identity:
+    if definition.identity is None:
+        raise UserError(f"{definition.name}: the model file gives no 'identity'; a report says whose it is")
+    return definition.identity
 
 
-def _model(
-    scenario: Scenario,
-    result: Estimate,
-    modules: tuple[AnalyticModuleNode, ...],
-    hf_revision: str | None,
-    config_path: str | None,
-) -> DeepSeekOCRModelSpec:
-    towers = _top_classes(modules, "vision")
+def _numbers(formulas: Mapping[str, Expression], result: Estimate) -> dict[str, Any]:
+    """Work out fields of the contract."""
+    scope = result.values.numbers
+    return {field: arithmetic.whole(evaluate(formula, scope, arithmetic)) for field, formula in formulas.items()}
+
+
+def _model(scenario: Scenario, result: Estimate, modules: Modules, **tied_to: Any) -> DeepSeekOCRModelSpec:
+    identity = _identity(scenario.definition)
+    towers = _top_classes(modules, identity.vision_backbone)
     return DeepSeekOCRModelSpec(
-        model_id=MODEL_ID,
-        model_variant=MODEL_VARIANT,
-        hf_revision=hf_revision,
-        config_path=config_path,
-        hidden_size=_number(scenario, result, "hidden_size"),
-        intermediate_size=_number(scenario, result, "intermediate_size"),
-        num_layers=_number(scenario, result, "num_hidden_layers"),
-        num_attention_heads=_number(scenario, result, "num_attention_heads"),
+        model_id=identity.model_id,
+        model_variant=identity.model_variant,
+        **_numbers(identity.model, result),
         vision_backbone=" + ".join(towers) or "none",
         uses_moe=any(node.row.category == "routing" and node.row.aten and node.calls for node in result.nodes),
         notes=f"{scenario.definition.name}: {scenario.definition.summary}.",
+        **tied_to,
     )
 
 
-def _top_classes(modules: tuple[AnalyticModuleNode, ...], stage: str) -> list[str]:
+def _top_classes(modules: Modules, stage: str) -> list[str]:
     """Return the outermost classes of a stage that are modules, in order of execution."""
     known: Mapping[str, AnalyticModuleNode] = {node.module_id: node for node in modules}
 
@@ -166,19 +132,16 @@ def _top_classes(modules: tuple[AnalyticModuleNode, ...], stage: str) -> list[st
 
 
 def _workload(scenario: Scenario, result: Estimate, workload: Workload, doc_kind: DocKind) -> OCRWorkloadProfile:
-    quantities = scenario.definition.quantities
-    asked = [name for name, quantity in quantities.items() if quantity.group in _ASKED]
-    shown = ", ".join(f"{name} {_number(scenario, result, name)}" for name in asked)
+    numbers = {name: arithmetic.whole(value) for name, value in result.values.numbers.items()}
+    quantities = scenario.definition.quantities.items()
+    shown = ", ".join(f"{name} {numbers[name]}" for name, quantity in quantities if quantity.group in _ASKED)
+    profile = _numbers(_identity(scenario.definition).workload, result)
     return OCRWorkloadProfile(
         profile_id=workload.name,
         description=f"{workload.summary}; {shown}",
-        seq_len=_number(scenario, result, "prompt_tokens"),
-        base_size=_number(scenario, result, "base_size"),
-        image_size=_number(scenario, result, "image_size"),
-        crop_mode=_number(scenario, result, "crops") > 0,
-        max_new_tokens=_number(scenario, result, "new_tokens"),
         doc_kind=doc_kind,
-        num_pages=_number(scenario, result, "batch"),
+        crop_mode=bool(profile.pop("crop_mode", 0)),
+        **profile,
     )
 
 
@@ -189,9 +152,41 @@ def _notes(scenario: Scenario, result: Estimate) -> str:
         f"Choices: {', '.join(f'{name} {option}' for name, option in scenario.options.items())}.",
         "FLOPs: forward_tensor_core_flops and forward_cuda_core_flops together, 2 per multiply-add.",
         f"IO: forward_io_bytes in bits, {metrics['forward_io_bytes'].definition}.",
+        f"Activations: forward_activation_bytes, {metrics['forward_activation_bytes'].definition}.",
     ]
-    said.append(f"Activations: forward_activation_bytes, {metrics['forward_activation_bytes'].definition}.")
     for name, given in values.overridden.items():
         said.append(f"{name} is set to {arithmetic.whole(values.numbers[name])}; its formula gives {given}.")
     said += [f"{name} of the GPU is unverified." for name in values.unverified]
     return " ".join(said)
+
+
+def summarise(report: AnalyticModelReport, top: int = TOP) -> DeepSeekOCRAnalyticReportSummary:
+    """Sum a consistent report up: totals, stages, and the slowest top modules, ``top`` at most."""
+    nodes = {node.module_id: node for node in report.modules}
+    metrics = {module.module_id: module for module in report.module_metrics}
+    (root,) = (node for node in report.modules if node.parent_id is None)
+
+    def line(node: AnalyticModuleNode) -> AnalyticModuleSummary:
+        return AnalyticModuleSummary(**_shared(AnalyticModuleSummary, node, metrics[node.module_id]))
+
+    def outermost(node: AnalyticModuleNode) -> Iterator[AnalyticModuleNode]:
+        """Yield the first modules below, through groups of operators."""
+        for child in (nodes[name] for name in node.children):
+            if child.qualified_class_name is not None or not child.children:
+                yield child
+            else:
+                yield from outermost(child)
+
+    stages = [nodes[name] for name in root.children]
+    modules = [line(node) for stage in stages for node in outermost(stage)]
+    return DeepSeekOCRAnalyticReportSummary(
+        **_shared(DeepSeekOCRAnalyticReportSummary, report.model, metrics[root.module_id], report),
+        stages=tuple(line(stage) for stage in stages),
+        top_modules=tuple(sorted(modules, key=lambda module: -module.total_time_ms)[:top]),
+    )
+
+
+def _shared(kind: type, *artifacts: Any) -> dict[str, Any]:
+    """Return the fields of a class that some artifacts have too, the last one that has it taken."""
+    names = [(artifact, attribute.name) for artifact in artifacts for attribute in fields(kind)]
+    return {name: getattr(artifact, name) for artifact, name in names if hasattr(artifact, name)}

@@ -24,20 +24,20 @@ def docs_command(definition: Definition) -> click.Command:
     )
     return click.Command(
         "docs",
-        params=[out, *(each for each in question_options(definition) if each.name not in _UNASKED)],
+        params=[out, *(option for option in question_options(definition) if option.name not in _UNASKED)],
         callback=lambda **given: _docs(definition, given),
         help="Write a Markdown page of every layer and operator: its formulas, the numbers put in, the result.",
     )
 
 
 def _docs(definition: Definition, given: dict[str, Any]) -> int:
-    from dsocr_symbolic.reports.formulas.markdown import rendered_pages
+    from dsocr_symbolic.reports.formulas.page import rendered_pages
     from dsocr_symbolic.reports.formulas.places import lay_out
 
     check_folder(given["out"])
-    network = lay_out(asked_scenario(definition, {**dict.fromkeys(_UNASKED), **given}))
-    rendered = rendered_pages(network)
-    files = dict(tracked(rendered, "pages", len(network.library.formulas) + 1))
+    places = lay_out(asked_scenario(definition, {**dict.fromkeys(_UNASKED), **given}))
+    rendered = rendered_pages(places)
+    files = dict(tracked(rendered, "pages", len(places.library.formulas) + 1))
     write_files(given["out"], files)
     click.echo(f"{len(files)} pages in {given['out']}; begin with index.md")
     return 0

@@ -1,33 +1,23 @@
 """Lay formulas out: the formula, the numbers put in, the result, long ones on several lines."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import sympy
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.language.registry import Metric
 from dsocr_symbolic.reports.formulas.alone import Alone
-from dsocr_symbolic.reports.formulas.named_parts import Part
+from dsocr_symbolic.reports.formulas.summands import Summand
 from dsocr_symbolic.writing.formula_text import size
 from dsocr_symbolic.writing.latex import Script, number_latex, numeric_script, width, words, written, written_lines
 
 # In ex; about three quarters of the text of a page, for words stand beside it.
 _LONGEST_LINE = 84
-
-
 _MOST_SYMBOLS = 60
-
-
 _TERMS_OF_A_LINE = 8
-
-
-_PAGES = {
-    "this": "see its page",
-    "other": "its page has other sizes",
-    "rest": "its page, less what is counted above",
-}
+_PAGES = {"this": "see its page", "other": "its page has other sizes", "rest": "its page, less what is counted above"}
 
 
 @frozen(kw_only=True)
@@ -51,34 +41,18 @@ def aligned(rows: Iterable[str]) -> str:
 
 
 def steps(
-    name: str, expression: Any | None, value: Any, scripts: Scripts, *, unit: str = "", label: str = ""
+    name: str, expression: Expr | None, value: Exact, scripts: Scripts, *, unit: str = "", label: str = ""
 ) -> list[str]:
-    r"""Write a formula, the numbers put in and the result as rows of ``aligned``.
+    """Write a formula, the numbers put in and the result as rows of ``aligned``: one row where it fits.
 
-    Parameters
-    ----------
-    name : str
-        LaTeX of what it is.
-    expression : sympy.Expr or None
-        The formula, if it can be read.
-    value : number
-        The result.
-    scripts : Scripts
-        How to write it.
-    unit, label : str
-        The result's unit, and words beside the first row.
-
-    Returns
-    -------
-    list of str
-        One row where it fits.
+    ``name`` is LaTeX; a formula that cannot be read is None, and ``label`` stands beside the first row.
     """
-    result = number_latex(value) + (rf"\ \text{{{unit}}}" if unit else "")
+    result = _result(value, unit)
     beside = rf" && {words(label)}" if label else ""
     if expression is None:
         return [f"{name} &= {result}{beside}"]
     chain = [written(expression, scripts.letters), written(expression, scripts.numbers), result]
-    shown = [each for place, each in enumerate(chain) if each not in chain[:place]]
+    shown = list(dict.fromkeys(chain))
     if len(shown) > 1 and shown[-2] == number_latex(value):
         del shown[-2]
     if width(" = ".join([name, *shown])) <= _LONGEST_LINE:
@@ -94,67 +68,53 @@ def steps(
     return [f"{name} {rows[0]}{beside}", *rows[1:]]
 
 
-def _broken(expression: Any, script: Script) -> list[str]:
+def _result(value: Exact, unit: str) -> str:
+    return number_latex(value) + (rf"\ \text{{{unit}}}" if unit else "")
+
+
+def _broken(expression: Expr, script: Script) -> list[str]:
     first, *others = written_lines(expression, script, _LONGEST_LINE)
-    return [f"&= {first}", *(rf"&\quad {{}} {each}" for each in others)]
+    return [f"&= {first}", *(rf"&\quad {{}} {line}" for line in others)]
 
 
-def is_short(expression: Any | None, scripts: Scripts) -> bool:
+def is_short(expression: Expr | None, scripts: Scripts) -> bool:
     """Say whether a formula fits on one line."""
     if expression is None or size(expression) > _MOST_SYMBOLS:
         return False
     return width(written(expression, scripts.letters)) <= _LONGEST_LINE
 
 
-def numbered(name: str, place: int) -> str:
-    """Return the name of a part: ``F_{TC}`` gives ``F_{TC,1}``, ``Q`` gives ``Q_{1}``."""
+def _numbered(name: str, place: int) -> str:
+    """Return the name of a summand: ``F_{TC}`` gives ``F_{TC,1}``, ``Q`` gives ``Q_{1}``."""
     if name.endswith("}"):
         return f"{name[:-1]},{place}}}"
     head, line, index = name.rpartition("_")
     return f"{head}_{{{index},{place}}}" if line else f"{name}_{{{place}}}"
 
 
-def sum_of_parts(metric: Metric, parts: Sequence[Part], total: Part, scripts: Scripts) -> list[str]:
-    """Write a metric as the sum of numbered parts.
-
-    Parameters
-    ----------
-    metric : Metric
-        Gives its letter and its unit.
-    parts : sequence of Part
-        Each with its number.
-    total : Part
-        The whole.
-    scripts : Scripts
-        How to write it.
-
-    Returns
-    -------
-    list of str
-        Blocks: the parts, and their sum, with the whole in one formula where that is short.
-    """
+def sum_rows(metric: Metric, summands: Sequence[Summand], total: Summand, scripts: Scripts) -> tuple[str, str]:
+    """Write the numbered summands of a metric, and their sum: the whole in one formula where that is short."""
+    names = [_numbered(metric.latex, summand.place) for summand in summands]
     rows: list[str] = []
-    for part in parts:
-        rows += part_rows(numbered(metric.latex, part.place), part, scripts)
-    names = [numbered(metric.latex, part.place) for part in parts]
+    for name, summand in zip(names, summands, strict=True):
+        rows += summand_rows(name, summand, scripts)
     pieces = [" + ".join(names[start : start + _TERMS_OF_A_LINE]) for start in range(0, len(names), _TERMS_OF_A_LINE)]
     added = [f"{metric.latex} &= {pieces[0]}", *(rf"&\quad {{}} + {piece}" for piece in pieces[1:])]
     if is_short(total.each, scripts):
         added += _broken(total.each, scripts.letters)
-    added.append(rf"&= {number_latex(total.value)}\ \text{{{metric.unit}}}")
-    return [aligned(rows), aligned(added)]
+    added.append(rf"&= {_result(total.value, metric.unit)}")
+    return aligned(rows), aligned(added)
 
 
-def part_rows(name: str, part: Part, scripts: Scripts, *, unit: str = "") -> list[str]:
-    """Write a part: its formula, or a number of calls where that would fill a page and the callee has a page."""
-    if not part.page or is_short(part.each, scripts):
-        return steps(name, part.expression, part.value, scripts, unit=unit, label=part.label)
-    label, result = words(f"{part.label}, {_PAGES[part.page]}"), number_latex(part.value)
-    result += rf"\ \text{{{unit}}}" if unit else ""
-    if part.factor == 1 or not part.count:
+def summand_rows(name: str, summand: Summand, scripts: Scripts, *, unit: str = "") -> list[str]:
+    """Write a summand: its formula, or a number of calls where that would fill a page and the callee has a page."""
+    if not summand.page or is_short(summand.each, scripts):
+        return steps(name, summand.expression, summand.value, scripts, unit=unit, label=summand.label)
+    label, result = words(f"{summand.label}, {_PAGES[summand.page]}"), _result(summand.value, unit)
+    if summand.factor == 1 or not summand.count:
         return [f"{name} &= {result} && {label}"]
-    letters = written(part.factor, scripts.letters)
-    factor = rf"\left({letters}\right)" if isinstance(part.factor, sympy.Add) else letters
-    each, count = number_latex(arithmetic.divide(part.value, part.count)), number_latex(part.count)
+    letters = written(summand.factor, scripts.letters)
+    factor = rf"\left({letters}\right)" if isinstance(summand.factor, sympy.Add) else letters
+    each, count = number_latex(arithmetic.divide(summand.value, summand.count)), number_latex(summand.count)
     chain = [f"{times} \\cdot {each}" for times in dict.fromkeys((factor, count)) if times != "1"]
     return [f"{name} &= {' = '.join([*chain, result])} && {label}"]

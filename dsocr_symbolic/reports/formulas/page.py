@@ -1,5 +1,6 @@
-"""The pages of the formulas as data: what each is, where it stands, what it costs and how that is known."""
+"""The pages of the formulas, as data and in Markdown: what each is, where it stands, its costs, how they are known."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,29 +8,27 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
-from dsocr_symbolic.language.formula import Formula, Operator
-from dsocr_symbolic.network.node import walk
-from dsocr_symbolic.reports.formulas.alone import Alone
-from dsocr_symbolic.reports.formulas.page_rows import (
-    CallRow,
-    LaunchRow,
-    SymbolRow,
-    TensorRow,
-    call_row,
-    launch_rows,
-    symbol_row,
-    tensor_row,
-)
-from dsocr_symbolic.reports.formulas.places import Caller, Network, callers, file_name, mentioned, switches
+from dsocr_symbolic.language.formula import Formula, Layer, Operator, outputs
+from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.network.costs import READS, WRITES
+from dsocr_symbolic.network.flows import total_calls
+from dsocr_symbolic.network.node import Node, walk
+from dsocr_symbolic.reports.formulas.alone import Alone, Shown, shown_call, with_pages
+from dsocr_symbolic.reports.formulas.page_rows import CallRow, Record, SymbolRow, call_row, record_of, symbol_row
+from dsocr_symbolic.reports.formulas.places import Caller, Lines, Places, callers, file_name, mentioned, shape, switches
 from dsocr_symbolic.reports.formulas.sections import Section, local_block, sections
-from dsocr_symbolic.reports.formulas.shown_calls import Shown, shown_calls, with_pages
-from dsocr_symbolic.reports.formulas.verified import Record, record_of
+from dsocr_symbolic.writing.amounts import cell
+from dsocr_symbolic.writing.templates import template
+
+_FEW_PLACES = 8
+_OF_THE_INDEX = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes")
 
 
 @frozen(kw_only=True)
-class Page:
+class FormulaPage:
     """What one page says.
 
     Attributes
@@ -49,19 +48,15 @@ class Page:
     idle : int
         Places whose guard is off in the workload.
     source, path : str
-        Where the values are from, see :class:`~dsocr_symbolic.reports.formulas.shown_calls.Shown`.
+        Where the values are from, see :class:`~dsocr_symbolic.reports.formulas.alone.Shown`.
     last_step : bool
         Whether that call repeats over steps, of which the last one is shown.
     symbols, shared : tuple of SymbolRow
         The formula's own symbols, and those of the model and the conventions that its costs use.
     locals : str
         LaTeX of the local names.
-    tensors : tuple of TensorRow
-        In the order of the file.
     calls : tuple of CallRow
         Of a layer.
-    launches : tuple of LaunchRow or None
-        Of an operator's backward; None where no gradient passes.
     family : tuple of (str, str)
         Pages and aten names of the members of an operator's file.
     sections : tuple of Section
@@ -81,7 +76,7 @@ class Page:
     file: str
     callers: tuple[tuple[str, tuple[Caller, ...]], ...]
     choices: tuple[str, ...]
-    places: tuple[tuple[str, Any], ...]
+    places: tuple[tuple[str, Exact], ...]
     idle: int
     source: str
     path: str
@@ -89,98 +84,72 @@ class Page:
     symbols: tuple[SymbolRow, ...]
     shared: tuple[SymbolRow, ...]
     locals: str
-    tensors: tuple[TensorRow, ...]
     calls: tuple[CallRow, ...]
-    launches: tuple[LaunchRow, ...] | None
     family: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
     zeros: tuple[str, ...]
-    switched: tuple[tuple[str, Any], ...]
+    switched: tuple[tuple[str, Exact], ...]
     fillings: tuple[tuple[str, str], ...]
     record: Record
 
 
-def pages(network: Network) -> Iterator[Page]:
-    """Make the page of every formula, one at a time.
-
-    Parameters
-    ----------
-    network : Network
-        The workload that gives values and places.
-
-    Yields
-    ------
-    Page
-        By folder and name.
-
-    Raises
-    ------
-    UserError
-        If formulas do not fit together.
-    """
-    lines = callers(network.library)
-    shown = shown_calls(network, lines)
-    named = {name: mentioned(formula) for name, formula in network.library.formulas.items()}
-    for formula in sorted(network.library.formulas.values(), key=file_name):
-        yield _page(network, formula, lines, shown, named)
+def pages(places: Places) -> Iterator[FormulaPage]:
+    """Make the page of every formula, one at a time, by folder and name."""
+    formulas = places.library.formulas
+    lines = callers(places.library)
+    shown = {name: shown_call(places, formula, lines) for name, formula in formulas.items()}
+    named = {name: mentioned(formula) for name, formula in formulas.items()}
+    for formula in sorted(formulas.values(), key=file_name):
+        yield _page(places, shown[formula.name], with_pages(shown[formula.name], shown), lines, named)
 
 
-def _page(
-    network: Network,
-    formula: Formula,
-    lines: Mapping[str, tuple[Caller, ...]],
-    shown: Mapping[str, Shown],
-    named: Mapping[str, frozenset[str]],
-) -> Page:
-    alone = with_pages(shown[formula.name], shown)
-    path = shown[formula.name].path
-    found, zeros = sections(alone)
+def _page(places: Places, shown: Shown, alone: Alone, lines: Lines, named: Mapping[str, frozenset[str]]) -> FormulaPage:
+    formula = alone.formula
+    laid_out, zeros = sections(alone)
     block, used = local_block(alone)
-    used |= {name for section in found for name in section.used}
-    nodes = network.places.get(formula.name, ())
-    running = [node for node in nodes if node.calls > 0]
-    return Page(
+    used = used.union(*(section.used for section in laid_out)) - {*formula.symbols, *formula.let}
+    nodes = places.nodes.get(formula.name, ())
+    running = [node for node in nodes if total_calls(node) > 0]
+    filled = [group for group in alone.groups if group.call.use.startswith("$")]
+    return FormulaPage(
         name=file_name(formula),
         formula=formula,
         file=_data_file(formula),
-        callers=_callers(network, lines.get(formula.name, ())),
-        choices=_called_for(network.scenario.definition, formula.name),
-        places=tuple(("/".join(node.path), arithmetic.whole(node.calls)) for node in running),
+        callers=_callers(places, lines.get(formula.name, ())),
+        choices=_called_for(places.scenario.definition, formula.name),
+        places=tuple(("/".join(node.path), arithmetic.whole(total_calls(node))) for node in running),
         idle=len(nodes) - len(running),
-        source=shown[formula.name].source,
-        path=path,
-        last_step=path.partition("/")[0] in network.stepping,
-        symbols=tuple(symbol_row(alone, network, name) for name in formula.symbols),
-        shared=tuple(symbol_row(alone, network, name) for name in alone.letters if _is_shared(formula, name, used)),
+        source=shown.source,
+        path=shown.path,
+        last_step=shown.path.partition("/")[0] in places.stepping,
+        symbols=tuple(symbol_row(alone, places, name) for name in formula.symbols),
+        shared=tuple(symbol_row(alone, places, name) for name in alone.letters if name in used),
         locals=block,
-        tensors=tuple(tensor_row(name, tensor) for name, tensor in formula.tensors.items()),
-        calls=tuple(call_row(place, alone) for place in range(len(alone.groups))),
-        launches=launch_rows(formula),
-        family=_family(network, formula),
-        sections=tuple(found),
+        calls=tuple(call_row(group) for group in alone.groups),
+        family=_family(places, formula),
+        sections=tuple(laid_out),
         zeros=tuple(zeros),
-        switched=_switched(network, alone, named),
-        fillings=_fillings(alone),
+        switched=_switched(places, alone, named),
+        fillings=tuple((group.call.use[1:], file_name(group.formula)) for group in filled),
         record=record_of(file_name(formula)),
     )
 
 
-def _callers(network: Network, lines: tuple[Caller, ...]) -> tuple[tuple[str, tuple[Caller, ...]], ...]:
+def _callers(places: Places, lines: tuple[Caller, ...]) -> tuple[tuple[str, tuple[Caller, ...]], ...]:
     """Put the lines of one caller together."""
-    found: dict[str, list[Caller]] = {}
+    by_page: dict[str, list[Caller]] = {}
     for line in lines:
-        found.setdefault(file_name(network.library[line.formula]), []).append(line)
-    return tuple((page, tuple(each)) for page, each in found.items())
+        by_page.setdefault(file_name(places.library[line.formula]), []).append(line)
+    return tuple((page, tuple(calling)) for page, calling in by_page.items())
 
 
-def _switched(network: Network, alone: Alone, named: Mapping[str, frozenset[str]]) -> tuple[tuple[str, Any], ...]:
+def _switched(places: Places, alone: Alone, named: Mapping[str, frozenset[str]]) -> tuple[tuple[str, Exact], ...]:
     """Return the switches that something in a call depends on."""
-    inside = {node.formula.name for node in walk((alone.node,))}
-    found = frozenset[str]().union(*(named[name] for name in inside))
-    quantities = network.scenario.definition.quantities
-    found |= {each for name in found & set(quantities) for each in names(quantities[name].formula)}
-    own = alone.formula.symbols
-    return tuple((name, each) for name, each in switches(network).items() if name in found and name not in own)
+    inside = frozenset[str]().union(*(named[call.formula.name] for call in walk((alone.node,))))
+    quantities = places.scenario.definition.quantities
+    inside |= {name for symbol in inside & set(quantities) for name in names(quantities[symbol].formula)}
+    inside -= set(alone.formula.symbols)
+    return tuple((name, switch) for name, switch in switches(places).items() if name in inside)
 
 
 def _data_file(formula: Formula) -> str:
@@ -192,31 +161,88 @@ def _data_file(formula: Formula) -> str:
 
 def _called_for(definition: Definition, name: str) -> tuple[str, ...]:
     """Say which stages and choices of the model call for a formula."""
-    found = [f"stage `{call.name}` of the model" for call in definition.stages if call.use == name]
-    for choice, each in definition.choices.items():
-        for key, option in each.options.items():
-            found += [f"`--{choice} {key}`, in slot `{slot}`" for slot, use in option.slots.items() if use == name]
-    return tuple(found)
+    asking = [f"stage `{call.name}` of the model" for call in definition.stages if call.use == name]
+    for title, choice in definition.choices.items():
+        for key, option in choice.options.items():
+            asking += [f"`--{title} {key}`, in slot `{slot}`" for slot, use in option.slots.items() if use == name]
+    return tuple(asking)
 
 
-def _is_shared(formula: Formula, name: str, used: frozenset[str]) -> bool:
-    return name in used and name not in formula.symbols and name not in formula.let
-
-
-def _family(network: Network, formula: Formula) -> tuple[tuple[str, str], ...]:
+def _family(places: Places, formula: Formula) -> tuple[tuple[str, str], ...]:
     """Return the members of an operator's file, if it has several."""
     if not isinstance(formula, Operator):
         return ()
-    members = [
-        each
-        for each in network.library.formulas.values()
-        if isinstance(each, Operator) and each.family == formula.family
-    ]
-    return tuple((file_name(each), each.aten) for each in members) if len(members) > 1 else ()
+    operators = [operator for operator in places.library.formulas.values() if isinstance(operator, Operator)]
+    members = [(file_name(operator), operator.aten) for operator in operators if operator.family == formula.family]
+    return tuple(members) if len(members) > 1 else ()
 
 
-def _fillings(alone: Alone) -> tuple[tuple[str, str], ...]:
-    """Return what fills the slots of a layer in the call that is shown."""
-    return tuple(
-        (group.call.use[1:], file_name(group.formula)) for group in alone.groups if group.call.use.startswith("$")
+def rendered_pages(places: Places) -> Iterator[tuple[str, str]]:
+    """Yield the file below the folder, and the text, of every page, the index last."""
+    scenario = places.scenario
+    workload, quantities = scenario.workload.name if scenario.workload else "", scenario.definition.quantities
+    page_template = template("formula_page.md.jinja")
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for page in pages(places):
+        text = page_template.render(
+            page=page,
+            operator=isinstance(page.formula, Operator),
+            results=outputs(page.formula),
+            tensors_read=READS,
+            tensors_written=WRITES,
+            workload=workload,
+            choices=", ".join(f"{name} {option}" for name, option in scenario.options.items()),
+            few=_FEW_PLACES,
+            exact=_exact,
+            cell=cell,
+        )
+        yield f"{page.name}.md", _tidy(text)
+        rows.setdefault(page.name.partition("/")[0], []).append(_index_row(page))
+    asked = [name for name, quantity in quantities.items() if quantity.group in ("workload", "derived")]
+    text = template("formula_index.md.jinja").render(
+        workload=workload,
+        choices=scenario.options,
+        values={name: places.numbers[name] for name in asked},
+        folders=rows,
+        tree=list(_layers(places.stages, 0, set())),
+        metrics=load_metrics().values(),
+        conventions=load_conventions().statements,
     )
+    yield "index.md", _tidy(text)
+
+
+def _exact(value: Exact) -> str:
+    """Print a count with all its digits."""
+    return f"{value:,}" if isinstance(value, int) else f"{float(value):,.3f}".rstrip("0").rstrip(".")
+
+
+def _tidy(text: str) -> str:
+    """Leave one blank line where a template leaves several."""
+    stripped = "\n".join(line.rstrip() for line in text.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", stripped).strip("\n") + "\n"
+
+
+def _index_row(page: FormulaPage) -> dict[str, Any]:
+    values = {section.metric: section.value for section in page.sections}
+    return {
+        "page": page.name,
+        "name": page.formula.name,
+        "summary": page.formula.summary,
+        "cells": [cell(metric, values.get(metric, 0)) for metric in _OF_THE_INDEX],
+        "calls": sum(evidence.calls for evidence in page.record.evidence),
+        "differing": sum(evidence.differing for evidence in page.record.evidence),
+        "uncounted": page.record.uncounted,
+    }
+
+
+def _layers(nodes: tuple[Node, ...], depth: int, seen: set[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
+    """Walk the layers of the network; what stands in one is listed at its first place alone."""
+    for node in nodes:
+        if not isinstance(node.formula, Layer) or not total_calls(node):
+            continue
+        inside = shape(node)
+        page, again = file_name(node.formula), inside in seen
+        yield {"depth": depth, "name": node.path[-1], "page": page, "calls": total_calls(node), "again": again}
+        seen.add(inside)
+        if not again:
+            yield from _layers(node.children, depth + 1, seen)

@@ -1,13 +1,23 @@
-"""The rows of a page's tables: symbols, tensors, calls, launches of a backward."""
+"""The rows of a page's tables: symbols, calls, and what verification found, from its committed results."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.formula import Call, Formula, Operator, Tensor
-from dsocr_symbolic.network.costs import READS, WRITES
-from dsocr_symbolic.reports.formulas.alone import Alone
-from dsocr_symbolic.reports.formulas.places import Network, file_name
+from dsocr_symbolic.language.formula import Call
+from dsocr_symbolic.paths import PACKAGE
+from dsocr_symbolic.reports.formulas.alone import Alone, Group
+from dsocr_symbolic.reports.formulas.places import Places, file_name
+
+_COUNTED_ON = {
+    "reference": "the torch reference",
+    "transformers": "`transformers`",
+    "checkpoint": "the checkpoint's own modules",
+}
 
 
 @frozen(kw_only=True)
@@ -22,100 +32,80 @@ class SymbolRow:
 
 
 @frozen(kw_only=True)
-class TensorRow:
-    """A tensor of a formula, sizes as its file writes them."""
-
-    name: str
-    role: str
-    shape: str
-    dtype: str
-    read: str
-    written: str
-
-
-@frozen(kw_only=True)
 class CallRow:
-    """A line of a layer: what it calls, with what, on which tensors, and when."""
+    """A line of a layer: the page of what it calls, the symbols that it renames or passes on, when and how often."""
 
-    place: int
-    name: str
-    use: str
+    call: Call
     page: str
     renamed: tuple[tuple[str, str], ...]
     same: tuple[str, ...]
-    reads: tuple[str, ...]
-    writes: tuple[str, ...]
     runs: str
 
 
 @frozen(kw_only=True)
-class LaunchRow:
-    """A launch of an operator's backward, as its file writes it."""
+class Evidence:
+    """Calls of one formula compared with one source of modules: how many, and how many differ."""
 
-    gives: tuple[str, ...]
-    reads: tuple[str, ...]
-    when: str
-    products: str
-    work: str
+    counted_on: str
+    calls: int
+    plain: int
+    autocast: int
+    differing: int
 
 
-def symbol_row(alone: Alone, network: Network, name: str) -> SymbolRow:
+@frozen(kw_only=True)
+class Record:
+    """How a formula is known to be right.
+
+    Attributes
+    ----------
+    evidence : tuple of Evidence
+        Calls counted on real modules.
+    proven : tuple of str
+        Families of calls on which it holds for all sizes.
+    killed, mutants : int
+        Mutants that a count tells from it, of how many.
+    uncounted : str
+        Why no call stands for it, or where it is counted instead.
+    """
+
+    evidence: tuple[Evidence, ...]
+    proven: tuple[str, ...]
+    killed: int
+    mutants: int
+    uncounted: str
+
+
+def symbol_row(alone: Alone, places: Places, name: str) -> SymbolRow:
     """Return the row of a symbol, its own meaning before the model's."""
-    quantity = network.scenario.definition.quantities.get(name)
+    quantity = places.scenario.definition.quantities.get(name)
     own = alone.formula.symbols.get(name)
-    meaning = own.meaning if own else quantity.meaning if quantity else ""
-    config = quantity.config if quantity else ""
-    shown = arithmetic.whole(alone.numbers[name])
+    number = arithmetic.whole(alone.numbers[name])
     return SymbolRow(
         letter=alone.letters[name],
         name=name,
-        meaning=meaning,
-        value=f"{shown:,}" if isinstance(shown, int) else f"{shown:.6g}",
-        config=config,
+        meaning=own.meaning if own else quantity.meaning if quantity else "",
+        value=f"{number:,}" if isinstance(number, int) else f"{number:.6g}",
+        config=quantity.config if quantity else "",
     )
 
 
-def tensor_row(name: str, tensor: Tensor) -> TensorRow:
-    """Return the row of a tensor."""
-    whole = _product(tensor.shape)
-    part = "all" if tensor.read == tensor.shape else _product(tensor.read)
-    return TensorRow(
-        name=name,
-        role=tensor.role,
-        shape=whole,
-        dtype=tensor.dtype.text,
-        read=(part if tensor.runs else "never") if tensor.role in READS else "",
-        written="all" if tensor.role in WRITES else "",
-    )
-
-
-def _product(shape: tuple[Expression, ...]) -> str:
-    return ", ".join(each.text for each in shape)
-
-
-def call_row(place: int, alone: Alone) -> CallRow:
+def call_row(group: Group) -> CallRow:
     """Return the row of a layer's line."""
-    group = alone.groups[place]
     call = group.call
-    same = tuple(name for name, each in call.given.items() if each.text == name)
+    same = tuple(name for name, expression in call.given.items() if expression.text == name)
     return CallRow(
-        place=place + 1,
-        name=call.name,
-        use=call.use,
+        call=call,
         page=file_name(group.formula),
-        renamed=tuple((name, each.text) for name, each in call.given.items() if name not in same),
+        renamed=tuple((name, expression.text) for name, expression in call.given.items() if name not in same),
         same=same,
-        reads=tuple(" and ".join(f"`{name}`" for name in names) for names in call.reads),
-        writes=call.writes,
         runs=_runs(call),
     )
 
 
 def _runs(call: Call) -> str:
     """Say when a line runs, and how often."""
-    words = []
-    if call.inline:
-        words.append("inline")
+    words = ["inline"] if call.inline else []
     if call.when is not None:
         words.append(f"if `{call.when.text}`")
     copies, calls = call.repeat.copies.text, call.repeat.calls.text
@@ -126,19 +116,26 @@ def _runs(call: Call) -> str:
     return ", ".join(words)
 
 
-def launch_rows(formula: Formula) -> tuple[LaunchRow, ...] | None:
-    """Return the rows of a backward; None where no gradient passes."""
-    if not isinstance(formula, Operator):
-        return ()
-    if formula.backward is None:
-        return None
-    return tuple(
-        LaunchRow(
-            gives=each.gives,
-            reads=each.reads,
-            when=each.when.text if each.when else "",
-            products=each.tensor_core_flops.text,
-            work=each.cuda_core_flops.text,
-        )
-        for each in formula.backward
+def record_of(name: str) -> Record:
+    """Return what is known of a formula, by folder and name; empty where no results lie beside the package."""
+    from dsocr_symbolic.verification.calls.cases import uncounted
+
+    counted = {title: _layers(part).get(name) for part, title in _COUNTED_ON.items()}
+    keys = ("calls", "plain", "autocast", "differing")
+    mutants = _layers("mutants").get(name, {"killed": 0, "total": 0})
+    evidence = [Evidence(counted_on=title, **{key: row[key] for key in keys}) for title, row in counted.items() if row]
+    return Record(
+        evidence=tuple(evidence),
+        proven=tuple(_layers("reference").get(name, {}).get("proven", ())),
+        killed=mutants["killed"],
+        mutants=mutants["total"],
+        uncounted=uncounted().get(name, ""),
     )
+
+
+@cache
+def _layers(part: str) -> Mapping[str, Any]:
+    """Read one part of the results; an installed package has none."""
+    path = PACKAGE.parent / "reports" / "verification" / f"{part}.json"
+    layers: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["layers"] if path.is_file() else {}
+    return layers

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.language.expression import Expression, evaluate, names
-from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator
+from dsocr_symbolic.algebras.value import Exact
+from dsocr_symbolic.language.expression import Expression, names
+from dsocr_symbolic.language.formula import Formula, Layer, Operator
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.node import Node, walk
@@ -17,7 +17,7 @@ from dsocr_symbolic.scenario.values import chosen_slots
 
 
 @frozen(kw_only=True)
-class Network:
+class Places:
     """A workload in numbers.
 
     Attributes
@@ -32,7 +32,7 @@ class Network:
         The value of every symbol of the model.
     stages : tuple of Node
         Every call, in numbers; what repeats over steps stands at its last step.
-    places : mapping of str to tuple of Node
+    nodes : mapping of str to tuple of Node
         The calls of each formula, in order.
     stepping : frozenset of str
         The stages that repeat over steps.
@@ -41,9 +41,9 @@ class Network:
     scenario: Scenario
     library: Library
     slots: Mapping[str, str]
-    numbers: Mapping[str, Any]
+    numbers: Mapping[str, Exact]
     stages: tuple[Node, ...]
-    places: Mapping[str, tuple[Node, ...]]
+    nodes: Mapping[str, tuple[Node, ...]]
     stepping: frozenset[str]
 
 
@@ -57,63 +57,42 @@ class Caller:
     inline: bool
 
 
-def lay_out(scenario: Scenario) -> Network:
-    """Evaluate every call of a scenario.
+Lines = Mapping[str, tuple[Caller, ...]]
+"""The lines that call each formula, in the order of the files."""
 
-    Parameters
-    ----------
-    scenario : Scenario
-        The question.
 
-    Returns
-    -------
-    Network
-        Its calls.
-
-    Raises
-    ------
-    UserError
-        If formulas do not fit together or a value is not allowed.
-    """
-    library, numbers = load_library(), dict(scenario_values(scenario).numbers)
-    slots = chosen_slots(scenario.definition, scenario.options)
-    stages = tuple(_at_last_step(call, numbers) for call in scenario.definition.stages)
-    tree = build_tree(library, stages, numbers, slots, arithmetic)
-    places: dict[str, list[Node]] = {}
-    for node in walk(tree):
-        places.setdefault(node.formula.name, []).append(node)
-    return Network(
+def lay_out(scenario: Scenario) -> Places:
+    """Evaluate every call of a scenario."""
+    definition, library, numbers = scenario.definition, load_library(), scenario_values(scenario).numbers
+    slots = chosen_slots(definition, scenario.options)
+    stages = build_tree(library, definition.stages, numbers, slots, arithmetic)
+    nodes: dict[str, list[Node]] = {}
+    for node in walk(stages):
+        nodes.setdefault(node.formula.name, []).append(node)
+    return Places(
         scenario=scenario,
         library=library,
         slots=slots,
         numbers=numbers,
-        stages=tree,
-        places={name: tuple(nodes) for name, nodes in places.items()},
-        stepping=frozenset(call.name for call in scenario.definition.stages if call.repeat.index is not None),
+        stages=stages,
+        nodes={name: tuple(calls) for name, calls in nodes.items()},
+        stepping=frozenset(call.name for call in definition.stages if call.repeat.index is not None),
     )
 
 
-def _at_last_step(call: Call, numbers: dict[str, Any]) -> Call:
-    """Let a call that repeats over steps run as often at its last step."""
-    if call.repeat.index is None or call.repeat.last is None:
-        return call
-    numbers[call.repeat.index] = evaluate(call.repeat.last, numbers, arithmetic)
-    return evolve(call, repeat=evolve(call.repeat, index=None, last=None, calls=call.repeat.last))
-
-
-def switches(network: Network) -> dict[str, Any]:
+def switches(places: Places) -> dict[str, Exact]:
     """Return what the choices switch on or off: symbols that are 0 or 1 under every option."""
-    found: dict[str, Any] = {}
-    for choice in network.scenario.definition.choices.values():
+    switched: dict[str, bool] = {}
+    for choice in places.scenario.definition.choices.values():
         for option in choice.options.values():
             for name, expression in option.symbols.items():
-                found[name] = found.get(name, True) and expression.text in ("0", "1")
-    return {name: network.numbers[name] for name, switch in found.items() if switch}
+                switched[name] = switched.get(name, True) and expression.text in ("0", "1")
+    return {name: places.numbers[name] for name, switch in switched.items() if switch}
 
 
 def shape(node: Node) -> tuple[str, ...]:
     """Return the formulas of a call and of all calls in it, in order."""
-    return tuple(each.formula.name for each in walk((node,)))
+    return tuple(call.formula.name for call in walk((node,)))
 
 
 def file_name(formula: Formula) -> str:
@@ -123,35 +102,35 @@ def file_name(formula: Formula) -> str:
 
 def mentioned(formula: Formula) -> frozenset[str]:
     """Return the symbols and local names that stand anywhere in a formula's file."""
-    found: list[Expression] = list(formula.let.values())
+    expressions: list[Expression | None] = list(formula.let.values())
     for tensor in formula.tensors.values():
-        found += [*tensor.shape, *tensor.read, tensor.dtype]
+        expressions += [*tensor.shape, *tensor.read, tensor.dtype]
     if isinstance(formula, Operator):
-        found += [formula.tensor_core_flops, formula.cuda_core_flops]
+        expressions += [formula.tensor_core_flops, formula.cuda_core_flops]
         for launch in formula.backward or ():
-            found += [launch.tensor_core_flops, launch.cuda_core_flops, *([launch.when] if launch.when else [])]
+            expressions += [launch.tensor_core_flops, launch.cuda_core_flops, launch.when]
     if isinstance(formula, Layer):
         for call in formula.calls:
-            found += [*call.given.values(), call.repeat.copies, call.repeat.calls, *([call.when] if call.when else [])]
-            found += [each for binding in call.slots.values() for each in binding.given.values()]
-    return frozenset(name for each in found for name in names(each))
+            expressions += [*call.given.values(), call.repeat.copies, call.repeat.calls, call.when]
+            expressions += [expression for filling in call.slots.values() for expression in filling.given.values()]
+    return frozenset(name for expression in expressions if expression is not None for name in names(expression))
 
 
-def callers(library: Library) -> Mapping[str, tuple[Caller, ...]]:
-    """Return the lines that call each formula, in the order of the files."""
-    found: dict[str, list[Caller]] = {}
+def callers(library: Library) -> Lines:
+    """Return the lines that call each formula."""
+    lines: dict[str, list[Caller]] = {}
 
     def note(name: str, formula: Formula, call: str, *, slot: str = "", inline: bool = False) -> None:
         if not name.startswith("$"):
-            found.setdefault(name, []).append(Caller(formula=formula.name, call=call, slot=slot, inline=inline))
+            lines.setdefault(name, []).append(Caller(formula=formula.name, call=call, slot=slot, inline=inline))
 
     for formula in sorted(library.formulas.values(), key=file_name):
         if not isinstance(formula, Layer):
             continue
-        for slot, binding in formula.slots.items():
-            note(binding.use, formula, "", slot=slot)
+        for slot, filling in formula.slots.items():
+            note(filling.use, formula, "", slot=slot)
         for call in formula.calls:
             note(call.use, formula, call.name, inline=call.inline)
-            for slot, binding in call.slots.items():
-                note(binding.use, formula, call.name, slot=slot)
-    return {name: tuple(lines) for name, lines in found.items()}
+            for slot, filling in call.slots.items():
+                note(filling.use, formula, call.name, slot=slot)
+    return {name: tuple(calling) for name, calling in lines.items()}

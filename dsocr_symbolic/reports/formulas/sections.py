@@ -1,32 +1,23 @@
 """The metrics of one call, laid out: every one of the registry that a call has, taken apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import sympy
 from attrs import frozen
 
-from dsocr_symbolic.language.formula import Operator
+from dsocr_symbolic.algebras.value import Exact, Expr
+from dsocr_symbolic.language.formula import Operator, outputs
 from dsocr_symbolic.language.registry import Metric, load_metrics
-from dsocr_symbolic.reports.formulas import named_parts
+from dsocr_symbolic.network.liveness import Memory, memory
+from dsocr_symbolic.network.node import Node, Storage, walk
+from dsocr_symbolic.reports.formulas import summands
 from dsocr_symbolic.reports.formulas.alone import Alone, local_names, local_value
-from dsocr_symbolic.reports.formulas.layout import (
-    Scripts,
-    aligned,
-    is_short,
-    part_rows,
-    scripts_of,
-    steps,
-    sum_of_parts,
-)
-from dsocr_symbolic.reports.formulas.moments import deciding_moment
-from dsocr_symbolic.reports.formulas.named_parts import Part
+from dsocr_symbolic.reports.formulas.layout import Scripts, aligned, is_short, scripts_of, steps, sum_rows, summand_rows
+from dsocr_symbolic.reports.formulas.summands import Summand
 from dsocr_symbolic.writing.latex import upright
 
 _SAVED = "By the line that saves a tensor first; weights are at hand anyway."
-
-
 _COMPULSORY = "Of a line: its weights and its KV cache; what passes between the lines is never moved."
-
-
 _OF_A_CALL = ("flow", "stock", "boundary", "peak")
 
 
@@ -53,36 +44,36 @@ class Section:
     definition: str
     says: str
     blocks: tuple[str, ...]
-    value: object
+    value: Exact
     used: frozenset[str]
 
 
-def sections(alone: Alone) -> tuple[list[Section], list[str]]:
-    """Lay out every metric of a call.
+@frozen(kw_only=True)
+class Peak:
+    """When the most is alive, and what.
 
-    Parameters
+    Attributes
     ----------
-    alone : Alone
-        The call.
-
-    Returns
-    -------
-    sections : list of Section
-        Forward before backward.
-    zeros : list of str
-        The metrics that are 0 whatever the sizes.
+    at : str
+        The operator that runs then, below the call; empty for an operator itself.
+    alive : tuple of Summand
+        The tensors that lie in memory, with their bytes: they add up to ``forward_activation_bytes``.
     """
-    found: list[Section] = []
-    zeros: list[str] = []
+
+    at: str
+    alive: tuple[Summand, ...]
+
+
+def sections(alone: Alone) -> tuple[list[Section], list[str]]:
+    """Lay out every metric of a call, forward before backward, and name those that are 0 whatever the sizes."""
     scripts = scripts_of(alone)
-    known = {name: each for name, each in load_metrics().items() if each.kind in _OF_A_CALL}
-    for metric in sorted(known.values(), key=lambda each: each.name.startswith("backward_")):
-        section = _peak(alone, metric, scripts) if metric.kind == "peak" else _added(alone, metric, scripts)
-        if section is None:
-            zeros.append(metric.name)
-        else:
-            found.append(section)
-    return found, zeros
+    metrics = [metric for metric in load_metrics().values() if metric.kind in _OF_A_CALL]
+    laid_out = {
+        metric.name: (_peak if metric.kind == "peak" else _added)(alone, metric, scripts)
+        for metric in sorted(metrics, key=lambda metric: metric.name.startswith("backward_"))
+    }
+    zeros = [name for name, section in laid_out.items() if section is None]
+    return [section for section in laid_out.values() if section is not None], zeros
 
 
 def local_block(alone: Alone) -> tuple[str, frozenset[str]]:
@@ -93,69 +84,55 @@ def local_block(alone: Alone) -> tuple[str, frozenset[str]]:
     for name in local_names(alone.formula):
         expression = local_value(alone, name)
         rows += steps(upright(name), expression, alone.numbers[name], scripts)
-        used |= {str(each) for each in expression.free_symbols}
+        used |= {str(symbol) for symbol in expression.free_symbols}
     return aligned(rows) if rows else "", frozenset(used)
 
 
 def _added(alone: Alone, metric: Metric, scripts: Scripts) -> Section | None:
     """Lay out a metric that adds up."""
     if alone.groups and (metric.kind == "flow" or metric.name == "backward_activation_bytes"):
-        found = _of_lines(alone, metric)
-        total = named_parts.together(alone, found)
+        parts = _of_lines(alone, metric)
+        total = summands.together(alone, parts)
         says = "" if metric.kind == "flow" else _SAVED
-        return _section(metric, says, _blocks(metric, found, total, scripts), found) if found else None
-    whole = named_parts.whole(alone, metric.name)
+        return _section(metric, says, _blocks(metric, parts, total, scripts), parts) if parts else None
+    whole = summands.whole(alone, metric.name)
     if whole is None:
         return None
     if metric.kind == "boundary" and isinstance(alone.formula, Operator):
         return _section(metric, "Its own traffic: `forward_io_bytes`.", (), [whole])
     # Bytes of weights and their gradients follow from the parameters, part by part.
     alike = metric.kind == "stock" and metric.name != "parameters" and is_short(whole.each, scripts)
-    found = [] if alike else _of_call(alone, metric)
+    parts = [] if alike else _of_call(alone, metric)
     says = _COMPULSORY if metric.kind == "boundary" else ""
-    return _section(metric, says, _blocks(metric, found, whole, scripts), [whole])
+    return _section(metric, says, _blocks(metric, parts, whole, scripts), [whole])
 
 
-def _of_lines(alone: Alone, metric: Metric) -> list[Part]:
+def _of_lines(alone: Alone, metric: Metric) -> list[Summand]:
     """Take a metric of a layer apart that is nothing but what its lines add."""
     if metric.kind != "flow":
-        return named_parts.saved_parts(alone)
-    if metric.name == "operator_launches":
-        return named_parts.launch_parts(alone)
-    return named_parts.flow_parts(alone, metric.name)
+        return summands.saved(alone)
+    return summands.launches(alone) if metric.name == "operator_launches" else summands.flows(alone, metric.name)
 
 
-def _of_call(alone: Alone, metric: Metric) -> list[Part]:
+def _of_call(alone: Alone, metric: Metric) -> list[Summand]:
     """Take another metric apart."""
     if metric.kind == "boundary":
-        return named_parts.compulsory_parts(alone)
+        return summands.compulsory(alone)
     if metric.kind == "stock":
-        return named_parts.stock_parts(alone, metric.name)
-    if metric.name == "forward_io_bytes":
-        return named_parts.tensor_parts(alone)
-    return named_parts.flow_parts(alone, metric.name)
+        return summands.stocks(alone, metric.name)
+    return summands.tensors(alone) if metric.name == "forward_io_bytes" else summands.flows(alone, metric.name)
 
 
-def _blocks(metric: Metric, found: Sequence[Part], total: Part, scripts: Scripts) -> tuple[str, ...]:
+def _blocks(metric: Metric, parts: Sequence[Summand], total: Summand, scripts: Scripts) -> tuple[str, ...]:
     """Write a metric in one formula, or as a sum of parts."""
-    if len(found) > 1:
-        return tuple(sum_of_parts(metric, found, total, scripts))
-    (part,) = found or [total]
-    return (aligned(part_rows(metric.latex, part, scripts, unit=metric.unit)),)
+    if len(parts) > 1:
+        return sum_rows(metric, parts, total, scripts)
+    (part,) = parts or [total]
+    return (aligned(summand_rows(metric.latex, part, scripts, unit=metric.unit)),)
 
 
-def _peak(alone: Alone, metric: Metric, scripts: Scripts) -> Section | None:
-    """Lay out the moment at which the most is alive."""
-    moment = deciding_moment(alone)
-    if not moment.alive:
-        return None
-    total = named_parts.together(alone, moment.alive)
-    says = f"The most is alive while `{moment.at}` runs." if moment.at else "What it takes and gives."
-    return _section(metric, says, _blocks(metric, moment.alive, total, scripts), [*moment.alive])
-
-
-def _section(metric: Metric, says: str, blocks: tuple[str, ...], used: Sequence[Part]) -> Section:
-    symbols = {each.name for part in used if part.each is not None for each in part.expression.free_symbols}
+def _section(metric: Metric, says: str, blocks: tuple[str, ...], used: Sequence[Summand]) -> Section:
+    symbols = {symbol.name for part in used if part.expression is not None for symbol in part.expression.free_symbols}
     return Section(
         metric=metric.name,
         unit=metric.unit,
@@ -165,3 +142,78 @@ def _section(metric: Metric, says: str, blocks: tuple[str, ...], used: Sequence[
         value=sum(part.value for part in used),
         used=frozenset(symbols),
     )
+
+
+def _peak(alone: Alone, metric: Metric, scripts: Scripts) -> Section | None:
+    """Lay out the moment at which the most is alive."""
+    peak = peak_of(alone)
+    if not peak.alive:
+        return None
+    total = summands.together(alone, peak.alive)
+    says = f"The most is alive while `{peak.at}` runs." if peak.at else "What it takes and gives."
+    return _section(metric, says, _blocks(metric, peak.alive, total, scripts), peak.alive)
+
+
+def peak_of(alone: Alone) -> Peak:
+    """Find the first moment with the most bytes."""
+    memories = memory((alone.node,))
+    names = _Names(alone)
+    alive: list[tuple[str, Expr]] = []
+    node = alone.node
+    while node.children:
+        around = [_around(alone, child, memories) for child in node.children]
+        node = node.children[around.index(max(around))]
+        alive += _alive(alone, names, memories[node.path].kept)
+        if alone.exact(node.accumulated):
+            alive.append((f"earlier repeats of {names.below(node.path)}", node.accumulated))
+        if not alone.exact(node.runs):
+            break
+    if isinstance(node.formula, Operator) and alone.exact(node.runs):
+        alive += _alive(alone, names, memories[node.path].touched)
+    return Peak(at=names.below(node.path), alive=tuple(summands.numbered(alone, alive)))
+
+
+def _around(alone: Alone, node: Node, memories: Mapping[tuple[str, ...], Memory]) -> Exact:
+    """Return the bytes alive at the worst moment of a call, with what its caller keeps."""
+    inside = alone.exact(sympy.Add(*memories[node.path].own))
+    if node.children:
+        inside = max(_around(alone, child, memories) for child in node.children)
+    return alone.exact(node.runs) * inside + alone.exact(sympy.Add(*memories[node.path].beside))
+
+
+def _alive(alone: Alone, names: "_Names", sizes: Mapping[Storage, Expr]) -> list[tuple[str, Expr]]:
+    """Return what takes room: a condition that holds is left out."""
+    return [(names.of(storage), storage.size) for storage, size in sizes.items() if alone.exact(size) != 0]
+
+
+class _Names:
+    """What a reader of the file calls the storages of a call."""
+
+    def __init__(self, alone: Alone) -> None:
+        self.m_root = alone.node.path
+        self.m_nodes = {"/".join(node.path): node for node in walk((alone.node,))}
+        lines = [group for group in alone.groups if not group.call.inline]
+        self.m_written = {"/".join(group.nodes[0].path): group.call.writes for group in lines}
+
+    def below(self, path: tuple[str, ...]) -> str:
+        """Return a path below the call."""
+        return "/".join(path[len(self.m_root) :])
+
+    def of(self, storage: Storage) -> str:
+        """Return the layer's own name of a tensor, or the path of what writes it."""
+        path, _, name = storage.key.rpartition(":")
+        name, repeated, _ = name.partition(".all")
+        every = ", of all repeats" if repeated else ""
+        below = path.removeprefix("/".join(self.m_root)).removeprefix("/")
+        if not below:
+            return name
+        node = self.m_nodes.get(path)
+        if node is None:
+            return below + every
+        given = outputs(node.formula)
+        if name not in given:
+            return f"{below}, handed from repeat to repeat"
+        written = self.m_written.get(path, ())
+        if given.index(name) < len(written):
+            return written[given.index(name)] + every
+        return (below if name == given[0] else f"{below}: {name}") + every

@@ -103,7 +103,9 @@ def _grids(numbers: Performance) -> Iterable[Grid]:
 
 
 def _steps(numbers: Performance) -> Iterable[Step]:
-    requests, prompt, steps = _played(numbers, fields(Roles).batch, fields(Roles).prompt, fields(Roles).steps)
+    requests, prompt, steps = _played(
+        numbers, fields(Roles).batch, fields(Roles).prompt_tokens, fields(Roles).new_tokens
+    )
     if "tpot" not in numbers.scenario.definition.latencies:
         raise UserError(f"{numbers.scenario.definition.name}: the model file gives no latency 'tpot'")
     for batch in _drawn_batches(numbers):
@@ -125,7 +127,7 @@ def _drawn_batches(numbers: Performance) -> list[int]:
 
 def _contexts(numbers: Performance) -> list[int]:
     """Return powers of two around the tokens that the last step of the workload attends."""
-    last = round(math.log2(numbers.asked(numbers.roles.prompt) + numbers.asked(numbers.roles.steps)))
+    last = round(math.log2(numbers.asked(numbers.roles.prompt_tokens) + numbers.asked(numbers.roles.new_tokens)))
     return [2**power for power in range(max(1, last + _DOUBLINGS[0]), last + _DOUBLINGS[1] + 1)]
 
 

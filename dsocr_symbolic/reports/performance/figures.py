@@ -216,7 +216,7 @@ def _draw_lines(
     place: Any, numbers: Performance, steps: Sequence[Step], height: Callable[[Step], float], *, named: bool
 ) -> None:
     """Draw a line per batch, named at its end, and the contexts that the workload passes."""
-    prompt, steps_asked = numbers.asked(numbers.roles.prompt), numbers.asked(numbers.roles.steps)
+    prompt, steps_asked = numbers.asked(numbers.roles.prompt_tokens), numbers.asked(numbers.roles.new_tokens)
     first, last = prompt + 1, prompt + steps_asked
     place.axvspan(first, last, color=look.PALE, zorder=0, linewidth=0)
     lines = [list(line) for _, line in groupby(steps, key=lambda step: step.batch)]

@@ -2,26 +2,24 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from attrs import frozen
+from xlsxwriter.utility import xl_col_to_name
+
+from dsocr_symbolic.algebras.value import Exact
 
 # How a cell looks; only file.py knows fonts and colours.
 Look = Literal["text", "heading", "note", "whole", "real", "seconds", "input", "input_real", "state"]
-
-
 Weight = Literal["total", "stage", "layer", "operator", "plain"]
-
-
 # A1 and R1C1 references cannot be names: fp32 is a cell in column FP.
 _REFERENCE = re.compile(r"[a-z]{1,3}[0-9]+|r[0-9]*(c[0-9]*)?|c[0-9]*")
-
-
-_LETTERS = 26
+FIRST_ROW = 2
+"""The row of the first line of a sheet with nothing above its header, as Excel counts: from 1."""
 
 
 @frozen(kw_only=True)
-class Cell:
+class SheetCell:
     """One cell.
 
     Attributes
@@ -38,7 +36,7 @@ class Cell:
         Whether it takes only values above that.
     """
 
-    content: Any = None
+    content: str | Exact | None = None
     formula: str = ""
     look: Look = "text"
     least: int | None = None
@@ -46,7 +44,7 @@ class Cell:
 
 
 @frozen(kw_only=True)
-class Column:
+class SheetColumn:
     """A column: its header, its width in characters, and whether it holds numbers."""
 
     title: str
@@ -55,10 +53,10 @@ class Column:
 
 
 @frozen(kw_only=True)
-class Line:
+class SheetLine:
     """A row of cells; `depth` indents and groups it below the lines before it."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[SheetCell, ...]
     depth: int = 0
     weight: Weight = "plain"
 
@@ -71,12 +69,10 @@ class Sheet:
     ----------
     name : str
         A single word.
-    columns : tuple of Column
+    columns : tuple of SheetColumn
         From the left.
-    lines : tuple of Line
-        Below the header.
-    above : tuple of Line
-        Above the header.
+    lines, above : tuple of SheetLine
+        Below and above the header.
     frozen_lines, frozen_columns : int
         How many lines below the header, and columns, stay in view.
     prose : bool
@@ -84,9 +80,9 @@ class Sheet:
     """
 
     name: str
-    columns: tuple[Column, ...]
-    lines: tuple[Line, ...]
-    above: tuple[Line, ...] = ()
+    columns: tuple[SheetColumn, ...]
+    lines: tuple[SheetLine, ...]
+    above: tuple[SheetLine, ...] = ()
     frozen_lines: int = 0
     frozen_columns: int = 0
     prose: bool = False
@@ -94,7 +90,7 @@ class Sheet:
     @property
     def first_row(self) -> int:
         """The row of the first line, as Excel counts: from 1."""
-        return len(self.above) + 2
+        return len(self.above) + FIRST_ROW
 
 
 @frozen(kw_only=True)
@@ -106,61 +102,27 @@ class Workbook:
     names: Mapping[str, str]
 
 
-def text_line(*texts: str, look: Look = "text") -> Line:
+def text_line(*texts: str, look: Look = "text") -> SheetLine:
     """Return a line of text cells."""
-    return Line(cells=tuple(Cell(content=each, look=look) for each in texts))
-
-
-def column_letters(column: int) -> str:
-    """Return the letters of a column counted from 0."""
-    letters = ""
-    column += 1
-    while column:
-        column, place = divmod(column - 1, _LETTERS)
-        letters = chr(ord("A") + place) + letters
-    return letters
+    return SheetLine(cells=tuple(SheetCell(content=text, look=look) for text in texts))
 
 
 def row_ranges(column: int, rows: Iterable[int]) -> list[tuple[str, tuple[int, ...]]]:
-    """Join rows of a column to ranges.
-
-    Parameters
-    ----------
-    column : int
-        Counted from 0.
-    rows : iterable of int
-        As Excel counts, each once.
-
-    Returns
-    -------
-    list of (str, tuple of int)
-        References such as ``D5:D9`` or ``D12``, and the rows that each covers.
-    """
+    """Join rows, from 1, of a column, from 0, to ranges such as ``D5:D9`` or ``D12``, with the rows of each."""
     runs: list[list[int]] = []
     for row in sorted(rows):
         if runs and runs[-1][-1] == row - 1:
             runs[-1].append(row)
         else:
             runs.append([row])
-    letters = column_letters(column)
-    return [
-        (f"{letters}{run[0]}:{letters}{run[-1]}" if len(run) > 1 else f"{letters}{run[0]}", tuple(run)) for run in runs
-    ]
+    name = xl_col_to_name(column)
+    return [(f"{name}{run[0]}:{name}{run[-1]}" if len(run) > 1 else f"{name}{run[0]}", tuple(run)) for run in runs]
 
 
 def cell_names(symbols: Iterable[str]) -> dict[str, str]:
-    """Name a cell after each symbol.
+    """Name a cell after each symbol: the symbol itself wherever Excel allows.
 
-    Parameters
-    ----------
-    symbols : iterable of str
-        Symbols of the model.
-
-    Returns
-    -------
-    dict of str to str
-        The symbol itself wherever Excel allows; with an underscore behind it where it would be a reference
-        (``fp32``) or differ from another name in case alone.
+    An underscore stands behind it where it would be a reference (``fp32``) or differ from another name in case alone.
     """
     names: dict[str, str] = {}
     taken: set[str] = set()

@@ -36,6 +36,6 @@ def _export(definition: Definition, given: dict[str, Any]) -> int:
     check_file(given["xlsx"], force=given["force"])
     workbook = make_workbook(asked_scenario(definition, given))
     write_workbook(workbook, given["xlsx"], force=given["force"])
-    sheets = ", ".join(f"{each.name} ({len(each.lines)} lines)" for each in workbook.sheets)
+    sheets = ", ".join(f"{sheet.name} ({len(sheet.lines)} lines)" for sheet in workbook.sheets)
     click.echo(f"{given['xlsx']}: {sheets}")
     return 0

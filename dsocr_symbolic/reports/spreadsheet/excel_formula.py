@@ -15,36 +15,23 @@ import sympy
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
+from dsocr_symbolic.writing.formula_text import comparison
 
 LONGEST_FORMULA = 8192
-
-
 MOST_ARGUMENTS = 255
-
-
 _MARGIN = 64  # for what goes around a part: a sign, brackets, a function's name
-
-
 _LARGEST_LITERAL = 10**15  # spreadsheets read 15 digits of a number
-
-
 SUM, PRODUCT, POWER, ATOM = range(4)
-
-
 _MANY: Mapping[Any, tuple[str, Callable[..., Any]]] = {
     symbolic.maximum: ("MAX", arithmetic.maximum),
     symbolic.minimum: ("MIN", arithmetic.minimum),
 }
-
-
 _FEW: Mapping[Any, tuple[str, Callable[..., Any]]] = {
     symbolic.power: ("POWER({},{})", arithmetic.power),
     sympy.ceiling: ("CEILING({},1)", arithmetic.ceiling),
     sympy.floor: ("INT({})", arithmetic.floor),
     sympy.Mod: ("MOD({},{})", lambda left, right: left % right),
 }
-
-
 _GUARDS: Mapping[Any, tuple[str, Callable[..., Any]]] = {
     symbolic.positive: ("IF({}>{},1,0)", lambda left, right: arithmetic.positive(left - right)),
     symbolic.nonzero: ("IF({}<>{},1,0)", lambda left, right: arithmetic.nonzero(left - right)),
@@ -71,25 +58,14 @@ class Piece:
 
 
 StraightLine = tuple[Piece, Piece]
-
-
 Join = Callable[[Sequence[Piece]], Piece]
 
 
 class Printer:
-    """Prints expressions of one workbook.
+    """Prints expressions of one workbook, no formula longer than ``longest`` characters.
 
-    Parameters
-    ----------
-    symbols : mapping of str to Piece
-        What stands for each symbol.
-    place : callable
-        Gives a piece a cell of its own and returns the reference to it.
-    add_steps : callable
-        Gives the sum over steps 1 to last of the highest of some lines (intercept, slope) cells of its own, and
-        returns the reference to it.
-    longest : int
-        Characters of a formula.
+    ``place`` gives a piece a cell of its own and returns the reference to it; ``add_steps`` does so with the sum over
+    the steps 1 to last of the highest of some lines (intercept, slope).
     """
 
     def __init__(
@@ -123,22 +99,22 @@ class Printer:
         if expression.is_Symbol:
             return self.m_symbols[str(expression)]
         if expression.is_Add:
-            return self._join_many([self.piece(each) for each in expression.args], _add)
+            return self._join_many([self.piece(part) for part in expression.args], _add)
         if expression.is_Mul or expression.is_Pow:
             return self._product(expression)
         if isinstance(expression, symbolic.sum_maxima):
-            last, *ends = (self.piece(each) for each in expression.args)
+            last, *ends = (self.piece(end) for end in expression.args)
             lines = dict.fromkeys(zip(ends[::2], ends[1::2], strict=True))
             return self.m_add_steps(last, list(lines))
         if expression.func in _MANY:
             name, largest = _MANY[expression.func]
-            parts = [self.piece(each) for each in dict.fromkeys(expression.args)]
+            parts = [self.piece(part) for part in dict.fromkeys(expression.args)]
             return self._join_many(parts, lambda group: _call_many(name, lambda values: largest(*values), group))
         if expression.func in _GUARDS:
             template, holds = _GUARDS[expression.func]
-            return self._call(template, holds, [self.piece(each) for each in _sides(expression.args[0])])
+            return self._call(template, holds, [self.piece(side) for side in comparison(expression.args[0])])
         template, function = _FEW[expression.func]
-        return self._call(template, function, [self.piece(each) for each in expression.args])
+        return self._call(template, function, [self.piece(part) for part in expression.args])
 
     def _product(self, expression: Any) -> Piece:
         above, below = [], []
@@ -168,8 +144,8 @@ class Printer:
 
     def _call(self, template: str, function: Callable[..., Any], arguments: Sequence[Piece]) -> Piece:
         parts = self._short_enough(arguments)
-        text = template.format(*(each.text for each in parts))
-        return Piece(text=text, value=function(*(each.value for each in parts)))
+        text = template.format(*(part.text for part in parts))
+        return Piece(text=text, value=function(*(part.value for part in parts)))
 
     def _join_many(self, parts: Sequence[Piece], join: Join) -> Piece:
         """Join any number of parts; while they are too long, neighbours move to a cell together."""
@@ -191,9 +167,9 @@ class Printer:
 
     def _short_enough(self, parts: Sequence[Piece]) -> list[Piece]:
         """Let parts that are too long together move to cells of their own."""
-        if sum(len(each.text) for each in parts) <= self.m_longest:
+        if sum(len(part.text) for part in parts) <= self.m_longest:
             return list(parts)
-        return [self._short(each, self.m_longest // len(parts)) for each in parts]
+        return [self._short(part, self.m_longest // len(parts)) for part in parts]
 
     def _short(self, piece: Piece, longest: int | None = None) -> Piece:
         return self.m_place(piece) if len(piece.text) > (longest or self.m_longest) else piece
@@ -215,39 +191,31 @@ def _literal(whole: int) -> str:
     return f"{sign}({_literal(above)}*10^9+{below})"
 
 
-def _sides(difference: Any) -> tuple[Any, Any]:
-    """Split a difference into what stands left and right of a comparison."""
-    terms = sympy.Add.make_args(difference)
-    left = [each for each in terms if not each.could_extract_minus_sign()]
-    right = [-each for each in terms if each.could_extract_minus_sign()]
-    return sympy.Add(*left), sympy.Add(*right)
-
-
 def _add(parts: Sequence[Piece]) -> Piece:
     """Join a sum; a term without a minus goes first, for -a^2 is (-a)^2 in Excel."""
-    first, *others = sorted(parts, key=lambda each: each.text.startswith("-"))
+    first, *others = sorted(parts, key=lambda part: part.text.startswith("-"))
     if not others:
         return first
     text = first.text
-    for each in others:
-        text += re.sub(r"^-1\*", "-", each.text) if each.text.startswith("-") else f"+{each.text}"
-    return Piece(text=text, value=_added([each.value for each in parts]), rank=SUM)
+    for part in others:
+        text += re.sub(r"^-1\*", "-", part.text) if part.text.startswith("-") else f"+{part.text}"
+    return Piece(text=text, value=_added([part.value for part in parts]), rank=SUM)
 
 
 def _multiply(parts: Sequence[Piece]) -> Piece:
     first, *others = parts
     if not others:
         return first
-    texts = [f"({each.text})" if each.text.startswith("-") else _bracketed(each, PRODUCT) for each in others]
-    value = reduce(mul, (each.value for each in parts))
+    texts = [f"({part.text})" if part.text.startswith("-") else _bracketed(part, PRODUCT) for part in others]
+    value = reduce(mul, (part.value for part in parts))
     return Piece(text="*".join([_bracketed(first, PRODUCT), *texts]), value=value, rank=PRODUCT)
 
 
 def _call_many(name: str, function: Callable[[Sequence[Any]], Any], parts: Sequence[Piece]) -> Piece:
     if len(parts) == 1 and ":" not in parts[0].text:
         return parts[0]
-    text = f"{name}({','.join(each.text for each in parts)})"
-    return Piece(text=text, value=function([each.value for each in parts]))
+    text = f"{name}({','.join(part.text for part in parts)})"
+    return Piece(text=text, value=function([part.value for part in parts]))
 
 
 def _added(values: Sequence[Any]) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.reports.spreadsheet.cells import Cell, Line, Sheet, Workbook
+from dsocr_symbolic.reports.spreadsheet.cells import Sheet, SheetCell, SheetLine, Workbook
 from dsocr_symbolic.writing.files import check_target, written_whole
 
 SUFFIX = ".xlsx"
@@ -166,7 +166,7 @@ def _line_count(text: str, width: float) -> int:
     return sum(max(1, ceil(len(line) / width)) for line in text.splitlines() or [""])
 
 
-def _write_line(target: Any, row: int, line: Line, formats: _Formats, more: Mapping[str, Any]) -> None:
+def _write_line(target: Any, row: int, line: SheetLine, formats: _Formats, more: Mapping[str, Any]) -> None:
     for column, cell in enumerate(line.cells):
         parts = [_WEIGHTS[line.weight], _LOOKS[cell.look], more]
         if isinstance(cell.content, str):
@@ -185,7 +185,7 @@ def _indent(column: int, depth: int) -> Mapping[str, Any]:
     return {"indent": level} if level else {}
 
 
-def _write_cell(target: Any, row: int, column: int, cell: Cell, look: Any) -> None:
+def _write_cell(target: Any, row: int, column: int, cell: SheetCell, look: Any) -> None:
     content = float(cell.content) if isinstance(cell.content, Fraction) else cell.content
     if cell.formula:
         target.write_formula(row, column, f"={cell.formula}", look, content)

@@ -9,32 +9,31 @@ from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.language.definition import BRACES
 from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.language.registry import Quantity
-from dsocr_symbolic.reports.spreadsheet.cells import Cell, Column, Line, Look, Sheet, cell_names, text_line
+from dsocr_symbolic.reports.spreadsheet.cells import (
+    Sheet,
+    SheetCell,
+    SheetColumn,
+    SheetLine,
+    cell_names,
+    text_line,
+)
 from dsocr_symbolic.reports.spreadsheet.excel_formula import Piece, Printer
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import Values
 
 INPUTS, RULES = "Inputs", "Rules"
-
-
 _COLUMNS = (
-    Column(title="group", width=12),
-    Column(title="symbol", width=24),
-    Column(title="letter", width=11),
-    Column(title="meaning", width=58),
-    Column(title="unit", width=9),
-    Column(title="value", width=16, numbers=True),
-    Column(title="config key", width=24),
-    Column(title="where the value is from", width=100),
+    SheetColumn(title="group", width=12),
+    SheetColumn(title="symbol", width=24),
+    SheetColumn(title="letter", width=11),
+    SheetColumn(title="meaning", width=58),
+    SheetColumn(title="unit", width=9),
+    SheetColumn(title="value", width=16, numbers=True),
+    SheetColumn(title="config key", width=24),
+    SheetColumn(title="where the value is from", width=100),
 )
-
-
 _VALUE = "F"
-
-
-_RULE_COLUMNS = (Column(title="state", width=10), Column(title="rule", width=110))
-
-
+_RULE_COLUMNS = (SheetColumn(title="state", width=10), SheetColumn(title="rule", width=110))
 _HOLDS, _BROKEN = "holds", "broken"
 
 
@@ -51,38 +50,19 @@ def name_references(scenario: Scenario, first_row: int) -> dict[str, str]:
 
 
 def inputs_sheet(scenario: Scenario, values: Values, printer: Printer, rules: Sheet | None) -> Sheet:
-    """Lay out the symbols: inputs as numbers, whatever follows from others as formulas.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        The question.
-    values : Values
-        A number for every symbol.
-    printer : Printer
-        Of the workbook.
-    rules : Sheet or None
-        The rules, whose state stands above the symbols.
-
-    Returns
-    -------
-    Sheet
-        A line per symbol, in the model's order.
-    """
-    lines = [
-        _line(name, quantity, scenario, values, printer) for name, quantity in scenario.definition.quantities.items()
-    ]
+    """Lay out a line per symbol below the state of the rules: inputs as numbers, what follows from them as formulas."""
+    quantities = scenario.definition.quantities
+    lines = [_line(name, quantity, scenario, values, printer) for name, quantity in quantities.items()]
     workload = f", workload {scenario.workload.name}" if scenario.workload else ""
     options = ", ".join(f"{name} {option}" for name, option in scenario.options.items())
+    hint = "Change the coloured cells: everything else follows. Names in formulas are the symbols."
     above = [
         text_line(f"{scenario.definition.name}{workload}, {scenario.gpu.title}", look="heading"),
         text_line(f"Choices of this workbook: {options}. Another choice is another export.", look="note"),
-        text_line(
-            "Change the coloured cells: everything else follows. Names in formulas are the symbols.", look="note"
-        ),
+        text_line(hint, look="note"),
     ]
     if rules is not None:
-        above.append(Line(cells=(_state(rules),)))
+        above.append(SheetLine(cells=(_state(rules),)))
     return Sheet(name=INPUTS, columns=_COLUMNS, lines=tuple(lines), above=(*above, text_line()), frozen_columns=2)
 
 
@@ -94,52 +74,52 @@ def rules_sheet(scenario: Scenario, printer: Printer) -> Sheet | None:
     lines = []
     for rule in rules:
         condition = printer.piece(_expression(rule.require, scenario))
-        state = Cell(content=_HOLDS, formula=f'IF({condition.text}=1,"{_HOLDS}","{_BROKEN}")', look="state")
-        parts = [printer.piece(_expression(each, scenario)) for each in rule.parts]
-        lines.append(Line(cells=(state, _said(rule.say, parts))))
+        state = SheetCell(content=_HOLDS, formula=f'IF({condition.text}=1,"{_HOLDS}","{_BROKEN}")', look="state")
+        parts = [printer.piece(_expression(part, scenario)) for part in rule.parts]
+        lines.append(SheetLine(cells=(state, _said(rule.say, parts))))
     return Sheet(name=RULES, columns=_RULE_COLUMNS, lines=tuple(lines), prose=True)
 
 
-def _state(rules: Sheet) -> Cell:
+def _state(rules: Sheet) -> SheetCell:
     states = f"{RULES}!A{rules.first_row}:A{rules.first_row + len(rules.lines) - 1}"
     broken = f'COUNTIF({states},"{_HOLDS}")<{len(rules.lines)}'
     text = f"All rules of the sheet {RULES} hold."
-    return Cell(
+    return SheetCell(
         content=text,
         formula=f'IF({broken},"A rule is broken: no number here means anything; see the sheet {RULES}.","{text}")',
         look="state",
     )
 
 
-def _said(sentence: str, parts: Sequence[Piece]) -> Cell:
+def _said(sentence: str, parts: Sequence[Piece]) -> SheetCell:
     """Put formulas into a sentence, where it has braces."""
     if not parts:
-        return Cell(content=sentence)
+        return SheetCell(content=sentence)
     texts = BRACES.sub("{}", sentence).split("{}")
-    quoted = ['"' + each.replace('"', '""') + '"' for each in texts]
+    quoted = ['"' + text.replace('"', '""') + '"' for text in texts]
     formula = quoted[0] + "".join(f"&({part.text})&{text}" for part, text in zip(parts, quoted[1:], strict=True))
-    numbers = [str(arithmetic.whole(each.value)) for each in parts]
-    return Cell(content="{}".join(texts).format(*numbers), formula=formula)
+    numbers = [str(arithmetic.whole(part.value)) for part in parts]
+    return SheetCell(content="{}".join(texts).format(*numbers), formula=formula)
 
 
-def _line(name: str, quantity: Quantity, scenario: Scenario, values: Values, printer: Printer) -> Line:
+def _line(name: str, quantity: Quantity, scenario: Scenario, values: Values, printer: Printer) -> SheetLine:
     source, live = _source(name, quantity, scenario, values)
     number = arithmetic.whole(values.numbers[name])
     if live:
-        look: Look = "real" if quantity.real else "whole"
-        value = Cell(content=number, formula=printer.piece(_expression(quantity.formula, scenario)).text, look=look)
+        formula = printer.piece(_expression(quantity.formula, scenario)).text
+        value = SheetCell(content=number, formula=formula, look="real" if quantity.real else "whole")
     elif quantity.fixed:
-        value = Cell(content=number, look="real")
+        value = SheetCell(content=number, look="real")
     else:
-        value = Cell(
+        value = SheetCell(
             content=number,
             look="input_real" if quantity.real else "input",
             least=quantity.least,
             more=quantity.group == "machine" and not quantity.zero,
         )
     texts = [quantity.group, name, quantity.letter, quantity.meaning, quantity.unit]
-    before = (Cell(content=each) for each in texts)
-    return Line(cells=(*before, value, Cell(content=quantity.config), Cell(content=source, look="note")))
+    before = (SheetCell(content=text) for text in texts)
+    return SheetLine(cells=(*before, value, SheetCell(content=quantity.config), SheetCell(content=source, look="note")))
 
 
 def _source(name: str, quantity: Quantity, scenario: Scenario, values: Values) -> tuple[str, bool]:

@@ -1,12 +1,12 @@
 """Take a metric of one call apart: what each child, tensor or launch adds to it."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import sympy
 from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.network import costs
 from dsocr_symbolic.network.dataflow import needs_gradient
@@ -17,13 +17,11 @@ from dsocr_symbolic.reports.formulas.alone import Alone, Group
 from dsocr_symbolic.writing.formula_text import compact
 
 _SAVED = "backward_activation_bytes"
-
-
 _MOST_TERMS = 14
 
 
 @frozen(kw_only=True)
-class Part:
+class Summand:
     """A part of a metric.
 
     Attributes
@@ -49,15 +47,15 @@ class Part:
 
     place: int
     label: str
-    each: Any
-    value: Any
-    factor: Any = sympy.S.One
-    count: Any = 1
-    raw: Any = None
+    each: Expr | None
+    value: Exact
+    factor: Expr = sympy.S.One
+    count: Exact = 1
+    raw: Expr | None = None
     page: str = ""
 
     @property
-    def expression(self) -> Any:
+    def expression(self) -> Expr | None:
         """The formula, ready to print; None if it is too long to read."""
         if self.each is None:
             return None
@@ -66,71 +64,79 @@ class Part:
         return sympy.Mul(*sympy.Mul.make_args(self.factor), *sympy.Mul.make_args(self.each), evaluate=False)
 
 
-def together(alone: Alone, parts: Sequence[Part]) -> Part:
-    """Add parts up."""
-    expressions = [part.expression if part.raw is None else part.raw for part in parts]
+def together(alone: Alone, summands: Sequence[Summand]) -> Summand:
+    """Add summands up."""
+    expressions = [summand.expression if summand.raw is None else summand.raw for summand in summands]
     each = None if None in expressions else shown(alone, sympy.Add(*expressions))
-    return Part(place=0, label="", each=each, value=sum(part.value for part in parts))
+    return Summand(place=0, label="", each=each, value=sum(summand.value for summand in summands))
 
 
-def whole(alone: Alone, metric: str) -> Part | None:
+def whole(alone: Alone, metric: str) -> Summand | None:
     """Return a metric of a call in one piece; None where it is 0 whatever the sizes."""
     expression = metric_expression((alone.node,), metric)
-    if expression is None or expression == 0:
-        return None
-    return _made(alone, 0, "", expression)
+    return None if expression is None or expression == 0 else single(alone, 0, "", expression)
 
 
-def shown(alone: Alone, expression: Any) -> Any | None:
+def single(alone: Alone, place: int, label: str, expression: Expr) -> Summand:
+    """Make a summand that counts once."""
+    return Summand(place=place, label=label, each=shown(alone, expression), value=alone.exact(expression))
+
+
+def numbered(alone: Alone, sizes: Iterable[tuple[str, Expr]]) -> list[Summand]:
+    """Make summands of labels and what they are of, numbered from 1."""
+    return [single(alone, place, label, size) for place, (label, size) in enumerate(sizes, start=1)]
+
+
+def shown(alone: Alone, expression: Expr) -> Expr | None:
     """Write an expression shortly, terms of one size of an element together; None if it has too many terms to read."""
     exact = sympy.sympify(expression)
     if len(sympy.Add.make_args(exact)) > _MOST_TERMS:
         return None
     own = {*alone.formula.symbols, *alone.formula.let}
-    return compact(exact, [each for each in exact.free_symbols if each.name not in own])
+    return compact(exact, [symbol for symbol in exact.free_symbols if symbol.name not in own])
 
 
-def flow_parts(alone: Alone, metric: str) -> list[Part]:
+def flows(alone: Alone, metric: str) -> list[Summand]:
     """Return what each line of a layer adds to a flow, or each launch of an operator's backward."""
-    formula = alone.formula
+    formula, training = alone.formula, metric.startswith("backward_")
     if isinstance(formula, Operator):
-        return _backward_parts(alone, formula, metric) if metric.startswith("backward_") else []
-    parts = []
-    for group in alone.groups:
-        expression = metric_expression(group.nodes, metric) if group.nodes else None
-        if expression is not None and expression != 0:
-            parts.append(_part(alone, group, _times(alone, group, training=metric.startswith("backward_")), expression))
-    return parts
+        return _gradients(alone, formula, metric.removeprefix("backward_")) if training else []
+    totals = [(group, metric_expression(group.nodes, metric) if group.nodes else None) for group in alone.groups]
+    return [
+        _of_line(alone, group, _times(alone, group, training=training), total)
+        for group, total in totals
+        if total is not None and total != 0
+    ]
 
 
-def launch_parts(alone: Alone) -> list[Part]:
+def launches(alone: Alone) -> list[Summand]:
     """Return the launches of each layer that is called, and all operators together."""
-    parts = flow_parts(alone, "operator_launches")
-    layers = [part for part in parts if part.page]
-    if len(parts) - len(layers) < 2:  # noqa: PLR2004 - one alone keeps its name
-        return parts
-    operators = together(alone, [part for part in parts if not part.page])
+    summands = flows(alone, "operator_launches")
+    layers = [summand for summand in summands if summand.page]
+    if len(summands) - len(layers) < 2:  # noqa: PLR2004 - one alone keeps its name
+        return summands
+    operators = together(alone, [summand for summand in summands if not summand.page])
     return [evolve(operators, label="operators called here" if layers else ""), *layers]
 
 
-def stock_parts(alone: Alone, metric: str) -> list[Part]:
+def stocks(alone: Alone, metric: str) -> list[Summand]:
     """Return what each line of a layer adds to a stock, a shared one once, or each tensor of an operator."""
     own = metric_expression((evolve(alone.node, children=()),), metric)
     names = [stock.key.rpartition(".")[2] for stock in alone.node.stocks]
-    parts = [] if own is None or own == 0 else [_made(alone, 0, ", ".join(names), own)]
+    summands = [] if own is None or own == 0 else [single(alone, 0, ", ".join(names), own)]
     before: tuple[Node, ...] = ()
     known = sympy.S.Zero
     for group in alone.groups:
         before += group.nodes
-        found = metric_expression(before, metric) or sympy.S.Zero
-        if found != known:
+        total = metric_expression(before, metric) or sympy.S.Zero
+        if total != known:
             copies = costs.value(group.call.repeat.copies, alone.scope, symbolic)
-            parts.append(_part(alone, group, copies, found - known))
-        known = found
-    return parts
+            summands.append(_of_line(alone, group, copies, total - known))
+        known = total
+    return summands
 
 
-def saved_parts(alone: Alone) -> list[Part]:
+def saved(alone: Alone) -> list[Summand]:
     """Return the tensors that a call saves for its backward, by the line that saves them first.
 
     Tensors that this very call does not save are left out, and so is the condition of those that it does.
@@ -140,33 +146,33 @@ def saved_parts(alone: Alone) -> list[Part]:
         for storage, size in saved_storages((alone.node,)).items()
         if alone.exact(size) != 0
     }
-    parts: list[Part] = []
+    summands: list[Summand] = []
     for group in alone.groups:
         training = [node.training for node in walk(group.nodes) if node.training is not None]
         touched = [storage for node in training for condition, storage in node.saved if alone.exact(condition) != 0]
-        found = [left.pop(storage) for storage in touched if storage in left]
-        if not found:
+        first = [left.pop(storage) for storage in touched if storage in left]
+        if not first:
             continue
-        part = _part(alone, group, sympy.S.One, sympy.Add(*found))
-        if part.page == "this" and part.value != alone.exact(metric_expression(group.nodes, _SAVED)):
-            part = evolve(part, page="rest")
-        parts.append(part)
-    return parts
+        summand = _of_line(alone, group, sympy.S.One, sympy.Add(*first))
+        if summand.page == "this" and summand.value != alone.exact(metric_expression(group.nodes, _SAVED)):
+            summand = evolve(summand, page="rest")
+        summands.append(summand)
+    return summands
 
 
-def tensor_parts(alone: Alone) -> list[Part]:
+def tensors(alone: Alone) -> list[Summand]:
     """Return the bytes that one launch of an operator reads and writes of each tensor."""
     scope = {**alone.scope, "training": symbolic.number(0)}
-    found: list[tuple[str, Any]] = []
+    moved: list[tuple[str, Expr]] = []
     for name, tensor in alone.formula.tensors.items():
         if tensor.role in costs.READS and tensor.runs:
-            found.append((f"{name} read", costs.read_size(tensor, scope, symbolic)))
+            moved.append((f"{name} read", costs.read_size(tensor, scope, symbolic)))
         if tensor.role in costs.WRITES:
-            found.append((f"{name} written", costs.size(tensor, scope, symbolic)))
-    return [_made(alone, place, label, size) for place, (label, size) in enumerate(found, start=1)]
+            moved.append((f"{name} written", costs.size(tensor, scope, symbolic)))
+    return numbered(alone, moved)
 
 
-def compulsory_parts(alone: Alone) -> list[Part]:
+def compulsory(alone: Alone) -> list[Summand]:
     """Return the bytes that a layer moves at its edge, and those of the weights and caches of each line."""
     if isinstance(alone.formula, Operator):
         return []
@@ -174,43 +180,36 @@ def compulsory_parts(alone: Alone) -> list[Part]:
     own = node.calls * node.required_bytes
     edge = boundaries((node,))[node.path] + own
     label = "inputs and outputs" + (", own weights and cache" if own != 0 else "")
-    parts = [] if edge == 0 else [_made(alone, 0, label, edge)]
+    summands = [] if edge == 0 else [single(alone, 0, label, edge)]
     for group in alone.groups:
-        required = sympy.Add(*(each.calls * each.required_bytes for each in walk(group.nodes)))
+        required = sympy.Add(*(call.calls * call.required_bytes for call in walk(group.nodes)))
         if required != 0:
-            parts.append(_part(alone, group, _times(alone, group, training=False), required))
-    return parts
+            summands.append(_of_line(alone, group, _times(alone, group, training=False), required))
+    return summands
 
 
-def _backward_parts(alone: Alone, operator: Operator, metric: str) -> list[Part]:
-    """Return what each launch of an operator's backward costs."""
-    name = metric.removeprefix("backward_")
+def _gradients(alone: Alone, operator: Operator, cost: str) -> list[Summand]:
+    """Return what each launch of an operator's backward costs, of FLOPs or bytes."""
     needed = frozenset(port.name for port in alone.node.inputs if needs_gradient(port.inside))
-    needed |= {each for each, tensor in operator.tensors.items() if tensor.role == "weight" and tensor.runs}
+    needed |= {name for name, tensor in operator.tensors.items() if tensor.role == "weight" and tensor.runs}
     scope = {**alone.scope, "training": symbolic.number(1)}
-    parts: list[Part] = []
+    spent: list[tuple[str, Expr]] = []
     for launch in costs.running_gradients(operator, needed):
-        found = getattr(costs.backward_launch(operator, [launch], needed, scope, symbolic), name)
-        if found != 0:
-            parts.append(_made(alone, len(parts) + 1, f"gradient of {', '.join(launch.gives)}", found))
-    return parts
+        expression = getattr(costs.backward_launch(operator, [launch], needed, scope, symbolic), cost)
+        spent += [(f"gradient of {', '.join(launch.gives)}", expression)] if expression != 0 else []
+    return numbered(alone, spent)
 
 
-def _times(alone: Alone, group: Group, *, training: bool) -> Any:
+def _times(alone: Alone, group: Group, *, training: bool) -> Expr:
     """Return how often a line runs, its guard included."""
     scope = {**alone.scope, "training": symbolic.number(int(training))}
     guard = 1 if group.call.when is None else costs.value(group.call.when, scope, symbolic)
     return guard * costs.value(group.call.repeat.calls, scope, symbolic)
 
 
-def _made(alone: Alone, place: int, label: str, expression: Any) -> Part:
-    """Make a part that counts once."""
-    return Part(place=place, label=label, each=shown(alone, expression), value=alone.exact(expression))
-
-
-def _part(alone: Alone, group: Group, factor: Any, expression: Any) -> Part:
+def _of_line(alone: Alone, group: Group, factor: Expr, expression: Expr) -> Summand:
     """Take the factor of a line out of what all its runs cost."""
-    each: Any | None = None
+    each: Expr | None = None
     if len(sympy.Add.make_args(expression)) <= _MOST_TERMS:
         each = _quotient(expression, factor)
         if each is None:
@@ -218,7 +217,7 @@ def _part(alone: Alone, group: Group, factor: Any, expression: Any) -> Part:
     page = ""
     if isinstance(group.formula, Layer):
         page = "this" if group.call.name in alone.elsewhere else "other"
-    return Part(
+    return Summand(
         place=1 + alone.groups.index(group),
         label=group.call.name,
         each=None if each is None else shown(alone, each),
@@ -230,7 +229,7 @@ def _part(alone: Alone, group: Group, factor: Any, expression: Any) -> Part:
     )
 
 
-def _quotient(expression: Any, factor: Any) -> Any | None:
+def _quotient(expression: Expr, factor: Expr) -> Expr | None:
     """Divide a total by a factor of all its terms; None if there is no whole quotient."""
     if not factor.has(sympy.Add):
         return sympy.Add(*(term / factor for term in sympy.Add.make_args(expression)))
