@@ -31,8 +31,7 @@ from pathlib import Path
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.lookup import find_definition
-from dsocr_symbolic.scenario.config_file import read_config
-from dsocr_symbolic.scenario.values import choose
+from dsocr_symbolic.scenario.values import choose, read_config
 
 
 def load_model(name: str = "deepseek-ocr", *, config: str | Path | None = None, **choices: str) -> Model:

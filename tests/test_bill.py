@@ -21,7 +21,7 @@ from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.totals.bill import make_bill, page_rows
 from dsocr_symbolic.scenario.crop_grids import all_grids, crop_grid
-from dsocr_symbolic.scenario.documents import Page
+from dsocr_symbolic.scenario.documents import PageSize
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 from dsocr_symbolic.writing.terminal import tracked
 
@@ -279,9 +279,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return calls
 
 
-def pages_of(sizes: Iterable[tuple[int, int]]) -> Iterator[Page]:
+def pages_of(sizes: Iterable[tuple[int, int]]) -> Iterator[PageSize]:
     for number, (width, height) in enumerate(sizes, start=1):
-        yield Page(path="a.pdf", page=number, width=width, height=height, error=None)
+        yield PageSize(path="a.pdf", page=number, width=width, height=height, error=None)
 
 
 @cache

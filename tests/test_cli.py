@@ -27,7 +27,7 @@ TOP = Path(__file__).resolve().parent.parent
 MODEL = TOP / "formulas" / "models" / "deepseek-ocr.yaml"
 COMMANDS = (
     *("totals", "tree", "report", "formula", "export", "sweep", "solve", "sensitivity", "bounds", "compare", "docs"),
-    *("verify", "torchinfo", "models", "gpus", "workloads", "layers", "symbols"),
+    *("verify", "torchinfo", "models", "gpus", "workloads", "layers", "symbols", "schema"),
 )
 _UNIQUE_LAYERS = """
 core/deepseek_ocr_model vision/attention vision/block vision/clip_vision_embeddings vision/image_encoder_vit
@@ -331,7 +331,7 @@ BROKEN_MODELS = {
     "a list for a value": (HIDDEN, "hidden_size: {value: [1],", "hidden_size: value"),
     "code for a value": (HIDDEN, "hidden_size: {value: \"__import__('os').getcwd()\",", "hidden_size: value"),
     "a tower of powers": (HIDDEN, "hidden_size: {value: 9**9**9,", "hidden_size: value"),
-    "a key twice": (HIDDEN, "hidden_size: {value: 1280, value: 2,", "line 8: the key 'value' stands twice"),
+    "a key twice": (HIDDEN, "hidden_size: {value: 1280, value: 2,", "line 9: the key 'value' stands twice"),
     "a least that is no number": ("the batch, least: 1", "the batch, least: one", "batch: least"),
     "a symbol that is not there": ("crop_columns*crop_rows,", "crop_columns*rows,", "crops: unknown symbol 'rows'"),
     "symbols in a ring": ("crop_columns*crop_rows,", "crop_columns*image_tokens,", "crops"),

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from dsocr_symbolic import UserError, load_model
 from dsocr_symbolic.algebras import arrays
 from dsocr_symbolic.algebras.symbolic import maximum, positive, symbol
-from dsocr_symbolic.evaluation.blocks import refuse_points
 from dsocr_symbolic.evaluation.compiled import Compiled
+from dsocr_symbolic.evaluation.kernel import refuse_points
 from dsocr_symbolic.evaluation.reduction import in_decimals, nested, reduced
 from dsocr_symbolic.language.registry import load_metrics
 

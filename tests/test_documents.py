@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, TiffImagePlugin
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.scenario.crop_grids import all_grids, crop_grid
-from dsocr_symbolic.scenario.documents import Page, read_pages
+from dsocr_symbolic.scenario.documents import PageSize, read_pages
 
 SIDES = st.integers(1, 12_000)
 
@@ -38,7 +38,7 @@ def reference_grid(width: int, height: int, tile: int = 640, least: int = 2, mos
     return best
 
 
-def only(path: Path | str, **options: float) -> Page:
+def only(path: Path | str, **options: float) -> PageSize:
     (page,) = read_pages([str(path)], **options)
     return page
 
@@ -47,7 +47,7 @@ def sizes(path: Path | str, **options: float) -> list[tuple[int | None, int | No
     return [(page.width, page.height) for page in read_pages([str(path)], **options)]
 
 
-def assert_unreadable(page: Page, *words: str) -> None:
+def assert_unreadable(page: PageSize, *words: str) -> None:
     assert (page.width, page.height) == (None, None)
     assert page.error
     assert "\n" not in page.error
@@ -192,7 +192,7 @@ def test_impossible_grids_are_refused(size: tuple[int, int], options: dict[str, 
 def test_image_size(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"page{suffix}"
     Image.new("RGB", (37, 21)).save(path)
-    assert only(path) == Page(path=str(path), page=1, width=37, height=21, error=None)
+    assert only(path) == PageSize(path=str(path), page=1, width=37, height=21, error=None)
 
 
 @pytest.mark.parametrize("orientation", range(10))

@@ -17,22 +17,7 @@ def scenario_details(scenario: Scenario) -> Program:
 
 
 def answer(scenario: Scenario, *, details: bool = True, program: Program | None = None) -> Estimate:
-    """Evaluate a scenario.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        The question.
-    details : bool
-        Whether the training step and compulsory bytes are asked for as well.
-    program : Program or None
-        The compiled model, if it is at hand.
-
-    Raises
-    ------
-    UserError
-        If a value is not allowed.
-    """
+    """Evaluate a scenario; ``details`` asks for compulsory bytes and the training step too."""
     return estimate(
         scenario_program(scenario) if program is None else program,
         scenario_values(scenario),

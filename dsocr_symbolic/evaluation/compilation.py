@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import Any, get_args
+from typing import get_args
 
 import sympy
 from attrs import evolve
 
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import Binding, as_expression
 from dsocr_symbolic.evaluation.compiled import Compiled
@@ -19,9 +20,7 @@ from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.registry import Metric, load_metrics
 from dsocr_symbolic.scenario.checks import check_rules
 
-Ask = Callable[[str, str], Any]
-
-
+Ask = Callable[[str, str], Expr]
 TOTAL = "total"
 
 
@@ -38,52 +37,24 @@ def compile_outputs(
     backend: Backend,
     threads: int | None,
 ) -> Compiled:
-    """Compile metrics of some parts.
+    """Compile metrics of some parts, of which ``total`` is the whole.
 
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    ask : callable
-        Returns the expression of a metric of a part, every symbol free.
-    metrics : sequence of str
-        Names of the registry.
-    parts : sequence of str
-        Paths; ``total`` is the whole.
-    binding : Binding
-        What each symbol is.
-    overridden : sequence of str
-        Symbols that something was put in for.
-    waived : frozenset of str
-        Switches that lift rules.
-    check : bool
-        Whether the function checks the rules.
-    backend : str
-        ``numpy`` or ``torch``.
-    threads : int or None
-        Threads over blocks of arrays.
-
-    Returns
-    -------
-    Compiled
-        The function.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, a metric does not exist for a part, or a rule is broken for all inputs.
+    ``ask`` gives a metric of a part with every symbol free, ``overridden`` are symbols that something was put in for.
+    A rule that is broken whatever the inputs are is a UserError.
     """
-    _check_names(definition, waived, backend)
+    switches = {rule.waived_by for rule in definition.rules} - {""}
+    for switch in sorted(waived - switches):
+        raise UserError(f"unknown switch '{switch}': {nearest(switch, switches)}")
+    _check_backend(backend)
     outputs = _Outputs(definition, ask, binding, parts)
-    named = tuple(outputs.output(_known(metric), part) for metric in metrics for part in parts)
+    named = tuple(outputs.output(known_metric(metric), part) for metric in metrics for part in parts)
     rules = _rules(definition, binding, waived) if check else []
     guarded = tuple(name for name in overridden if name in binding.following)
-    used = {str(each) for found in (outputs.m_found, rules) for every in found for each in every.free_symbols}
+    used = {str(symbol) for expression in (*outputs.m_expressions, *rules) for symbol in expression.free_symbols}
     following = tuple(name for name in binding.following if name in used or name in guarded)
-    symbols = tuple(definition.quantities)
 
-    def source(found: Sequence[Any]) -> str:
-        return function_source([found], symbols)
+    def source(expressions: Sequence[Expr]) -> str:
+        return function_source([expressions], definition.quantities)
 
     return Compiled(
         outputs=named,
@@ -92,8 +63,8 @@ def compile_outputs(
         guarded=guarded,
         follow=source([powers_in_decimals(binding.following[name]) for name in following]),
         require=source(rules),
-        exact=source([powers_in_decimals(each) for each in outputs.m_found]),
-        decimal=source([in_decimals(each) for each in outputs.m_found]),
+        exact=source(list(map(powers_in_decimals, outputs.m_expressions))),
+        decimal=source(list(map(in_decimals, outputs.m_expressions))),
         definition=evolve(definition, stages=(), choices={}, workloads={}),
         numbers=tuple(binding.numbers.items()),
         waived=waived,
@@ -102,38 +73,36 @@ def compile_outputs(
     )
 
 
-def _check_names(definition: Definition, waived: frozenset[str], backend: str) -> None:
-    switches = {rule.waived_by for rule in definition.rules} - {""}
-    for switch in sorted(waived - switches):
-        raise UserError(f"unknown switch '{switch}': {nearest(switch, switches)}")
+def _check_backend(backend: str) -> None:
     if backend not in get_args(Backend):
         raise UserError(f"unknown backend '{backend}': {nearest(backend, get_args(Backend))}")
     if backend == "torch" and find_spec("torch") is None:
         raise UserError("backend torch: PyTorch is not installed; install torch, or leave the backend numpy")
 
 
-def _known(name: str) -> Metric:
+def known_metric(name: str) -> Metric:
+    """Return a metric of the registry; an unknown one is a UserError."""
     metrics = load_metrics()
     if name not in metrics:
         raise UserError(f"unknown metric '{name}': {nearest(name, metrics)}")
     return metrics[name]
 
 
-def _rules(definition: Definition, binding: Binding, waived: frozenset[str]) -> list[Any]:
+def _rules(definition: Definition, binding: Binding, waived: frozenset[str]) -> list[Expr]:
     """Check the rules that no input can break; return the others as expressions that are 1 or 0."""
     fixed = tuple(rule for rule in definition.rules if names(rule.require) <= binding.numbers.keys())
     check_rules(evolve(definition, rules=fixed), binding.numbers, waived)
     scope = {name: as_expression(value) for name, value in binding.numbers.items()}
     symbols = {name: symbolic.symbol(name) for name in (*binding.inputs, *binding.following)}
-    found = []
+    open_rules = []
     for rule in definition.rules:
         if rule in fixed or rule.waived_by in waived:
             continue
         # Spelled out, many a rule holds by itself: crops are columns times rows.
         spelled_out = sympy.sympify(evaluate(rule.require, scope | symbols | dict(binding.following), symbolic))
         if spelled_out != 1:
-            found.append(in_decimals(sympy.sympify(evaluate(rule.require, scope | symbols, symbolic))))
-    return found
+            open_rules.append(in_decimals(sympy.sympify(evaluate(rule.require, scope | symbols, symbolic))))
+    return open_rules
 
 
 class _Outputs:
@@ -144,15 +113,15 @@ class _Outputs:
         self.m_ask = ask
         self.m_folded = binding.folded
         self.m_addends = tuple(part for part in parts if part != TOTAL)
-        self.m_raw: dict[tuple[str, str], Any] = {}
+        self.m_raw: dict[tuple[str, str], Expr] = {}
         self.m_places: dict[tuple[str, str], tuple[int, ...]] = {}
-        self.m_found: list[Any] = []
+        self.m_expressions: list[Expr] = []
 
     def output(self, metric: Metric, part: str) -> Output:
         """Return the output of a metric of a part."""
         ratio = metric.formula if metric.kind == "ratio" else None
         needed = [metric.name] if ratio is None else sorted(names(ratio))
-        places = tuple((each, self._place(each, part)) for each in needed)
+        places = tuple((name, self._place(name, part)) for name in needed)
         return Output(metric=metric.name, part=part, places=places, ratio=ratio)
 
     def _place(self, metric: str, part: str) -> tuple[int, ...]:
@@ -161,24 +130,24 @@ class _Outputs:
         if key not in self.m_places:
             raw = self._expression(metric, part)
             if part == TOTAL and raw == self._sum(metric):
-                places = tuple(place for each in self.m_addends for place in self._place(metric, each))
+                places = tuple(place for addend in self.m_addends for place in self._place(metric, addend))
             else:
-                places = (len(self.m_found),)
+                places = (len(self.m_expressions),)
                 short = nested(reduced(raw.xreplace(self.m_folded)))
                 # Peaks are float64: what depends on them has nothing to gain from fractions.
-                timed = any(self.m_quantities[str(each)].group == "machine" for each in raw.free_symbols)
-                self.m_found.append(in_decimals(short) if timed else short)
+                timed = any(self.m_quantities[str(symbol)].group == "machine" for symbol in raw.free_symbols)
+                self.m_expressions.append(in_decimals(short) if timed else short)
             self.m_places[key] = places
         return self.m_places[key]
 
-    def _sum(self, metric: str) -> Any:
+    def _sum(self, metric: str) -> Expr:
         """Add the stages up; None where one of them has no such metric."""
         try:
-            return sympy.Add(*(self._expression(metric, each) for each in self.m_addends))
+            return sympy.Add(*(self._expression(metric, addend) for addend in self.m_addends))
         except UserError:
             return None
 
-    def _expression(self, metric: str, part: str) -> Any:
+    def _expression(self, metric: str, part: str) -> Expr:
         if (metric, part) not in self.m_raw:
             self.m_raw[metric, part] = self.m_ask(metric, part)
         return self.m_raw[metric, part]

@@ -9,8 +9,9 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.evaluation.kernel import Allowed, Kernel, Output, Result
+from dsocr_symbolic.evaluation.kernel import Allowed, Kernel, Output, Result, evaluate_arrays
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.scenario.checks import LARGEST, check_setting
 from dsocr_symbolic.writing.notebook import Shown
@@ -52,8 +53,6 @@ class Compiled(Kernel, Shown):
         values = {name: _plain(value) for name, value in values.items()}
         if all(isinstance(value, int | float | Fraction) for value in values.values()):
             return self._scalar(values)
-        from dsocr_symbolic.evaluation.blocks import evaluate_arrays
-
         return evaluate_arrays(self, values)
 
     @cached_property
@@ -95,12 +94,12 @@ def _plain(value: Any) -> Any:
     return arithmetic.whole(number) if isinstance(number, float) and math.isfinite(number) else number
 
 
-def _exact_value(output: Output, numbers: Sequence[Any]) -> Any:
+def _exact_value(output: Output, numbers: Sequence[Exact]) -> Any:
     if output.ratio is None:
         ((_, places),) = output.places
         return arithmetic.whole(numbers[places[0]] if len(places) == 1 else sum(numbers[place] for place in places))
     try:
-        found = {metric: sum(numbers[place] for place in places) for metric, places in output.places}
-        return arithmetic.whole(evaluate(output.ratio, found, arithmetic))
+        sums = {metric: sum(numbers[place] for place in places) for metric, places in output.places}
+        return arithmetic.whole(evaluate(output.ratio, sums, arithmetic))
     except ZeroDivisionError:
         return None

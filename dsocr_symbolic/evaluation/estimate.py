@@ -10,10 +10,14 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.fold import CALLS, Fold, Row, columns_of, quotient
+from dsocr_symbolic.network.fold import CALLS, Row, columns_of, quotient
 from dsocr_symbolic.scenario.values import Values
 
 Metrics = Mapping[str, Any]
+# Kinds of metrics: what is worked out when a node is read, what adds up over workloads, what is the largest one.
+_READ = ("ratio", "null")
+_ADDING = ("flow", "boundary", "time", "bound")
+_LARGEST = ("stock", "peak", "memory")
 
 
 @frozen(kw_only=True)
@@ -22,22 +26,20 @@ class NodeNumbers:
 
     Attributes
     ----------
-    row : Row
-        Where it stands and what it is.
-    calls : int or float
-        Calls in the whole workload.
-    found : mapping of str to number
+    row, calls : Row, int or float
+        Where it stands and what it is, and its calls in the whole workload.
+    added : mapping of str to number
         The metrics that exist, as they were added up.
     """
 
     row: Row
-    calls: Any
-    found: Metrics
+    calls: int | float
+    added: Metrics
 
     @cached_property
     def metrics(self) -> Metrics:
         """Every metric of the registry; None where it does not exist."""
-        return complete(self.found)
+        return complete(self.added)
 
 
 @frozen(kw_only=True)
@@ -52,30 +54,17 @@ class Estimate:
 
 
 def estimate(program: Program, values: Values, details: Program | None = None) -> Estimate:
-    """Evaluate a model.
-
-    Parameters
-    ----------
-    program : Program
-        The compiled model.
-    values : Values
-        A number for every symbol.
-    details : Program or None
-        Compulsory bytes and the training step, if they are asked for; without them those metrics are left out.
-
-    Returns
-    -------
-    Estimate
-        Exact ints wherever the inputs are whole.
-    """
+    """Evaluate a model: exact ints wherever the inputs are whole; without details their metrics are left out."""
     fold = run_program(program, values.numbers, details)
-    columns = {name: fold.column(name) for name in _added_up(fold)}
+    # Metrics whose columns are there; ratios are worked out when a node is read.
+    there, made = fold.leaves.columns.keys(), (metric for metric in load_metrics().values() if metric.kind not in _READ)
+    columns = {metric.name: fold.column(metric.name) for metric in made if set(columns_of(metric)) <= there}
     calls = fold.leaves.columns[CALLS]
     whole, *nodes = (
         NodeNumbers(
             row=row,
             calls=arithmetic.whole(calls[index]),
-            found={name: column[index] for name, column in columns.items()},
+            added={name: column[index] for name, column in columns.items()},
         )
         for index, row in enumerate(fold.leaves.rows)
     )
@@ -83,61 +72,45 @@ def estimate(program: Program, values: Values, details: Program | None = None) -
     return Estimate(values=values, total=whole.metrics, stages=stages, nodes=tuple(nodes))
 
 
-def _added_up(fold: Fold) -> list[str]:
-    """Return the metrics whose columns are there; ratios are worked out when a node is read."""
-    there = fold.leaves.columns.keys()
-    metrics = load_metrics().values()
-    return [each.name for each in metrics if each.kind not in ("ratio", "null") and set(columns_of(each)) <= there]
-
-
-def complete(found: Metrics) -> Metrics:
+def complete(added: Metrics) -> Metrics:
     """Bring metrics into the order of the registry: ratios worked out, what does not exist None."""
     plain, ratios = _registry()
-    result = {name: None if (value := found.get(name)) is None else arithmetic.whole(value) for name in plain}
+    result = {name: None if (value := added.get(name)) is None else arithmetic.whole(value) for name in plain}
     for name, formula in ratios:
-        result[name] = None if (value := quotient(formula, found, arithmetic)) is None else arithmetic.whole(value)
+        result[name] = None if (value := quotient(formula, added, arithmetic)) is None else arithmetic.whole(value)
     return result
 
 
 @cache
 def _registry() -> tuple[tuple[str, ...], tuple[tuple[str, Expression], ...]]:
     """Return the names of all metrics, and the formulas of ratios."""
-    metrics = load_metrics()
-    ratios = tuple((name, each.formula) for name, each in metrics.items() if each.kind == "ratio" and each.formula)
-    return tuple(metrics), ratios
+    ratios = (metric for metric in load_metrics().values() if metric.kind == "ratio")
+    return tuple(load_metrics()), tuple((ratio.name, ratio.formula) for ratio in ratios if ratio.formula)
 
 
 def with_fused_traffic(result: Estimate) -> Estimate:
     """Read compulsory bytes in place of those that the launched operators move; times stay as they are."""
 
-    def fused(found: Metrics) -> Metrics:
-        return {**found, "forward_io_bytes": found["forward_fused_io_bytes"]}
+    def fused(metrics: Metrics) -> Metrics:
+        return {**metrics, "forward_io_bytes": metrics["forward_fused_io_bytes"]}
 
-    nodes = tuple(evolve(node, found=fused(node.found)) for node in result.nodes)
+    nodes = tuple(evolve(node, added=fused(node.added)) for node in result.nodes)
     stages = {node.row.path: node.metrics for node in nodes if node.row.parent == 0}
     return evolve(result, total=complete(fused(result.total)), stages=stages, nodes=nodes, traffic="fused")
 
 
 def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
-    """Add up estimates of one model at several workloads.
+    """Add up estimates of one model at several workloads, each with how often it counts.
 
-    Parameters
-    ----------
-    parts : sequence of (Estimate, int)
-        Each with how often it counts.
-
-    Returns
-    -------
-    Estimate
-        Flows, compulsory bytes, times and calls add up; stocks and peaks are the largest one. Latencies are those
-        of a request each, so that there are none of all together. Values are those of the first part.
+    Flows, compulsory bytes, times and calls add up; stocks and peaks are the largest one. Latencies are those of a
+    request each, so that there are none of all together. Values are those of the first part.
     """
     first = parts[0][0]
     nodes = tuple(
         NodeNumbers(
             row=node.row,
             calls=arithmetic.whole(sum(part.nodes[index].calls * count for part, count in parts)),
-            found=_added([(part.nodes[index].found, count) for part, count in parts]),
+            added=_added([(part.nodes[index].added, count) for part, count in parts]),
         )
         for index, node in enumerate(first.nodes)
     )
@@ -149,19 +122,13 @@ def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
     )
 
 
-_ADDING = ("flow", "boundary", "time", "bound")
-
-
-_LARGEST = ("stock", "peak", "memory")
-
-
 def _added(parts: Sequence[tuple[Metrics, int]]) -> Metrics:
-    found: dict[str, Any] = {}
+    sums: dict[str, Any] = {}
     for name, metric in load_metrics().items():
         if any(metrics.get(name) is None for metrics, _ in parts):
             continue
         if metric.kind in _ADDING:
-            found[name] = sum(metrics[name] * count for metrics, count in parts)
+            sums[name] = sum(metrics[name] * count for metrics, count in parts)
         elif metric.kind in _LARGEST:
-            found[name] = max(metrics[name] for metrics, _ in parts)
-    return found
+            sums[name] = max(metrics[name] for metrics, _ in parts)
+    return sums

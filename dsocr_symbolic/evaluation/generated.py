@@ -18,13 +18,7 @@ _TOKENS = re.compile(
 
 
 def compile_function(source: str, algebra: ModuleType = arithmetic) -> Run:
-    """Compile what :func:`~dsocr_symbolic.evaluation.source.function_source` wrote, for an algebra.
-
-    Raises
-    ------
-    ValueError
-        If it holds anything but arithmetic: a cache or a pickle is not trusted.
-    """
+    """Compile generated source; ValueError if it holds anything but arithmetic, as a cache is not trusted."""
     if _TOKENS.sub("", source):
         raise ValueError("not a generated program")
     scope: dict[str, Any] = {"__builtins__": {}, **{name: getattr(algebra, name) for name in PRIMITIVES}}

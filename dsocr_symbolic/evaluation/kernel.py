@@ -1,19 +1,24 @@
-"""What a compiled function is made of, whatever it is evaluated on."""
+"""What a compiled function is made of; on arrays it runs block after block, each point in its range and the rules."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from functools import cached_property
 from importlib import import_module
+from math import isfinite
 from types import ModuleType
 from typing import Any, Literal
 
 from attrs import field, frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import Run, compile_function
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.scenario.checks import check_rules
+from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.scenario.checks import LARGEST, check_rules, check_setting
 
 Backend = Literal["numpy", "torch"]
 Result = dict[str, dict[str, Any]]
@@ -50,25 +55,20 @@ class Kernel:
     ----------
     outputs : tuple of Output
         What it returns.
-    inputs : tuple of str
-        Its arguments.
-    following : tuple of str
-        Symbols that follow from them.
-    guarded : tuple of str
-        Those of them that a user's formula gives: their values are checked as those of inputs are.
+    inputs, following, guarded : tuple of str
+        Its arguments; symbols that follow from them; those of them that a user's formula gives: their values are
+        checked as those of inputs are.
     follow, require, exact, decimal : str
         Generated source: the following symbols; the rules as 1 or 0; the outputs, exactly; the outputs with
         float64 constants, for arrays.
     definition : Definition
         The model without its tree: what symbols may be, what rules say.
-    numbers : tuple of (str, number)
+    numbers : tuple of (str, Exact)
         All other symbols.
     waived : frozenset of str
         Switches that lift rules.
-    backend : str
-        ``numpy`` or ``torch``.
-    threads : int or None
-        Threads over blocks of numpy arrays; None for one per core.
+    backend, threads : str, int or None
+        ``numpy`` or ``torch``; threads over blocks of numpy arrays, None for one per core.
     """
 
     outputs: tuple[Output, ...]
@@ -80,7 +80,7 @@ class Kernel:
     exact: str
     decimal: str
     definition: Definition = field(hash=False)
-    numbers: tuple[tuple[str, Any], ...]
+    numbers: tuple[tuple[str, Exact], ...]
     waived: frozenset[str]
     backend: Backend
     threads: int | None
@@ -88,25 +88,22 @@ class Kernel:
     @cached_property
     def ranges(self) -> tuple[tuple[Allowed, ...], tuple[Allowed, ...]]:
         """What inputs may be, and what guarded symbols may be."""
-        found = self.definition.quantities
-        inputs, guarded = (
-            tuple(
-                (name, found[name].least, not found[name].real, found[name].group == "machine" and not found[name].zero)
-                for name in names
-            )
-            for names in (self.inputs, self.guarded)
-        )
-        return inputs, guarded
+
+        def allowed(name: str) -> Allowed:
+            quantity = self.definition.quantities[name]
+            return name, quantity.least, not quantity.real, quantity.group == "machine" and not quantity.zero
+
+        return tuple(map(allowed, self.inputs)), tuple(map(allowed, self.guarded))
 
     @cached_property
     def on_numbers(self) -> tuple[Run, ...]:
         """What follows, what rules say, and the outputs, exactly."""
-        return tuple(compile_function(each, arithmetic) for each in (self.follow, self.require, self.exact))
+        return tuple(compile_function(source, arithmetic) for source in (self.follow, self.require, self.exact))
 
     @cached_property
     def on_arrays(self) -> tuple[Run, ...]:
         """The same on arrays of the backend."""
-        return tuple(compile_function(each, self.algebra) for each in (self.follow, self.require, self.decimal))
+        return tuple(compile_function(source, self.algebra) for source in (self.follow, self.require, self.decimal))
 
     @cached_property
     def algebra(self) -> ModuleType:
@@ -126,3 +123,99 @@ class Kernel:
             check_rules(self.definition, {**dict(self.numbers), **values}, self.waived)
         except UserError as error:
             raise UserError(f"{error}{where}") from None
+
+
+def evaluate_arrays(function: Kernel, values: Mapping[str, Any]) -> Result:
+    """Return the outputs at all points of arrays that broadcast, as float64; refuse the first bad point."""
+    algebra = function.algebra
+    wide = {name: _float64(name, value, algebra) for name, value in values.items()}
+    single = {name: algebra.float64(value) for name, value in wide.items() if value.ndim == 0}
+    arrays = {name: value for name, value in wide.items() if value.ndim > 0}
+    try:
+        shape, flat = algebra.flattened(list(arrays.values()))
+    except ValueError as error:
+        shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in arrays.items())
+        raise UserError(f"{shapes}: arrays of these shapes or devices do not go together") from error
+    points = dict(zip(arrays, flat, strict=True))
+    rooms = [algebra.empty(len(flat[0]), flat[0]) for _ in function.outputs]
+
+    def run(start: int) -> None:
+        block = slice(start, start + algebra.BLOCK)
+        with algebra.quiet():
+            given = single | {name: algebra.float64(column[block]) for name, column in points.items()}
+            numbers = _block(function, given, start)
+            for output, room in zip(function.outputs, rooms, strict=True):
+                room[block] = _value(output, numbers, algebra)
+
+    starts = range(0, len(flat[0]), algebra.BLOCK)
+    threads = min(function.threads or _cores(), len(starts)) if algebra.THREADED else 1
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(run, starts))
+    else:
+        for start in starts:
+            run(start)
+    return function.result(room.reshape(shape) for room in rooms)
+
+
+def _float64(name: str, value: Any, algebra: ModuleType) -> Any:
+    try:
+        is_number = isinstance(value, int | float | Fraction) and not isinstance(value, bool)
+        return algebra.float64(float(value)) if is_number else algebra.numeric(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{name}: {error} is not what can be computed with; give real numbers") from error
+
+
+def _block(function: Kernel, values: dict[str, Any], start: int) -> Sequence[Any]:
+    """Return the numbers at a block of points, once their values and rules are checked."""
+    follow, require, decimal = function.on_arrays
+    inputs, guarded = function.ranges
+    given = dict(values)
+    for allowed in inputs:
+        _check_range(function, allowed, values[allowed[0]], start)
+    values.update(zip(function.following, follow(values)[0], strict=True))
+    for allowed in guarded:
+        _check_range(function, allowed, values[allowed[0]], start)
+    broken = [required == 0 for required in require(values)[0]]
+    places = [place for rule in broken if (place := function.algebra.first_true(rule)) is not None]
+    if places:
+        refuse_points(function, given, broken, min(places), start)
+    return decimal(values)[0]
+
+
+def refuse_points(function: Kernel, given: Mapping[str, Any], broken: Sequence[Any], first: int, start: int) -> None:
+    """Name the first point that breaks a rule in exact numbers too, float64 being a hair off at worst."""
+    for place in range(first, max(len(values) for values in given.values() if values.ndim)):
+        if any(bool(rule[place] if getattr(rule, "ndim", 0) else rule) for rule in broken):
+            point = {name: _at(values, place) for name, values in given.items()}
+            point.update(zip(function.following, function.on_numbers[0](point)[0], strict=True))
+            function.refuse_rules(point, f" (point {start + place})")
+
+
+def _check_range(function: Kernel, allowed: Allowed, values: Any, start: int) -> None:
+    name, least, whole, above = allowed
+    smallest, floor = values.min(), function.algebra.floor
+    enough = smallest > least if above else smallest >= least
+    if enough and values.max() <= LARGEST and (not whole or (values == floor(values)).all()):
+        return
+    inside = (values > least if above else values >= least) & (values <= LARGEST)
+    place = function.algebra.first_true(~(inside & (values == floor(values)) if whole else inside)) or 0
+    try:
+        check_setting(function.definition, name, _at(values, place))
+    except UserError as error:
+        raise UserError(f"{error} (point {start + place})") from None
+
+
+def _at(values: Any, place: int) -> Any:
+    """Return one number of an array, an int where it is whole."""
+    number = (values[place] if values.ndim else values).item()
+    return arithmetic.whole(number) if isfinite(number) else number
+
+
+def _value(output: Output, numbers: Sequence[Any], algebra: ModuleType) -> Any:
+    sums = {metric: sum(numbers[place] for place in places) for metric, places in output.places}
+    return sums[output.metric] if output.ratio is None else evaluate(output.ratio, sums, algebra)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

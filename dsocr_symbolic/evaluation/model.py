@@ -7,10 +7,10 @@ from typing import Any
 import sympy
 from attrs import evolve, field, frozen
 
-from dsocr_symbolic.algebras.value import Expr
+from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import bind
-from dsocr_symbolic.evaluation.compilation import TOTAL, compile_outputs
+from dsocr_symbolic.evaluation.compilation import TOTAL, compile_outputs, known_metric
 from dsocr_symbolic.evaluation.compiled import Compiled
 from dsocr_symbolic.evaluation.kernel import Backend
 from dsocr_symbolic.language.definition import Definition
@@ -37,14 +37,14 @@ class Model(Shown):
         The option of every choice.
     config : tuple of (str, int)
         Sizes from a config.json: what the symbols are worth when the model is compiled.
-    overrides : tuple of (str, sympy.Expr)
+    overrides : tuple of (str, Expr)
         What :meth:`what_if` put in, by symbol.
     """
 
     definition: Definition = field(hash=False)
     options: tuple[tuple[str, str], ...]
     config: tuple[tuple[str, int], ...]
-    overrides: tuple[tuple[str, Any], ...]
+    overrides: tuple[tuple[str, Expr], ...]
 
     @cached_property
     def plain(self) -> "Model":
@@ -57,7 +57,7 @@ class Model(Shown):
         return _stages(self.plain)
 
     @cached_property
-    def replacements(self) -> Mapping[Any, Any]:
+    def replacements(self) -> Mapping[Expr, Expr]:
         """What :meth:`what_if` put in, as sympy symbols and what stands for each, in free symbols alone."""
         return spelled_out(dict(self.overrides))
 
@@ -88,7 +88,7 @@ class Model(Shown):
             raise UserError(f"unknown part '{path}': {nearest(str(path), filter(None, self.paths))}")
         return Part(model=self, path=path)
 
-    def total(self, metric: str) -> Any:
+    def total(self, metric: str) -> Expr:
         """Return a metric of the whole network.
 
         Parameters
@@ -140,7 +140,7 @@ class Model(Shown):
         *,
         workload: str | None = None,
         gpu: str | None = None,
-        settings: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Exact] | None = None,
         by: str | Sequence[str] = "stage",
         backend: Backend = "numpy",
         check: bool = True,
@@ -235,12 +235,12 @@ class Part(Written):
         return tuple(Part(model=self.model, path="/".join(node.path)) for node in nodes)
 
     @property
-    def calls(self) -> Any:
+    def calls(self) -> Expr:
         """Calls in the whole workload, steps included, as a sympy expression."""
         calls = total_calls(self.nodes[0]) if self.path else 1
         return sympy.sympify(calls).xreplace(self.model.replacements)
 
-    def metric(self, name: str) -> Any:
+    def metric(self, name: str) -> Expr:
         """Return a metric by name.
 
         Parameters
@@ -264,7 +264,7 @@ class Part(Written):
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in load_metrics():
-            own = [each for each in dir(type(self)) if not each.startswith("_")]
+            own = [attribute for attribute in dir(type(self)) if not attribute.startswith("_")]
             raise AttributeError(f"unknown metric '{name}': {nearest(name, [*load_metrics(), *own])}")
         return self.metric(name)
 
@@ -284,14 +284,11 @@ def part_expression(model: Model, path: str, metric: str) -> Expr:
 
 @lru_cache(maxsize=512)
 def _expression(plain: Model, path: str, metric: str) -> Expr:
-    metrics = load_metrics()
-    if metric not in metrics:
-        raise UserError(f"unknown metric '{metric}': {nearest(metric, metrics)}")
-    found = metric_expression(plain[path].nodes, metric, plain.whole)
-    if found is None:
-        reason = metrics[metric].reason or "it has no formula there"
+    reason = known_metric(metric).reason or "it has no formula there"
+    expression = metric_expression(plain[path].nodes, metric, plain.whole)
+    if expression is None:
         raise UserError(f"{metric}: does not exist for {path or 'the whole'} ({reason}); ask for another metric")
-    return sympy.sympify(found)
+    return sympy.sympify(expression)
 
 
 def _listed(names: str | Iterable[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.generated import Run, compile_function
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
@@ -30,16 +31,10 @@ class Program:
 
     Attributes
     ----------
-    rows : tuple of Row
-        Parents before children.
-    phases : tuple of str
-        Paths of what runs one after the other.
-    columns : tuple of str
-        What the function returns, see :class:`~dsocr_symbolic.network.fold.Leaves`.
-    members : mapping of str to tuple of tuple of int
-        Which of them each row has.
-    latencies : mapping of str to Expression
-        Formulas of the stages' times.
+    rows, phases, latencies : tuple of Row, tuple of str, mapping of str to Expression
+        As the leaves have them.
+    columns, members : tuple of str, mapping of str to tuple of tuple of int
+        What the function returns, and which of it each row has; see :class:`~dsocr_symbolic.network.fold.Leaves`.
     source : str
         The function as text.
     run : callable
@@ -55,14 +50,14 @@ class Program:
     run: Run
 
 
-def run_program(program: Program, numbers: Mapping[str, Any], details: Program | None = None) -> Fold:
+def run_program(program: Program, numbers: Mapping[str, Exact], details: Program | None = None) -> Fold:
     """Evaluate a program, and the details of the same rows if they are given, for the fold."""
     columns: dict[str, Any] = {}
     members: dict[str, Any] = {}
-    for each in (program, details):
-        if each is not None:
-            columns |= zip(each.columns, each.run(numbers), strict=True)
-            members |= each.members
+    for part in (program, details):
+        if part is not None:
+            columns |= zip(part.columns, part.run(numbers), strict=True)
+            members |= part.members
     return Fold(
         Leaves(
             rows=program.rows,
@@ -77,27 +72,7 @@ def run_program(program: Program, numbers: Mapping[str, Any], details: Program |
 
 
 def load_program(definition: Definition, slots: Mapping[str, str], *, details: bool = False) -> Program:
-    """Return the compiled model, from the cache where it is good, else built anew.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model (or the layer that stands for one).
-    slots : mapping of str to str
-        Formulas that the choices put into slots.
-    details : bool
-        Whether to return what most questions do not ask for: compulsory bytes and the training step.
-
-    Returns
-    -------
-    Program
-        Ready to run.
-
-    Raises
-    ------
-    UserError
-        If a formula file is wrong.
-    """
+    """Return the compiled model, or its details alone, from the cache where it is good, else built anew."""
     key = _key(definition, slots) + ("-details" if details else "")
     path = cache_folder() / f"{key}.json"
     content = _from_cache(path, key)
@@ -117,7 +92,7 @@ def _program(content: Mapping[str, Any], definition: Definition) -> Program:
         rows=tuple(Row(**row) for row in content["rows"]),
         phases=tuple(content["phases"]),
         columns=tuple(content["columns"]),
-        members={name: tuple(map(tuple, each)) for name, each in content["members"].items()},
+        members={name: tuple(map(tuple, rows)) for name, rows in content["members"].items()},
         latencies=definition.latencies,
         source=source,
         run=compile_function(source),

@@ -16,32 +16,17 @@ from dsocr_symbolic.network.leaves import Whole, leaves_of
 
 
 def build_program(definition: Definition, slots: Mapping[str, str], *, details: bool) -> dict[str, Any]:
-    """Build what a cache file holds: the attributes of a program but for its function.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model (or the layer that stands for one).
-    slots : mapping of str to str
-        Formulas that the choices put into slots.
-    details : bool
-        Whether to build compulsory bytes and the training step, or everything else.
-
-    Raises
-    ------
-    UserError
-        If a formula file is wrong.
-    """
+    """Build what a cache file holds: the attributes of a program, or of its details, but for the function."""
     stages = model_tree(definition, slots, training=details)
     leaves = leaves_of(stages, whole=Whole(definition=definition, stages=stages))
     paths = {row.path for row in leaves.rows}
     for path in definition.phases:
         if path not in paths:
             raise UserError(f"{definition.file}: phases: unknown node '{path}': {nearest(path, paths - {''})}")
-    metrics = [each for each in load_metrics().values() if is_detail(each) == details]
-    columns = list(dict.fromkeys(name for each in metrics for name in columns_of(each)))
+    metrics = [metric for metric in load_metrics().values() if is_detail(metric) == details]
+    columns = list(dict.fromkeys(name for metric in metrics for name in columns_of(metric)))
     columns += [] if details else [CALLS]
-    values = [[sympy.sympify(each) for each in leaves.columns[name]] for name in columns]
+    values = [[sympy.sympify(value) for value in leaves.columns[name]] for name in columns]
     return {
         "rows": [] if details else [asdict(row) for row in leaves.rows],
         "phases": [] if details else leaves.phases,

@@ -3,74 +3,65 @@
 from collections import Counter
 from collections.abc import Iterable
 from math import lcm, prod
-from typing import Any
 
 import sympy
 
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.writing.formula_text import factors, without_implied_guards
 
 # Sums of more terms keep the shape of the formulas: with many symbols free there is little to gain.
 _MOST_TERMS = 200
 
 
-def reduced(expression: Any) -> Any:
-    """Expand an expression and decide what can be decided for all values.
+def reduced(expression: Expr) -> Expr:
+    """Expand an expression and decide what can be decided for all values that are not negative.
 
-    Parameters
-    ----------
-    expression : sympy.Expr
-        Of our algebra, with numbers put in for most symbols.
-
-    Returns
-    -------
-    sympy.Expr
-        Equal for all values that are not negative: maxima without arguments that never win, guards gone where
-        a factor implies them.
+    Maxima lose arguments that never win, and guards go where a factor implies them.
     """
     maxima = expression.atoms(symbolic.maximum)
-    decided = expression.xreplace({each: _decided_maximum(each) for each in maxima})
+    decided = expression.xreplace({maximum: _decided_maximum(maximum) for maximum in maxima})
     sums = decided.atoms(symbolic.sum_maxima)
-    decided = decided.xreplace({each: _decided_sum(each) for each in sums})
+    decided = decided.xreplace({added: _decided_sum(added) for added in sums})
     return _expanded(decided)
 
 
-def _expanded(expression: Any) -> Any:
+def _expanded(expression: Expr) -> Expr:
     if _products(expression) > _MOST_TERMS:
         return expression
     return sympy.Add(*(without_implied_guards(term) for term in _terms(sympy.expand(expression))))
 
 
-def _terms(expression: Any) -> tuple[Any, ...]:
-    found: tuple[Any, ...] = sympy.Add.make_args(expression)
-    return found
+def _terms(expression: Expr) -> tuple[Expr, ...]:
+    terms: tuple[Expr, ...] = sympy.Add.make_args(expression)
+    return terms
 
 
-def _products(expression: Any) -> int:
+def _products(expression: Expr) -> int:
     """Return how many terms an expression has at most once it is expanded."""
     if expression.is_Add:
-        return sum(_products(each) for each in expression.args)
+        return sum(_products(part) for part in expression.args)
     if expression.is_Mul:
-        return prod(_products(each) for each in expression.args)
+        return prod(_products(part) for part in expression.args)
     if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
         return prod([_products(expression.base)] * int(expression.exp))
     return 1
 
 
-def _never_less(left: Any, right: Any) -> bool:
+def _never_less(left: Expr, right: Expr) -> bool:
     """Whether left >= right wherever symbols are not negative: no term of the difference is negative."""
     return all(_not_negative(term) for term in _terms(sympy.expand(left - right)))
 
 
-def _not_negative(term: Any) -> bool:
+def _not_negative(term: Expr) -> bool:
     coefficient, rest = term.as_coeff_Mul()
     bases = [factor.as_base_exp()[0] for factor in sympy.Mul.make_args(rest)]
     return bool(coefficient >= 0) and all(base.is_nonnegative for base in bases)
 
 
-def _leaders(candidates: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def _leaders(candidates: Iterable[tuple[Expr, ...]]) -> list[tuple[Expr, ...]]:
     """Drop each candidate that another one never falls short of, in all of its parts."""
-    kept: list[tuple[Any, ...]] = []
+    kept: list[tuple[Expr, ...]] = []
     for new in candidates:
         if any(all(map(_never_less, old, new)) for old in kept):
             continue
@@ -78,15 +69,15 @@ def _leaders(candidates: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return kept
 
 
-def _decided_maximum(maximum: Any) -> Any:
+def _decided_maximum(maximum: Expr) -> Expr:
     if sum(map(_products, maximum.args)) > _MOST_TERMS // 10:
         return maximum
-    leaders = _leaders((_expanded(each),) for each in maximum.args)
-    return leaders[0][0] if len(leaders) == 1 else symbolic.maximum(*(each for (each,) in leaders))
+    leaders = _leaders((_expanded(argument),) for argument in maximum.args)
+    return leaders[0][0] if len(leaders) == 1 else symbolic.maximum(*(leader for (leader,) in leaders))
 
 
-def _decided_sum(sum_maxima: Any) -> Any:
-    last, *ends = (_expanded(each) for each in sum_maxima.args)
+def _decided_sum(sum_maxima: Expr) -> Expr:
+    last, *ends = map(_expanded, sum_maxima.args)
     # A line that starts no lower and is no less steep leads at every step.
     leaders = _leaders(zip(ends[::2], ends[1::2], strict=True))
     if len(leaders) == 1:
@@ -95,19 +86,8 @@ def _decided_sum(sum_maxima: Any) -> Any:
     return symbolic.sum_maxima(last, *(end for line in leaders for end in line))
 
 
-def nested(expression: Any) -> Any:
-    """Take out of the terms of a sum what most of them share, again and again, over one common denominator.
-
-    Parameters
-    ----------
-    expression : sympy.Expr
-        A sum of products.
-
-    Returns
-    -------
-    sympy.Expr
-        Equal to it.
-    """
+def nested(expression: Expr) -> Expr:
+    """Take out of the terms of a sum what most of them share, again and again, over one common denominator."""
     if _products(expression) > _MOST_TERMS:
         return expression
     below = lcm(*(int(term.as_coeff_Mul()[0].q) for term in _terms(expression)))
@@ -115,7 +95,7 @@ def nested(expression: Any) -> Any:
     return inside if below == 1 else sympy.Mul(sympy.Rational(1, below), inside, evaluate=False)
 
 
-def _nest(terms: list[tuple[Any, dict[Any, int]]]) -> Any:
+def _nest(terms: list[tuple[Expr, dict[Expr, int]]]) -> Expr:
     """Nest terms, each with its factors."""
     shared = Counter(base for _, powers in terms for base in powers)
     factor = max(shared, key=lambda base: shared[base], default=None)
@@ -133,13 +113,13 @@ def _nest(terms: list[tuple[Any, dict[Any, int]]]) -> Any:
     return sympy.Add(taken * _nest(inside), _nest(outside))
 
 
-def in_decimals(expression: Any) -> Any:
+def in_decimals(expression: Expr) -> Expr:
     """Turn fractions into float64 numbers."""
-    fractions = {each for each in expression.atoms(sympy.Rational) if not each.is_Integer}
-    return expression.xreplace({each: sympy.Float(each) for each in fractions})
+    fractions = [number for number in expression.atoms(sympy.Rational) if not number.is_Integer]
+    return expression.xreplace({fraction: sympy.Float(fraction) for fraction in fractions})
 
 
-def powers_in_decimals(expression: Any) -> Any:
+def powers_in_decimals(expression: Expr) -> Expr:
     """Turn the fractions inside of real powers into float64 numbers: a power is one anyway."""
     powers = expression.atoms(symbolic.power)
-    return expression.xreplace({each: in_decimals(each) for each in powers}) if powers else expression
+    return expression.xreplace({power: in_decimals(power) for power in powers}) if powers else expression

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import sympy
 
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.value import Expr
 
 _FUNCTIONS = {
     symbolic.positive: "positive",
@@ -19,51 +19,40 @@ _FUNCTIONS = {
 }
 
 
-def function_source(rows: Sequence[Sequence[Any]], symbols: Iterable[str]) -> str:
-    """Write a function that evaluates expressions.
+def function_source(rows: Sequence[Sequence[Expr]], symbols: Iterable[str]) -> str:
+    """Write ``def run(v): ...``, which takes a mapping of values and returns a tuple of each row.
 
-    Parameters
-    ----------
-    rows : sequence of sequences of sympy.Expr
-        The outputs.
-    symbols : iterable of str
-        Every symbol that may occur.
-
-    Returns
-    -------
-    str
-        ``def run(v): ...``: takes a mapping of values, returns a tuple of tuples. Calls only the
-        primitives of :mod:`~dsocr_symbolic.algebras.arithmetic`.
+    It calls only the primitives of :mod:`~dsocr_symbolic.algebras.arithmetic`.
     """
-    counts: Counter[Any] = Counter()
+    counts: Counter[Expr] = Counter()
     for row in rows:
         for expression in row:
             _count(expression, counts)
-    writer = _Writer({each for each, count in counts.items() if count > 1 and each.args})
-    outputs = [f"({''.join(writer.write(each) + ', ' for each in row)})" for row in rows]
-    used = {str(each) for each in counts if each.is_Symbol}
+    writer = _Writer({part for part, count in counts.items() if count > 1 and part.args})
+    outputs = [f"({''.join(writer.write(expression) + ', ' for expression in row)})" for row in rows]
+    used = {str(part) for part in counts if part.is_Symbol}
     unpack = [f"    s_{name} = v['{name}']" for name in symbols if name in used]
     return "\n".join(["def run(v):", *unpack, *writer.m_lines, f"    return ({', '.join(outputs)},)", ""])
 
 
-def _count(expression: Any, counts: Counter[Any]) -> None:
+def _count(expression: Expr, counts: Counter[Expr]) -> None:
     """Count every part once per place it stands in, not again inside a part already seen."""
     counts[expression] += 1
     if counts[expression] == 1:
-        for each in expression.args:
-            _count(each, counts)
+        for part in expression.args:
+            _count(part, counts)
 
 
 class _Writer:
     """Prints expressions and collects one assignment for each shared part."""
 
-    def __init__(self, shared: set[Any]) -> None:
+    def __init__(self, shared: set[Expr]) -> None:
         self.m_shared = shared
-        self.m_names: dict[Any, str] = {}
+        self.m_names: dict[Expr, str] = {}
         self.m_products: dict[str, str] = {}
         self.m_lines: list[str] = []
 
-    def write(self, expression: Any) -> str:
+    def write(self, expression: Expr) -> str:
         """Return source for an expression; a shared one becomes a name."""
         if expression in self.m_names:
             return self.m_names[expression]
@@ -75,7 +64,7 @@ class _Writer:
         self.m_names[expression] = name
         return name
 
-    def _text(self, expression: Any) -> str:
+    def _text(self, expression: Expr) -> str:
         if expression.is_Integer:
             return str(expression) if expression >= 0 else f"({expression})"
         if expression.is_Rational:
@@ -85,19 +74,19 @@ class _Writer:
         if expression.is_Symbol:
             return f"s_{expression}"
         if expression.is_Add:
-            return "(" + " + ".join(self.write(each) for each in expression.args) + ")"
+            return "(" + " + ".join(self.write(part) for part in expression.args) + ")"
         if expression.is_Mul or expression.is_Pow:
             return self._product(expression)
         if isinstance(expression, sympy.Mod):
             return f"({self.write(expression.args[0])} % {self.write(expression.args[1])})"
         if isinstance(expression, symbolic.sum_maxima):
-            last, *ends = (self.write(each) for each in expression.args)
+            last, *ends = (self.write(part) for part in expression.args)
             lines = "".join(f"({ends[place]}, {ends[place + 1]}), " for place in range(0, len(ends), 2))
             return f"sum_maxima(({lines}), {last})"
-        arguments = ", ".join(self.write(each) for each in expression.args)
+        arguments = ", ".join(self.write(part) for part in expression.args)
         return f"{_FUNCTIONS[expression.func]}({arguments})"
 
-    def _product(self, expression: Any) -> str:
+    def _product(self, expression: Expr) -> str:
         above, below = [], []
         for factor in sympy.Mul.make_args(expression):
             if factor.is_Rational:
@@ -122,5 +111,5 @@ class _Writer:
             self.m_lines.append(f"    {self.m_products[text]} = {text}")
         return self.m_products[text]
 
-    def _power(self, base: Any, exponent: Any) -> str:
+    def _power(self, base: Expr, exponent: Expr) -> str:
         return self.write(base) if exponent == 1 else f"{self.write(base)}**{exponent}"

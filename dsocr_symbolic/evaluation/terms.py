@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from types import ModuleType
-from typing import Any
 
 import sympy
 
-from dsocr_symbolic.algebras.value import Expr
+from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.evaluation.generated import Run, compile_function
 from dsocr_symbolic.evaluation.model import Model, part_expression
 from dsocr_symbolic.evaluation.source import function_source
@@ -15,39 +14,15 @@ from dsocr_symbolic.language.registry import Term
 
 
 def expression_of(model: Model, term: Term) -> Expr:
-    """Return a metric of some parts together with every symbol free.
-
-    Raises
-    ------
-    UserError
-        If there is no such metric or part, or the metric does not exist there.
-    """
+    """Return a metric of some parts together with every symbol free."""
     return sympy.Add(*(part_expression(model, path, term.metric) for path in term.paths))
 
 
 def term_values(
-    model: Model, terms: tuple[Term, ...], scope: Mapping[str, Any], algebra: ModuleType
-) -> tuple[Any, ...]:
-    """Evaluate metrics of parts.
-
-    Parameters
-    ----------
-    model : Model
-        The network.
-    terms : tuple of Term
-        The metrics.
-    scope : mapping of str to value
-        A value of the algebra for every symbol.
-    algebra : module
-        ``arithmetic`` for numbers, ``branches`` for forms around a point.
-
-    Returns
-    -------
-    tuple
-        In the order of the terms.
-    """
-    found: tuple[Any, ...] = compiled(_source(model, terms), algebra)(scope)[0]
-    return found
+    model: Model, terms: tuple[Term, ...], scope: Mapping[str, Value], algebra: ModuleType
+) -> tuple[Value, ...]:
+    """Evaluate metrics of parts, in their order, given a value of the algebra for every symbol."""
+    return compiled(_source(model, terms), algebra)(scope)[0]
 
 
 @lru_cache(maxsize=64)

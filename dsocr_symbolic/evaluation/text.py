@@ -31,11 +31,12 @@ def page(thing: Model | Part | Compiled) -> Page:
     """Say on a page what it is and what can be asked of it."""
     match thing:
         case Part():
-            return _part_page(thing)
+            blocks = _part_blocks(thing)
         case Compiled():
-            return _compiled_page(thing)
-        case Model():
-            return _model_page(thing)
+            blocks = _compiled_blocks(thing)
+        case Model(definition=definition):
+            return Page(head=f"{definition.name}: {definition.summary}", blocks=_model_blocks(thing))
+    return Page(head=line(thing), blocks=blocks)
 
 
 def formula(part: Part) -> str:
@@ -56,52 +57,36 @@ def _put_in(model: Model) -> list[str]:
     return [*sizes, *(f"{symbol} = {as_text(value)}" for symbol, value in model.overrides)]
 
 
-def _model_page(model: Model) -> Page:
+def _model_blocks(model: Model) -> tuple[str | Formula | Grid, ...]:
     choices = [(name, option, model.definition.choices[name].summary) for name, option in model.options]
     stages = [("/".join(node.path), node.formula.summary, str(sum(1 for _ in walk((node,))))) for node in model.stages]
     put_in = _put_in(model)
-    return Page(
-        head=f"{model.definition.name}: {model.definition.summary}",
-        blocks=(
-            *([f"Put in: {', '.join(put_in)}"] if put_in else []),
-            Grid(columns=("stage", "what", "parts"), rows=tuple(stages)),
-            Grid(columns=("choice", "option", "what"), rows=tuple(choices)),
-        ),
+    return (
+        *([f"Put in: {', '.join(put_in)}"] if put_in else []),
+        Grid(columns=("stage", "what", "parts"), rows=tuple(stages)),
+        Grid(columns=("choice", "option", "what"), rows=tuple(choices)),
     )
 
 
-def _part_page(part: Part) -> Page:
+def _part_blocks(part: Part) -> tuple[str | Formula | Grid, ...]:
     if part.path:
         about = part.nodes[0].formula
         what = [about.summary, *([f"class {about.class_name}"] if about.class_name else [])]
     else:
         what = [part.model.definition.summary]
-    calls, below = as_text(part.calls), [child.path.rpartition("/")[2] for child in part.children]
-    return Page(
-        head=line(part),
-        blocks=(
-            "; ".join([*what, f"calls: {calls}", *([f"parts below: {', '.join(below)}"] if below else [])]),
-            Formula(latex=formula(part)),
-        ),
-    )
+    below = [child.path.rpartition("/")[2] for child in part.children]
+    what += [f"calls: {as_text(part.calls)}", *([f"parts below: {', '.join(below)}"] if below else [])]
+    return "; ".join(what), Formula(latex=formula(part))
 
 
-def _compiled_page(function: Compiled) -> Page:
+def _compiled_blocks(function: Compiled) -> tuple[str | Formula | Grid, ...]:
     registry, quantities = load_metrics(), function.definition.quantities
     parts: dict[str, list[str]] = {}
     for output in function.outputs:
         parts.setdefault(output.metric, []).append(output.part)
     inputs = tuple((name, quantities[name].meaning) for name in function.inputs)
-    return Page(
-        head=line(function),
-        blocks=(
-            Grid(columns=("argument", "meaning"), rows=inputs),
-            Grid(
-                columns=("metric", "unit", "parts"),
-                rows=tuple((name, registry[name].unit, ", ".join(paths)) for name, paths in parts.items()),
-            ),
-        ),
-    )
+    metrics = tuple((name, registry[name].unit, ", ".join(paths)) for name, paths in parts.items())
+    return Grid(columns=("argument", "meaning"), rows=inputs), Grid(columns=("metric", "unit", "parts"), rows=metrics)
 
 
 def _count(number: int, noun: str) -> str:

@@ -14,7 +14,7 @@ from dsocr_symbolic.language.formula import Call, Filling, Formula, Layer, Opera
 from dsocr_symbolic.language.library import Library, fit_symbols, load_library
 from dsocr_symbolic.network import costs, dataflow
 from dsocr_symbolic.network.dataflow import Names
-from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Value
+from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
 
 
 @frozen(kw_only=True)
@@ -236,7 +236,7 @@ class _Builder:
 
     def _launch(
         self, formula: Formula, given: Scope, inner: Scope, ports: tuple[Port, ...], inside: Names
-    ) -> tuple[Launch | None, Value]:
+    ) -> tuple[Launch | None, Storages]:
         """Return an operator's launch, or in training its backward and the storages saved for it."""
         if not isinstance(formula, Operator):
             return None, ()

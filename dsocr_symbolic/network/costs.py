@@ -4,27 +4,19 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import mul
 from types import ModuleType
-from typing import Any
 
+from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.language.formula import Formula, Gradient, Operator, Tensor, outputs
 from dsocr_symbolic.network.node import Launch, Scope, Site, Steps, Stock
 
 READS = ("input", "inplace", "weight")
-
-
 WRITES = ("output", "inplace")
 
 
-def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Any:
-    """Evaluate an expression.
-
-    Raises
-    ------
-    UserError
-        If a symbol has no value.
-    """
+def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Expr:
+    """Evaluate an expression; a symbol without a value is a UserError."""
     try:
         return evaluate(expression, scope, algebra)
     except KeyError as error:
@@ -32,38 +24,23 @@ def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Any:
         raise UserError(f"{expression.text}: unknown symbol '{name}': {nearest(name, scope)}") from error
 
 
-def elements(shape: Iterable[Expression], scope: Scope, algebra: ModuleType) -> Any:
+def elements(shape: Iterable[Expression], scope: Scope, algebra: ModuleType) -> Expr:
     """Multiply the sizes of a shape."""
     return reduce(mul, (value(size, scope, algebra) for size in shape), algebra.number(1))
 
 
-def size(tensor: Tensor, scope: Scope, algebra: ModuleType) -> Any:
+def size(tensor: Tensor, scope: Scope, algebra: ModuleType) -> Expr:
     """Return the bytes of a whole tensor."""
     return elements(tensor.shape, scope, algebra) * value(tensor.dtype, scope, algebra)
 
 
-def read_size(tensor: Tensor, scope: Scope, algebra: ModuleType) -> Any:
+def read_size(tensor: Tensor, scope: Scope, algebra: ModuleType) -> Expr:
     """Return the bytes that one launch reads of a tensor."""
     return elements(tensor.read, scope, algebra) * value(tensor.dtype, scope, algebra)
 
 
 def forward_launch(operator: Operator, scope: Scope, algebra: ModuleType) -> Launch:
-    """Return what one launch of an operator costs.
-
-    Parameters
-    ----------
-    operator : Operator
-        The operator.
-    scope : mapping of str to value
-        Values of its symbols.
-    algebra : module
-        Where they are from.
-
-    Returns
-    -------
-    Launch
-        FLOPs, and the bytes of every tensor that it reads and writes.
-    """
+    """Return what one launch of an operator costs: FLOPs, and the bytes of every tensor that it reads and writes."""
     moved = algebra.number(0)
     for tensor in operator.tensors.values():
         if tensor.role in READS and tensor.runs:
@@ -80,42 +57,25 @@ def forward_launch(operator: Operator, scope: Scope, algebra: ModuleType) -> Lau
 def backward_launch(
     operator: Operator, launches: Iterable[Gradient], needed: frozenset[str], scope: Scope, algebra: ModuleType
 ) -> Launch:
-    """Return what an operator's backward costs.
+    """Return what an operator's backward costs, all launches together.
 
-    Parameters
-    ----------
-    operator : Operator
-        The operator.
-    launches : iterable of Gradient
-        Those that run, see :func:`running_gradients`.
-    needed : frozenset of str
-        Tensors whose gradient is needed.
-    scope, algebra
-        As in :func:`forward_launch`.
-
-    Returns
-    -------
-    Launch
-        All launches together; each reads the gradient of the first output and the tensors that it names, and
-        writes the gradients that are needed.
+    Each reads the gradient of the first output and the tensors that it names, and writes the gradients that are needed.
     """
     products = work = moved = algebra.number(0)
-    result = outputs(operator)[:1]
-    for each in launches:
-        guard = algebra.number(1) if each.when is None else value(each.when, scope, algebra)
-        products += guard * value(each.tensor_core_flops, scope, algebra)
-        work += guard * value(each.cuda_core_flops, scope, algebra)
-        read = sum(read_size(operator.tensors[name], scope, algebra) for name in each.reads)
-        written = sum(
-            size(operator.tensors[name], scope, algebra) for name in (*result, *sorted(needed & {*each.gives}))
-        )
+    for launch in launches:
+        guard = algebra.number(1) if launch.when is None else value(launch.when, scope, algebra)
+        products += guard * value(launch.tensor_core_flops, scope, algebra)
+        work += guard * value(launch.cuda_core_flops, scope, algebra)
+        read = sum(read_size(operator.tensors[name], scope, algebra) for name in launch.reads)
+        writes = (*outputs(operator)[:1], *sorted(needed & {*launch.gives}))
+        written = sum(size(operator.tensors[name], scope, algebra) for name in writes)
         moved += guard * (read + written)
     return Launch(tensor_core_flops=products, cuda_core_flops=work, io_bytes=moved)
 
 
 def running_gradients(operator: Operator, needed: frozenset[str]) -> list[Gradient]:
     """Return the backward launches that a training step runs: those of which it needs a gradient."""
-    return [each for each in operator.backward or () if needed & {*each.gives}]
+    return [gradient for gradient in operator.backward or () if needed & {*gradient.gives}]
 
 
 def owns(formula: Formula) -> bool:
@@ -123,62 +83,41 @@ def owns(formula: Formula) -> bool:
     return any(tensor.role == "weight" and tensor.runs for tensor in formula.tensors.values())
 
 
-def owned(formula: Formula, module: str, copies: Any, steps: Steps | None, site: Site) -> tuple[Stock, ...]:
-    """Return the stocks that a formula declares.
-
-    Parameters
-    ----------
-    formula : Formula
-        The formula.
-    module : str
-        Checkpoint path of the module that it is.
-    copies : value
-        Distinct modules.
-    steps : Steps or None
-        Over which its calls repeat: the last state counts.
-    site : Site
-        Where it stands.
-
-    Returns
-    -------
-    tuple of Stock
-        Weights and the KV cache, all copies together.
-    """
-    result = []
+def owned(formula: Formula, module: str, copies: Value, steps: Steps | None, site: Site) -> tuple[Stock, ...]:
+    """Return what a formula declares, all copies together: over steps the last state counts."""
+    stocks = []
     zero = site.algebra.number(0)
     for name, tensor in formula.tensors.items():
         if tensor.role not in ("weight", "cache"):
             continue
-        count = _at_last_step(copies * elements(tensor.shape, site.scope, site.algebra), steps)
-        stock = count * value(tensor.dtype, site.scope, site.algebra)
+        count: Expr = copies * elements(tensor.shape, site.scope, site.algebra)
+        if steps is not None and depends(count, steps):
+            count = count.subs(steps.index, steps.last)
+        content = count * value(tensor.dtype, site.scope, site.algebra)
         weight = tensor.role == "weight"
-        result.append(
+        stocks.append(
             Stock(
                 key=f"{module}.{name}",
                 parameters=count if weight else zero,
-                weight_bytes=stock if weight else zero,
-                kv_cache_bytes=zero if weight else stock,
-                gradient_bytes=stock if weight and tensor.runs else zero,
+                weight_bytes=content if weight else zero,
+                kv_cache_bytes=zero if weight else content,
+                gradient_bytes=content if weight and tensor.runs else zero,
             )
         )
-    return tuple(result)
+    return tuple(stocks)
 
 
-def required_bytes(formula: Formula, site: Site) -> Any:
+def required_bytes(formula: Formula, site: Site) -> Expr:
     """Return the bytes that a call cannot avoid: its weights read once, its cache read once and appended once."""
-    found = site.algebra.number(0)
+    moved = site.algebra.number(0)
     for tensor in formula.tensors.values():
         if tensor.role == "weight" and tensor.runs:
-            found += read_size(tensor, site.scope, site.algebra)
+            moved += read_size(tensor, site.scope, site.algebra)
         if tensor.role == "cache":
-            found += size(tensor, site.scope, site.algebra)
-    return found
+            moved += size(tensor, site.scope, site.algebra)
+    return moved
 
 
-def depends(value: Any, steps: Steps) -> bool:
+def depends(value: Expr, steps: Steps) -> bool:
     """Say whether a value depends on the step."""
     return hasattr(value, "has") and bool(value.has(steps.index))
-
-
-def _at_last_step(stock: Any, steps: Steps | None) -> Any:
-    return stock.subs(steps.index, steps.last) if steps is not None and depends(stock, steps) else stock

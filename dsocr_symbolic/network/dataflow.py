@@ -1,77 +1,67 @@
 """Follow tensors through calls: which storage stands behind a name, and under which condition."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from attrs import evolve
 
+from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, Tensor, inputs, outputs
 from dsocr_symbolic.network.costs import owns, size
-from dsocr_symbolic.network.node import Node, Port, Site, Storage, Value
+from dsocr_symbolic.network.node import Node, Port, Site, Storage, Storages
 
-Found = dict[Storage, Any]
+Conditions = dict[Storage, Expr]
+Names = dict[str, Storages]
+_WHOLE = ("int64", "bool")
 
 
-def either(conditions: Iterable[Any]) -> Any:
+def either(conditions: Iterable[Expr]) -> Expr:
     """Return 1 if any condition is 1, else 0."""
-    distinct = list(dict.fromkeys(each for each in conditions if each != 0))
+    distinct = list(dict.fromkeys(condition for condition in conditions if condition != 0))
     if not distinct:
         return 0
     if len(distinct) == 1 or 1 in distinct:
         return 1 if 1 in distinct else distinct[0]
-    opposite: Any = 1
-    for each in distinct:
-        opposite = opposite * (1 - each)
+    opposite: Expr = 1
+    for condition in distinct:
+        opposite = opposite * (1 - condition)
     return 1 - opposite
 
 
-def of_storages(values: Iterable[Value]) -> Found:
+def any_of(parts: Iterable[tuple[Expr, Storage]]) -> Conditions:
+    """Return each storage once, with the condition that any of its conditions holds."""
+    conditions: dict[Storage, list[Expr]] = {}
+    for condition, storage in parts:
+        conditions.setdefault(storage, []).append(condition)
+    return {storage: either(several) for storage, several in conditions.items()}
+
+
+def of_storages(values: Iterable[Storages]) -> Conditions:
     """Return each storage of some values with the condition that any of them stands for it."""
-    found: dict[Storage, list[Any]] = {}
-    for value in values:
-        for condition, storage in value:
-            found.setdefault(storage, []).append(condition)
-    return {storage: either(conditions) for storage, conditions in found.items()}
+    return any_of(part for value in values for part in value)
 
 
-Names = dict[str, Value]
-
-
-_WHOLE = ("int64", "bool")
-
-
-def certain(storage: Storage) -> Value:
+def certain(storage: Storage) -> Storages:
     """Return the value of a name that stands for one storage whatever the guards."""
     return ((1, storage),)
 
 
-def joined(values: Iterable[Value]) -> Value:
+def joined(values: Iterable[Storages]) -> Storages:
     """Put values together; a storage that stands in several of them stands once for each condition."""
     return tuple(dict.fromkeys(part for value in values for part in value))
 
 
-def under(guard: Any, value: Value) -> Value:
+def under(guard: Expr, value: Storages) -> Storages:
     """Put a value under one more condition."""
-    found = ((guard * condition, storage) for condition, storage in value)
-    return tuple((condition, storage) for condition, storage in found if condition != 0)
+    return tuple((both, storage) for condition, storage in value if (both := guard * condition) != 0)
 
 
-def declared(tensor: Tensor, key: str, copies: Any, site: Site) -> Storage:
+def declared(tensor: Tensor, key: str, copies: Expr, site: Site) -> Storage:
     """Make the storage of a tensor that a formula declares."""
     kind = tensor.role if tensor.role in ("weight", "buffer", "past") else "activation"
-    return Storage(
-        key=key,
-        kind=kind,
-        size=size(tensor, site.scope, site.algebra),
-        copies=copies,
-        gradient=tensor.gradient and tensor.runs and kind in ("weight", "activation") and not is_whole(tensor),
-    )
-
-
-def is_whole(tensor: Tensor) -> bool:
-    """Say whether a tensor holds whole numbers or truths, which have no gradient."""
-    return tensor.dtype.text in _WHOLE
+    # Whole numbers and truths have no gradient.
+    gradient = tensor.gradient and tensor.runs and kind in ("weight", "activation") and tensor.dtype.text not in _WHOLE
+    return Storage(key=key, kind=kind, size=size(tensor, site.scope, site.algebra), copies=copies, gradient=gradient)
 
 
 def is_chained(call: Call) -> bool:
@@ -85,28 +75,10 @@ def is_spread(call: Call) -> bool:
 
 
 def fed(call: Call, formula: Formula, names: Names, site: Site) -> tuple[Port, ...]:
-    """Hand a callee its inputs.
+    """Hand a callee its inputs, in its own order.
 
-    Parameters
-    ----------
-    call : Call
-        The call.
-    formula : Formula
-        What it calls.
-    names : dict of str to Value
-        What the caller knows; a name that the whole network leaves open becomes an input of its own.
-    site : Site
-        Where the callee stands.
-
-    Returns
-    -------
-    tuple of Port
-        In the order of the callee's inputs.
-
-    Raises
-    ------
-    UserError
-        If a stage reads more or less than its layer does.
+    A name that the whole network leaves open becomes an input of its own; a stage that reads more or less than its
+    layer does is a UserError.
     """
     ports: list[Port] = []
     # A stage that names nothing reads inputs of its own.
@@ -119,8 +91,7 @@ def fed(call: Call, formula: Formula, names: Names, site: Site) -> tuple[Port, .
         for source in sources:
             if source not in names:
                 names[source] = certain(declared(tensor, source, site.calls, site))
-        outside = joined(names[source] for source in sources)
-        inside = outside
+        outside = inside = joined(names[source] for source in sources)
         if is_chained(call) and not ports:
             link = declared(tensor, f"{site.key}:{name}", site.calls * site.repeats, site)
             inside = certain(evolve(link, gradient=needs_gradient(outside)))
@@ -130,60 +101,36 @@ def fed(call: Call, formula: Formula, names: Names, site: Site) -> tuple[Port, .
 
 def made(operator: Operator, ports: Iterable[Port], site: Site) -> Names:
     """Return what an operator writes: new storages, or the input's where it works in place."""
-    ports = list(ports)
     inside = {port.name: port.inside for port in ports}
-    differentiable = operator.backward is not None
-    gradient = differentiable and (owns(operator) or any(needs_gradient(port.inside) for port in ports))
-    found: Names = {}
+    needed = owns(operator) or any(map(needs_gradient, inside.values()))
+    gradient = operator.backward is not None and needed
+    written: Names = {}
     for name in outputs(operator):
         tensor = operator.tensors[name]
         if tensor.role == "inplace":
-            found[name] = inside[name]
+            written[name] = inside[name]
             continue
         storage = declared(tensor, f"{site.key}:{name}", site.calls * site.repeats, site)
-        found[name] = certain(evolve(storage, gradient=gradient and storage.gradient))
-    return found
+        written[name] = certain(evolve(storage, gradient=gradient and storage.gradient))
+    return written
 
 
-def handed_out(call: Call, formula: Formula, inside: Mapping[str, Value], site: Site) -> tuple[Port, ...]:
-    """Return what a callee gives, as its caller sees it.
-
-    Parameters
-    ----------
-    call : Call
-        The call.
-    formula : Formula
-        What it calls.
-    inside : mapping of str to Value
-        What stands for the callee's outputs inside.
-    site : Site
-        Where the callee stands.
-
-    Returns
-    -------
-    tuple of Port
-        In the order of the callee's outputs.
-    """
+def handed_out(call: Call, formula: Formula, inside: Mapping[str, Storages], site: Site) -> tuple[Port, ...]:
+    """Return what a callee gives, in its own order, as its caller sees it."""
     ports = []
     for name in outputs(formula):
         tensor = formula.tensors[name]
-        value = inside.get(name, ())
-        outside = value
+        outside = value = inside.get(name, ())
         if (is_chained(call) or is_spread(call)) and value and tensor.role != "inplace":
-            one = sum(condition * storage.size for condition, storage in value)
-            whole = Storage(
-                key=f"{site.key}:{name}.all",
-                kind="activation",
-                size=one * site.repeats if is_spread(call) else one,
-                copies=site.calls,
-                gradient=needs_gradient(value),
-            )
-            outside = certain(whole)
+            key, copies = f"{site.key}:{name}.all", site.calls
+            whole = _bytes(value) * site.repeats if is_spread(call) else _bytes(value)
+            kept = Storage(key=key, kind="activation", size=whole, copies=copies, gradient=needs_gradient(value))
+            outside = certain(kept)
         ports.append(Port(name=name, size=size(tensor, site.scope, site.algebra), outside=outside, inside=value))
     return tuple(ports)
 
 
-def bind(call: Call, ports: Iterable[Port], guard: Any, names: Names) -> None:
+def bind(call: Call, ports: Iterable[Port], guard: Expr, names: Names) -> None:
     """Give the names that a call writes their values; a call that may not run leaves what it read in their place."""
     for place, (name, port) in enumerate(zip(call.writes, ports, strict=False)):
         value = under(guard, port.outside)
@@ -192,7 +139,7 @@ def bind(call: Call, ports: Iterable[Port], guard: Any, names: Names) -> None:
         names[name] = value
 
 
-def needs_gradient(value: Value) -> bool:
+def needs_gradient(value: Storages) -> bool:
     """Say whether any storage of a value needs a gradient."""
     return any(storage.gradient for _, storage in value)
 
@@ -213,30 +160,29 @@ def spliced(node: Node) -> tuple[Node, ...]:
         inner = {storage for _, storage in port.inside}
         for place, child in enumerate(children):
             outputs = tuple(
-                evolve(each, outside=joined([each.outside, port.outside]))
-                if inner & {storage for _, storage in each.outside}
-                else each
-                for each in child.outputs
+                evolve(given, outside=joined([given.outside, port.outside]))
+                if inner & {storage for _, storage in given.outside}
+                else given
+                for given in child.outputs
             )
             children[place] = evolve(child, outputs=outputs)
     return tuple(children)
 
 
-def caches(formula: Formula, inside: Names) -> Value:
+def caches(formula: Formula, inside: Names) -> Storages:
     """Return the storages that are KV cache when a formula returns."""
-    return joined(inside.get(name, ()) for name, each in formula.tensors.items() if each.role == "cache")
+    return joined(inside.get(name, ()) for name, tensor in formula.tensors.items() if tensor.role == "cache")
 
 
-def held(formula: Formula, inside: Names) -> Value:
+def held(formula: Formula, inside: Names) -> Storages:
     """Return the storages that a layer keeps until it returns."""
     return joined(inside[name] for name in sorted(formula.holds)) if isinstance(formula, Layer) else ()
 
 
-def accumulated(ports: tuple[Port, ...]) -> Any:
+def accumulated(ports: tuple[Port, ...]) -> Expr:
     """Bytes that all repeats write together, less those of one."""
-    return sum(
-        sum(condition * storage.size for condition, storage in port.outside)
-        - sum(condition * storage.size for condition, storage in port.inside)
-        for port in ports
-        if port.outside is not port.inside
-    )
+    return sum(_bytes(port.outside) - _bytes(port.inside) for port in ports if port.outside is not port.inside)
+
+
+def _bytes(value: Storages) -> Expr:
+    return sum(condition * storage.size for condition, storage in value)

@@ -1,6 +1,7 @@
 """The one fold: what each kind of metric is, over the rows of a tree, in any algebra."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,7 @@ CALLS, RUNS = "calls", "runs"
 EDGES, REQUIRED = "edge_bytes", "required_bytes"
 SIZES, SAVED, PHASES = "sizes", "saved", "phases"
 STOCKS, BESIDE, OWN = "stocks", "beside", "own"
-Column = Sequence[Any]
+PerRow = Sequence[Any]
 
 
 @frozen(kw_only=True)
@@ -59,14 +60,10 @@ class Leaves:
     members : mapping of str to sequence of tuple of int
         For each row the distinct stocks at or below it in their last state, the sizes of tensors that live while it
         runs (those its caller keeps beside it, and an operator's own), the storages saved at or below it.
-    phases : sequence of str
-        Paths of what runs one after the other.
-    latencies : mapping of str to Expression
-        Formulas of the stages' times.
-    scope : mapping of str to Value
-        The network's symbols.
-    algebra : module
-        Where values are from.
+    phases, latencies : sequence of str, mapping of str to Expression
+        Paths of what runs one after the other, and formulas of the stages' times.
+    scope, algebra : mapping of str to Value, module
+        The network's symbols, and where values are from.
     """
 
     rows: Sequence[Row]
@@ -99,17 +96,31 @@ def is_detail(metric: Metric) -> bool:
     return metric.kind == "boundary" or (metric.step != "" and (metric.kind == "flow" or metric.takes == SAVED))
 
 
+def children(parents: Sequence[int]) -> list[list[int]]:
+    """Return the rows below each row; the whole has no parent, -1."""
+    below: list[list[int]] = [[] for _ in parents]
+    for index, parent in enumerate(parents):
+        if parent >= 0:
+            below[parent].append(index)
+    return below
+
+
+def added_up(values: Sequence[Any], below: Sequence[Sequence[int]], algebra: ModuleType) -> list[Any]:
+    """Add values up from the operators to the whole."""
+    totals = list(values)
+    for index in range(len(totals) - 1, -1, -1):
+        if inside := below[index]:
+            totals[index] = algebra.total((totals[index], *(totals[child] for child in reversed(inside))))
+    return totals
+
+
 class Fold:
     """The metrics of all rows, each worked out when it is first asked for."""
 
     def __init__(self, leaves: Leaves) -> None:
         self.m_leaves = leaves
-        self.m_columns: dict[str, Column] = {}
-        self.m_below: list[list[int]] = [[] for _ in leaves.rows]
-        for index, row in enumerate(leaves.rows):
-            if row.parent >= 0:
-                self.m_below[row.parent].append(index)
-        self.m_peaks: tuple[list[Any], list[Any]] | None = None
+        self.m_columns: dict[str, PerRow] = {}
+        self.m_below = children([row.parent for row in leaves.rows])
 
     @property
     def leaves(self) -> Leaves:
@@ -121,7 +132,7 @@ class Fold:
         """The children of each row, in order."""
         return self.m_below
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> PerRow:
         """Return a metric of each row; None where it does not exist."""
         if name not in self.m_columns:
             metric = load_metrics()[name]
@@ -135,46 +146,40 @@ class Fold:
 
     def added(self, values: Sequence[Any]) -> list[Any]:
         """Add up from the operators to the whole."""
-        total = self.m_leaves.algebra.total
-        totals = list(values)
-        for index in range(len(totals) - 1, -1, -1):
-            if below := self.m_below[index]:
-                totals[index] = total((totals[index], *(totals[child] for child in reversed(below))))
-        return totals
+        return added_up(values, self.m_below, self.m_leaves.algebra)
 
     @property
     def inside(self) -> Sequence[Any]:
         """Peak bytes of live activations in one call of each row: an operator's own, a layer's worst moment."""
-        return self._peaks()[0]
+        return self._peaks[0]
 
     @property
     def around(self) -> Sequence[Any]:
         """The same with what the caller keeps meanwhile; nothing inside if the call never runs."""
-        return self._peaks()[1]
+        return self._peaks[1]
 
+    @cached_property
     def _peaks(self) -> tuple[list[Any], list[Any]]:
-        if self.m_peaks is None:
-            leaves, algebra = self.m_leaves, self.m_leaves.algebra
-            sizes, runs = leaves.columns[SIZES], leaves.columns[RUNS]
-            inside, around = (
-                [algebra.total(sizes[place] for place in places) for places in leaves.members[name]]
-                for name in (OWN, BESIDE)
-            )
-            for index in range(len(inside) - 1, -1, -1):
-                if below := self.m_below[index]:
-                    inside[index] = algebra.highest(around[child] for child in below)
-                around[index] = runs[index] * inside[index] + around[index]
-            self.m_peaks = inside, around
-        return self.m_peaks
+        leaves, algebra = self.m_leaves, self.m_leaves.algebra
+        sizes, runs = leaves.columns[SIZES], leaves.columns[RUNS]
+        inside, around = (
+            [algebra.total(sizes[place] for place in places) for places in leaves.members[name]]
+            for name in (OWN, BESIDE)
+        )
+        for index in range(len(inside) - 1, -1, -1):
+            if below := self.m_below[index]:
+                inside[index] = algebra.highest(around[child] for child in below)
+            around[index] = runs[index] * inside[index] + around[index]
+        return inside, around
 
 
-def _flow(fold: Fold, metric: Metric) -> Column:
+def _flow(fold: Fold, metric: Metric) -> PerRow:
     """Add over every launch."""
     totals = fold.added(fold.leaves.columns[metric.name])
     return _of_training(fold, totals) if metric.step else totals
 
 
-def _stock(fold: Fold, metric: Metric) -> Column:
+def _stock(fold: Fold, metric: Metric) -> PerRow:
     """Count what modules own, or a step saves, once."""
     leaves = fold.leaves
     if metric.takes == SAVED:
@@ -185,12 +190,12 @@ def _stock(fold: Fold, metric: Metric) -> Column:
     return _of_training(fold, totals) if metric.step else totals
 
 
-def _of_training(fold: Fold, totals: Sequence[Any]) -> Column:
+def _of_training(fold: Fold, totals: Sequence[Any]) -> PerRow:
     """Leave out what has no backward."""
     return [value if row.trains else None for row, value in zip(fold.leaves.rows, totals, strict=True)]
 
 
-def _boundary(fold: Fold, metric: Metric) -> Column:
+def _boundary(fold: Fold, metric: Metric) -> PerRow:
     """Add what a call's edge moves to its weights and cache; stages hand one another what is moved, too."""
     leaves = fold.leaves
     edges, required = leaves.columns[EDGES], fold.added(leaves.columns[REQUIRED])
@@ -202,25 +207,19 @@ def _boundary(fold: Fold, metric: Metric) -> Column:
     return moved
 
 
-def _peak(fold: Fold, _: Metric) -> Column:
-    """Take the worst moment inside one call."""
-    return fold.inside
-
-
-def _bound(fold: Fold, _: Metric) -> Column:
+def _bound(fold: Fold, _: Metric) -> PerRow:
     """Add up the phases at or below a row."""
     leaves = fold.leaves
     seconds = dict(zip(leaves.phases, leaves.columns[PHASES], strict=True))
 
-    def inside(row: Row) -> list[Any]:
-        below = f"{row.path}/"
-        return [each for path, each in seconds.items() if row.parent < 0 or path == row.path or path.startswith(below)]
+    def is_inside(path: str, row: Row) -> bool:
+        return row.parent < 0 or path == row.path or path.startswith(f"{row.path}/")
 
-    phases = (inside(row) for row in leaves.rows)
-    return [leaves.algebra.total(each) if each else None for each in phases]
+    phases = ([value for path, value in seconds.items() if is_inside(path, row)] for row in leaves.rows)
+    return [leaves.algebra.total(values) if values else None for values in phases]
 
 
-def _memory(fold: Fold, metric: Metric) -> Column:
+def _memory(fold: Fold, metric: Metric) -> PerRow:
     """Add up what is resident at the worst moment of each stage, and of the whole."""
     assert metric.formula is not None  # noqa: S101 - the registry gives it
     leaves = fold.leaves
@@ -234,7 +233,7 @@ def _memory(fold: Fold, metric: Metric) -> Column:
     return resident
 
 
-def _latency(fold: Fold, metric: Metric) -> Column:
+def _latency(fold: Fold, metric: Metric) -> PerRow:
     """Evaluate a formula of the stages' times, which the whole alone has."""
     leaves = fold.leaves
     latencies: list[Any] = [None] * len(leaves.rows)
@@ -246,7 +245,7 @@ def _latency(fold: Fold, metric: Metric) -> Column:
     return latencies
 
 
-def _ratio(fold: Fold, metric: Metric) -> Column:
+def _ratio(fold: Fold, metric: Metric) -> PerRow:
     """Divide metrics."""
     assert metric.formula is not None  # noqa: S101 - the registry gives it
     parts = {name: fold.column(name) for name in names(metric.formula)}
@@ -264,19 +263,15 @@ def quotient(formula: Expression, scope: Mapping[str, Any], algebra: ModuleType)
         return None
 
 
-def _null(fold: Fold, _: Metric) -> Column:
-    return [None] * len(fold.leaves.rows)
-
-
-_KINDS: Mapping[str, Callable[[Fold, Metric], Column]] = {
+_KINDS: Mapping[str, Callable[[Fold, Metric], PerRow]] = {
     "flow": _flow,
     "time": _flow,
     "stock": _stock,
     "boundary": _boundary,
-    "peak": _peak,
+    "peak": lambda fold, _: fold.inside,
     "bound": _bound,
     "memory": _memory,
     "latency": _latency,
     "ratio": _ratio,
-    "null": _null,
+    "null": lambda fold, _: [None] * len(fold.leaves.rows),
 }

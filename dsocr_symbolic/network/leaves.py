@@ -1,6 +1,6 @@
 """What a tree gives to the fold: its rows, and each column of values when it is first asked for."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -9,21 +9,15 @@ from typing import Any
 from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.formula import EMPTY, Formula, Operator
+from dsocr_symbolic.language.formula import EMPTY, Operator
 from dsocr_symbolic.language.registry import Metric, load_metrics, load_time
-from dsocr_symbolic.network.dataflow import Found, of_storages
-from dsocr_symbolic.network.flows import launch_seconds, over_steps, phase_seconds, total_calls
-from dsocr_symbolic.network.fold import (
-    BESIDE,
-    OWN,
-    Fold,
-    Leaves,
-    Row,
-)
-from dsocr_symbolic.network.fusion import boundaries
+from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
+from dsocr_symbolic.network.flows import boundaries, launch_seconds, over_steps, phase_seconds, total_calls
+from dsocr_symbolic.network.fold import BESIDE, OWN, Fold, Leaves, Row
 from dsocr_symbolic.network.liveness import Memory, memory
-from dsocr_symbolic.network.node import Node, Stock, Storage, Value, walk
+from dsocr_symbolic.network.node import Node, Stock, Storage, Storages, walk
 
 
 @frozen(kw_only=True, eq=False)
@@ -44,12 +38,12 @@ class Whole:
         return Fold(leaves_of(self.stages, whole=self))
 
     @cached_property
-    def scope(self) -> Mapping[str, Any]:
+    def scope(self) -> Mapping[str, Expr]:
         """Every symbol of the network, standing for itself."""
         return {name: symbolic.symbol(name) for name in self.definition.quantities}
 
 
-def metric_expression(nodes: tuple[Node, ...], metric: str, whole: Whole | None = None) -> Any | None:
+def metric_expression(nodes: tuple[Node, ...], metric: str, whole: Whole | None = None) -> Expr | None:
     """Return a metric of one node, or of all stages, as a sympy expression with every symbol free.
 
     None for a metric that does not exist there; without the whole that is so of bounds, peaks and latencies.
@@ -86,23 +80,16 @@ def leaves_of(nodes: tuple[Node, ...], *, whole: Whole | None = None, algebra: M
     )
 
 
-class _Lazily(Mapping[str, Sequence[Any]]):
-    """Columns by name, each worked out once."""
+class _Lazily(dict[str, Sequence[Any]]):
+    """Columns by name, worked out when one is first asked for."""
 
     def __init__(self, make: Callable[[str], Sequence[Any]]) -> None:
+        super().__init__()
         self.m_make = make
-        self.m_made: dict[str, Sequence[Any]] = {}
 
-    def __getitem__(self, name: str) -> Sequence[Any]:
-        if name not in self.m_made:
-            self.m_made[name] = self.m_make(name)
-        return self.m_made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.m_made)
-
-    def __len__(self) -> int:
-        return len(self.m_made)
+    def __missing__(self, name: str) -> Sequence[Any]:
+        self[name] = self.m_make(name)
+        return self[name]
 
 
 def _rows(stages: tuple[Node, ...]) -> list[Row]:
@@ -115,7 +102,7 @@ def _rows(stages: tuple[Node, ...]) -> list[Row]:
             Row(
                 path="/".join(node.path),
                 module=node.module if node.formula.class_name or node.stocks else None,
-                layer=_layer_name(node.formula),
+                layer=f"{Path(node.formula.file).parent.name}/{node.formula.name}",
                 class_name=node.formula.class_name,
                 stage=node.path[0] if node.path else "",
                 category=node.category or None,
@@ -138,11 +125,6 @@ def _rows(stages: tuple[Node, ...]) -> list[Row]:
         evolve(row, category=min(categories) if len(categories) == 1 else None)
         for row, categories in zip(rows, below, strict=True)
     ]
-
-
-def _layer_name(formula: Formula) -> str:
-    """Return the folder and name of a formula: ``vision/attention``, ``operators/linear``."""
-    return f"{Path(formula.file).parent.name}/{formula.name}"
 
 
 @frozen(kw_only=True, eq=False)
@@ -173,7 +155,7 @@ class _Placed:
                 return self._phases()
         metric = load_metrics()[name]
         if metric.kind == "stock":
-            return [getattr(stock, metric.takes) for _, stock in self.stocks]
+            return [getattr(stock, metric.takes) for _, stock in stocks_of(self.nodes)]
         return [0, *(_launched(node, metric) for node in self.nodes)]
 
     def member(self, name: str) -> Sequence[Sequence[int]]:
@@ -183,10 +165,6 @@ class _Placed:
             case "saved":
                 return self.saves[0]
         return self.lives[0][name]
-
-    @property
-    def stocks(self) -> list[tuple[Node, Stock]]:
-        return stocks_of(self.nodes)
 
     def _owning(self) -> Sequence[Sequence[int]]:
         """Return the places of distinct stocks at or below each row: of equal keys the last one declared."""
@@ -199,13 +177,13 @@ class _Placed:
                     owned[above][stock.key] = place
                     above = self.rows[above].parent
                 place += 1
-        return [tuple(each.values()) for each in owned]
+        return [tuple(places.values()) for places in owned]
 
     @cached_property
-    def lives(self) -> tuple[Mapping[str, Sequence[Sequence[int]]], Sequence[Any]]:
+    def lives(self) -> tuple[Mapping[str, Sequence[Sequence[int]]], Sequence[Expr]]:
         """The sizes of what lives beside each row and of an operator's own, each size once."""
         assert self.whole is not None  # noqa: S101 - peaks are asked of a whole alone
-        sizes: dict[Any, int] = {}
+        sizes: dict[Expr, int] = {}
         beside: list[tuple[int, ...]] = [()]
         own: list[tuple[int, ...]] = [()]
         for node in self.nodes:
@@ -215,23 +193,24 @@ class _Placed:
         return {BESIDE: beside, OWN: own}, list(sizes)
 
     @cached_property
-    def saves(self) -> tuple[Sequence[Sequence[int]], Sequence[Any]]:
+    def saves(self) -> tuple[Sequence[Sequence[int]], Sequence[tuple[Storage, Expr]]]:
         """The storages saved at or below each row with their bytes: conditions join on the way up."""
-        places: dict[Any, int] = {}
+        places: dict[tuple[Storage, Expr], int] = {}
         saved: list[Sequence[int]] = []
 
-        def visit(nodes: tuple[Node, ...], own: Value) -> Found:
+        def visit(nodes: tuple[Node, ...], own: Storages) -> Conditions:
             index = len(saved)
             saved.append(())
             below = [visit(node.children, _saved(node)) for node in nodes]
-            found = of_storages([own, *(tuple((c, s) for s, c in each.items()) for each in below)])
-            saved[index] = tuple(places.setdefault(each, len(places)) for each in _sizes(found).items())
-            return found
+            inside = ((condition, storage) for child in below for storage, condition in child.items())
+            conditions = any_of((*own, *inside))
+            saved[index] = tuple(places.setdefault(size, len(places)) for size in _sizes(conditions).items())
+            return conditions
 
         visit(self.stages, ())
         return saved, list(places)
 
-    def _phases(self) -> Sequence[Any]:
+    def _phases(self) -> Sequence[Expr]:
         assert self.whole is not None  # noqa: S101 - bounds are asked of a whole alone
         by_path = {"/".join(node.path): node for node in self.nodes}
         edges, bound = boundaries(self.stages), load_time("lower_bound")
@@ -244,7 +223,7 @@ def stocks_of(nodes: Iterable[Node]) -> list[tuple[Node, Stock]]:
     return [(node, stock) for node in nodes for stock in node.stocks]
 
 
-def _launched(node: Node, metric: Metric) -> Any:
+def _launched(node: Node, metric: Metric) -> Expr:
     """Return what an operator launches itself, over all its calls and steps."""
     step = node.training if metric.step else node
     if step is None or step.launch is None:
@@ -256,16 +235,16 @@ def _launched(node: Node, metric: Metric) -> Any:
     return over_steps(step, getattr(step.launch, metric.takes))
 
 
-def saved_storages(nodes: tuple[Node, ...]) -> dict[Storage, Any]:
+def saved_storages(nodes: tuple[Node, ...]) -> dict[Storage, Expr]:
     """Return every storage that nodes save in a training step, weights left out, with its bytes over all calls."""
     return _sizes(of_storages(_saved(node) for node in walk(nodes)))
 
 
-def _saved(node: Node) -> Value:
+def _saved(node: Node) -> Storages:
     """Return what an operator saves, weights left out: they are there anyway."""
     saved = node.training.saved if node.training else ()
     return tuple((condition, storage) for condition, storage in saved if storage.kind != "weight")
 
 
-def _sizes(found: Found) -> dict[Storage, Any]:
-    return {storage: condition * storage.size * storage.copies for storage, condition in found.items()}
+def _sizes(conditions: Conditions) -> dict[Storage, Expr]:
+    return {storage: condition * storage.size * storage.copies for storage, condition in conditions.items()}

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from attrs import frozen
 
+from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.language.formula import Formula
 
-Scope = Mapping[str, Any]
+Scope = Mapping[str, Value]
 
 Repetition = Literal["none", "for", "parfor"]
 """How calls repeat: at most once, one after the other (layers, steps), or independent of each other (samples)."""
@@ -22,19 +23,15 @@ class Site:
     ----------
     key : str
         Its path.
-    calls : sympy.Expr
-        Calls of its caller, the callee's own guard left out.
-    repeats : sympy.Expr
-        How often it repeats in one of them.
-    scope : mapping of str to value
-        Values of its symbols.
-    algebra : module
-        Where they are from.
+    calls, repeats : Value
+        Calls of its caller, the callee's own guard left out, and how often it repeats in one of them.
+    scope, algebra : mapping of str to Value, module
+        Values of its symbols, and where they are from.
     """
 
     key: str
-    calls: Any
-    repeats: Any
+    calls: Value
+    repeats: Value
     scope: Scope
     algebra: ModuleType
 
@@ -43,17 +40,17 @@ class Site:
 class Steps:
     """A step that runs from 1 to ``last``."""
 
-    index: Any
-    last: Any
+    index: Expr
+    last: Expr
 
 
 @frozen(kw_only=True)
 class Launch:
-    """What one launch of an operator costs: FLOPs and bytes, as expressions; backward: all launches it has."""
+    """What one launch of an operator costs: FLOPs and bytes; backward: all launches it has."""
 
-    tensor_core_flops: Any
-    cuda_core_flops: Any
-    io_bytes: Any
+    tensor_core_flops: Value
+    cuda_core_flops: Value
+    io_bytes: Value
 
 
 @frozen(kw_only=True, eq=False)
@@ -66,22 +63,20 @@ class Storage:
         The path of what made it, and its name there.
     kind : str
         ``activation``, ``weight``, ``buffer`` or ``past``.
-    size : sympy.Expr
-        Bytes.
-    copies : sympy.Expr
-        How many of it one run of the whole makes.
+    size, copies : Value
+        Bytes, and how many of it one run of the whole makes.
     gradient : bool
         Whether a training step needs its gradient.
     """
 
     key: str
     kind: str
-    size: Any
-    copies: Any
+    size: Value
+    copies: Value
     gradient: bool
 
 
-Value = tuple[tuple[Any, Storage], ...]
+Storages = tuple[tuple[Expr, Storage], ...]
 """What a name stands for: storages, each with a condition of 1 or 0, for a guard decides which one it is."""
 
 
@@ -94,9 +89,9 @@ class Port:
     """
 
     name: str
-    size: Any
-    outside: Value
-    inside: Value
+    size: Value
+    outside: Storages
+    inside: Storages
 
 
 @frozen(kw_only=True)
@@ -107,17 +102,17 @@ class Stock:
     ----------
     key : str
         The tensor's checkpoint path; equal keys are one tensor.
-    parameters, weight_bytes, kv_cache_bytes : sympy.Expr
+    parameters, weight_bytes, kv_cache_bytes : Value
         Elements and bytes, all copies together, at the end of the node that declares it.
-    gradient_bytes : sympy.Expr
+    gradient_bytes : Value
         Bytes of its gradient; 0 for a weight that never runs.
     """
 
     key: str
-    parameters: Any
-    weight_bytes: Any
-    kv_cache_bytes: Any
-    gradient_bytes: Any
+    parameters: Value
+    weight_bytes: Value
+    kv_cache_bytes: Value
+    gradient_bytes: Value
 
 
 @frozen(kw_only=True)
@@ -152,17 +147,17 @@ class Node:
         1 if it repeats and each repeat reads what the one before it wrote, else 0.
     inputs, outputs : tuple of Port
         The tensors that it takes and gives.
-    caches : Value
+    caches : Storages
         Storages that are KV cache when it returns.
-    kept : Value
+    kept : Storages
         Storages that its caller holds while it runs, without handing them in.
-    held : Value
+    held : Storages
         Storages that it keeps until it returns, beyond their last reader.
     accumulated : sympy.Expr
         Bytes of outputs that earlier repeats keep beside those of the last one.
     required_bytes : sympy.Expr
         Bytes of its own weights and of its KV cache that one call cannot avoid to move.
-    saved : Value
+    saved : Storages
         Storages that an operator keeps for its backward; empty in inference.
     children : tuple of Node
         In order of execution.
@@ -184,12 +179,12 @@ class Node:
     again: Any
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    caches: Value
-    kept: Value
-    held: Value
+    caches: Storages
+    kept: Storages
+    held: Storages
     accumulated: Any
     required_bytes: Any
-    saved: Value
+    saved: Storages
     children: tuple["Node", ...]
     training: "Node | None" = None
 

@@ -7,40 +7,19 @@ from fractions import Fraction
 from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import BRACES, Definition
 from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.registry import Quantity
 
 _NUMBER = re.compile(r"[-+]?(\d+(_\d+)*(\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?(/\d+)?", re.ASCII)
-
-
 _LONGEST_NUMBER = 40
-
-
 LARGEST = 10**18
 
 
-def parse_number(text: str, name: str) -> Any:
-    """Read a number that a user typed; nothing is evaluated.
-
-    Parameters
-    ----------
-    text : str
-        ``"8"``, ``"0.85"``, ``"1.8e12"`` or ``"1/2"``.
-    name : str
-        The symbol, for the error.
-
-    Returns
-    -------
-    int, float or Fraction
-        The value, exact where it can be.
-
-    Raises
-    ------
-    UserError
-        If it is no finite number.
-    """
+def parse_number(text: str, name: str) -> Exact:
+    """Read a number that a user typed, exact where it can be (``8``, ``1.8e12``, ``1/2``); nothing is evaluated."""
     text = text.strip()
     if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
         raise UserError(f"{name}: '{text}' is not a number that can be read; write for example {name}=8")
@@ -51,17 +30,16 @@ def parse_number(text: str, name: str) -> Any:
     return arithmetic.whole(value) if value.denominator == 1 else (value if below else float(value))
 
 
-def check_setting(definition: Definition, name: str, value: Any) -> None:
-    """Check a number that somebody gives a symbol.
-
-    Raises
-    ------
-    UserError
-        If the symbol is unknown or cannot be set, or the number is out of its range or not whole where it must be.
-    """
-    quantity = definition.quantities.get(name)
-    if quantity is None:
+def quantity_of(definition: Definition, name: str) -> Quantity:
+    """Return what a symbol is; an unknown one is a UserError."""
+    if name not in definition.quantities:
         raise UserError(f"unknown symbol '{name}': {nearest(name, definition.quantities)}")
+    return definition.quantities[name]
+
+
+def check_setting(definition: Definition, name: str, value: Any) -> None:
+    """Check a number that somebody gives a symbol: known, free to set, in its range, whole where it must be."""
+    quantity = quantity_of(definition, name)
     check_free(quantity, name)
     infinite: bool = isinstance(value, float) and not math.isfinite(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Fraction) or infinite:
@@ -82,20 +60,12 @@ def check_free(quantity: Quantity, name: str) -> None:
         raise UserError(f"{name}: {quantity.meaning} is a definition and cannot be set")
 
 
-def check_rules(definition: Definition, numbers: Mapping[str, Any], waived: frozenset[str]) -> None:
-    """Check the rules of a model on numbers for all symbols.
-
-    Raises
-    ------
-    UserError
-        If a rule is broken that no switch lifts.
-    """
+def check_rules(definition: Definition, numbers: Mapping[str, Exact], waived: frozenset[str]) -> None:
+    """Check the rules of a model on numbers for all symbols; refuse what breaks one that no switch lifts."""
     for rule in definition.rules:
         if rule.waived_by in waived or evaluate(rule.require, numbers, arithmetic):
             continue
-
-        parts = [str(arithmetic.whole(evaluate(each, numbers, arithmetic))) for each in rule.parts]
+        parts = [str(arithmetic.whole(evaluate(part, numbers, arithmetic))) for part in rule.parts]
         said = BRACES.sub("{}", rule.say).format(*parts)
-        used = sorted(name for name in names(rule.require))
-        found = ", ".join(f"{name} = {arithmetic.whole(numbers[name])}" for name in used)
-        raise UserError(f"{said}; got {found}")
+        got = ", ".join(f"{name} = {arithmetic.whole(numbers[name])}" for name in sorted(names(rule.require)))
+        raise UserError(f"{said}; got {got}")

@@ -6,59 +6,29 @@ from functools import lru_cache
 from dsocr_symbolic.errors import UserError
 
 
+@lru_cache
 def all_grids(least: int = 2, most: int = 9) -> tuple[tuple[int, int], ...]:
-    """List every crop grid that the network can choose.
+    """List every crop grid that the network can choose, as (columns, rows) in the order in which it tries them.
 
-    With the network's own limits these are the 22 grids of 2 to 9 crops. ``(0, 0)``, the
-    answer of :func:`crop_grid` for a small image that is not cropped, is not among them.
-
-    Parameters
-    ----------
-    least, most : int
-        Fewest and most crops in a grid.
-
-    Returns
-    -------
-    tuple of (int, int)
-        ``(columns, rows)`` by number of crops, in the order in which the network tries them.
-
-    Raises
-    ------
-    UserError
-        If ``least`` is below 2 (the network takes no crop from a 1 x 1 grid) or above ``most``.
+    With its own limits these are the 22 grids of 2 to 9 crops; ``(0, 0)``, no crops, is not among them.
     """
     if least < 2:  # noqa: PLR2004
         raise UserError(f"least: {least} pieces of a page; must be at least 2, as a 1 x 1 grid is not cut")
     if least > most:
         raise UserError(f"least: {least} pieces is more than most, {most}; lower one or raise the other")
-    return _grids(least, most)
+    grids = [(columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1)]
+    wanted = [grid for grid in grids if grid[0] * grid[1] >= least]
+    # By area, then as CPython iterates over a set. The order of insertion shapes a set; the network inserts by longer
+    # side first. It could only decide a tie between grids of equal area: with these limits none are next to each other.
+    inserted = sorted(wanted, key=lambda grid: (max(least, *grid), grid))
+    return tuple(sorted(set(inserted), key=lambda grid: grid[0] * grid[1]))
 
 
 def crop_grid(width: int, height: int, *, tile: int = 640, least: int = 2, most: int = 9) -> tuple[int, int]:
-    """Choose the crop grid of one image exactly as the network's own preprocessing does.
+    """Choose the crop grid of one image, sides in pixels, exactly as the network's own preprocessing does.
 
-    The grid whose columns/rows is closest to width/height wins. Of equally close grids a
-    later (larger) one wins if the image has more than half the pixels of its crops.
-
-    Parameters
-    ----------
-    width, height : int
-        The image, pixels.
-    tile : int
-        Side of one crop, pixels.
-    least, most : int
-        Fewest and most crops; the network's own limits are 2 and 9.
-
-    Returns
-    -------
-    (int, int)
-        ``(columns, rows)``; ``(0, 0)`` if both sides are at most ``tile``: no crops.
-
-    Raises
-    ------
-    UserError
-        If ``width``, ``height`` or ``tile`` is not positive, or the limits are not those
-        of :func:`all_grids`.
+    The grid whose columns/rows is closest to width/height wins. Of equally close grids a later (larger) one wins if the
+    image has more than half the pixels of its crops. ``(0, 0)``, no crops, if both sides are at most ``tile``.
     """
     for name, pixels in (("width", width), ("height", height), ("tile", tile)):
         if pixels <= 0:
@@ -74,14 +44,3 @@ def crop_grid(width: int, height: int, *, tile: int = 640, least: int = 2, most:
         if distance < smallest or (distance == smallest and fills_half):
             best, smallest = (columns, rows), distance
     return best
-
-
-@lru_cache
-def _grids(least: int, most: int) -> tuple[tuple[int, int], ...]:
-    """List the grids in the network's order: by area, then as CPython iterates over a set of them."""
-    grids = [(columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1)]
-    wanted = [grid for grid in grids if grid[0] * grid[1] >= least]
-    # The order of insertion shapes a set; the network inserts by longer side first. It could only
-    # decide a tie between grids of equal area: with these limits none are next to each other.
-    inserted = sorted(wanted, key=lambda grid: (max(least, *grid), grid))
-    return tuple(sorted(set(inserted), key=lambda grid: grid[0] * grid[1]))

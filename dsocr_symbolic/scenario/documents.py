@@ -13,35 +13,25 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import frozen
 
 from dsocr_symbolic.errors import UserError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pdf"})
-
-
 _POINTS_PER_INCH = 72
-
-
 _ORIENTATION, _SIDES_SWAPPED = 274, frozenset({5, 6, 7, 8})  # the EXIF tag, and its quarter turns
-
-
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
-
-
 _PNG_SIGNATURE, _PNG_NOTES = b"\x89PNG\r\n\x1a\n", {b"IHDR", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
 
 
-@define(kw_only=True, frozen=True)
-class Page:
+@frozen(kw_only=True)
+class PageSize:
     """One page of a document: its size, or why the size cannot be read.
 
-    Parameters
+    Attributes
     ----------
-    path : str
-        The file, or the folder if that is what cannot be read.
-    page : int
-        The page or TIFF frame, from 1.
+    path, page : str, int
+        The file, or the folder if that is what cannot be read; the page or TIFF frame, from 1.
     width, height : int or None
         Upright, in pixels; None if unreadable.
     error : str or None
@@ -55,46 +45,25 @@ class Page:
     error: str | None
 
 
-def read_pages(paths: Sequence[str], *, dpi: float = 144) -> Iterator[Page]:
-    """Read the size of every page, one at a time.
+def read_pages(paths: Sequence[str], *, dpi: float = 144) -> Iterator[PageSize]:
+    """Read the size of every page, one at a time; each path gives at least one page.
 
-    Folders are walked recursively in sorted order for files with known suffixes; a file named
-    directly is tried whatever its suffix. Every frame of a TIFF is a page; of an animation only
-    the first is. What cannot be read becomes a page with ``error`` set. Sizes stand in headers:
-    a file cut off inside its pixels still has one.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        Images, PDFs and folders.
-    dpi : float
-        Pixels per inch at which PDF pages are rendered; sides round up, as pdfium does.
-
-    Returns
-    -------
-    iterator of Page
-        In the order of ``paths``; each path gives at least one page.
-
-    Raises
-    ------
-    UserError
-        If ``dpi`` is not a positive finite number; at once, before any file is read.
+    Folders are walked recursively in sorted order for files with known suffixes; a file named directly is tried
+    whatever its suffix. Every frame of a TIFF is a page; of an animation only the first is. What cannot be read becomes
+    a page with ``error`` set. Sizes stand in headers: a file cut off inside its pixels still has one. PDF pages are
+    rendered at ``dpi``, sides rounded up, as pdfium does; a wrong ``dpi`` is refused before any file is read.
     """
     if not 0 < dpi < math.inf:
         raise UserError(f"dpi: {dpi} is not a positive finite number; pdfium pages are usually read at 144")
-    return _pages(paths, dpi)
-
-
-def _pages(paths: Sequence[str], dpi: float) -> Iterator[Page]:
-    for path in paths:
-        yield from _folder_pages(path, dpi) if _is_folder(path) else _file_pages(path, dpi)
+    readers = ((_folder_pages if _is_folder(path) else _file_pages, path) for path in paths)
+    return (page for read, path in readers for page in read(path, dpi))
 
 
 def _is_folder(path: str | Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - unlike Path.is_dir it never raises
 
 
-def _folder_pages(folder: str, dpi: float) -> Iterator[Page]:
+def _folder_pages(folder: str, dpi: float) -> Iterator[PageSize]:
     """Walk a folder in sorted order; links to folders are not followed, as they may form a ring."""
     holds_any = False
     waiting = [Path(folder)]
@@ -113,7 +82,7 @@ def _folder_pages(folder: str, dpi: float) -> Iterator[Page]:
         yield _unreadable(folder, 1, "holds no image or PDF")
 
 
-def _file_pages(path: str, dpi: float) -> Iterator[Page]:
+def _file_pages(path: str, dpi: float) -> Iterator[PageSize]:
     try:
         file = Path(path)
         if not stat.S_ISREG(file.stat().st_mode):
@@ -126,7 +95,7 @@ def _file_pages(path: str, dpi: float) -> Iterator[Page]:
     yield from _pdf_pages(path, dpi) if is_pdf else _image_pages(path)
 
 
-def _pdf_pages(path: str, dpi: float) -> Iterator[Page]:
+def _pdf_pages(path: str, dpi: float) -> Iterator[PageSize]:
     """Ask pdfium itself: pypdfium2 reports the error of an earlier file for a PDF without pages."""
     from pypdfium2 import raw
 
@@ -142,9 +111,9 @@ def _pdf_pages(path: str, dpi: float) -> Iterator[Page]:
             yield _unreadable(path, 1, "the PDF holds no page")
         for index in range(count):
             # Points, with the page's rotation honoured; the page is not parsed.
-            found = raw.FPDF_GetPageSizeByIndexF(document, index, size)
+            is_known = raw.FPDF_GetPageSizeByIndexF(document, index, size)
             sides = [points * (dpi / _POINTS_PER_INCH) for points in (size.width, size.height)]
-            if found and all(map(math.isfinite, sides)):
+            if is_known and all(map(math.isfinite, sides)):
                 yield _readable(path, index + 1, math.ceil(sides[0]), math.ceil(sides[1]))
             else:
                 yield _unreadable(path, index + 1, "pdfium finds no size for this page")
@@ -152,7 +121,7 @@ def _pdf_pages(path: str, dpi: float) -> Iterator[Page]:
         raw.FPDF_CloseDocument(document)
 
 
-def _image_pages(path: str) -> Iterator[Page]:
+def _image_pages(path: str) -> Iterator[PageSize]:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -170,7 +139,7 @@ def _image_pages(path: str) -> Iterator[Page]:
             size = None if is_last else _frame_size(image, path, size.page + 1)
 
 
-def _frame_size(image: Any, path: str, frame: int) -> Page | None:
+def _frame_size(image: Any, path: str, frame: int) -> PageSize | None:
     """Read the upright size of one frame; None if there is no such frame."""
     try:
         with _headers_only():
@@ -229,12 +198,12 @@ def _headers_only() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _readable(path: str, page: int, width: int, height: int) -> Page:
+def _readable(path: str, page: int, width: int, height: int) -> PageSize:
     if width <= 0 or height <= 0:
         return _unreadable(path, page, f"{width} x {height} pixels: nothing to see")
-    return Page(path=path, page=page, width=width, height=height, error=None)
+    return PageSize(path=path, page=page, width=width, height=height, error=None)
 
 
-def _unreadable(path: str, page: int, reason: str | Exception) -> Page:
+def _unreadable(path: str, page: int, reason: str | Exception) -> PageSize:
     said = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-    return Page(path=path, page=page, width=None, height=None, error=" ".join(said.split()))
+    return PageSize(path=path, page=page, width=None, height=None, error=" ".join(said.split()))

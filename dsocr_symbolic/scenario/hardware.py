@@ -55,10 +55,9 @@ class Number:
     ----------
     key : str
         The key in the file, with the datasheet's unit: ``"tensor_bf16_tflops"``.
-    unit : str
-        ``FLOP/s``, ``op/s``, ``byte/s``, ``byte``, ``byte/SM``, ``Hz``, ``s``, ``W``, or ``1`` for a count.
-    factor : Decimal
-        From the datasheet's unit to that one.
+    unit, factor : str, Decimal
+        ``FLOP/s``, ``op/s``, ``byte/s``, ``byte``, ``byte/SM``, ``Hz``, ``s``, ``W``, or ``1`` for a count; from the
+        datasheet's unit to that one.
     value_si : int or float
         The value in `unit`; an exact int if it is whole.
     """

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.scenario.hardware import Gpu
@@ -36,28 +37,16 @@ class Origin:
 
 
 def layered(
-    user: Mapping[str, Any], workload: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None
-) -> ChainMap[str, Any]:
+    user: Mapping[str, Exact], workload: Mapping[str, Exact] | None = None, config: Mapping[str, Exact] | None = None
+) -> ChainMap[str, Exact]:
     """Lay settings over one another: the user's word is the last."""
     return ChainMap(dict(user), dict(workload or {}), dict(config or {}))
 
 
 def origins(
-    definition: Definition, options: Mapping[str, str], settings: Mapping[str, Any], gpu: Gpu
+    definition: Definition, options: Mapping[str, str], settings: Mapping[str, Exact], gpu: Gpu
 ) -> dict[str, Origin]:
-    """Decide where the value of each symbol is from.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    options : mapping of str to str
-        One option per choice.
-    settings : mapping of str to number
-        What user, workload and config set, see :func:`layered`; of a plain mapping everything is the user's.
-    gpu : Gpu
-        The machine.
-    """
+    """Decide where the value of each symbol is from; of settings that are not :func:`layered` all are the user's."""
     bound: dict[str, Origin] = {}
     keys: dict[str, tuple[str, ...]] = {}
     for name, chosen in options.items():
@@ -74,7 +63,9 @@ def origins(
             return _set(name, settings)
         if name in bound:
             return bound[name]
-        key = _machine_key(gpu, keys.get(name, quantity.gpu))
+        # The first number that the GPU has; the last one if it has none.
+        named = keys.get(name, quantity.gpu)
+        key = next((key for key in named if key in gpu.numbers), named[-1] if named else "")
         if key in gpu.numbers:
             return Origin(kind="machine", name=key, value=float(gpu.numbers[key].value_si))
         if key and not quantity.optional:
@@ -85,18 +76,13 @@ def origins(
     return {name: origin(name) for name in definition.quantities}
 
 
-def _set(name: str, settings: Mapping[str, Any]) -> Origin:
+def _set(name: str, settings: Mapping[str, Exact]) -> Origin:
     layers = settings.maps if isinstance(settings, ChainMap) else [settings]
     kind, layer = next((kind, layer) for kind, layer in zip(_SETTERS, layers, strict=False) if name in layer)
     return Origin(kind=kind, value=layer[name])
 
 
-def _machine_key(gpu: Gpu, keys: tuple[str, ...]) -> str:
-    """Return the first number that a GPU has; the last one if it has none."""
-    return next((key for key in keys if key in gpu.numbers), keys[-1] if keys else "")
-
-
-def unverified(found: Iterable[Origin], gpu: Gpu) -> tuple[str, ...]:
+def unverified(sources: Iterable[Origin], gpu: Gpu) -> tuple[str, ...]:
     """Return the machine's numbers in use that no source confirms."""
-    keys = (origin.name for origin in found if origin.kind == "machine")
+    keys = (origin.name for origin in sources if origin.kind == "machine")
     return tuple(key for key in keys if key in gpu.numbers and gpu.numbers[key].unverified)

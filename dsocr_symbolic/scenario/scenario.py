@@ -1,4 +1,4 @@
-"""One question: a model, its choices, a workload, a machine and what the user set."""
+"""One question: a model, its choices, a workload, a machine and what the user set; read from words or a file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,13 +6,19 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from dsocr_symbolic.algebras.value import Exact
+from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, Workload
 from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import layer_definition
-from dsocr_symbolic.scenario.config_file import read_config
+from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.scenario.checks import check_setting, parse_number
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
 from dsocr_symbolic.scenario.origins import layered
-from dsocr_symbolic.scenario.values import Values, choose, load_workload, resolve
+from dsocr_symbolic.scenario.values import Values, choose, load_workload, read_config, resolve
+
+_SUFFIXES = (".yaml", ".yml")
+_NAMES = ("workload", "gpu")
 
 
 @frozen(kw_only=True)
@@ -21,30 +27,26 @@ class Scenario:
 
     Attributes
     ----------
-    definition : Definition
-        The model, or one layer in its stead.
-    options : mapping of str to str
-        The option of every choice.
+    definition, options : Definition, mapping of str to str
+        The model, or one layer in its stead, and the option of every choice.
     workload : Workload or None
         None for a layer alone.
-    user, config : mapping of str to number
+    user, config : mapping of str to Exact
         What the user set, and the sizes of a config.json.
-    gpu : Gpu
-        The machine.
-    waived : frozenset of str
-        Switches that lift rules.
+    gpu, waived : Gpu, frozenset of str
+        The machine, and switches that lift rules.
     """
 
     definition: Definition
     options: Mapping[str, str]
     workload: Workload | None
-    user: Mapping[str, Any]
-    config: Mapping[str, Any]
+    user: Mapping[str, Exact]
+    config: Mapping[str, int]
     gpu: Gpu
     waived: frozenset[str]
 
     @property
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> Mapping[str, Exact]:
         """What user, workload and config set, the user's word the last."""
         return layered(self.user, self.workload.values if self.workload else EMPTY, self.config)
 
@@ -52,7 +54,7 @@ class Scenario:
 def of_layer(scenario: Scenario, layer: Definition) -> Scenario:
     """Return the question of one layer: with those values that it has symbols for."""
 
-    def kept(values: Mapping[str, Any]) -> dict[str, Any]:
+    def kept(values: Mapping[str, Exact]) -> dict[str, Any]:
         return {name: value for name, value in values.items() if name in layer.quantities}
 
     workload = scenario.workload and evolve(scenario.workload, values=kept(scenario.workload.values))
@@ -60,7 +62,7 @@ def of_layer(scenario: Scenario, layer: Definition) -> Scenario:
     return evolve(scenario, definition=layer, workload=workload, user=user, config=config)
 
 
-def with_user(scenario: Scenario, settings: Mapping[str, Any]) -> Scenario:
+def with_user(scenario: Scenario, settings: Mapping[str, Exact]) -> Scenario:
     """Return the question with some more of the user's own values."""
     return evolve(scenario, user={**scenario.user, **settings})
 
@@ -70,53 +72,20 @@ def make_scenario(
     definition: Definition,
     layer: str | None = None,
     workload: str | None = None,
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Exact] | None = None,
     choices: Mapping[str, str] | None = None,
     gpu: str | None = None,
     config: Path | None = None,
     waived: frozenset[str] = frozenset(),
 ) -> Scenario:
-    """Put a question together.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    layer : str or None
-        A layer to evaluate alone.
-    workload : str or None
-        Name or file; the model's default if None.
-    settings : mapping of str to number, optional
-        The user's own values.
-    choices : mapping of str to str, optional
-        Options that differ from the defaults.
-    gpu : str or None
-        Name or file; the model's default if None.
-    config : Path or None
-        A Hugging Face config.json.
-    waived : frozenset of str
-        Switches that lift rules.
-
-    Returns
-    -------
-    Scenario
-        The question.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown or a file is wrong.
-    """
+    """Put a question together, of one layer alone if one is named; what is None is the model's default."""
     options = choose(definition, choices or {})
     constants = read_config(definition, config) if config else {}
     named = definition.default_workload if workload is None else workload
-    chosen = None if layer is not None else load_workload(definition, named)
-    if layer is not None:
-        definition = layer_definition(definition, layer)
     return Scenario(
-        definition=definition,
+        workload=None if layer is not None else load_workload(definition, named),
+        definition=definition if layer is None else layer_definition(definition, layer),
         options=options,
-        workload=chosen,
         user=dict(settings or {}),
         config=constants,
         gpu=load_gpu(gpu or definition.default_gpu),
@@ -124,7 +93,7 @@ def make_scenario(
     )
 
 
-def scenario_values(scenario: Scenario, settings: Mapping[str, Any] | None = None) -> Values:
+def scenario_values(scenario: Scenario, settings: Mapping[str, Exact] | None = None) -> Values:
     """Return the number of every symbol, with some more settings if there are."""
     return resolve(
         scenario.definition,
@@ -133,3 +102,64 @@ def scenario_values(scenario: Scenario, settings: Mapping[str, Any] | None = Non
         gpu=scenario.gpu,
         waived=scenario.waived,
     )
+
+
+def read_scenario(text: str | Mapping[str, Any], base: Scenario) -> tuple[str, Scenario]:
+    """Put a scenario together from a common one and what it says of its own; name it, too.
+
+    It says so in words (``gpu=h200,batch=8,attention=eager``), in a YAML file with the same keys, or in a mapping of
+    them: symbols, choices, ``gpu`` and ``workload``. Empty text is the common scenario itself.
+    """
+    if isinstance(text, str) and text.endswith(_SUFFIXES) and "=" not in text:
+        path = Path(text)
+        if not path.is_file():
+            raise UserError(f"{text}: no such scenario file")
+        return path.stem, _scenario(_mapping(read_yaml(path), text), base, text)
+    entries = _words(text) if isinstance(text, str) else dict(text)
+    name = ", ".join(f"{key}={value}" for key, value in entries.items()) or "as it is"
+    return name, _scenario(entries, base, name)
+
+
+def _words(text: str) -> dict[str, Any]:
+    entries: dict[str, Any] = {}
+    for word in text.split(",") if text.strip() else []:
+        key, equals, value = (part.strip() for part in word.partition("="))
+        if not equals or not key or not value:
+            raise UserError(f"'{word}': expected KEY=VALUE, several of them with commas, or a YAML file")
+        if key in entries:
+            raise UserError(f"'{text}': {key} is given twice; give it once")
+        entries[key] = value
+    return entries
+
+
+def _mapping(raw: Any, where: str) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise UserError(f"{where}: expected a mapping of symbols, choices, gpu and workload to values")
+    return {str(key): value for key, value in raw.items()}
+
+
+def _scenario(entries: Mapping[str, Any], base: Scenario, where: str) -> Scenario:
+    definition = base.definition
+    choices: dict[str, str] = {}
+    settings: dict[str, Exact] = {}
+    for key, value in entries.items():
+        choice = key.replace("_", "-")
+        if choice in definition.choices and key not in definition.quantities:
+            choices[choice] = str(value)
+        elif key not in _NAMES:
+            settings[key] = _number(definition, key, value, where)
+    options = choose(definition, {**base.options, **choices})
+    own = load_workload(definition, str(entries["workload"])) if "workload" in entries else None
+    gpu = load_gpu(str(entries["gpu"]) or definition.default_gpu) if "gpu" in entries else base.gpu
+    # What this scenario's own workload says is closer to it than what was set for all of them.
+    common = {name: value for name, value in base.user.items() if own is None or name not in own.values}
+    return evolve(base, options=options, workload=own or base.workload, user={**common, **settings}, gpu=gpu)
+
+
+def _number(definition: Definition, key: str, value: Any, where: str) -> Exact:
+    if key not in definition.quantities:
+        known = [*definition.quantities, *definition.choices, *_NAMES]
+        raise UserError(f"{where}: unknown key '{key}': {nearest(key, known)}")
+    number: Exact = parse_number(value, key) if isinstance(value, str) else value
+    check_setting(definition, key, number)
+    return number

@@ -1,5 +1,6 @@
 """From defaults, choices, a config, a workload, overrides and a GPU to one number per symbol."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, Workload, read_workload
 from dsocr_symbolic.language.expression import Expression, evaluate, names
@@ -15,6 +17,8 @@ from dsocr_symbolic.scenario.checks import check_rules, check_setting
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import Origin, origins, unverified
 
+_ABSENT = object()
+
 
 @frozen(kw_only=True)
 class Values:
@@ -22,11 +26,9 @@ class Values:
 
     Attributes
     ----------
-    numbers : mapping of str to int or float
-        Exact ints wherever a value is whole.
-    origins : mapping of str to Origin
-        Where each of them is from.
-    overridden : mapping of str to number
+    numbers, origins : mapping of str to Exact, to Origin
+        Ints wherever a value is whole, and where each of them is from.
+    overridden : mapping of str to Exact
         Derived symbols that were set, with what their formulas give.
     unverified : tuple of str
         GPU numbers in use that no source confirms.
@@ -34,30 +36,12 @@ class Values:
 
     numbers: Mapping[str, Any]
     origins: Mapping[str, Origin]
-    overridden: Mapping[str, Any]
+    overridden: Mapping[str, Exact]
     unverified: tuple[str, ...]
 
 
 def load_workload(definition: Definition, name: str) -> Workload:
-    """Find a workload by name, or read it from a file.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    name : str
-        A name of the model file, or the path of a YAML file with ``summary``, ``document`` and ``set``.
-
-    Returns
-    -------
-    Workload
-        The workload.
-
-    Raises
-    ------
-    UserError
-        If there is none.
-    """
+    """Find a workload by name, or read it from a YAML file with ``summary``, ``document`` and ``set``."""
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         if not path.is_file():
@@ -74,14 +58,52 @@ def load_workload(definition: Definition, name: str) -> Workload:
     return definition.workloads[name]
 
 
-def choose(definition: Definition, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Complete the choices with their defaults.
+def read_config(definition: Definition, path: Path) -> dict[str, int]:
+    """Take the network's sizes, by symbol, from a Hugging Face config.json; refuse what formulas do not model."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: no readable JSON: {getattr(error, 'strerror', None) or error}") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: expected a JSON object with the network's sizes")
+    constants = {}
+    for name, quantity in definition.quantities.items():
+        if not quantity.config:
+            continue
+        number = _config_value(config, quantity.config, path)
+        if number is _ABSENT:
+            raise UserError(f"{path}: the key '{quantity.config}' is missing; is it a config of {definition.name}?")
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise UserError(f"{path}: {quantity.config}: expected a whole number, found {number!r}")
+        constants[name] = number
+    for key, expected in definition.config.items():
+        said = _config_value(config, key, path)
+        modelled = constants.get(expected, expected) if isinstance(expected, str) else expected
+        if said is not _ABSENT and said != modelled:
+            raise UserError(f"{path}: {key} = {json.dumps(said)} is not modelled; the formulas hold for {modelled!r}")
+    return constants
 
-    Raises
-    ------
-    UserError
-        If a choice or an option is unknown.
-    """
+
+def _config_value(config: Mapping[str, Any], key: str, path: Path) -> Any:
+    """Return what the config says of a dotted key: at top level, where the network reads it, or of its decoder."""
+    top = _dotted(config, key)
+    below = _dotted(config.get("language_config") or {}, key)
+    if key != "architectures" and _ABSENT not in (top, below) and top != below:
+        raise UserError(f"{path}: {key} is {top!r} at top level and {below!r} under language_config; make them agree")
+    return below if top is _ABSENT and key != "architectures" else top
+
+
+def _dotted(config: Any, key: str) -> Any:
+    value = config
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return _ABSENT
+        value = value[part]
+    return value
+
+
+def choose(definition: Definition, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Complete the choices with their defaults."""
     for name, option in chosen.items():
         if name not in definition.choices:
             raise UserError(f"unknown choice '{name}': {nearest(name, definition.choices)}")
@@ -103,83 +125,48 @@ def resolve(
     definition: Definition,
     *,
     options: Mapping[str, str],
-    settings: Mapping[str, Any],
+    settings: Mapping[str, Exact],
     gpu: Gpu,
     waived: frozenset[str] = frozenset(),
 ) -> Values:
-    """Give every symbol its number.
-
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    options : mapping of str to str
-        One option per choice, see :func:`choose`.
-    settings : mapping of str to number
-        What user, workload and config set, see :func:`~dsocr_symbolic.scenario.origins.layered`.
-    gpu : Gpu
-        The machine.
-    waived : frozenset of str
-        Switches that lift rules.
-
-    Raises
-    ------
-    UserError
-        If a symbol is unknown, a value is not allowed, or a rule is broken.
-    """
+    """Give every symbol its number, given an option per choice and what user, workload and config set."""
     for name, value in settings.items():
         check_setting(definition, name, value)
-    found = origins(definition, options, settings, gpu)
-    resolver = Resolver(definition, found, gpu)
+    sources = origins(definition, options, settings, gpu)
+    resolver = Resolver(definition, sources, gpu)
     numbers = {name: resolver.value(name) for name in definition.quantities}
     overridden = {}
     for name, quantity in definition.quantities.items():
         if name in settings and quantity.group == "derived":
-            given = resolver.formula_value(name, quantity.formula)
-            if given != numbers[name]:
-                overridden[name] = given
+            followed = resolver.formula_value(name, quantity.formula)
+            if followed != numbers[name]:
+                overridden[name] = followed
     check_rules(definition, numbers, waived)
-    return Values(numbers=numbers, origins=found, overridden=overridden, unverified=unverified(found.values(), gpu))
+    return Values(numbers=numbers, origins=sources, overridden=overridden, unverified=unverified(sources.values(), gpu))
 
 
 class Resolver:
-    """Follows formulas from symbol to symbol, each value worked out once.
+    """Follows formulas from symbol to symbol, each value worked out once."""
 
-    Parameters
-    ----------
-    definition : Definition
-        The model.
-    found : mapping of str to Origin
-        Where each value is from.
-    gpu : Gpu
-        The machine, for the error where it lacks a number.
-    """
-
-    def __init__(self, definition: Definition, found: Mapping[str, Origin], gpu: Gpu) -> None:
+    def __init__(self, definition: Definition, sources: Mapping[str, Origin], gpu: Gpu) -> None:
         self.m_definition = definition
-        self.m_origins = found
+        self.m_origins = sources
         self.m_gpu = gpu
         self.m_values: dict[str, Any] = {}
         self.m_above: list[str] = []
 
     def value(self, name: str) -> Any:
-        """Return the value of a symbol.
-
-        Raises
-        ------
-        UserError
-            If values need one another, a formula has no value, or the machine lacks a number.
-        """
+        """Return the value of a symbol; values that need one another are a UserError."""
         if name not in self.m_values:
             if name in self.m_above:
                 chain = " -> ".join((*self.m_above, name))
                 raise UserError(f"{chain}: these values need one another; give one of them a number")
             self.m_above.append(name)
-            self.m_values[name] = self.found(name)
+            self.m_values[name] = self.given(name)
             self.m_above.pop()
         return self.m_values[name]
 
-    def found(self, name: str) -> Any:
+    def given(self, name: str) -> Any:
         """Return what the origin of a symbol gives."""
         origin = self.m_origins[name]
         if origin.kind == "machine" and origin.value is None:

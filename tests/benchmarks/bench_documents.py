@@ -6,7 +6,7 @@ import time
 from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.totals.bill import make_bill, page_rows
-from dsocr_symbolic.scenario.documents import Page
+from dsocr_symbolic.scenario.documents import PageSize
 from dsocr_symbolic.scenario.scenario import make_scenario
 
 PAGES = 20_000
@@ -16,7 +16,7 @@ def main() -> None:
     """Print microseconds per page and what they have to be."""
     rng = random.Random(1)
     pages = [
-        Page(path="a.pdf", page=place, width=rng.randint(100, 4000), height=rng.randint(100, 4000), error=None)
+        PageSize(path="a.pdf", page=place, width=rng.randint(100, 4000), height=rng.randint(100, 4000), error=None)
         for place in range(PAGES)
     ]
     scenario = make_scenario(definition=default_definition(None))

@@ -14,8 +14,7 @@ from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.registry import load_metrics, timed
 from dsocr_symbolic.network.fold import STOCKS
 from dsocr_symbolic.questions.capacity import worst_moment
-from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
-from dsocr_symbolic.scenario.scenario_file import read_scenario
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, read_scenario
 from dsocr_symbolic.writing.notebook import Shown
 
 METRICS = ("forward_tensor_core_flops", "forward_io_bytes", "roofline_s", "peak_memory_bytes")

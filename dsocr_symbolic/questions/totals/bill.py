@@ -12,7 +12,7 @@ from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate, estimate, sum_estimates
 from dsocr_symbolic.language.roles import Roles, played
 from dsocr_symbolic.scenario.crop_grids import crop_grid
-from dsocr_symbolic.scenario.documents import Page
+from dsocr_symbolic.scenario.documents import PageSize
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 
 Grid = tuple[int, int]
@@ -22,7 +22,7 @@ Grid = tuple[int, int]
 class BilledPage:
     """A page with its crop grid and its numbers; both None if it cannot be read."""
 
-    page: Page
+    page: PageSize
     grid: Grid | None
     numbers: Estimate | None
 
@@ -35,14 +35,14 @@ class Bill:
     total: Estimate | None
 
 
-def make_bill(scenario: Scenario, pages: Iterable[Page], *, details: bool = True) -> Bill:
+def make_bill(scenario: Scenario, pages: Iterable[PageSize], *, details: bool = True) -> Bill:
     """Evaluate every page of a document.
 
     Parameters
     ----------
     scenario : Scenario
         The question; its workload says whether crops are cut, and of what size.
-    pages : iterable of Page
+    pages : iterable of PageSize
         Sizes, or why there is none.
     details : bool
         Whether the training step and compulsory bytes are asked for as well.

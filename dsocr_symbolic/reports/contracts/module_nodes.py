@@ -8,6 +8,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics
 from dsocr_symbolic.language.registry import load_conventions
+from dsocr_symbolic.network.fold import added_up, children
 from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.reports.contracts.model_report import (
     AnalyticModuleNode,
@@ -99,20 +100,21 @@ def flops(metrics: Metrics) -> Exact:
 
 def _by_category(result: Estimate) -> list[dict[str, list[Any]]]:
     """Return launches, FLOPs and bytes by category, for the whole and each node, with everything below."""
-    found: list[dict[str, list[Any]]] = [{} for _ in range(len(result.nodes) + 1)]
-    for place in range(len(result.nodes), 0, -1):
-        node = result.nodes[place - 1]
-        if node.row.aten and node.calls:
-            cost = [node.calls, flops(node.metrics), node.metrics["forward_io_bytes"]]
-            _add(found[place], category_id(node.row.category), cost)
-        for category, cost in found[place].items():
-            _add(found[node.row.parent], category, cost)
-    return found
-
-
-def _add(costs: dict[str, list[Any]], category: str, cost: list[Any]) -> None:
-    before = costs.get(category, [0] * len(cost))
-    costs[category] = [old + new for old, new in zip(before, cost, strict=True)]
+    below = children([-1, *(node.row.parent for node in result.nodes)])
+    running = [(place, node) for place, node in enumerate(result.nodes, start=1) if node.row.aten and node.calls]
+    sums: list[dict[str, list[Any]]] = [{} for _ in below]
+    for category in {category_id(node.row.category) for _, node in running}:
+        columns: list[list[Any]] = [[0] * len(below) for _ in range(3)]
+        for place, node in running:
+            if category_id(node.row.category) == category:
+                costs = (node.calls, flops(node.metrics), node.metrics["forward_io_bytes"])
+                for column, cost in zip(columns, costs, strict=True):
+                    column[place] = cost
+        launches, *costs_below = (added_up(column, below, arithmetic) for column in columns)
+        for place, count in enumerate(launches):
+            if count:
+                sums[place][category] = [count, *(column[place] for column in costs_below)]
+    return sums
 
 
 def _breakdown(part: Mapping[str, list[Any]], whole: Exact) -> tuple[OperatorMetrics, ...]:

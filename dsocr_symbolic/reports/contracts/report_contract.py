@@ -11,7 +11,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.definition import Definition, Workload
-from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.language.roles import Identity
@@ -99,9 +99,12 @@ def _identity(definition: Definition) -> Identity:
     return definition.identity
 
 
-def _numbers(formulas: Mapping[str, Expression], result: Estimate) -> dict[str, Any]:
+def _numbers(formulas: Mapping[str, Expression], scenario: Scenario, result: Estimate) -> dict[str, Any]:
     """Work out fields of the contract."""
     scope = result.values.numbers
+    for name in sorted({name for formula in formulas.values() for name in names(formula)} - scope.keys()):
+        network = scenario.definition.name
+        raise UserError(f"{network}: the report contract needs the symbol '{name}'; the network has none")
     return {field: arithmetic.whole(evaluate(formula, scope, arithmetic)) for field, formula in formulas.items()}
 
 
@@ -111,7 +114,7 @@ def _model(scenario: Scenario, result: Estimate, modules: Modules, **tied_to: An
     return DeepSeekOCRModelSpec(
         model_id=identity.model_id,
         model_variant=identity.model_variant,
-        **_numbers(identity.model, result),
+        **_numbers(identity.model, scenario, result),
         vision_backbone=" + ".join(towers) or "none",
         uses_moe=any(node.row.category == "routing" and node.row.aten and node.calls for node in result.nodes),
         notes=f"{scenario.definition.name}: {scenario.definition.summary}.",
@@ -135,7 +138,7 @@ def _workload(scenario: Scenario, result: Estimate, workload: Workload, doc_kind
     numbers = {name: arithmetic.whole(value) for name, value in result.values.numbers.items()}
     quantities = scenario.definition.quantities.items()
     shown = ", ".join(f"{name} {numbers[name]}" for name, quantity in quantities if quantity.group in _ASKED)
-    profile = _numbers(_identity(scenario.definition).workload, result)
+    profile = _numbers(_identity(scenario.definition).workload, scenario, result)
     return OCRWorkloadProfile(
         profile_id=workload.name,
         description=f"{workload.summary}; {shown}",

@@ -10,7 +10,7 @@ from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.network import costs
 from dsocr_symbolic.network.dataflow import needs_gradient
-from dsocr_symbolic.network.fusion import boundaries
+from dsocr_symbolic.network.flows import boundaries
 from dsocr_symbolic.network.leaves import metric_expression, saved_storages
 from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.reports.formulas.alone import Alone, Group

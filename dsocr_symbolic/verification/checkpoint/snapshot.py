@@ -8,7 +8,7 @@ from attrs import frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.scenario.config_file import read_config
+from dsocr_symbolic.scenario.values import read_config
 
 CONFIG = "config.json"
 ENTRY = "modeling_deepseekocr"
