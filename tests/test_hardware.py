@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.scenario.hardware import _UNITS, Gpu, _scaled, _si, load_gpu, load_gpus
 
 FOLDER = Path(__file__).resolve().parent.parent / "hardware"
@@ -413,3 +414,10 @@ def test_importing_the_module_imports_nothing_slow() -> None:
     top = FOLDER.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=top, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@EVERY_GPU
+def test_a_symbol_has_the_unit_of_the_number_that_it_stands_for(gpu: Gpu) -> None:
+    for name, quantity in load_machine().items():
+        for key in quantity.gpu:
+            assert key not in gpu.numbers or gpu.numbers[key].unit == quantity.unit, name

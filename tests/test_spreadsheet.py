@@ -469,11 +469,11 @@ def test_inputs_say_what_every_symbol_is(opened: Any) -> None:
     values = scenario_values(scenario())
     rows = [[cell.value for cell in row] for row in opened["Inputs"].iter_rows(min_row=7)]
     assert [row[1] for row in rows] == list(definition.quantities)
-    for group, symbol, letter, meaning, _, value, config, source in rows:
+    for group, symbol, letter, meaning, unit, value, config, source in rows:
         quantity = definition.quantities[symbol]
-        assert (group, meaning, letter or "", config or "") == (
+        assert (group, meaning, letter or "", unit or "", config or "") == (
             *(quantity.group, quantity.meaning),
-            *(quantity.letter, quantity.config),
+            *(quantity.letter, quantity.unit, quantity.config),
         )
         assert source
         assert str(value).startswith("=") or value == values.numbers[symbol]
@@ -484,7 +484,7 @@ def test_inputs_say_what_every_symbol_is(opened: Any) -> None:
         "capacity",
     }
     assert formula["prompt_tokens"] == "=image_tokens+text_tokens"
-    assert {row[4] for row in rows if row[4]} == {"byte", "byte/s", "FLOP", "FLOP/s", "pixel"}
+    assert {row[4] for row in rows if row[4]} == {"byte", "byte/s", "FLOP", "FLOP/s", "Hz", "pixel"}
 
 
 def test_only_inputs_are_coloured_and_they_take_only_what_is_allowed(opened: Any) -> None:

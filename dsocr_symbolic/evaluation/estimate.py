@@ -10,7 +10,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.fold import CALLS, Row, columns_of, quotient
+from dsocr_symbolic.network.fold import CALLS, Row, children, columns_of, quotient
 from dsocr_symbolic.scenario.values import Values
 
 Metrics = Mapping[str, Any]
@@ -50,6 +50,11 @@ class Estimate:
     total: Metrics
     nodes: tuple[NodeNumbers, ...]
     traffic: str = "eager"
+
+    @cached_property
+    def below(self) -> Sequence[Sequence[int]]:
+        """The children of each row, in order; the whole is row 0, and ``nodes[i]`` row i + 1."""
+        return children([-1, *(node.row.parent for node in self.nodes)])
 
     @cached_property
     def stages(self) -> Mapping[str, Metrics]:

@@ -39,14 +39,13 @@ def _draft(path: Path) -> Iterator[Path]:
 
 def _is_running(process: str) -> bool:
     """Whether a process may still be there; what names no process, or one of a platform that cannot tell, may."""
-    if not process.isdigit() or os.name != "posix":
-        return True
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
+    if process.isdigit() and os.name == "posix":
+        try:
+            os.kill(int(process), 0)
+        except (ProcessLookupError, OverflowError):
+            return False
+        except PermissionError:
+            return True
     return True
 
 
@@ -68,13 +67,7 @@ def remove(path: Path) -> None:
 
 
 def check_target(path: Path, *, force: bool, folder: bool = False) -> None:
-    """Refuse early a file that could not be written late, or one that is there; ``folder``: also one may be replaced.
-
-    Raises
-    ------
-    UserError
-        If it may not be written.
-    """
+    """Refuse early what could not be written late, and what is there unless forced; ``folder``: that may go, too."""
     if path.is_dir() and not folder:
         raise UserError(f"{path}: is a folder; name a file")
     if not path.parent.is_dir():
@@ -84,13 +77,7 @@ def check_target(path: Path, *, force: bool, folder: bool = False) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Make a folder, if it is not there.
-
-    Raises
-    ------
-    UserError
-        If nothing can be written into it.
-    """
+    """Make a folder, if it is not there; refuse one that nothing can be written into."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK | os.X_OK)
@@ -101,13 +88,7 @@ def check_folder(folder: Path) -> None:
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write texts by their paths below a folder, which is made if need be; each whole or not at all.
-
-    Raises
-    ------
-    UserError
-        If one cannot be written.
-    """
+    """Write texts by their paths below a folder, which is made if need be; each whole or not at all."""
     try:
         for name, text in texts.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -125,13 +106,7 @@ _WAY_OUT = "give another folder, or --force to replace it"
 
 
 def check_replaceable(folder: Path, files: Collection[str], data: str, version: int) -> None:
-    """Refuse a folder with files of these names, unless the one named ``data`` has this very ``schema_version``.
-
-    Raises
-    ------
-    UserError
-        If a file of such a name is there and is not known to be ours.
-    """
+    """Refuse a folder with files of these names, unless the one named ``data`` has this very ``schema_version``."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: this is a file; a report needs a folder")
     there = [name for name in files if (folder / name).exists()]
@@ -150,13 +125,7 @@ def check_replaceable(folder: Path, files: Collection[str], data: str, version: 
 
 
 def write_folder(folder: Path, texts: Mapping[str, str], files: Collection[str]) -> None:
-    """Write all texts into a folder or none; those of the names ``files`` that have no text go, other files stay.
-
-    Raises
-    ------
-    UserError
-        If the folder cannot be written; what was there is there still.
-    """
+    """Write all texts into a folder or none; those of the names ``files`` that have no text go, other files stay."""
     target = folder.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -16,13 +16,7 @@ _HASHED_ID = re.compile(r'id="([A-Za-z]?[0-9a-f]{10,})"')
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw as templates/dsocr.mplstyle says, whatever the user's own settings are.
-
-    Raises
-    ------
-    UserError
-        If matplotlib is not installed.
-    """
+    """Draw as templates/dsocr.mplstyle says, whatever the user's own settings are."""
     try:
         from matplotlib import style as styles
     except ImportError as error:

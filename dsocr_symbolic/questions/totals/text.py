@@ -273,18 +273,16 @@ def _tree_table(result: Estimate, depth: int) -> Any:
 
 def _tree_lines(result: Estimate, depth: int) -> Iterator[tuple[str, str, NodeNumbers]]:
     """Yield what stands before each node, its name and the node, down to a depth."""
-    below: dict[int, list[int]] = {}
-    for index, node in enumerate(result.nodes, start=1):
-        below.setdefault(node.row.parent, []).append(index)
+    below = result.below
     inner, last = _GUIDES[(sys.stdout.encoding or "utf-8").lower().startswith("utf")]
 
     def descend(index: int, level: int, guide: str, after: str) -> Iterator[tuple[str, str, NodeNumbers]]:
-        node, children = result.nodes[index - 1], below.get(index, [])
+        node, children = result.nodes[index - 1], below[index]
         hidden = " +" if children and level == depth else ""
         yield guide, node.row.path.rpartition("/")[2] + hidden, node
         for child in children if level < depth else ():
             first, rest = last if child == children[-1] else inner
             yield from descend(child, level + 1, after + first, after + rest)
 
-    for stage in below.get(0, []):
+    for stage in below[0]:
         yield from descend(stage, 1, "", "")

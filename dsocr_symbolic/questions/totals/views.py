@@ -46,22 +46,19 @@ def by_stage(result: Estimate) -> list[ViewLine]:
 
 def by_layer(result: Estimate) -> list[ViewLine]:
     """Return one line per top module: below each stage, through layers that are no module themselves."""
-    nodes = result.nodes
-    below: dict[int, list[int]] = {}
-    for index, node in enumerate(nodes, start=1):
-        below.setdefault(node.row.parent, []).append(index)
+    nodes, below = result.nodes, result.below
     lines: list[ViewLine] = []
 
     def descend(index: int) -> None:
         node = nodes[index - 1]
-        layers = [child for child in below.get(index, []) if not nodes[child - 1].row.aten]
+        layers = [child for child in below[index] if not nodes[child - 1].row.aten]
         if layers and (not node.row.class_name or node.row.parent == 0):
             for child in below[index]:
                 descend(child)
         else:
             lines.append(ViewLine(name=node.row.path, calls=node.calls, metrics=node.metrics))
 
-    for stage in below.get(0, []):
+    for stage in below[0]:
         descend(stage)
     return lines
 

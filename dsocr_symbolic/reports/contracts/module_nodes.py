@@ -8,7 +8,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics
 from dsocr_symbolic.language.registry import load_conventions
-from dsocr_symbolic.network.fold import added_up, children
+from dsocr_symbolic.network.fold import added_up
 from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.reports.contracts.model_report import (
     AnalyticModuleNode,
@@ -28,16 +28,14 @@ def module_nodes(name: str, result: Estimate, calls: Sequence[Node], *, params: 
     """Make a module of every row, the whole network first; ``calls`` are the same calls in numbers, for ``params``."""
     rows = [node.row for node in result.nodes]
     counts = [1, *(node.calls for node in result.nodes)]
-    below: dict[int, list[str]] = {}
-    for row in rows:
-        below.setdefault(row.parent, []).append(row.path)
+    below = [tuple(rows[child - 1].path for child in inside) for inside in result.below]
     whole = AnalyticModuleNode(
         module_id=name,
         name=name,
         qualified_class_name=None,
         stage="other",
         parent_id=None,
-        children=tuple(below.get(0, ())),
+        children=below[0],
         repetition="none",
         repetition_count=1,
         constructor_params={},
@@ -54,7 +52,7 @@ def module_nodes(name: str, result: Estimate, calls: Sequence[Node], *, params: 
                 qualified_class_name=row.class_name or (f"aten::{row.aten}" if row.aten else None),
                 stage=_STAGES.get(row.stage, "other"),
                 parent_id=rows[row.parent - 1].path if row.parent else name,
-                children=tuple(below.get(place, ())),
+                children=below[place],
                 repetition=call.repetition if times > 1 else "none",
                 repetition_count=times,
                 constructor_params=symbols,
@@ -100,7 +98,7 @@ def flops(metrics: Metrics) -> Exact:
 
 def _by_category(result: Estimate) -> list[dict[str, list[Any]]]:
     """Return launches, FLOPs and bytes by category, for the whole and each node, with everything below."""
-    below = children([-1, *(node.row.parent for node in result.nodes)])
+    below = result.below
     running = [(place, node) for place, node in enumerate(result.nodes, start=1) if node.row.aten and node.calls]
     sums: list[dict[str, list[Any]]] = [{} for _ in below]
     for category in {category_id(node.row.category) for _, node in running}:

@@ -26,8 +26,6 @@ RESOURCES: Mapping[str, str] = {
 
 LARGEST_PART = 0.25
 
-_Below = Mapping[int, Sequence[int]]
-
 
 @frozen(kw_only=True)
 class Spender:
@@ -127,18 +125,12 @@ class Performance:
 
 
 def performance(scenario: Scenario) -> Performance:
-    """Find out where the cost of a workload on a whole network goes.
-
-    Raises
-    ------
-    UserError
-        If a value is not allowed.
-    """
+    """Find out where the cost of a workload on a whole network goes."""
     program, values = scenario_program(scenario), scenario_values(scenario)
     result = estimate(program, values, scenario_details(scenario))
     at_rated = scenario_values(scenario, {"highest_clock": values.numbers["rated_clock"]})
     rated, fused = estimate(program, at_rated), with_fused_traffic(result)
-    below, decided = _below(result), _decided(result)
+    below, decided = result.below, _decided(result)
 
     def part(index: int) -> Spender:
         node = result.nodes[index - 1]
@@ -182,14 +174,6 @@ def _alone(metrics: Metrics, numbers: Mapping[str, Exact]) -> Mapping[str, float
     return {resource: float(_time({resource: metrics[f"forward_{resource}"]}, numbers)) for resource in RESOURCES}
 
 
-def _below(result: Estimate) -> _Below:
-    """Return the children of each row; 0 is the whole."""
-    below: dict[int, list[int]] = {}
-    for index, node in enumerate(result.nodes, start=1):
-        below.setdefault(node.row.parent, []).append(index)
-    return below
-
-
 def _decided(result: Estimate) -> list[Mapping[str, float]]:
     """Return the roofline seconds of each row, the whole first, by the resource that takes longest."""
     decided = [dict.fromkeys(RESOURCES, 0.0) for _ in range(len(result.nodes) + 1)]
@@ -210,12 +194,12 @@ def _time(spent: Mapping[str, Exact], numbers: Mapping[str, Exact]) -> Exact:
     return seconds
 
 
-def _split(result: Estimate, below: _Below, stage: int) -> Iterator[int]:
+def _split(result: Estimate, below: Sequence[Sequence[int]], stage: int) -> Iterator[int]:
     """Split a stage into parts, see :class:`Performance`."""
     most = LARGEST_PART * result.nodes[stage - 1].metrics["roofline_s"]
 
     def descend(index: int) -> Iterator[int]:
-        inside = below.get(index, ())
+        inside = below[index]
         holds_modules = any(not result.nodes[child - 1].row.aten for child in inside)
         if holds_modules and result.nodes[index - 1].metrics["roofline_s"] > most:
             for child in inside:
