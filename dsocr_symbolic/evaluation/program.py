@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -119,15 +118,13 @@ def _from_cache(path: Path, key: str) -> Any:
 
 def _to_cache(path: Path, key: str, content: Mapping[str, Any]) -> None:
     """Write the program whole or not at all; a cache that cannot be written is no error."""
+    from dsocr_symbolic.writing.files import written_whole
+
     body = json.dumps(content, separators=(",", ":"))
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(f"{_header(key, body)}\n{body}", encoding="utf-8")
-        draft.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
+        with written_whole(path) as draft:
+            draft.write_text(f"{_header(key, body)}\n{body}", encoding="utf-8")
 
 
 def _header(key: str, body: str) -> str:
