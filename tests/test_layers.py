@@ -1,6 +1,7 @@
 """The house: which room may use which, for every file of the package, and no way back."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -157,3 +158,8 @@ def test_folders_are_small_and_say_in_one_sentence_what_they_are(folder: str) ->
 @pytest.mark.parametrize("name", FILES)
 def test_modules_are_short(name: str) -> None:
     assert len((PACKAGE / name).read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_a_class_name_has_one_meaning() -> None:
+    names = Counter(node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -9,7 +9,7 @@ from attrs import evolve
 from markdown_it import MarkdownIt
 
 from dsocr_symbolic import bounds, compare, load_model, sensitivity, solve
-from dsocr_symbolic.writing.notebook import Formula, Grid, Page, as_html, as_markdown, shortened
+from dsocr_symbolic.writing.notebook import MathBlock, Page, TextGrid, as_html, as_markdown, shortened
 
 MODEL = load_model()
 CHANGED = load_model(attention="eager").what_if(**dict.fromkeys(("batch", "crops", "new_tokens"), 7))
@@ -147,7 +147,8 @@ def test_markdown_tables_are_well_formed(name: str, shown: dict[str, Any]) -> No
 def test_what_looks_like_markup_is_text() -> None:
     evil = "<script>alert('a & b')</script> | *b* _c_ `d` [e](f) $g$ \\ # h\nnext"
     page = Page(
-        head=evil, blocks=(evil, Grid(columns=("x", evil), rows=((evil, "1"), ("-", "+2.5 s"))), Formula(latex="a < b"))
+        head=evil,
+        blocks=(evil, TextGrid(columns=("x", evil), rows=((evil, "1"), ("-", "+2.5 s"))), MathBlock(latex="a < b")),
     )
     html = as_html(page)
     assert "<script>" not in html
@@ -163,7 +164,7 @@ def test_what_looks_like_markup_is_text() -> None:
 
 
 def test_columns_of_numbers_alone_are_aligned_right() -> None:
-    grid = Grid(
+    grid = TextGrid(
         columns=("name", "value", "mixed"), rows=(("a", "1.5 ms", "1"), ("b", "-", "at least 2"), ("c", "-3", "3"))
     )
     assert grid.sides == ("left", "right", "left")

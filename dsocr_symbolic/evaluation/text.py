@@ -6,7 +6,7 @@ from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.writing.formula_text import as_text
 from dsocr_symbolic.writing.latex import as_latex, width
-from dsocr_symbolic.writing.notebook import Formula, Grid, Page
+from dsocr_symbolic.writing.notebook import MathBlock, Page, TextGrid
 
 _METRIC = "forward_tensor_core_flops"
 # A formula wider than this, in ex, is a book: four of the network's 775.
@@ -57,18 +57,18 @@ def _put_in(model: Model) -> list[str]:
     return [*sizes, *(f"{symbol} = {as_text(value)}" for symbol, value in model.overrides)]
 
 
-def _model_blocks(model: Model) -> tuple[str | Formula | Grid, ...]:
+def _model_blocks(model: Model) -> tuple[str | MathBlock | TextGrid, ...]:
     choices = [(name, option, model.definition.choices[name].summary) for name, option in model.options]
     stages = [("/".join(node.path), node.formula.summary, str(sum(1 for _ in walk((node,))))) for node in model.stages]
     put_in = _put_in(model)
     return (
         *([f"Put in: {', '.join(put_in)}"] if put_in else []),
-        Grid(columns=("stage", "what", "parts"), rows=tuple(stages)),
-        Grid(columns=("choice", "option", "what"), rows=tuple(choices)),
+        TextGrid(columns=("stage", "what", "parts"), rows=tuple(stages)),
+        TextGrid(columns=("choice", "option", "what"), rows=tuple(choices)),
     )
 
 
-def _part_blocks(part: Part) -> tuple[str | Formula | Grid, ...]:
+def _part_blocks(part: Part) -> tuple[str | MathBlock | TextGrid, ...]:
     if part.path:
         about = part.nodes[0].formula
         what = [about.summary, *([f"class {about.class_name}"] if about.class_name else [])]
@@ -76,17 +76,19 @@ def _part_blocks(part: Part) -> tuple[str | Formula | Grid, ...]:
         what = [part.model.definition.summary]
     below = [child.path.rpartition("/")[2] for child in part.children]
     what += [f"calls: {as_text(part.calls)}", *([f"parts below: {', '.join(below)}"] if below else [])]
-    return "; ".join(what), Formula(latex=formula(part))
+    return "; ".join(what), MathBlock(latex=formula(part))
 
 
-def _compiled_blocks(function: Compiled) -> tuple[str | Formula | Grid, ...]:
+def _compiled_blocks(function: Compiled) -> tuple[str | MathBlock | TextGrid, ...]:
     registry, quantities = load_metrics(), function.definition.quantities
     parts: dict[str, list[str]] = {}
     for output in function.outputs:
         parts.setdefault(output.metric, []).append(output.part)
     inputs = tuple((name, quantities[name].meaning) for name in function.inputs)
     metrics = tuple((name, registry[name].unit, ", ".join(paths)) for name, paths in parts.items())
-    return Grid(columns=("argument", "meaning"), rows=inputs), Grid(columns=("metric", "unit", "parts"), rows=metrics)
+    return TextGrid(columns=("argument", "meaning"), rows=inputs), TextGrid(
+        columns=("metric", "unit", "parts"), rows=metrics
+    )
 
 
 def _count(number: int, noun: str) -> str:

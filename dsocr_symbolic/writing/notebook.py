@@ -14,7 +14,7 @@ _MARKS = {"left": ":---", "right": "---:"}
 
 
 @frozen(kw_only=True)
-class Grid:
+class TextGrid:
     """A table in words; columns of numbers alone are aligned right.
 
     Attributes
@@ -36,7 +36,7 @@ class Grid:
 
 
 @frozen(kw_only=True)
-class Formula:
+class MathBlock:
     """A formula on lines of its own, in LaTeX."""
 
     latex: str
@@ -47,7 +47,7 @@ class Page:
     """What a notebook shows: a bold line, then paragraphs, tables and formulas."""
 
     head: str
-    blocks: tuple[str | Grid | Formula, ...]
+    blocks: tuple[str | TextGrid | MathBlock, ...]
 
 
 class Said:
@@ -101,13 +101,13 @@ def as_markdown(page: Page) -> str:
     return "\n\n".join([f"**{_plain(page.head)}**", *map(_markdown_block, page.blocks)]) + "\n"
 
 
-def _markdown_block(block: str | Grid | Formula) -> str:
+def _markdown_block(block: str | TextGrid | MathBlock) -> str:
     match block:
-        case Grid():
+        case TextGrid():
             marks = [_MARKS[side] for side in block.sides]
             lines = [map(_plain, block.columns), marks, *(map(_plain, row) for row in block.rows)]
             return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        case Formula(latex=latex):
+        case MathBlock(latex=latex):
             return f"$$\n{latex}\n$$"
         case _:
             return _plain(block)
@@ -123,13 +123,13 @@ def as_html(page: Page) -> str:
     return "\n".join([f"<p><strong>{escape(page.head)}</strong></p>", *map(_html_block, page.blocks)]) + "\n"
 
 
-def _html_block(block: str | Grid | Formula) -> str:
+def _html_block(block: str | TextGrid | MathBlock) -> str:
     match block:
-        case Grid():
+        case TextGrid():
             head = _html_row(block.columns, block.sides, "th")
             body = (_html_row(row, block.sides, "td") for row in block.rows)
             return "\n".join(["<table>", f"<thead>{head}</thead>", "<tbody>", *body, "</tbody>", "</table>"])
-        case Formula(latex=latex):
+        case MathBlock(latex=latex):
             return f"<p>$${escape(latex)}$$</p>"
         case _:
             return f"<p>{escape(block)}</p>"

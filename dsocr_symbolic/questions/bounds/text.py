@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dsocr_symbolic.questions.bounds.regimes import Bounds, Change, RegimeBound
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.writing.amounts import measured
-from dsocr_symbolic.writing.notebook import Grid, Page
+from dsocr_symbolic.writing.notebook import Page, TextGrid
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 
 _WIDE = 140
@@ -74,6 +74,6 @@ def page(bounds: Bounds) -> Page:
         (bound.name, where or _constant(bound), bound.summary, bound.condition)
         for bound, where in zip(bounds.bounds, holds, strict=True)
     )
-    grid = Grid(columns=("bound", "holds", "what", "condition"), rows=rows)
-    above = [Grid(columns=("ridge point", "formula", "value", "unit"), rows=ridges)] if ridges else []
+    grid = TextGrid(columns=("bound", "holds", "what", "condition"), rows=rows)
+    above = [TextGrid(columns=("ridge point", "formula", "value", "unit"), rows=ridges)] if ridges else []
     return Page(head=bounds.gpu_title, blocks=(*above, grid))

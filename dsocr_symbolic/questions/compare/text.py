@@ -6,7 +6,7 @@ from typing import Any
 from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
 from dsocr_symbolic.questions.compare.comparison import Comparison, MetricDifference
 from dsocr_symbolic.writing.amounts import measured
-from dsocr_symbolic.writing.notebook import Grid, Page
+from dsocr_symbolic.writing.notebook import Page, TextGrid
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 
 _MOST_CAUSES = 10
@@ -105,8 +105,8 @@ def line(comparison: Comparison) -> str:
 def page(comparison: Comparison) -> Page:
     """Say every metric of every scenario, then what explains each difference."""
     first, *others = comparison.names
-    blocks: list[str | Grid] = [Grid(columns=_titles(comparison), rows=tuple(_rows(comparison)))]
+    blocks: list[str | TextGrid] = [TextGrid(columns=_titles(comparison), rows=tuple(_rows(comparison)))]
     for name, metric, change, difference in _explained(comparison):
         titles = ("part", first, name, "difference")
-        blocks += [change, Grid(columns=titles, rows=tuple(_causes(metric, difference)))]
+        blocks += [change, TextGrid(columns=titles, rows=tuple(_causes(metric, difference)))]
     return Page(head=f"{', '.join(others)} against {first}", blocks=(*blocks, _legend(comparison)))

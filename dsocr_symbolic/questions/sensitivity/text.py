@@ -5,7 +5,7 @@ from typing import Any
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.questions.sensitivity.effects import Effect, Sensitivity
 from dsocr_symbolic.writing.amounts import measured
-from dsocr_symbolic.writing.notebook import Grid, Page
+from dsocr_symbolic.writing.notebook import Page, TextGrid
 from dsocr_symbolic.writing.terminal import on_terminal, table
 
 VIEWS = ("symbol", "group")
@@ -64,7 +64,7 @@ def page(sensitivity: Sensitivity) -> Page:
     """Say what a metric hangs on, all symbols in one table."""
     rows = tuple(_cells(effect) for effect in sensitivity.effects)
     return Page(
-        head=_head(sensitivity), blocks=(Grid(columns=_columns(sensitivity.unit), rows=rows), _legend(sensitivity))
+        head=_head(sensitivity), blocks=(TextGrid(columns=_columns(sensitivity.unit), rows=rows), _legend(sensitivity))
     )
 
 

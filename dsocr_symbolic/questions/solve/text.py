@@ -3,7 +3,7 @@
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.questions.solve.solution import Solution
 from dsocr_symbolic.writing.amounts import compared, measured
-from dsocr_symbolic.writing.notebook import Grid, Page
+from dsocr_symbolic.writing.notebook import Page, TextGrid
 from dsocr_symbolic.writing.terminal import indented
 
 
@@ -33,8 +33,8 @@ def page(solution: Solution) -> Page:
     return Page(
         head=line(solution),
         blocks=(
-            *([Grid(columns=(solution.symbol, solution.constraint), rows=around)] if around else []),
-            *([Grid(columns=("metric", "decided by"), rows=decided)] if decided else []),
+            *([TextGrid(columns=(solution.symbol, solution.constraint), rows=around)] if around else []),
+            *([TextGrid(columns=("metric", "decided by"), rows=decided)] if decided else []),
             *_derivation(solution),
             *([solution.says] if solution.says else []),
         ),

@@ -72,7 +72,7 @@ class Alone:
 
 
 @frozen(kw_only=True)
-class Shown:
+class ShownCall:
     """The call that a page shows.
 
     Attributes
@@ -167,7 +167,7 @@ def _children(library: Library, call: Call) -> int:
     return sum(_children(library, line) for line in callee.calls)
 
 
-def shown_call(places: Places, formula: Formula, lines: Lines) -> Shown:
+def shown_call(places: Places, formula: Formula, lines: Lines) -> ShownCall:
     """Choose the call whose values a page shows: the first of the workload whose slots are filled as by default.
 
     A formula that stands inline takes its values from its caller, one that knows nothing but the model's symbols from
@@ -180,7 +180,7 @@ def shown_call(places: Places, formula: Formula, lines: Lines) -> Shown:
             tried.add(inside)
             alone = stand_alone(places, formula, node.given)
             if shape(alone.node) == inside:
-                return Shown(alone=alone, source="call", path="/".join(node.path))
+                return ShownCall(alone=alone, source="call", path="/".join(node.path))
     for line in lines.get(formula.name, ()):
         if line.inline:
             caller = shown_call(places, places.library[line.formula], lines)
@@ -188,11 +188,11 @@ def shown_call(places: Places, formula: Formula, lines: Lines) -> Shown:
             return evolve(caller, alone=stand_alone(places, formula, _given(call, caller.alone)))
     if formula.symbols and set(formula.symbols) <= set(places.scenario.definition.quantities):
         given = {name: places.numbers[name] for name in formula.symbols}
-        return Shown(alone=stand_alone(places, formula, given), source="workload")
-    return Shown(alone=stand_alone(places, formula, example_values(places, formula)), source="example")
+        return ShownCall(alone=stand_alone(places, formula, given), source="workload")
+    return ShownCall(alone=stand_alone(places, formula, example_values(places, formula)), source="example")
 
 
-def with_pages(shown: Shown, others: Mapping[str, Shown]) -> Alone:
+def with_pages(shown: ShownCall, others: Mapping[str, ShownCall]) -> Alone:
     """Say which lines of a layer are calls that their own pages, by formula, show."""
     alone, elsewhere = shown.alone, set()
     for group in alone.groups:

@@ -16,7 +16,7 @@ from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.network.costs import READS, WRITES
 from dsocr_symbolic.network.flows import total_calls
 from dsocr_symbolic.network.node import Node, walk
-from dsocr_symbolic.reports.formulas.alone import Alone, Shown, shown_call, with_pages
+from dsocr_symbolic.reports.formulas.alone import Alone, ShownCall, shown_call, with_pages
 from dsocr_symbolic.reports.formulas.page_rows import CallRow, Record, SymbolRow, call_row, record_of, symbol_row
 from dsocr_symbolic.reports.formulas.places import Caller, Lines, Places, callers, file_name, mentioned, shape, switches
 from dsocr_symbolic.reports.formulas.sections import Section, local_block, sections
@@ -48,7 +48,7 @@ class FormulaPage:
     idle : int
         Places whose guard is off in the workload.
     source, path : str
-        Where the values are from, see :class:`~dsocr_symbolic.reports.formulas.alone.Shown`.
+        Where the values are from, see :class:`~dsocr_symbolic.reports.formulas.alone.ShownCall`.
     last_step : bool
         Whether that call repeats over steps, of which the last one is shown.
     symbols, shared : tuple of SymbolRow
@@ -103,7 +103,9 @@ def pages(places: Places) -> Iterator[FormulaPage]:
         yield _page(places, shown[formula.name], with_pages(shown[formula.name], shown), lines, named)
 
 
-def _page(places: Places, shown: Shown, alone: Alone, lines: Lines, named: Mapping[str, frozenset[str]]) -> FormulaPage:
+def _page(
+    places: Places, shown: ShownCall, alone: Alone, lines: Lines, named: Mapping[str, frozenset[str]]
+) -> FormulaPage:
     formula = alone.formula
     laid_out, zeros = sections(alone)
     block, used = local_block(alone)

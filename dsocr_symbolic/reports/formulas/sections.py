@@ -49,7 +49,7 @@ class Section:
 
 
 @frozen(kw_only=True)
-class Peak:
+class PeakTensors:
     """When the most is alive, and what.
 
     Attributes
@@ -154,7 +154,7 @@ def _peak(alone: Alone, metric: Metric, scripts: Scripts) -> Section | None:
     return _section(metric, says, _blocks(metric, peak.alive, total, scripts), peak.alive)
 
 
-def peak_of(alone: Alone) -> Peak:
+def peak_of(alone: Alone) -> PeakTensors:
     """Find the first moment with the most bytes."""
     memories = memory((alone.node,))
     names = _Names(alone)
@@ -170,7 +170,7 @@ def peak_of(alone: Alone) -> Peak:
             break
     if isinstance(node.formula, Operator) and alone.exact(node.runs):
         alive += _alive(alone, names, memories[node.path].touched)
-    return Peak(at=names.below(node.path), alive=tuple(summands.numbered(alone, alive)))
+    return PeakTensors(at=names.below(node.path), alive=tuple(summands.numbered(alone, alive)))
 
 
 def _around(alone: Alone, node: Node, memories: Mapping[tuple[str, ...], Memory]) -> Exact:

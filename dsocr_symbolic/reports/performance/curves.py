@@ -23,7 +23,7 @@ _POWERS = 4
 
 
 @frozen(kw_only=True)
-class Grid:
+class CropGrid:
     """A page cut into crops: what each stage costs then."""
 
     columns: int
@@ -59,7 +59,7 @@ class Curves:
 
     Attributes
     ----------
-    grids : tuple of Grid
+    grids : tuple of CropGrid
         By number of crops, none first.
     steps : tuple of Step
         By batch and context.
@@ -69,7 +69,7 @@ class Curves:
         Why there are no points of ``grids``, ``steps`` or ``batches``.
     """
 
-    grids: tuple[Grid, ...]
+    grids: tuple[CropGrid, ...]
     steps: tuple[Step, ...]
     batches: tuple[Resident, ...]
     missing: Mapping[str, str]
@@ -94,12 +94,12 @@ def curves(numbers: Performance) -> Curves:
     )
 
 
-def _grids(numbers: Performance) -> Iterable[Grid]:
+def _grids(numbers: Performance) -> Iterable[CropGrid]:
     (crops,) = _played(numbers, fields(Roles).crops)
     grids = [(0, 0), *all_grids(crops.least, crops.most)]
     for columns, rows in sorted(grids, key=lambda grid: (grid[0] * grid[1], -grid[0])):
         values = scenario_values(numbers.scenario, {crops.columns: columns, crops.rows: rows})
-        yield Grid(columns=columns, rows=rows, stages=estimate(numbers.program, values).stages)
+        yield CropGrid(columns=columns, rows=rows, stages=estimate(numbers.program, values).stages)
 
 
 def _steps(numbers: Performance) -> Iterable[Step]:

@@ -8,7 +8,7 @@ from typing import Any
 from dsocr_symbolic.language.roles import Roles
 from dsocr_symbolic.reports.performance import figure_roofline
 from dsocr_symbolic.reports.performance import figure_style as look
-from dsocr_symbolic.reports.performance.curves import Curves, Grid, Step
+from dsocr_symbolic.reports.performance.curves import CropGrid, Curves, Step
 from dsocr_symbolic.reports.performance.numbers import Performance, Spender
 from dsocr_symbolic.writing.amounts import axis_unit, duration, scaled
 from dsocr_symbolic.writing.svg import style, svg
@@ -151,7 +151,7 @@ _PANELS = (
 _BY = "\N{MULTIPLICATION SIGN}"
 
 
-def _draw_crops(numbers: Performance, grids: Sequence[Grid]) -> Any:
+def _draw_crops(numbers: Performance, grids: Sequence[CropGrid]) -> Any:
     """Draw one bar per grid, stacked by stage; grids of equally many crops stand together."""
     figure = look.new_figure(_WIDE)
     colours = look.stage_colours(stage.name for stage in numbers.stages)
@@ -180,7 +180,7 @@ def _draw_crops(numbers: Performance, grids: Sequence[Grid]) -> Any:
     return figure
 
 
-def _group(place: Any, grids: Sequence[Grid], where: Sequence[float], pieces: str) -> None:
+def _group(place: Any, grids: Sequence[CropGrid], where: Sequence[float], pieces: str) -> None:
     """Write below the grids how many pieces they have."""
     below = {"transform": place.get_xaxis_transform()}
     line = {"color": look.GREY, "linewidth": 0.6, "clip_on": False, **below}

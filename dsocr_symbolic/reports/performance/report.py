@@ -11,7 +11,7 @@ from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.reports.contracts.artifact_file import to_text
 from dsocr_symbolic.reports.contracts.model_report import SCHEMA_VERSION
 from dsocr_symbolic.reports.contracts.report_contract import make_report
-from dsocr_symbolic.reports.performance.curves import Curves, Grid, curves
+from dsocr_symbolic.reports.performance.curves import CropGrid, Curves, curves
 from dsocr_symbolic.reports.performance.figure_roofline import SMALLEST_SHARE
 from dsocr_symbolic.reports.performance.figures import Figure, figures, missing
 from dsocr_symbolic.reports.performance.numbers import LARGEST_PART, RESOURCES, Performance, Spender, performance
@@ -133,7 +133,7 @@ def _rest(parts: Sequence[Spender]) -> Mapping[str, Exact]:
     return {"count": len(parts), "share": sum(part.share for part in parts), **_added(parts)}
 
 
-def _grid(grid: Grid) -> Mapping[str, Exact]:
+def _grid(grid: CropGrid) -> Mapping[str, Exact]:
     """Add up what a grid costs."""
     stages = grid.stages.values()
     flops = sum(stage["forward_tensor_core_flops"] + stage["forward_cuda_core_flops"] for stage in stages)
