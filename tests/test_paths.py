@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from conftest import evaluate_model
+from jinja2.exceptions import SecurityError
 
 from dsocr_symbolic import paths
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.library import find_formula, load_library
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.scenario.hardware import load_gpu, load_gpus
+from dsocr_symbolic.writing.templates import template
 
 OWN = paths.PACKAGE.parent
 GPU = """
@@ -216,3 +218,11 @@ def test_cache_folder_is_the_one_that_is_set(tmp_path: Path, monkeypatch: pytest
     assert paths.cache_folder() == tmp_path
     monkeypatch.delenv("DSOCR_CACHE")
     assert paths.cache_folder().name == "dsocr_symbolic"
+
+
+def test_a_template_of_the_users_own_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "mine.md.jinja").write_text("{{ word }} {{ ''.__class__.__mro__ }}", encoding="utf-8")
+    monkeypatch.setenv("DSOCR_PATH", str(tmp_path))
+    with pytest.raises(SecurityError, match="unsafe"):
+        template("mine.md.jinja").render(word="open")

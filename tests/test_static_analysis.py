@@ -189,7 +189,7 @@ def test_a_missing_library_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_folder_that_cannot_be_written_is_one_line(analysis: Analysis, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="--out"):
+    with pytest.raises(UserError, match="file: cannot be written"):
         torchinfo_run.write_reports(analysis, tmp_path / "file")
 
 
