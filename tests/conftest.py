@@ -1,6 +1,7 @@
 """Shared by all tests: the update switch of goldens, a cache folder of their own, quick evaluation."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from dsocr_symbolic.evaluation.estimate import Estimate, estimate
 from dsocr_symbolic.evaluation.program import Program, load_program
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import find_definition, layer_definition
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.values import choose, chosen_slots, load_workload, resolve
@@ -45,6 +47,11 @@ _PROGRAMS: dict[tuple[Any, ...], Program] = {}
 _DETAILS: dict[tuple[Any, ...], Program] = {}
 
 
+@cache
+def _network() -> Definition:
+    return find_definition("deepseek-ocr")
+
+
 def evaluate_model(
     workload: str = "gundam",
     settings: Mapping[str, Any] | None = None,
@@ -56,7 +63,7 @@ def evaluate_model(
     **choices: str,
 ) -> Estimate:
     """Evaluate a workload, or one layer; programs are kept for the whole run."""
-    definition = find_definition("deepseek-ocr")
+    definition = _network()
     if layer:
         definition = layer_definition(definition, layer)
     options = choose(definition, {name.replace("_", "-"): option for name, option in choices.items()})

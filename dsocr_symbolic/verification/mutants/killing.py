@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import compress
 from typing import Any
 
@@ -10,7 +11,7 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.formula import Call
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.language.lookup import default_definition, layer_definition
 from dsocr_symbolic.language.registry import load_metrics
@@ -115,11 +116,8 @@ def expected(counted: Counted) -> Numbers:
 
 def numbers(library: Library, counted: Counted) -> Numbers:
     """Evaluate a formula at a count's settings with plain numbers."""
-    definition = default_definition(None)
-    options = choose(definition, counted.choices)
-    scope = _scope(definition, options, counted.settings)
-    stages = layer_definition(definition, counted.layer).stages
-    tree = build_tree(library, stages, scope, chosen_slots(definition, options), arithmetic)
+    stages, slots, given = _prepared(counted.layer, tuple(sorted(counted.choices.items())))
+    tree = build_tree(library, stages, {**given, **FUNCTION_COSTS, **counted.settings}, slots, arithmetic)
     fold = Fold(leaves_of(tree, algebra=arithmetic))
     rows, columns = fold.leaves.rows, fold.leaves.columns
     running = [bool(row.aten) and not set(row.path.split("/")) & set(counted.without) for row in rows]
@@ -140,15 +138,18 @@ def numbers(library: Library, counted: Counted) -> Numbers:
 _IO, _LAUNCHES = "forward_io_bytes", "operator_launches"
 
 
-def _scope(definition: Definition, options: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the conventions their numbers, the choices theirs, and the symbols the count's."""
-    gpu = load_gpu(definition.default_gpu)
+Prepared = tuple[tuple[Call, ...], Mapping[str, str], Mapping[str, Any]]
+
+
+@cache
+def _prepared(layer: str, choices: tuple[tuple[str, str], ...]) -> Prepared:
+    """Read what all mutants share: calls, slots, and numbers of all symbols that are not the count's own."""
+    definition = default_definition(None)
+    options, gpu = choose(definition, dict(choices)), load_gpu(definition.default_gpu)
     resolver = Resolver(definition, origins(definition, options, {}, gpu), gpu)
-    known = [name for name, quantity in definition.quantities.items() if quantity.group in _GIVEN]
-    return {**{name: resolver.value(name) for name in known}, **FUNCTION_COSTS, **settings}
-
-
-_GIVEN = ("constant", "choice", "convention")
+    groups = ("constant", "choice", "convention")
+    given = {name: resolver.value(name) for name, known in definition.quantities.items() if known.group in groups}
+    return layer_definition(definition, layer).stages, chosen_slots(definition, options), given
 
 
 def reduced(counted: Iterable[Counted], most: int) -> Iterator[Counted]:
