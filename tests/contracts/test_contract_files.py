@@ -9,19 +9,21 @@ import pytest
 import yaml
 from contract_examples import TOP, real_report
 
+from dsocr_symbolic import regenerate
 from dsocr_symbolic.cli import capture
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.paths import data_folders
-from dsocr_symbolic.regenerate import write_reports
+from dsocr_symbolic.regenerate import PERFORMANCE, write_reports
 from dsocr_symbolic.reports.contracts.artifact_file import load_report
 from dsocr_symbolic.reports.contracts.contract_files import contract_files
 from dsocr_symbolic.reports.contracts.endpoints import ENDPOINTS
 from dsocr_symbolic.reports.contracts.messages import DeepSeekOCRAnalyticRequest
+from dsocr_symbolic.reports.guide import GUIDES
+from dsocr_symbolic.writing.files import write_files
 
 REPORTS = TOP / "reports"
 FILES = contract_files()
 CONTRACTS = TOP / "dsocr_symbolic" / "reports" / "contracts"
-# Each module may import those before it, never those behind it.
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -35,9 +37,20 @@ def test_every_committed_file_is_generated() -> None:
     assert found == set(FILES)
 
 
-def test_reports_write_them(tmp_path: Path) -> None:
+def test_reports_write_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What pages, guides and performance reports hold is tested where they are; here, that they are written.
+    monkeypatch.setattr(regenerate, "formula_pages", lambda: {"layers/a.md": "a page"})
+    monkeypatch.setattr(regenerate, "guide_text", lambda name: f"guide {name}")
+    monkeypatch.setattr(regenerate, "write_performance", lambda name, folder: write_files(folder, {"name": name}))
     write_reports(tmp_path)
     assert {name: (tmp_path / name).read_text(encoding="utf-8") for name in FILES} == FILES
+    assert (tmp_path / "formulas/layers/a.md").read_text(encoding="utf-8") == "a page"
+    for name in GUIDES:
+        assert (tmp_path / f"guide/{name}.md").read_text(encoding="utf-8") == f"guide {name}"
+    for name in PERFORMANCE:
+        assert (tmp_path / name / "name").read_text(encoding="utf-8") == name
+    for name in regenerate.REPORTS:
+        assert (tmp_path / name).read_text(encoding="utf-8") == (REPORTS / name).read_text(encoding="utf-8")
 
 
 def test_schemas_are_found_as_data() -> None:
