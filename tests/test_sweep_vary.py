@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -149,6 +150,13 @@ def refused(words: list[str], action: Any) -> None:
     assert "\n" not in str(error.value)
     for word in words:
         assert word in str(error.value)
+
+
+def test_a_network_that_cuts_no_pages_offers_no_grids() -> None:
+    uncut = evolve(DEFINITION, roles=evolve(DEFINITION.roles, crops=None))
+    with pytest.raises(UserError, match="cannot vary 'crop_grid': did you mean crop_rows") as error:
+        make_axis(uncut, "crop_grid", "all")
+    assert str(error.value).count("crop_grid") == 1
 
 
 def test_a_gpu_and_a_workload_of_ones_own(tmp_path: Path) -> None:

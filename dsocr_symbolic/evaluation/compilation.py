@@ -17,7 +17,7 @@ from dsocr_symbolic.evaluation.reduction import in_decimals, nested, powers_in_d
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names
-from dsocr_symbolic.language.registry import Metric, load_metrics
+from dsocr_symbolic.language.registry import Metric, known_metric
 from dsocr_symbolic.scenario.checks import check_rules
 
 Ask = Callable[[str, str], Expr]
@@ -74,14 +74,6 @@ def _check_backend(backend: str) -> None:
         raise UserError(f"unknown backend '{backend}': {nearest(backend, get_args(Backend))}")
     if backend == "torch" and find_spec("torch") is None:
         raise UserError("backend torch: PyTorch is not installed; install torch, or leave the backend numpy")
-
-
-def known_metric(name: str) -> Metric:
-    """Return a metric of the registry; an unknown one is a UserError."""
-    metrics = load_metrics()
-    if name not in metrics:
-        raise UserError(f"unknown metric '{name}': {nearest(name, metrics)}")
-    return metrics[name]
 
 
 def _rules(definition: Definition, binding: Binding, waived: frozenset[str]) -> list[Expr]:

@@ -10,11 +10,11 @@ from attrs import evolve, field, frozen
 from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import bind
-from dsocr_symbolic.evaluation.compilation import TOTAL, compile_outputs, known_metric
+from dsocr_symbolic.evaluation.compilation import TOTAL, compile_outputs
 from dsocr_symbolic.evaluation.compiled import Compiled
 from dsocr_symbolic.evaluation.kernel import Backend
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.language.registry import known_metric, load_metrics
 from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.flows import total_calls
 from dsocr_symbolic.network.leaves import Whole, metric_expression

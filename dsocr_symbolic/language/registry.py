@@ -122,6 +122,14 @@ def load_metrics() -> Mapping[str, Metric]:
     return metrics
 
 
+def known_metric(name: str) -> Metric:
+    """Return a metric of the registry; an unknown one is a UserError."""
+    metrics = load_metrics()
+    if name not in metrics:
+        raise UserError(f"unknown metric '{name}': {nearest(name, metrics)}")
+    return metrics[name]
+
+
 @cache
 def load_machine() -> Mapping[str, Quantity]:
     """Read formulas/machine.yaml."""

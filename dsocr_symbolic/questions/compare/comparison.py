@@ -7,12 +7,12 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import answer, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.language.registry import load_metrics, timed
+from dsocr_symbolic.language.registry import known_metric, load_metrics, timed
 from dsocr_symbolic.network.fold import STOCKS
 from dsocr_symbolic.questions.capacity import worst_moment
 from dsocr_symbolic.questions.question import of_scenario
@@ -138,11 +138,9 @@ def compare_with(
     """Compare scenarios that have a common part, see :func:`compare`."""
     if len(texts) < 2:  # noqa: PLR2004 - a baseline and what is compared with it
         raise UserError("compare takes a baseline and at least one more scenario")
-    registry = load_metrics()
     asked = tuple(dict.fromkeys(timed(name, time) for name in metrics))
     for name in asked:
-        if name not in registry:
-            raise UserError(f"unknown metric '{name}': {nearest(name, registry)}")
+        known_metric(name)
     known = [read_scenario(text, base) for text in texts]
     details = any(name.startswith("backward_") or name == "forward_fused_io_bytes" for name in asked)
     first, *others = ((scenario, answer(scenario, details=details)) for _, scenario in known)

@@ -7,7 +7,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import layer_definition
-from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.language.registry import known_metric, load_metrics
 from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.leaves import Whole, metric_expression
 from dsocr_symbolic.network.node import walk
@@ -24,8 +24,7 @@ _LONG |= dict.fromkeys(("peak", "memory"), "The largest of moments at")
 def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
     """Derive one metric of a node's path, ``total`` or a layer, as ``text`` or ``latex``: formula, numbers, result."""
     metrics = load_metrics()
-    if metric not in metrics:
-        raise UserError(f"unknown metric '{metric}': {nearest(metric, metrics)}")
+    known_metric(metric)
     slots = chosen_slots(scenario.definition, scenario.options)
     stages = model_tree(scenario.definition, slots)
     nodes = tuple(node for node in walk(stages) if "/".join(node.path) == path.strip("/"))

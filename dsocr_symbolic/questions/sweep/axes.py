@@ -265,7 +265,8 @@ def _check_variable(definition: Definition, name: str) -> None:
         known = [name for name, other in definition.quantities.items() if other.group != "derived" and not other.fixed]
         if quantity is not None:
             raise UserError(f"{name}: {quantity.meaning} is a definition and cannot vary")
-        raise UserError(f"cannot vary '{name}': {nearest(name, [*known, *_choices(definition), *_PLACES, GRID])}")
+        grid = [GRID] if definition.roles.crops else []
+        raise UserError(f"cannot vary '{name}': {nearest(name, [*known, *_choices(definition), *_PLACES, *grid])}")
     if quantity.group == "derived":
         used = [symbol for symbol in definition.quantities if symbol in names(quantity.formula)]
         free = [symbol for symbol in used if definition.quantities[symbol].group == "workload"]
