@@ -292,6 +292,16 @@ def test_a_plain_file_loads_by_path(tmp_path: Path) -> None:
     assert (number.source, number.unverified) == ("a document", False)
 
 
+@pytest.mark.parametrize(("others", "largest"), [([], 10), ([9.5], 10), ([9.5, 12.25, 11], 12.25)])
+def test_the_largest_is_that_of_all_sources(tmp_path: Path, others: list[float], largest: float) -> None:
+    said = ", ".join(f"{{value: {other}, source: another}}" for other in others)
+    text = PLAIN.replace("value: 10,", f"value: 10, disagree: [{said}],")
+    number = load_gpu(str(write(tmp_path / "mine.yaml", text))).numbers["tensor_bf16_flops_per_s"]
+    assert (number.value_si, number.largest_si) == (10**13, largest * 10**12)
+    assert isinstance(number.largest_si, int)
+    assert [(other.value, other.source) for other in number.disagree] == [(other, "another") for other in others]
+
+
 @given(st.floats(min_value=1e-6, max_value=1e9), st.sampled_from(sorted(_UNITS)))
 def test_conversion_to_si_is_exact_in_decimal(number: float, suffix: str) -> None:
     name, factor, _ = _si("file", f"some_thing{suffix}")
@@ -356,6 +366,10 @@ def test_a_required_number_is_missed(tmp_path: Path, key: str) -> None:
             "value: 10, unverified: 1,",
             ["'tensor_bf16_tflops'", "unverified: expected true or false, found 1"],
         ),
+        ("value: 10,", "value: 10, disagree: 11,", ["'tensor_bf16_tflops': disagree: expected a list, found 11"]),
+        ("value: 10,", "value: 10, disagree: [11],", ["disagree: 1: expected a mapping", "(value, source)"]),
+        ("value: 10,", "value: 10, disagree: [{value: 11}],", ["disagree: 1: the key 'source' is missing"]),
+        ("value: 10,", "value: 10, disagree: [{value: 0, source: b}],", ["disagree: 1: value is 0", "positive"]),
         ("{value: 10, source: a document}", "10", ["'tensor_bf16_tflops'", "mapping", "value, source"]),
         ("value: 10,", "value: 10, value: 11,", ["line 5", "'value' stands twice"]),
     ],
