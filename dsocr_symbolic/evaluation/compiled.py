@@ -38,7 +38,8 @@ class Compiled(Kernel, Shown):
         dict of str to dict of str to number or array
             By metric, then by part: ``result["forward_io_bytes"]["total"]``, in the registry's units. Exact ints
             wherever the inputs are whole Python numbers and the result is; float64 arrays of the common shape
-            if any input is an array. A ratio of nothing is None, in arrays not a number.
+            if any input is an array. A ratio of nothing is None, in arrays not a number; so is a lower bound on a GPU
+            whose file lacks a number that it needs.
 
         Raises
         ------
@@ -95,6 +96,8 @@ def _plain(value: Any) -> Any:
 
 
 def _exact_value(output: Output, numbers: Sequence[Exact]) -> Any:
+    if not output.places:
+        return None
     if output.ratio is None:
         ((_, places),) = output.places
         return arithmetic.whole(numbers[places[0]] if len(places) == 1 else sum(numbers[place] for place in places))

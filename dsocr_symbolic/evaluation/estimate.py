@@ -9,15 +9,15 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.language.registry import is_bound, load_metrics
 from dsocr_symbolic.network.fold import CALLS, Row, children, columns_of, quotient
 from dsocr_symbolic.scenario.values import Values
 
 Metrics = Mapping[str, Any]
 # Kinds of metrics: what is worked out when a node is read, what adds up over workloads, what is the largest one.
 _READ = ("ratio", "null")
-_ADDING = ("flow", "boundary", "time", "bound")
-_LARGEST = ("stock", "peak", "memory")
+_ADDING = ("flow", "boundary", "time")
+_LARGEST = ("stock", "peak", "memory", "bound")
 
 
 @frozen(kw_only=True)
@@ -68,6 +68,8 @@ def estimate(program: Program, values: Values, details: Program | None = None) -
     # Metrics whose columns are there; ratios are worked out when a node is read.
     there, made = fold.leaves.columns.keys(), (metric for metric in load_metrics().values() if metric.kind not in _READ)
     columns = {metric.name: fold.column(metric.name) for metric in made if set(columns_of(metric)) <= there}
+    if values.unclaimed:
+        columns = {name: column for name, column in columns.items() if not is_bound(name)}
     calls = fold.leaves.columns[CALLS]
     whole, *nodes = (
         NodeNumbers(
@@ -109,8 +111,9 @@ def with_fused_traffic(result: Estimate) -> Estimate:
 def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
     """Add up estimates of one model at several workloads, each with how often it counts.
 
-    Flows, compulsory bytes, times and calls add up; stocks and peaks are the largest one. Latencies are those of a
-    request each, so that there are none of all together. Values are those of the first part.
+    Flows, compulsory bytes, times and calls add up; stocks and peaks are the largest one, and so are lower bounds: no
+    workload waits for another one. Latencies are those of a request each, so that there are none of all together.
+    Values are those of the first part.
     """
     first = parts[0][0]
     nodes = tuple(

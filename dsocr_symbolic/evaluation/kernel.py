@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import cached_property
 from importlib import import_module
-from math import isfinite
+from math import isfinite, nan
 from types import ModuleType
 from typing import Any, Literal
 
@@ -36,7 +36,8 @@ class Output:
     metric, part : str
         A name of the registry, and the path of a part (``total`` for the whole).
     places, ratio : tuple of (str, tuple of int), Expression or None
-        Which outputs of the generated function add up to it; the formula of a ratio, of which each metric has an entry.
+        Which outputs of the generated function add up to it, none where it does not exist; the formula of a ratio, of
+        which each metric has an entry.
     """
 
     metric: str
@@ -211,6 +212,8 @@ def _at(values: Any, place: int) -> Any:
 
 
 def _value(output: Output, numbers: Sequence[Any], algebra: ModuleType) -> Any:
+    if not output.places:
+        return nan
     sums = {metric: sum(numbers[place] for place in places) for metric, places in output.places}
     return sums[output.metric] if output.ratio is None else evaluate(output.ratio, sums, algebra)
 

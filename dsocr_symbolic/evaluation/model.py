@@ -7,6 +7,7 @@ from typing import Any
 import sympy
 from attrs import evolve, field, frozen
 
+from dsocr_symbolic.algebras.symbolic import symbol
 from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import bind
@@ -59,7 +60,10 @@ class Model(Shown):
     @cached_property
     def replacements(self) -> Mapping[Expr, Expr]:
         """What :meth:`what_if` put in, as sympy symbols and what stands for each, in free symbols alone."""
-        return spelled_out(dict(self.overrides))
+        replaced = spelled_out(dict(self.overrides))
+        known = self.definition.quantities.items()
+        standing = {symbol(name): symbol(quantity.in_bounds_for) for name, quantity in known if quantity.in_bounds_for}
+        return replaced | {name: replaced[base] for name, base in standing.items() if base in replaced}
 
     @cached_property
     def nodes(self) -> Mapping[str, tuple[Node, ...]]:

@@ -29,7 +29,7 @@ class Program:
 
     Attributes
     ----------
-    rows, phases, latencies : tuple of Row, tuple of str, mapping of str to Expression
+    rows, phases, latencies : tuple of Row, tuple of tuple of str, mapping of str to Expression
         As the leaves have them.
     columns, members : tuple of str, mapping of str to tuple of tuple of int
         What the function returns, and which of it each row has; see :class:`~dsocr_symbolic.network.fold.Leaves`.
@@ -38,7 +38,7 @@ class Program:
     """
 
     rows: tuple[Row, ...]
-    phases: tuple[str, ...]
+    phases: tuple[tuple[str, ...], ...]
     columns: tuple[str, ...]
     members: Mapping[str, tuple[tuple[int, ...], ...]]
     latencies: Mapping[str, Expression]
@@ -84,7 +84,7 @@ def load_program(definition: Definition, slots: Mapping[str, str], *, details: b
 def _program(content: Mapping[str, Any], definition: Definition) -> Program:
     return Program(
         rows=tuple(Row(**row) for row in content["rows"]),
-        phases=tuple(content["phases"]),
+        phases=tuple(map(tuple, content["phases"])),
         columns=tuple(content["columns"]),
         members={name: tuple(map(tuple, rows)) for name, rows in content["members"].items()},
         latencies=definition.latencies,

@@ -20,7 +20,7 @@ def build_program(definition: Definition, slots: Mapping[str, str], *, details: 
     stages = model_tree(definition, slots, training=details)
     leaves = leaves_of(stages, whole=Whole(definition=definition, stages=stages))
     paths = {row.path for row in leaves.rows}
-    for path in definition.phases:
+    for path in (path for phase in definition.phases for path in phase):
         if path not in paths:
             raise UserError(f"{definition.file}: phases: unknown node '{path}': {nearest(path, paths - {''})}")
     metrics = [metric for metric in load_metrics().values() if is_detail(metric) == details]

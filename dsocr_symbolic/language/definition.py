@@ -1,5 +1,6 @@
 """Model files as data: a network's symbols, rules, choices and workloads, and what runs."""
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from dsocr_symbolic.language.expression import Expression, check_names, parse
 from dsocr_symbolic.language.formula import CALLS, Call
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
 from dsocr_symbolic.language.roles import Identity, Roles, in_roles, symbols_of
-from dsocr_symbolic.language.schema import BLANK, FORMULA, entry, follows, records, structure, table
+from dsocr_symbolic.language.schema import BLANK, FORMULA, NAMES, entry, follows, records, structure, table
 from dsocr_symbolic.language.strict_yaml import read_yaml
 
 # What a rule says may hold formulas in braces.
@@ -37,7 +38,7 @@ class Option:
 
     slots: Mapping[str, str] = entry("formulas for slots", default=BLANK)
     symbols: Mapping[str, Expression] = entry("values for symbols", table(FORMULA), default=BLANK)
-    gpu: Mapping[str, str] = entry("GPU numbers for symbols of the machine", default=BLANK)
+    gpu: Mapping[str, tuple[str, ...]] = entry("GPU numbers for symbols of the machine", table(NAMES), default=BLANK)
 
 
 @frozen(kw_only=True)
@@ -80,7 +81,25 @@ def _quantities(definition: "Definition") -> Mapping[str, Quantity]:
             for symbol, value in option.symbols.items():
                 meaning = f"set by the choice {name}"
                 quantities.setdefault(symbol, Quantity(letter="", meaning=meaning, formula=value, group="choice"))
-    return quantities
+    return with_fewest(quantities)
+
+
+def with_fewest(quantities: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    """Put behind each symbol that has a least number the one that stands for it in bounds."""
+    completed: dict[str, Quantity] = {}
+    for name, quantity in quantities.items():
+        completed[name] = quantity
+        if quantity.fewest is not None:
+            completed[f"fewest_{name}"] = Quantity(
+                group=quantity.group,
+                letter=f"{{{quantity.letter}}}^{{\\min}}",
+                meaning=f"fewest {quantity.meaning}",
+                formula=quantity.fewest,
+                real=quantity.real,
+                fixed=True,
+                in_bounds_for=name,
+            )
+    return completed
 
 
 @frozen(kw_only=True)
@@ -109,12 +128,20 @@ class Definition:
     default_workload: str = entry("if none is named", default=follows(lambda model: next(iter(model.workloads), "")))
     default_gpu: str = entry("the machine if none is named", default="rtx5090")
     stages: tuple[Call, ...] = entry("what runs, in order", CALLS, key="children")
-    phases: tuple[str, ...] = entry("paths of what runs one after the other; they cover the network", default=())
+    phases: tuple[tuple[str, ...], ...] = entry(
+        "paths of what runs one after the other, in a list what may overlap; they cover the network", default=()
+    )
     latencies: Mapping[str, Expression] = entry("formulas of the stages' times, and of symbols", default=BLANK)
     declared: Roles = entry("which symbols play which part", key="roles", default=Roles())
     identity: Identity | None = entry("what a report of the network says of it", default=None)
     quantities: Mapping[str, Quantity] = field(default=follows(_quantities))
     roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
+
+
+def common_path(phase: tuple[str, ...]) -> str:
+    """Return the path of the node that all of a phase's paths stand at or below."""
+    ways = zip(*(path.split("/") for path in phase), strict=False)
+    return "/".join(way[0] for way in itertools.takewhile(lambda way: len({*way}) == 1, ways))
 
 
 def load_definition(path: Path) -> Definition:
@@ -149,11 +176,11 @@ def _check_definition(definition: Definition) -> None:
         check("identity", *identity.model.values(), *identity.workload.values())
     for name, latency in definition.latencies.items():
         check(f"latencies: {name}", latency, more=stages)
-    for phase in definition.phases:
+    for phase in (path for group in definition.phases for path in group):
         if phase.partition("/")[0] not in stages:
             raise UserError(f"{definition.file}: phases: '{phase}' is in no stage: {nearest(phase, stages)}")
     for call in definition.stages:
         place, repeat = f"children: {call.name}", call.repeat
         check(f"{place}: with", *call.given.values(), more=[repeat.index] if repeat.index else [])
-        check(place, call.when, repeat.last)
+        check(place, call.when, call.needed, repeat.last)
         check(f"{place}: repeat", repeat.copies, repeat.calls)

@@ -51,6 +51,9 @@ class Tensor:
     shape: tuple[Expression, ...] = entry("elements along each axis")
     dtype: Expression = entry("bytes of an element; weight, kv or activation unless said", default=follows(_dtype))
     read: tuple[Expression, ...] = entry("what a launch reads of it", default=follows(lambda tensor: tensor.shape))
+    least: tuple[Expression, ...] = entry(
+        "what it cannot but read, whatever the values", default=follows(lambda tensor: tensor.read)
+    )
     runs: bool = entry("false for a weight that is stored and never read", default=True)
     gradient: bool = entry("whether training needs its gradient, where no caller says so", default=True)
 
@@ -96,6 +99,7 @@ class Call:
     skip: str = entry("stands in for the output where the guard is 0; the first one read", default=follows(_first_read))
     keeps: tuple[str, ...] = entry("tensors that the caller holds meanwhile, not handed in", default=())
     when: Expression | None = entry("guard of 1 or 0 on flows, never on stocks", default=None)
+    needed: Expression = entry("share of its FLOPs that a perfect kernel cannot skip, for bounds", default=ONE)
     repeat: Repeat = entry("how often it runs", default=Repeat(copies=ONE, calls=ONE))
     module: str = entry("checkpoint path; with a leading dot below the parent's", default="")
     category: str = entry("overrides the category of all operators below", default="")

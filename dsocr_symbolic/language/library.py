@@ -86,7 +86,7 @@ def check_formula(library: Library, formula: Formula) -> None:
         use(f"let: {name}", expression)
         scope.add(name)
     for name, tensor in formula.tensors.items():
-        use(f"tensors: {name}", *tensor.shape, *tensor.read, tensor.dtype)
+        use(f"tensors: {name}", *tensor.shape, *tensor.read, *tensor.least, tensor.dtype)
     categories = {"", *load_conventions().categories}
     check_known([formula.category], categories, f"{formula.file}: category", "category")
     if isinstance(formula, Operator):
@@ -99,6 +99,7 @@ def check_formula(library: Library, formula: Formula) -> None:
         for call in formula.calls:
             place = f"children: {call.name}"
             use(f"{place}: when", call.when)
+            use(f"{place}: needed", call.needed)
             use(f"{place}: repeat", call.repeat.copies, call.repeat.calls, call.repeat.last)
             # A step exists for the call that repeats over it, nowhere else.
             step = {call.repeat.index} - scope if call.repeat.index else set()

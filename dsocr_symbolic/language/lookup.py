@@ -41,4 +41,6 @@ def definition_of(definition: Definition, formula: Formula) -> Definition:
     )
     # A layer knows nothing of the rest of the network: only rules about its own symbols hold for it.
     rules = tuple(rule for rule in definition.rules if names(rule.require) <= set(formula.symbols))
-    return evolve(definition, quantities=quantities, stages=(call,), phases=(call.name,), latencies=EMPTY, rules=rules)
+    return evolve(
+        definition, quantities=quantities, stages=(call,), phases=((call.name,),), latencies=EMPTY, rules=rules
+    )

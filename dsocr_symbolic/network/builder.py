@@ -26,6 +26,8 @@ class _Place:
     category: str
     calls: Any
     copies: Any
+    distinct: Any
+    needed: Any
     steps: Steps | None
     repetition: Repetition
     slots: Mapping[str, tuple[Filling, Scope]]
@@ -73,7 +75,17 @@ def build_tree(
     builder = _Builder(library, scope, chosen, algebra, training=training)
     one = algebra.number(1)
     root = _Place(
-        path=(), module="", category="", calls=one, copies=one, steps=None, repetition="none", slots={}, own_slots={}
+        path=(),
+        module="",
+        category="",
+        calls=one,
+        copies=one,
+        distinct=one,
+        needed=one,
+        steps=None,
+        repetition="none",
+        slots={},
+        own_slots={},
     )
     return builder.place_all(calls, scope, root, {})[0]
 
@@ -147,13 +159,16 @@ class _Builder:
         inner = self._scope(formula, given)
         guard = 1 if call.when is None else self._value(call.when, scope)
         repeats = self._value(call.repeat.calls, scope)
+        copies = self._value(call.repeat.copies, scope)
         repetition = max(parent.repetition, _repetition(call.repeat), key=get_args(Repetition).index)
         place = _Place(
             path=parent.path if call.inline else (*parent.path, call.name),
             module=_module(call, parent.module),
             category=call.category or (formula.category if isinstance(formula, Layer) else "") or parent.category,
             calls=parent.calls * guard * repeats,
-            copies=parent.copies * self._value(call.repeat.copies, scope),
+            copies=parent.copies * copies,
+            distinct=parent.distinct * guard * self._distinct(call.repeat, copies, repeats),
+            needed=parent.needed * self._value(call.needed, scope),
             steps=steps or parent.steps,
             repetition=repetition if call.inline else "none",
             slots={name: (each, scope) for name, each in call.slots.items()},
@@ -191,7 +206,12 @@ class _Builder:
             kept=kept,
             held=dataflow.joined([dataflow.held(formula, inside), *(each.held for each in inline)]),
             accumulated=dataflow.accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
-            required_bytes=costs.required_bytes(formula, site) + sum(each.required_bytes for each in inline),
+            required=costs.joined(costs.required(formula, site), *(each.required for each in inline)),
+            read_once={
+                **costs.read_once(formula, place.module, place.distinct, site),
+                **{key: size for each in inline for key, size in each.read_once.items()},
+            },
+            needed=place.needed,
             saved=dataflow.under(guard, saved),
             children=children,
         )
@@ -225,6 +245,12 @@ class _Builder:
         for name, expression in formula.let.items():
             inner[name] = self._value(expression, inner)
         return inner
+
+    def _distinct(self, repeat: Repeat, copies: Any, repeats: Any) -> Any:
+        """Return how many modules a repeated call runs: each call another one, as long as there are any."""
+        if repeat.calls.text == repeat.copies.text:
+            return copies
+        return self.m_algebra.positive(repeats) if copies == 1 else self.m_algebra.minimum(copies, repeats)
 
     def _steps(self, call: Call, scope: Scope) -> Steps | None:
         if call.repeat.index is None or call.repeat.last is None:

@@ -9,7 +9,7 @@ from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.language.formula import Formula, Gradient, Operator, Tensor, outputs
-from dsocr_symbolic.network.node import Launch, Scope, Site, Steps, Stock
+from dsocr_symbolic.network.node import Launch, Moved, Required, Scope, Site, Steps, Stock
 
 READS = ("input", "inplace", "weight")
 WRITES = ("output", "inplace")
@@ -104,15 +104,36 @@ def owned(formula: Formula, module: str, copies: Value, steps: Steps | None, sit
     return tuple(stocks)
 
 
-def required_bytes(formula: Formula, site: Site) -> Expr:
+def required(formula: Formula, site: Site) -> Required:
     """Return the bytes that a call cannot avoid: its weights read once, its cache read once and appended once."""
-    moved = site.algebra.number(0)
+    weights = past = cache = site.algebra.number(0)
     for tensor in formula.tensors.values():
         if tensor.role == "weight" and tensor.runs:
-            moved += read_size(tensor, site.scope, site.algebra)
+            weights += read_size(tensor, site.scope, site.algebra)
+        if tensor.role == "past":
+            past += size(tensor, site.scope, site.algebra)
         if tensor.role == "cache":
-            moved += size(tensor, site.scope, site.algebra)
-    return moved
+            cache += size(tensor, site.scope, site.algebra)
+    return Required(weights=weights, cache=Moved(read=past, written=cache - past))
+
+
+def joined(*parts: Required) -> Required:
+    """Add up what several calls require."""
+    return Required(
+        weights=sum(part.weights for part in parts),
+        cache=Moved(read=sum(part.cache.read for part in parts), written=sum(part.cache.written for part in parts)),
+    )
+
+
+def read_once(formula: Formula, module: str, distinct: Value, site: Site) -> dict[str, Expr]:
+    """Return the bytes of each weight that is read at least, given the distinct modules that run."""
+    running = {name: tensor for name, tensor in formula.tensors.items() if tensor.role == "weight" and tensor.runs}
+    return {
+        f"{module}.{name}": distinct
+        * elements(tensor.least, site.scope, site.algebra)
+        * value(tensor.dtype, site.scope, site.algebra)
+        for name, tensor in running.items()
+    }
 
 
 def depends(value: Expr, steps: Steps) -> bool:

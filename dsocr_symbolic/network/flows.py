@@ -4,7 +4,7 @@ A perfect compiler must still move that for a call: weights, inputs and KV cache
 gains written once. What stays between its operators is never moved: no scores, no mask, no copies.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import sympy
 
@@ -15,7 +15,7 @@ from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.formula import Operator
 from dsocr_symbolic.language.registry import TimeFormula, load_machine
 from dsocr_symbolic.network.dataflow import Conditions, any_of, either, of_storages
-from dsocr_symbolic.network.node import Launch, Node, Port, Steps, Storage, walk
+from dsocr_symbolic.network.node import Launch, Moved, Node, PhaseWork, Port, Steps, Storage, walk
 
 
 def total_calls(node: Node) -> Expr:
@@ -35,20 +35,57 @@ def over_steps(node: Node, term: Expr) -> Expr:
         ) from error
 
 
-def phase_seconds(phase: Node, edges: Mapping[tuple[str, ...], Expr], time: TimeFormula) -> Expr:
-    """Return the seconds of a phase as a whole, its steps one after the other, given the bytes at each call's edge."""
-    inside = list(walk((phase,)))
-    launches = [(node.calls, node.launch) for node in inside if node.launch is not None]
-    required = sympy.Add(*(node.calls * node.required_bytes for node in inside))
-    whole = Launch(
-        tensor_core_flops=sympy.Add(*(calls * launch.tensor_core_flops for calls, launch in launches)),
-        cuda_core_flops=sympy.Add(*(calls * launch.cuda_core_flops for calls, launch in launches)),
-        io_bytes=phase.calls * edges.get(phase.path, 0) + required,
+def phase_seconds(
+    phase: Sequence[Node],
+    edges: Mapping[tuple[str, ...], Moved],
+    time: TimeFormula,
+    fewest: Mapping[Expr, Expr],
+    *,
+    first: bool,
+) -> Expr:
+    """Return the least seconds of nodes that overlap, their steps one after the other, given the bytes at their edges.
+
+    Calls that do not depend on one another overlap, too: of what follows another phase only the last one is sure to.
+    """
+    work = [_least(node, edges, first=first) for node in phase]
+    weights = [node_weights(node) for node in phase]
+    keys = dict.fromkeys(key for owned in weights for key in owned)
+    read = sympy.Add(*(symbolic.highest(owned[key] for owned in weights if key in owned) for key in keys))
+    whole = PhaseWork(
+        tensor_core_flops=sympy.Add(*(part.tensor_core_flops for part in work)).xreplace(fewest),
+        cuda_core_flops=sympy.Add(*(part.cuda_core_flops for part in work)).xreplace(fewest),
+        read_bytes=sympy.Add(read, *(part.read_bytes for part in work)).xreplace(fewest),
+        written_bytes=sympy.Add(*(part.written_bytes for part in work)).xreplace(fewest),
     )
-    return launch_seconds(whole, phase.steps, time, phase.path)
+    return launch_seconds(whole, phase[0].steps, time, phase[0].path)
 
 
-def launch_seconds(launch: Launch, steps: Steps | None, time: TimeFormula, path: tuple[str, ...]) -> Expr:
+def _least(phase: Node, edges: Mapping[tuple[str, ...], Moved], *, first: bool) -> PhaseWork:
+    """Return what a phase cannot do without, its weights left out."""
+    inside = list(walk((phase,)))
+    share = 1 if first else symbolic.positive(phase.calls) / phase.calls
+    launches = [(node.calls * node.needed, node.launch) for node in inside if node.launch is not None]
+    caches = [(node.calls, node.required.cache) for node in inside]
+    edge = edges.get(phase.path, Moved(read=0, written=0))
+    return PhaseWork(
+        tensor_core_flops=share * sympy.Add(*(calls * launch.tensor_core_flops for calls, launch in launches)),
+        cuda_core_flops=share * sympy.Add(*(calls * launch.cuda_core_flops for calls, launch in launches)),
+        read_bytes=share * sympy.Add(phase.calls * edge.read, *(calls * cache.read for calls, cache in caches)),
+        written_bytes=share
+        * sympy.Add(phase.calls * edge.written, *(calls * cache.written for calls, cache in caches)),
+    )
+
+
+def node_weights(phase: Node) -> dict[str, Expr]:
+    """Return the bytes of each distinct weight at or below a node that all its calls together read at least."""
+    read: dict[str, list[Expr]] = {}
+    for node in walk((phase,)):
+        for key, size in node.read_once.items():
+            read.setdefault(key, []).append(size)
+    return {key: symbolic.highest(dict.fromkeys(sizes)) for key, sizes in read.items()}
+
+
+def launch_seconds(launch: Launch | PhaseWork, steps: Steps | None, time: TimeFormula, path: tuple[str, ...]) -> Expr:
     """Evaluate a time formula, summed over steps in closed form."""
     scope: dict[str, Expr] = {name: symbolic.symbol(name) for name in load_machine()}
     scope |= {name: getattr(launch, name) for name in time.arguments}
@@ -64,15 +101,15 @@ def launch_seconds(launch: Launch, steps: Steps | None, time: TimeFormula, path:
     return symbolic.sum_maxima(steps.last, *(end for line in lines for end in line))
 
 
-def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Expr]:
+def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Moved]:
     """Return the bytes of inputs and outputs that one call of each layer moves; operators are left out."""
-    moved: dict[tuple[str, ...], Expr] = {}
+    moved: dict[tuple[str, ...], Moved] = {}
     for stage in stages:
         _visit(stage, moved)
     return moved
 
 
-def _visit(node: Node, moved: dict[tuple[str, ...], Expr]) -> tuple[Conditions, Conditions]:
+def _visit(node: Node, moved: dict[tuple[str, ...], Moved]) -> tuple[Conditions, Conditions]:
     """Find the boundary of a node, and return what it reads and writes of its caller's storages."""
     if isinstance(node.formula, Operator):
         reads = of_storages(port.inside for port in node.inputs)
@@ -82,7 +119,8 @@ def _visit(node: Node, moved: dict[tuple[str, ...], Expr]) -> tuple[Conditions, 
         reads = any_of((condition, storage) for read, _ in below for storage, condition in read.items())
         writes = any_of((condition, storage) for _, written in below for storage, condition in written.items())
         read = sum(port.size * _touches(port, reads) for port in node.inputs)
-        moved[node.path] = read + sum(port.size * _touches(port, writes) for port in node.outputs)
+        written = sum(port.size * _touches(port, writes) for port in node.outputs)
+        moved[node.path] = Moved(read=read, written=written)
     return _outside(node.inputs, reads, node), _outside((*node.inputs, *node.outputs), writes, node)
 
 

@@ -60,8 +60,8 @@ class Leaves:
     members : mapping of str to sequence of tuple of int
         For each row the distinct stocks at or below it in their last state, the sizes of tensors that live while it
         runs (those its caller keeps beside it, and an operator's own), the storages saved at or below it.
-    phases, latencies : sequence of str, mapping of str to Expression
-        Paths of what runs one after the other, and formulas of the stages' times.
+    phases, latencies : sequence of tuple of str, mapping of str to Expression
+        Paths of what overlaps, phase after phase and then each part of a phase of several; formulas of stages' times.
     scope, algebra : mapping of str to Value, module
         The network's symbols, and where values are from.
     """
@@ -69,7 +69,7 @@ class Leaves:
     rows: Sequence[Row]
     columns: Mapping[str, Sequence[Any]]
     members: Mapping[str, Sequence[Sequence[int]]]
-    phases: Sequence[str]
+    phases: Sequence[tuple[str, ...]]
     latencies: Mapping[str, Expression]
     scope: Mapping[str, Any]
     algebra: ModuleType
@@ -202,15 +202,22 @@ def _boundary(fold: Fold, metric: Metric) -> PerRow:
 
 
 def _bound(fold: Fold, _: Metric) -> PerRow:
-    """Add up the phases at or below a row."""
+    """Add up the phases at or below a row; a part of a phase has a bound of its own."""
     leaves = fold.leaves
-    seconds = dict(zip(leaves.phases, leaves.columns[PHASES], strict=True))
+    seconds = list(zip(leaves.phases, leaves.columns[PHASES], strict=True))
+    several = {path for phase in leaves.phases if len(phase) > 1 for path in phase}
+    added = [(phase, value) for phase, value in seconds if len(phase) > 1 or phase[0] not in several]
 
     def is_inside(path: str, row: Row) -> bool:
         return row.parent < 0 or path == row.path or path.startswith(f"{row.path}/")
 
-    phases = ([value for path, value in seconds.items() if is_inside(path, row)] for row in leaves.rows)
-    return [leaves.algebra.total(values) if values else None for values in phases]
+    def of(row: Row) -> Any:
+        if row.path in several:
+            return next(value for phase, value in seconds if phase == (row.path,))
+        values = [value for phase, value in added if all(is_inside(path, row) for path in phase)]
+        return leaves.algebra.total(values) if values else None
+
+    return [of(row) for row in leaves.rows]
 
 
 def _memory(fold: Fold, metric: Metric) -> PerRow:

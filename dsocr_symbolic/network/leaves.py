@@ -1,6 +1,6 @@
 """What a tree gives to the fold: its rows, and each column of values when it is first asked for."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -69,7 +69,7 @@ def leaves_of(nodes: tuple[Node, ...], *, whole: Whole | None = None, algebra: M
         rows=rows,
         columns=_Lazily(placed.column),
         members=_Lazily(placed.member),
-        phases=[path for path in whole.definition.phases if path in inside] if whole is not None else (),
+        phases=_phases(whole.definition, inside) if whole is not None else (),
         latencies=EMPTY if whole is None else whole.definition.latencies,
         scope=EMPTY if whole is None else whole.scope,
         algebra=algebra,
@@ -140,9 +140,10 @@ class _Placed:
                 return [1, *(node.runs for node in self.nodes)]
             case "edge_bytes":
                 edges = boundaries(self.stages)
-                return [0, *(over_steps(node, edges.get(node.path, 0)) for node in self.nodes)]
+                ports = (edges[node.path].both if node.path in edges else 0 for node in self.nodes)
+                return [0, *(over_steps(node, moved) for node, moved in zip(self.nodes, ports, strict=True))]
             case "required_bytes":
-                return [0, *(over_steps(node, node.required_bytes) for node in self.nodes)]
+                return [0, *(over_steps(node, node.required.both) for node in self.nodes)]
             case "sizes":
                 return list(self.lives[1])
             case "saved":
@@ -208,10 +209,23 @@ class _Placed:
 
     def _phases(self) -> Sequence[Expr]:
         assert self.whole is not None  # noqa: S101 - bounds are asked of a whole alone
-        by_path = {"/".join(node.path): node for node in self.nodes}
+        definition, by_path = self.whole.definition, {"/".join(node.path): node for node in self.nodes}
         edges, bound = boundaries(self.stages), load_time("lower_bound")
-        paths = [path for path in self.whole.definition.phases if path in by_path]
-        return [phase_seconds(by_path[path], edges, bound) for path in paths]
+        known = definition.quantities.items()
+        standing = [(quantity.in_bounds_for, name) for name, quantity in known if quantity.group != "machine"]
+        fewest = {symbolic.symbol(base): symbolic.symbol(name) for base, name in standing if base}
+        opening = definition.phases[0] if definition.phases else ()
+        return [
+            phase_seconds([by_path[path] for path in phase], edges, bound, fewest, first=phase[0] in opening)
+            for phase in _phases(definition, by_path)
+        ]
+
+
+def _phases(definition: Definition, paths: Container[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the phases among paths; behind them each part of one that has several."""
+    inside = [tuple(path for path in phase if path in paths) for phase in definition.phases]
+    parts = [(path,) for phase in inside if len(phase) > 1 for path in phase]
+    return (*(phase for phase in inside if phase), *parts)
 
 
 def stocks_of(nodes: Iterable[Node]) -> list[tuple[Node, Stock]]:

@@ -53,6 +53,44 @@ class Launch:
     io_bytes: Value
 
 
+@frozen(kw_only=True)
+class Moved:
+    """Bytes that are read, and bytes that are written."""
+
+    read: Value
+    written: Value
+
+    @property
+    def both(self) -> Value:
+        """All that is moved."""
+        both: Value = self.read + self.written
+        return both
+
+
+@frozen(kw_only=True)
+class Required:
+    """Bytes that one call cannot avoid: its weights and cache read once, what the cache gains written once."""
+
+    weights: Value
+    cache: Moved
+
+    @property
+    def both(self) -> Value:
+        """All of them."""
+        both: Value = self.weights + self.cache.both
+        return both
+
+
+@frozen(kw_only=True)
+class PhaseWork:
+    """What a phase cannot do without: FLOPs, bytes read and bytes written."""
+
+    tensor_core_flops: Value
+    cuda_core_flops: Value
+    read_bytes: Value
+    written_bytes: Value
+
+
 @frozen(kw_only=True, eq=False)
 class Storage:
     """Memory that a call allocates; views and results in place share it.
@@ -153,8 +191,12 @@ class Node:
         Storages that it keeps until it returns, beyond their last reader.
     accumulated : sympy.Expr
         Bytes of outputs that earlier repeats keep beside those of the last one.
-    required_bytes : sympy.Expr
+    required : Required
         Bytes of its own weights and of its KV cache that one call cannot avoid to move.
+    read_once : mapping of str to Value
+        Bytes of each weight of its own that all calls together read at least, by checkpoint path.
+    needed : sympy.Expr
+        Share of its FLOPs that a perfect kernel cannot skip.
     saved : Storages
         Storages that an operator keeps for its backward; empty in inference.
     children : tuple of Node
@@ -181,7 +223,9 @@ class Node:
     kept: Storages
     held: Storages
     accumulated: Any
-    required_bytes: Any
+    required: Required
+    read_once: Mapping[str, Any]
+    needed: Any
     saved: Storages
     children: tuple["Node", ...]
     training: "Node | None" = None

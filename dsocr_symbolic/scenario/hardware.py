@@ -73,8 +73,8 @@ class Number:
     unit, factor : str, Decimal
         ``FLOP/s``, ``op/s``, ``byte/s``, ``byte``, ``byte/SM``, ``Hz``, ``s``, ``W``, or ``1`` for a count; from the
         datasheet's unit to that one.
-    value_si, largest_si : int or float
-        The value in `unit`, and the largest that any source says; an exact int if it is whole.
+    value_si, said_si : int or float, tuple of int or float
+        The value in `unit`, and all that sources say of it; an exact int if it is whole.
     """
 
     key: str
@@ -85,9 +85,9 @@ class Number:
     unverified: bool = entry("whether it was recalled, inferred or disputed", default=False)
     disagree: tuple[Said, ...] = entry("what other sources say of it", default=())
     value_si: int | float = field(init=False, default=follows(lambda number: _scaled(number.value, number.factor)))
-    largest_si: int | float = field(
+    said_si: tuple[int | float, ...] = field(
         init=False,
-        default=follows(lambda number: max(_scaled(said.value, number.factor) for said in (number, *number.disagree))),
+        default=follows(lambda number: tuple(_scaled(s.value, number.factor) for s in (number, *number.disagree))),
     )
 
 

@@ -12,10 +12,11 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, Workload, read_workload
 from dsocr_symbolic.language.expression import Expression, evaluate, names
+from dsocr_symbolic.language.registry import load_time
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_rules, check_setting
 from dsocr_symbolic.scenario.hardware import Gpu
-from dsocr_symbolic.scenario.origins import Origin, origins, unverified
+from dsocr_symbolic.scenario.origins import Origin, lacking, origins, unverified
 
 _ABSENT = object()
 
@@ -32,12 +33,15 @@ class Values:
         Derived symbols that were set, with what their formulas give.
     unverified : tuple of str
         GPU numbers in use that no source confirms.
+    unclaimed : tuple of str
+        Numbers that the GPU lacks, for which no lower bound is claimed.
     """
 
     numbers: Mapping[str, Any]
     origins: Mapping[str, Origin]
     overridden: Mapping[str, Exact]
     unverified: tuple[str, ...]
+    unclaimed: tuple[str, ...]
 
 
 def load_workload(definition: Definition, name: str) -> Workload:
@@ -140,7 +144,13 @@ def resolve(
     followed = {name: resolver.formula_value(name, formula) for name, formula in formulas.items()}
     overridden = {name: value for name, value in followed.items() if value != numbers[name]}
     check_rules(definition, numbers, waived)
-    return Values(numbers=numbers, origins=sources, overridden=overridden, unverified=unverified(sources.values(), gpu))
+    return Values(
+        numbers=numbers,
+        origins=sources,
+        overridden=overridden,
+        unverified=unverified(sources.values(), gpu),
+        unclaimed=lacking(load_time("lower_bound").seconds, definition, sources),
+    )
 
 
 class Resolver:

@@ -9,7 +9,8 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import answer, scenario_program
-from dsocr_symbolic.evaluation.estimate import Estimate
+from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
+from dsocr_symbolic.language.definition import Definition, common_path
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.registry import known_metric, load_metrics, timed
@@ -212,7 +213,7 @@ def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
         whole = sum(parts.values()) or 1
         return {path: result.total[metric] * time / whole for path, time in parts.items()}
     if known.kind == "bound":
-        nodes = [node for node in nodes if node.row.path in scenario.definition.phases]
+        nodes = _phases(nodes, scenario.definition)
     elif known.kind in ("flow", "time"):
         nodes = [node for node in nodes if node.row.aten]
     elif known.kind == "boundary":
@@ -220,6 +221,11 @@ def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
     else:
         nodes = []
     return {node.row.path: node.metrics[metric] for node in nodes}
+
+
+def _phases(nodes: Sequence[NodeNumbers], definition: Definition) -> list[NodeNumbers]:
+    """Return the nodes whose bounds add up to that of the whole: of what overlaps the node above."""
+    return [node for node in nodes if node.row.path in {common_path(phase) for phase in definition.phases}]
 
 
 def _owned(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:

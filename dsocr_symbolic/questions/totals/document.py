@@ -7,8 +7,10 @@ from attrs import asdict
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
-from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.language.registry import is_bound, load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit
+from dsocr_symbolic.scenario.hardware import Gpu
+from dsocr_symbolic.scenario.origins import unclaimed
 from dsocr_symbolic.scenario.scenario import Scenario
 
 SCHEMA_VERSION = 1
@@ -28,7 +30,12 @@ def totals_document(
     symbols = definition.quantities
 
     def of(*groups: str) -> dict[str, Any]:
-        return {name: arithmetic.whole(values.numbers[name]) for name in symbols if symbols[name].group in groups}
+        unknown = {name for name, origin in values.origins.items() if origin.kind == "default" and origin.name}
+        return {
+            name: None if name in unknown else arithmetic.whole(values.numbers[name])
+            for name in symbols
+            if symbols[name].group in groups
+        }
 
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -43,12 +50,17 @@ def totals_document(
         },
         "constants": of("constant"),
         "gpu": gpu.name,
-        "machine": {"title": gpu.title, **of("machine"), "unverified": list(values.unverified)},
+        "machine": {
+            "title": gpu.title,
+            **of("machine"),
+            "unverified": list(values.unverified),
+            "lacking": list(values.unclaimed),
+        },
         "choices": dict(scenario.options),
         "conventions": {"statements": list(load_conventions().statements), "symbols": of("convention", "choice")},
         "traffic": result.traffic,
         "memory": None if memory is None else asdict(memory),
-        "null_because": {name: metric.reason for name, metric in load_metrics().items() if metric.reason},
+        "null_because": reasons(result, gpu),
         "total": dict(result.total),
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
         "nodes": [_node(node) for node in result.nodes if operators or node.row.class_name or not node.row.aten],
@@ -57,6 +69,13 @@ def totals_document(
     if pages is not None:
         document["pages"] = pages
     return document
+
+
+def reasons(result: Estimate, gpu: Gpu) -> dict[str, str]:
+    """Say where and why each metric is null."""
+    said = {name: metric.reason for name, metric in load_metrics().items() if metric.reason}
+    lacking = result.values.unclaimed
+    return said | {name: unclaimed(gpu, lacking) for name in said if lacking and is_bound(name)}
 
 
 def _node(node: NodeNumbers) -> dict[str, Any]:

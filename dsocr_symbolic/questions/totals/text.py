@@ -177,9 +177,8 @@ def latency_lines(document: Document) -> list[str]:
     """Say what the phases need at least, and what a reader of tokens waits for."""
     total = document["total"]
     if total["lower_bound_s"] is None:
-        return []
-    clock = document["machine"].get("highest_clock", 1)
-    at = f" at {clock / 1e6:.0f} MHz" if clock > 1 else ""
+        return [document["null_because"]["lower_bound_s"]] if document["machine"]["lacking"] else []
+    at = f" at {document['machine']['highest_clock'] / 1e6:.0f} MHz"
     stages = [f"{name} {seconds(metrics['lower_bound_s'])}" for name, metrics in document["stages"].items()]
     parts = f" ({', '.join(stages)})" if len(stages) > 1 else ""
     lines = [f"lower bound: {seconds(total['lower_bound_s'])}{at}{parts}"]
