@@ -4,9 +4,10 @@ A perfect compiler must still move that for a call: weights, inputs and KV cache
 gains written once. What stays between its operators is never moved: no scores, no mask, no copies.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import sympy
+from attrs import asdict, frozen
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
@@ -15,7 +16,20 @@ from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.formula import Operator
 from dsocr_symbolic.language.registry import TimeFormula, load_machine
 from dsocr_symbolic.network.dataflow import Conditions, any_of, either, of_storages
-from dsocr_symbolic.network.node import Launch, Moved, Node, PhaseWork, Port, Steps, Storage, walk
+from dsocr_symbolic.network.node import Launch, Node, PhaseWork, Port, Steps, Storage, walk
+
+
+@frozen(kw_only=True)
+class Edge:
+    """What one call of a layer moves at its edge: bytes of each input that is read and each output that is written."""
+
+    reads: tuple[tuple[Port, Expr], ...]
+    writes: tuple[tuple[Port, Expr], ...]
+
+    @property
+    def moved(self) -> Expr:
+        """The bytes of all of them."""
+        return sum(size for _, size in (*self.reads, *self.writes))
 
 
 def total_calls(node: Node) -> Expr:
@@ -37,52 +51,53 @@ def over_steps(node: Node, term: Expr) -> Expr:
 
 def phase_seconds(
     phase: Sequence[Node],
-    edges: Mapping[tuple[str, ...], Moved],
+    edges: Mapping[tuple[str, ...], Edge],
+    handed_on: Container[Storage],
     time: TimeFormula,
     fewest: Mapping[Expr, Expr],
-    *,
-    first: bool,
 ) -> Expr:
-    """Return the least seconds of nodes that overlap, their steps one after the other, given the bytes at their edges.
+    """Return the least seconds of nodes that overlap, their steps one after the other, given what crosses their edges.
 
-    Calls that do not depend on one another overlap, too: of what follows another phase only the last one is sure to.
+    What one hands on to another one need not be moved; a weight that several read is read once.
     """
-    work = [_least(node, edges, first=first) for node in phase]
-    weights = [node_weights(node) for node in phase]
-    keys = dict.fromkeys(key for owned in weights for key in owned)
-    read = sympy.Add(*(symbolic.highest(owned[key] for owned in weights if key in owned) for key in keys))
-    whole = PhaseWork(
-        tensor_core_flops=sympy.Add(*(part.tensor_core_flops for part in work)).xreplace(fewest),
-        cuda_core_flops=sympy.Add(*(part.cuda_core_flops for part in work)).xreplace(fewest),
-        read_bytes=sympy.Add(read, *(part.read_bytes for part in work)).xreplace(fewest),
-        written_bytes=sympy.Add(*(part.written_bytes for part in work)).xreplace(fewest),
-    )
-    return launch_seconds(whole, phase[0].steps, time, phase[0].path)
-
-
-def _least(phase: Node, edges: Mapping[tuple[str, ...], Moved], *, first: bool) -> PhaseWork:
-    """Return what a phase cannot do without, its weights left out."""
-    inside = list(walk((phase,)))
-    share = 1 if first else symbolic.positive(phase.calls) / phase.calls
+    inside = [node for member in phase for node in walk((member,))]
     launches = [(node.calls * node.needed, node.launch) for node in inside if node.launch is not None]
-    caches = [(node.calls, node.required.cache) for node in inside]
-    edge = edges.get(phase.path, Moved(read=0, written=0))
-    return PhaseWork(
-        tensor_core_flops=share * sympy.Add(*(calls * launch.tensor_core_flops for calls, launch in launches)),
-        cuda_core_flops=share * sympy.Add(*(calls * launch.cuda_core_flops for calls, launch in launches)),
-        read_bytes=share * sympy.Add(phase.calls * edge.read, *(calls * cache.read for calls, cache in caches)),
-        written_bytes=share
-        * sympy.Add(phase.calls * edge.written, *(calls * cache.written for calls, cache in caches)),
+    given = [(member.calls, edges[member.path]) for member in phase if member.path in edges]
+    read = [calls * size for calls, edge in given for port, size in edge.reads if _crosses(port, handed_on)]
+    written = [calls * size for calls, edge in given for port, size in edge.writes if _crosses(port, handed_on)]
+    whole = PhaseWork(
+        tensor_core_flops=sympy.Add(*(calls * launch.tensor_core_flops for calls, launch in launches)),
+        cuda_core_flops=sympy.Add(*(calls * launch.cuda_core_flops for calls, launch in launches)),
+        read_bytes=sympy.Add(*read, *weights_read(inside), *(node.calls * node.required.cache.read for node in inside)),
+        written_bytes=sympy.Add(*written, *(node.calls * node.required.cache.written for node in inside)),
     )
+    least = PhaseWork(**{name: sympy.sympify(work).xreplace(fewest) for name, work in asdict(whole).items()})
+    return launch_seconds(least, phase[0].steps, time, phase[0].path)
 
 
-def node_weights(phase: Node) -> dict[str, Expr]:
-    """Return the bytes of each distinct weight at or below a node that all its calls together read at least."""
-    read: dict[str, list[Expr]] = {}
-    for node in walk((phase,)):
+def _crosses(port: Port, handed_on: Container[Storage]) -> bool:
+    return not any(storage in handed_on for _, storage in port.outside)
+
+
+def handed_on(phase: Sequence[Node]) -> set[Storage]:
+    """Return the storages that one of some nodes makes and another one takes."""
+    made = {
+        storage
+        for member in phase
+        for port in member.outputs
+        for _, storage in port.outside
+        if storage.key.startswith(f"{'/'.join(member.path)}/")
+    }
+    return made & {storage for member in phase for port in member.inputs for _, storage in port.outside}
+
+
+def weights_read(nodes: Iterable[Node]) -> list[Expr]:
+    """Return the bytes of each distinct weight that all calls of some nodes together read at least."""
+    read: dict[str, dict[Expr, None]] = {}
+    for node in nodes:
         for key, size in node.read_once.items():
-            read.setdefault(key, []).append(size)
-    return {key: symbolic.highest(dict.fromkeys(sizes)) for key, sizes in read.items()}
+            read.setdefault(key, {})[size] = None
+    return [symbolic.highest(sizes) for sizes in read.values()]
 
 
 def launch_seconds(launch: Launch | PhaseWork, steps: Steps | None, time: TimeFormula, path: tuple[str, ...]) -> Expr:
@@ -101,15 +116,15 @@ def launch_seconds(launch: Launch | PhaseWork, steps: Steps | None, time: TimeFo
     return symbolic.sum_maxima(steps.last, *(end for line in lines for end in line))
 
 
-def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Moved]:
+def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Edge]:
     """Return the bytes of inputs and outputs that one call of each layer moves; operators are left out."""
-    moved: dict[tuple[str, ...], Moved] = {}
+    moved: dict[tuple[str, ...], Edge] = {}
     for stage in stages:
         _visit(stage, moved)
     return moved
 
 
-def _visit(node: Node, moved: dict[tuple[str, ...], Moved]) -> tuple[Conditions, Conditions]:
+def _visit(node: Node, moved: dict[tuple[str, ...], Edge]) -> tuple[Conditions, Conditions]:
     """Find the boundary of a node, and return what it reads and writes of its caller's storages."""
     if isinstance(node.formula, Operator):
         reads = of_storages(port.inside for port in node.inputs)
@@ -118,9 +133,10 @@ def _visit(node: Node, moved: dict[tuple[str, ...], Moved]) -> tuple[Conditions,
         below = [_visit(child, moved) for child in node.children]
         reads = any_of((condition, storage) for read, _ in below for storage, condition in read.items())
         writes = any_of((condition, storage) for _, written in below for storage, condition in written.items())
-        read = sum(port.size * _touches(port, reads) for port in node.inputs)
-        written = sum(port.size * _touches(port, writes) for port in node.outputs)
-        moved[node.path] = Moved(read=read, written=written)
+        moved[node.path] = Edge(
+            reads=tuple((port, port.size * _touches(port, reads)) for port in node.inputs),
+            writes=tuple((port, port.size * _touches(port, writes)) for port in node.outputs),
+        )
     return _outside(node.inputs, reads, node), _outside((*node.inputs, *node.outputs), writes, node)
 
 

@@ -61,7 +61,7 @@ class Leaves:
         For each row the distinct stocks at or below it in their last state, the sizes of tensors that live while it
         runs (those its caller keeps beside it, and an operator's own), the storages saved at or below it.
     phases, latencies : sequence of tuple of str, mapping of str to Expression
-        Paths of what overlaps, phase after phase and then each part of a phase of several; formulas of stages' times.
+        Paths of what overlaps, of a phase of several parts each beginning; formulas of the stages' times.
     scope, algebra : mapping of str to Value, module
         The network's symbols, and where values are from.
     """
@@ -202,20 +202,17 @@ def _boundary(fold: Fold, metric: Metric) -> PerRow:
 
 
 def _bound(fold: Fold, _: Metric) -> PerRow:
-    """Add up the phases at or below a row; a part of a phase has a bound of its own."""
+    """Add up the phases at or below a row; of a phase of several parts each has what it adds to those before it."""
     leaves = fold.leaves
-    seconds = list(zip(leaves.phases, leaves.columns[PHASES], strict=True))
-    several = {path for phase in leaves.phases if len(phase) > 1 for path in phase}
-    added = [(phase, value) for phase, value in seconds if len(phase) > 1 or phase[0] not in several]
+    seconds = dict(zip(leaves.phases, leaves.columns[PHASES], strict=True))
 
     def is_inside(path: str, row: Row) -> bool:
         return row.parent < 0 or path == row.path or path.startswith(f"{row.path}/")
 
     def of(row: Row) -> Any:
-        if row.path in several:
-            return next(value for phase, value in seconds if phase == (row.path,))
-        values = [value for phase, value in added if all(is_inside(path, row) for path in phase)]
-        return leaves.algebra.total(values) if values else None
+        added = [value for phase, value in seconds.items() if is_inside(phase[-1], row)]
+        before = [-seconds[phase[:-1]] for phase in seconds if is_inside(phase[-1], row) and phase[:-1]]
+        return leaves.algebra.total((*added, *before)) if added else None
 
     return [of(row) for row in leaves.rows]
 

@@ -14,7 +14,7 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import EMPTY, Operator
 from dsocr_symbolic.language.registry import Metric, load_metrics, load_time
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
-from dsocr_symbolic.network.flows import boundaries, launch_seconds, over_steps, phase_seconds, total_calls
+from dsocr_symbolic.network.flows import boundaries, handed_on, launch_seconds, over_steps, phase_seconds, total_calls
 from dsocr_symbolic.network.fold import BESIDE, OWN, Fold, Leaves, Row
 from dsocr_symbolic.network.liveness import Memory, memory
 from dsocr_symbolic.network.node import Node, Stock, Storage, Storages, walk
@@ -69,7 +69,7 @@ def leaves_of(nodes: tuple[Node, ...], *, whole: Whole | None = None, algebra: M
         rows=rows,
         columns=_Lazily(placed.column),
         members=_Lazily(placed.member),
-        phases=_phases(whole.definition, inside) if whole is not None else (),
+        phases=[part for phase in whole.definition.phases for part in _beginnings(phase, inside)] if whole else (),
         latencies=EMPTY if whole is None else whole.definition.latencies,
         scope=EMPTY if whole is None else whole.scope,
         algebra=algebra,
@@ -140,7 +140,7 @@ class _Placed:
                 return [1, *(node.runs for node in self.nodes)]
             case "edge_bytes":
                 edges = boundaries(self.stages)
-                ports = (edges[node.path].both if node.path in edges else 0 for node in self.nodes)
+                ports = (edges[node.path].moved if node.path in edges else 0 for node in self.nodes)
                 return [0, *(over_steps(node, moved) for node, moved in zip(self.nodes, ports, strict=True))]
             case "required_bytes":
                 return [0, *(over_steps(node, node.required.both) for node in self.nodes)]
@@ -214,18 +214,18 @@ class _Placed:
         known = definition.quantities.items()
         standing = [(quantity.in_bounds_for, name) for name, quantity in known if quantity.group != "machine"]
         fewest = {symbolic.symbol(base): symbolic.symbol(name) for base, name in standing if base}
-        opening = definition.phases[0] if definition.phases else ()
-        return [
-            phase_seconds([by_path[path] for path in phase], edges, bound, fewest, first=phase[0] in opening)
-            for phase in _phases(definition, by_path)
-        ]
+        seconds = []
+        for whole in definition.phases:
+            between = handed_on([by_path[path] for path in whole if path in by_path])
+            parts = ([by_path[path] for path in phase] for phase in _beginnings(whole, by_path))
+            seconds += [phase_seconds(part, edges, between, bound, fewest) for part in parts]
+        return seconds
 
 
-def _phases(definition: Definition, paths: Container[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the phases among paths; behind them each part of one that has several."""
-    inside = [tuple(path for path in phase if path in paths) for phase in definition.phases]
-    parts = [(path,) for phase in inside if len(phase) > 1 for path in phase]
-    return (*(phase for phase in inside if phase), *parts)
+def _beginnings(phase: tuple[str, ...], paths: Container[str]) -> Sequence[tuple[str, ...]]:
+    """Return the first of a phase's paths that there are, the first two, and so on to all."""
+    inside = tuple(path for path in phase if path in paths)
+    return [inside[: place + 1] for place in range(len(inside))]
 
 
 def stocks_of(nodes: Iterable[Node]) -> list[tuple[Node, Stock]]:

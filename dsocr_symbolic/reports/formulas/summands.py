@@ -178,7 +178,7 @@ def compulsory(alone: Alone) -> list[Summand]:
         return []
     node = alone.node
     own = node.calls * node.required.both
-    edge = boundaries((node,))[node.path].both + own
+    edge = boundaries((node,))[node.path].moved + own
     label = "inputs and outputs" + (", own weights and cache" if own != 0 else "")
     summands = [] if edge == 0 else [single(alone, 0, label, edge)]
     for group in alone.groups:
