@@ -89,7 +89,7 @@ def bind(
             for name, value in values.items()
             if isinstance(value, sympy.Basic) and not (name in inputs and value == symbolic.symbol(name))
         },
-        unclaimed=lacking(load_time("lower_bound").seconds, definition, unsaid),
+        unclaimed=lacking(load_time("lower_bound").seconds, unsaid),
     )
 
 

@@ -28,7 +28,7 @@ class Origin:
     kind : str
         Who: the first that speaks of user, workload, config, choice, machine and the model file.
     name : str
-        Of a choice ``CHOICE OPTION``, of a machine the key of its number.
+        Of a choice ``CHOICE OPTION``, of a machine the key of its number, of a default the key that the GPU lacks.
     value : number or Expression or None
         The number, or the model file's formula; None where a machine lacks the number.
     """
@@ -97,16 +97,17 @@ def _extreme(quantity: Quantity, named: Sequence[str], gpu: Gpu) -> Origin:
     return Origin(kind="machine", name=key, value=float(value))
 
 
-def lacking(formula: Expression, definition: Definition, sources: Mapping[str, Origin]) -> tuple[str, ...]:
-    """Return the GPU's numbers without which a formula of bounds claims nothing, in the order of its symbols."""
-    found: dict[str, None] = {}
-    for name in sorted(names(formula) & sources.keys()):
-        origin = sources[name]
-        if origin.kind == "default" and definition.quantities[name].extreme and origin.name:
-            found[origin.name] = None
-        elif origin.kind == "formula":
-            found |= dict.fromkeys(lacking(origin.value, definition, sources))
-    return tuple(found)
+def lacking(formula: Expression, sources: Mapping[str, Origin]) -> tuple[str, ...]:
+    """Return the GPU's numbers without which a formula claims nothing, in the order of its symbols."""
+    used = sorted(names(formula) & sources.keys())
+    return tuple(dict.fromkeys(key for name in used for key in lacks(sources[name], sources)))
+
+
+def lacks(origin: Origin, sources: Mapping[str, Origin]) -> tuple[str, ...]:
+    """Return the GPU's numbers that a value is without."""
+    if origin.kind == "default":
+        return (origin.name,) if origin.name else ()
+    return lacking(origin.value, sources) if origin.kind == "formula" else ()
 
 
 def unclaimed(gpu: Gpu, keys: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dsocr_symbolic.language.registry import load_time
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_rules, check_setting
 from dsocr_symbolic.scenario.hardware import Gpu
-from dsocr_symbolic.scenario.origins import Origin, lacking, origins, unverified
+from dsocr_symbolic.scenario.origins import Origin, lacking, lacks, origins, unverified
 
 _ABSENT = object()
 
@@ -42,6 +43,12 @@ class Values:
     overridden: Mapping[str, Exact]
     unverified: tuple[str, ...]
     unclaimed: tuple[str, ...]
+
+    @cached_property
+    def known(self) -> Mapping[str, Any]:
+        """The numbers as they are shown: None where the GPU lacks one and 1 stands in for it."""
+        unknown = {name for name, origin in self.origins.items() if lacks(origin, self.origins)}
+        return {name: None if name in unknown else number for name, number in self.numbers.items()}
 
 
 def load_workload(definition: Definition, name: str) -> Workload:
@@ -149,7 +156,7 @@ def resolve(
         origins=sources,
         overridden=overridden,
         unverified=unverified(sources.values(), gpu),
-        unclaimed=lacking(load_time("lower_bound").seconds, definition, sources),
+        unclaimed=lacking(load_time("lower_bound").seconds, sources),
     )
 
 

@@ -30,12 +30,8 @@ def totals_document(
     symbols = definition.quantities
 
     def of(*groups: str) -> dict[str, Any]:
-        unknown = {name for name, origin in values.origins.items() if origin.kind == "default" and origin.name}
-        return {
-            name: None if name in unknown else arithmetic.whole(values.numbers[name])
-            for name in symbols
-            if symbols[name].group in groups
-        }
+        numbers = ((name, values.known[name]) for name in symbols if symbols[name].group in groups)
+        return {name: None if number is None else arithmetic.whole(number) for name, number in numbers}
 
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
