@@ -29,7 +29,7 @@ _UNITS = {
     "_w": ("_w", Decimal(1), "W"),
 }
 _COUNTS = ("streaming_multiprocessors",)  # listed, so that a misspelt unit is not taken for no unit
-_REQUIRED = ("tensor_bf16_tflops", "cuda_fp32_tflops", "memory_bandwidth_gb_per_s")
+_REQUIRED = ("cuda_fp32_tflops", "memory_bandwidth_gb_per_s")
 
 
 def _positive(raw: Any, where: str) -> int | float:

@@ -1,7 +1,7 @@
 """From defaults, choices, a config, a workload, overrides and a GPU to one number per symbol."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -185,11 +185,19 @@ class Resolver:
         """Return what the origin of a symbol gives."""
         origin = self.m_origins[name]
         if origin.kind == "machine" and origin.value is None:
-            lack = f"the GPU file gives no {origin.name}; choose another dtype or GPU, or add the number"
-            raise UserError(f"{self.m_gpu.name}: {lack}")
+            ways = ", ".join((*self.other_options(name, origin.name), "another GPU"))
+            raise UserError(f"{self.m_gpu.name}: the GPU file gives no {origin.name}; choose {ways}, or add the number")
         if origin.kind in ("formula", "default", "definition"):
             return self.formula_value(name, origin.value)
         return evaluate(origin.value, {}, arithmetic) if origin.kind == "choice" else origin.value
+
+    def other_options(self, name: str, lacking: str) -> Iterator[str]:
+        """Yield which options take a symbol from a number that the GPU has, not from the one it lacks."""
+        for flag, choice in self.m_definition.choices.items():
+            keys = {option: said.gpu.get(name) for option, said in choice.options.items()}
+            there = [option for option, key in keys.items() if key in self.m_gpu.numbers]
+            if lacking in keys.values() and there:
+                yield f"--{flag} {' or '.join(there)}"
 
     def formula_value(self, name: str, formula: Expression) -> Any:
         """Return what a symbol's formula gives."""
