@@ -194,9 +194,9 @@ class Resolver:
     def other_options(self, name: str, lacking: str) -> Iterator[str]:
         """Yield which options take a symbol from a number that the GPU has, not from the one it lacks."""
         for flag, choice in self.m_definition.choices.items():
-            keys = {option: said.gpu.get(name) for option, said in choice.options.items()}
-            there = [option for option, key in keys.items() if key in self.m_gpu.numbers]
-            if lacking in keys.values() and there:
+            keys = {option: said.gpu.get(name, ()) for option, said in choice.options.items()}
+            there = [option for option, named in keys.items() if set(named) & self.m_gpu.numbers.keys()]
+            if any(lacking in named for named in keys.values()) and there:
                 yield f"--{flag} {' or '.join(there)}"
 
     def formula_value(self, name: str, formula: Expression) -> Any:
