@@ -15,7 +15,7 @@ from dsocr_symbolic import UserError, load_model, solve
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.scenario.hardware import Gpu, Number, Said, load_gpu, load_gpus
+from dsocr_symbolic.scenario.hardware import Gpu, Number, OtherSource, load_gpu, load_gpus
 
 BOUND, ROOFLINE, TC = "lower_bound_s", "roofline_s", "forward_tensor_core_flops"
 PAIRS = (
@@ -37,7 +37,7 @@ few = settings(deadline=None, max_examples=8)
 
 def number(value: float, *others: float) -> Number:
     """Return a number in SI that sources may disagree about."""
-    said = tuple(Said(value=other, source="another") for other in others)
+    said = tuple(OtherSource(value=other, source="another") for other in others)
     return Number(key="a key", unit="1", factor=1, value=value, source="a source", disagree=said)  # type: ignore[arg-type]
 
 

@@ -49,7 +49,7 @@ _POSITIVE = Reader(_positive, {"type": "number", "exclusiveMinimum": 0})
 
 
 @frozen(kw_only=True)
-class Said:
+class OtherSource:
     """What another source says of a number.
 
     Attributes
@@ -83,7 +83,7 @@ class Number:
     value: int | float = entry("in the unit of its key", _POSITIVE)
     source: str = entry("where it is from: a document and its table, or a derivation", SENTENCE)
     unverified: bool = entry("whether it was recalled, inferred or disputed", default=False)
-    disagree: tuple[Said, ...] = entry("what other sources say of it", default=())
+    disagree: tuple[OtherSource, ...] = entry("what other sources say of it", default=())
     value_si: int | float = field(init=False, default=follows(lambda number: _scaled(number.value, number.factor)))
     said_si: tuple[int | float, ...] = field(
         init=False,
