@@ -52,6 +52,8 @@ def make_bill(scenario: Scenario, pages: Iterable[PageSize], *, details: bool = 
     for name in scenario.user:
         if name in (crops.columns, crops.rows, crops.number):
             raise UserError(f"{name}: the pages decide it; drop --set {name} or --document{_instead(scenario)}")
+    if crops.limit in scenario.user and scenario.workload and scenario.workload.document == "native":
+        raise UserError(f"{crops.limit}: {scenario.workload.name} cuts no page; drop it or take another workload")
     one = roles.batch
     if scenario.settings.get(one, 1) != 1:
         raise UserError(f"{one}: each page of a document is one request of {one} 1; drop --set {one} or --document")
