@@ -11,6 +11,7 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 _MOST_GIB = 1e6
+_LIMIT = "most_pieces"
 MODEL = click.Option(["--model"], metavar="NAME|FILE", help="Network; deepseek-ocr by default.")
 METRICS = click.Option(["--metric", "metrics"], metavar="NAME", multiple=True, help="See symbols --metrics.")
 FORMAT = click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output.")
@@ -33,10 +34,19 @@ def question_options(definition: Definition) -> list[click.Parameter]:
         click.Option(["--reserve"], metavar="GIB", type=float, help="Memory kept free; 1 GiB by default."),
         click.Option(["--allow-any-grid"], is_flag=True, help="Let crop grids be what the network never cuts."),
     ]
+    if limit := crop_limit(definition):
+        quantity = definition.quantities[limit]
+        text = f"{quantity.meaning[0].upper()}{quantity.meaning[1:]}; {quantity.formula.text} by default."
+        options.append(click.Option([f"--{limit.replace('_', '-')}", _LIMIT], metavar="N", help=text))
     for name, choice in definition.choices.items():
         help_text = f"{choice.summary[0].upper()}{choice.summary[1:]}; {choice.default} by default."
         options.append(click.Option([f"--{name}", choice_key(name)], metavar="|".join(choice.options), help=help_text))
     return options
+
+
+def crop_limit(definition: Definition) -> str:
+    """Return the symbol of the most pieces that a page is cut into; empty where a user has no say in it."""
+    return definition.roles.crops.limit if definition.roles.crops else ""
 
 
 def whole_options(definition: Definition) -> list[click.Parameter]:
@@ -66,12 +76,28 @@ def asked_scenario(definition: Definition, given: Given) -> Scenario:
         definition=definition,
         layer=given.get("layer"),
         workload=given["workload"],
-        settings=with_reserve(read_settings(given["settings"]), given["reserve"]),
+        settings=asked_settings(definition, given),
         choices=choices,
         gpu=given["gpu"],
         config=given["config"],
         waived=frozenset({"allow_any_grid"} if given["allow_any_grid"] else ()),
     )
+
+
+def asked_settings(definition: Definition, given: Given) -> dict[str, Any]:
+    """Read what ``--set`` and its short spellings give symbols."""
+    from dsocr_symbolic.scenario.checks import parse_number
+
+    settings = with_reserve(read_settings(given["settings"]), given["reserve"])
+    limit, most = crop_limit(definition), given.get(_LIMIT)
+    if most is None:
+        return settings
+    option = f"--{limit.replace('_', '-')}"
+    if given.get("layer") is not None:
+        raise UserError(f"{option}: a layer alone cuts no page; drop --layer or {option}")
+    if limit in settings:
+        raise UserError(f"{option} and --set {limit}: give one of them")
+    return settings | {limit: parse_number(most, limit)}
 
 
 def with_reserve(settings: dict[str, Any], gibibytes: float | None) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def _sweep(definition: Definition, given: options.Given) -> int:
     if not given["metrics"]:
         raise UserError("--metric: name one or more, such as --metric roofline_s; dsocr symbols --metrics lists them")
     vary = read_vary(definition, given["vary"])
-    settings = options.with_reserve(options.read_settings(given["settings"]), given["reserve"])
+    settings = options.asked_settings(definition, given)
     chosen = {name: option for name in definition.choices if (option := given[options.choice_key(name)]) is not None}
     named = {name: given[name] for name in ("workload", "gpu") if given[name] is not None}
     for name in (*chosen, *named):

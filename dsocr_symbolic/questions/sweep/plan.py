@@ -15,9 +15,9 @@ from attrs import evolve, frozen
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.compiled import Compiled
 from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import Metric, load_metrics
 from dsocr_symbolic.questions.sweep.axes import Axis, at, check_axes, is_named, make_axis
+from dsocr_symbolic.questions.sweep.grids import most_pieces
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.origins import origins, unverified
 from dsocr_symbolic.scenario.values import choose
@@ -175,7 +175,7 @@ def plan_sweep(
     **vary: Any,
 ) -> Plan:
     """Plan what :func:`~dsocr_symbolic.questions.sweep.dataset.sweep` evaluates; ``threads``: one per core if None."""
-    question = _question(model.definition, dict(settings or {}), vary)
+    question = _question(model, dict(settings or {}), vary)
     asked = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))
     stages = (*(stage.path[0] for stage in model.stages), "total")
     parts = (by,) if isinstance(by, str) and by != "stage" else stages if by == "stage" else tuple(dict.fromkeys(by))
@@ -212,20 +212,22 @@ class _Asked:
         return tuple(symbol for axis in self.axes for symbol in axis.numbers)
 
 
-def _question(definition: Definition, settings: dict[str, Any], vary: Mapping[str, Any]) -> _Asked:
+def _question(model: Model, settings: dict[str, Any], vary: Mapping[str, Any]) -> _Asked:
     """Sort what a user gave."""
     names: dict[str, str] = {}
-    axes: list[Axis] = []
+    several: dict[str, Any] = {}
     for word, values in vary.items():
         name = word.replace("-", "_")
-        if is_named(definition, name) and isinstance(values, str):
+        if is_named(model.definition, name) and isinstance(values, str):
             names[name] = values
         elif isinstance(values, Number) or getattr(values, "ndim", None) == 0:
             if name in settings:
                 raise UserError(f"{name}: given twice, as {values} and in settings; give it once")
             settings[name] = values.item() if hasattr(values, "item") else values
         else:
-            axes.append(make_axis(definition, name, values))
+            several[name] = values
+    most = most_pieces(model, settings, {**names, **several})
+    axes = [make_axis(model.definition, name, values, most) for name, values in several.items()]
     check_axes(axes)
     question = _Asked(axes=tuple(axes), names=names, settings=settings)
     for symbol in question.inputs:

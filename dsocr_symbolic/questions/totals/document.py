@@ -9,6 +9,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
 from dsocr_symbolic.language.registry import is_bound, load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit
+from dsocr_symbolic.questions.totals.bill import Bill
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import unclaimed
 from dsocr_symbolic.scenario.scenario import Scenario
@@ -22,10 +23,14 @@ def totals_document(
     *,
     operators: bool = False,
     closed_form: Mapping[str, Mapping[str, str | None]] | None = None,
-    pages: list[dict[str, Any]] | None = None,
+    bill: Bill | None = None,
+    left_out: Mapping[str, int] | None = None,
     memory: Fit | None = None,
 ) -> dict[str, Any]:
-    """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None."""
+    """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None.
+
+    Of a document ``memory`` is that of its largest page.
+    """
     definition, workload, gpu, values = scenario.definition, scenario.workload, scenario.gpu, result.values
     symbols = definition.quantities
 
@@ -62,9 +67,24 @@ def totals_document(
         "nodes": [_node(node) for node in result.nodes if operators or node.row.class_name or not node.row.aten],
         "closed_form": {name: dict(forms) for name, forms in (closed_form or {}).items()},
     }
-    if pages is not None:
-        document["pages"] = pages
-    return document
+    return document if bill is None else document | pages_document(bill, left_out or {})
+
+
+def pages_document(bill: Bill, left_out: Mapping[str, int]) -> dict[str, Any]:
+    """Lay out what is said of a document's pages besides: how they are cut, what each costs, what is left out."""
+    totals = [grid["total"] for grid in bill.grids]
+    latencies = {
+        metric.name: {"least": min(seconds), "most": max(seconds)}
+        for metric in load_metrics().values()
+        if metric.kind == "latency" and None not in (seconds := [total[metric.name] for total in totals]) and seconds
+    }
+    return {
+        "cutting": bill.cutting,
+        "page_latencies": latencies,
+        "grids": list(bill.grids),
+        "pages": list(bill.rows),
+        "left_out": dict(left_out),
+    }
 
 
 def reasons(result: Estimate, gpu: Gpu) -> dict[str, str]:

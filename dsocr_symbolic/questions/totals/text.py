@@ -9,10 +9,16 @@ from typing import Any
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.language.roles import Roles
-from dsocr_symbolic.questions.totals.document import SCHEMA_VERSION
+from dsocr_symbolic.questions.totals.pages import (
+    largest_page,
+    limit_notes,
+    page_latency_lines,
+    pages_table,
+    unread_lines,
+)
 from dsocr_symbolic.questions.totals.views import ViewLine
 from dsocr_symbolic.writing.amounts import amount, cell, scaled, seconds
-from dsocr_symbolic.writing.data import Document, to_json, to_yaml
+from dsocr_symbolic.writing.data import Document
 from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import on_terminal, table, wrapped
 
@@ -55,16 +61,6 @@ slowest resource, no overlap, every operand from DRAM: neither a bound nor a for
 time. GB = 1e9 bytes. +: more is below, see --depth. -: never runs."""
 
 
-def unreadable(pages: Sequence[Mapping[str, Any]], output: str) -> str:
-    """Say why no page of a document could be read, in the format that was asked for."""
-    document = {"schema_version": SCHEMA_VERSION, "total": None, "pages": list(pages)}
-    if output == "json":
-        return to_json(document)
-    if output == "yaml":
-        return to_yaml(document)
-    return "".join(f"dsocr: {page['path']}: {page['error']}\n" for page in pages)
-
-
 def to_csv(roles: Roles, head: str, lines: Sequence[ViewLine], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
     """Write one row per line, or per page of a document, and one column per metric; what is not built is empty."""
     buffer = io.StringIO()
@@ -75,7 +71,7 @@ def to_csv(roles: Roles, head: str, lines: Sequence[ViewLine], pages: Sequence[M
     else:
         nothing = dict.fromkeys(load_metrics())
         cut = (roles.crops.columns, roles.crops.rows) if roles.crops else ()
-        about = ("path", "page", "width", "height", *cut, roles.prompt_tokens, "error")
+        about = ("path", "page", "width", "height", *cut, roles.image_tokens, roles.prompt_tokens, "error")
         writer.writerow([*about, *load_metrics()])
         writer.writerows(
             [*(page.get(key) for key in about), *(page.get("total") or nothing).values()] for page in pages
@@ -93,10 +89,11 @@ def to_markdown(document: Document, roles: Roles, head: str, lines: Sequence[Vie
         rows=[{"name": line.name, "calls": line.calls, **_shown(line)} for line in [*lines, _total(document)]],
         closed_form=document["closed_form"],
         pages=document.get("pages", []),
+        grids=[] if head == "page" else document.get("grids", []),
         units={name: metric.unit for name, metric in load_metrics().items()},
         conventions=load_conventions().statements,
         null_everywhere={name: metric.reason for name, metric in load_metrics().items() if metric.kind == "null"},
-        summary=[*latency_lines(document), *memory_lines(document, roles)],
+        summary=[*latency_lines(document), *page_latency_lines(document), *memory_lines(document, roles)],
     )
     return rendered
 
@@ -131,6 +128,7 @@ def notes(document: Document, roles: Roles) -> list[str]:
     if "pages" in document:
         pages = f"{len(document['pages'])} pages, each a request of its own"
         result[0] = f"{pages}; symbols are those of the first grid: {shown}"
+        result += [*limit_notes(document, roles), "a row of pages of one grid holds the numbers of one page"]
     if failed:
         result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
     if document["closed_form"]:
@@ -162,15 +160,18 @@ def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLin
         made.add_row(line.name, count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
     parts = [
         preamble(document, roles),
-        on_terminal(_pages_table(document["pages"], roles), width) if "pages" in document else "",
+        on_terminal(pages_table(document, roles, each=head == "page"), width) if "pages" in document else "",
+        "" if head == "page" else _lines(unread_lines(document)),
         on_terminal(made, width),
-        "\n".join(
-            line for said in [*latency_lines(document), *memory_lines(document, roles)] for line in wrapped(said)
-        ),
+        _lines([*latency_lines(document), *page_latency_lines(document), *memory_lines(document, roles)]),
         _closed_form_text(document["closed_form"]),
         _LEGEND.format(traffic=_TRAFFIC[document["traffic"]]),
     ]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def _lines(said: Sequence[str]) -> str:
+    return "\n".join(line for sentence in said for line in wrapped(sentence))
 
 
 def latency_lines(document: Document) -> list[str]:
@@ -197,7 +198,7 @@ def memory_lines(document: Document, roles: Roles) -> list[str]:
     reserve = scaled(fit["reserve_bytes"], "B")
     verdict = "fits" if fit["fits"] else "does not fit"
     room = f"{scaled(fit['capacity_bytes'], 'B')} (usable less {reserve} reserve; fragmentation is not modelled)"
-    lines = [f"memory: {_moment(fit['moment'])}; {verdict} {room}"]
+    lines = [f"memory{largest_page(document, roles)}: {_moment(fit['moment'])}; {verdict} {room}"]
     beyond = fit["beyond"]
     if beyond is not None:
         lines.append(f"largest {roles.batch} that fits: {fit['largest_batch']}; the next one needs {_moment(beyond)}")
@@ -208,25 +209,6 @@ def _moment(moment: Mapping[str, Any]) -> str:
     parts = {"weights": "weight_bytes", "KV": "kv_cache_bytes", "activations": "activation_bytes"}
     sizes = ", ".join(f"{name} {scaled(moment[key], 'B')}" for name, key in parts.items())
     return f"{scaled(moment['peak_memory_bytes'], 'B')} at {moment['at']} ({sizes})"
-
-
-def _pages_table(pages: Sequence[Mapping[str, Any]], roles: Roles) -> Any:
-    """One row per page: what it is, how it is cut, what it costs, or why it cannot be read."""
-    crops = roles.crops
-    assert crops is not None  # noqa: S101 - a bill has them
-    made = _table("page", "pixels", crops.number, "tokens", "TC", "CC", "moved", "KV", "time")
-    for page in pages:
-        name = f"{page['path']}:{page['page']}"
-        if page["error"]:
-            made.add_row(f"{name}: {page['error']}", style="red")
-            continue
-        total = page["total"]
-        metrics = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "forward_kv_cache_bytes")
-        cells = [cell(metric, total[metric], 3) for metric in (*metrics, "roofline_s")]
-        grid = f"{page[crops.columns]}x{page[crops.rows]}" if page[crops.number] else "none"
-        size = f"{page['width']}x{page['height']}"
-        made.add_row(name, size, grid, str(page[roles.prompt_tokens]), *cells)
-    return made
 
 
 def _closed_form_text(forms: Mapping[str, Mapping[str, str | None]]) -> str:
