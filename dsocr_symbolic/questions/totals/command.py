@@ -82,11 +82,13 @@ def _totals(definition: Definition, given: Given) -> int:
         return 1
     if given["traffic"] == "fused":
         result = with_fused_traffic(result)
+    forms, where = _closed_forms(scenario, result.values, given)
     document = totals_document(
         scenario,
         result,
         operators=given["by"] == "operator",
-        closed_form=_closed_forms(scenario, result.values, given),
+        closed_form=forms,
+        closed_form_where=where,
         pages=rows,
         memory=None if program is None else fit(scenario, program),
     )
@@ -106,18 +108,19 @@ def _check_together(given: Given) -> None:
         raise UserError("--format csv holds numbers; closed forms come as text, json, yaml or markdown")
 
 
-def _closed_forms(scenario: Scenario, values: Values, given: Given) -> Any:
+def _closed_forms(scenario: Scenario, values: Values, given: Given) -> tuple[Any, list[str]]:
     if not given["closed_form"] and not given["keep"]:
-        return None
+        return None, []
     from dsocr_symbolic.errors import nearest
-    from dsocr_symbolic.questions.totals.closed_forms import closed_forms
+    from dsocr_symbolic.questions.totals.closed_forms import closed_forms, stage_guards
 
     known = scenario.definition.quantities
     for name in given["keep"]:
         if name not in known:
             raise UserError(f"--keep: unknown symbol '{name}': {nearest(name, known)}")
     kept = {*(name for name in scenario.definition.roles.free if name not in scenario.user), *given["keep"]}
-    return closed_forms(scenario, values, kept, latex=given["format"] == "markdown")
+    forms = closed_forms(scenario, values, kept, latex=given["format"] == "markdown")
+    return forms, stage_guards(scenario, values, kept)
 
 
 def _formatted(document: dict[str, Any], roles: Roles, result: Estimate, view: str, output: str) -> str:

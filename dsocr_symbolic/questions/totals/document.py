@@ -1,6 +1,6 @@
 """One document for every output format: plain data, named by the registry of metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import asdict
@@ -20,6 +20,7 @@ def totals_document(
     *,
     operators: bool = False,
     closed_form: Mapping[str, Mapping[str, str | None]] | None = None,
+    closed_form_where: Sequence[str] = (),
     pages: list[dict[str, Any]] | None = None,
     memory: Fit | None = None,
 ) -> dict[str, Any]:
@@ -53,6 +54,7 @@ def totals_document(
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
         "nodes": [_node(node) for node in result.nodes if operators or node.row.class_name or not node.row.aten],
         "closed_form": {name: dict(forms) for name, forms in (closed_form or {}).items()},
+        "closed_form_where": list(closed_form_where),
     }
     if pages is not None:
         document["pages"] = pages

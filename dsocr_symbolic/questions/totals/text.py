@@ -137,6 +137,8 @@ def notes(document: Document, roles: Roles) -> list[str]:
         hits = [name for name in roles.hit if name in values]
         put_in = ", ".join(f"{name} {amount(values[name])}" for name in hits)
         result += [f"closed forms hold at {put_in}; --keep leaves a symbol free"] if hits else []
+    if document["closed_form_where"]:
+        result.append(f"closed forms hold where {' and '.join(document['closed_form_where'])}")
     doubtful = document["machine"]["unverified"]
     return [*result, *(f"unverified: {name} is from memory, or its sources conflict (marked ?)" for name in doubtful)]
 
