@@ -72,7 +72,9 @@ def _run(program: Program, numbers: Mapping[str, Exact]) -> Sequence[Any]:
         return program.run(numbers)
     except ZeroDivisionError as error:
         zero = ", ".join(name for name, value in numbers.items() if not value and repr(name) in program.source)
-        raise UserError(f"a formula divides by zero, where these are 0: {zero}; give one of them another value") from error
+        raise UserError(
+            f"a formula divides by zero, where these are 0: {zero}; give one of them another value"
+        ) from error
 
 
 def load_program(definition: Definition, slots: Mapping[str, str], *, details: bool = False) -> Program:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.expression import Expression, check_names, parse
+from dsocr_symbolic.language.expression import Expression, check_names, names, parse
 from dsocr_symbolic.language.formula import CALLS, Call
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
 from dsocr_symbolic.language.roles import Identity, Roles, in_roles, symbols_of
@@ -21,7 +21,7 @@ BRACES = re.compile(r"\{([^}]*)\}")
 
 @frozen(kw_only=True)
 class Rule:
-    """A condition on values; ``parts`` are the formulas in braces of what it says."""
+    """A condition on values, to be kept or to be warned of; ``parts`` are the formulas in braces of what it says."""
 
     require: Expression = entry("a formula that is 1 where the rule holds")
     say: str = entry("what to say where it fails, with formulas in braces")
@@ -29,6 +29,11 @@ class Rule:
     parts: tuple[Expression, ...] = field(
         default=follows(lambda rule: tuple(parse(part, "say") for part in BRACES.findall(rule.say)))
     )
+
+    @property
+    def names(self) -> set[str]:
+        """The symbols that it is about, those of what it says included."""
+        return set().union(*(names(formula) for formula in (self.require, *self.parts)))
 
 
 @frozen(kw_only=True)
@@ -104,6 +109,7 @@ class Definition:
     )
     config: Mapping[str, Any] = entry("what a config.json may say besides; nothing else is modelled", default=BLANK)
     rules: tuple[Rule, ...] = entry("conditions on values", default=())
+    warnings: tuple[Rule, ...] = entry("conditions on values that may be broken, with a warning", default=())
     choices: Mapping[str, Choice] = entry("choices on the command line", default=BLANK)
     workloads: Mapping[str, Workload] = entry("named workloads", default=BLANK)
     default_workload: str = entry("if none is named", default=follows(lambda model: next(iter(model.workloads), "")))
@@ -137,8 +143,9 @@ def _check_definition(definition: Definition) -> None:
             if quantity.group == known[used].group == "derived" and used not in defined:
                 raise UserError(f"{definition.file}: derived: {name}: '{used}' is defined further down; move it up")
         defined.add(name)
-    for rule in definition.rules:
-        check(f"rules: {rule.say}", rule.require, *rule.parts)
+    for kind, rules in (("rules", definition.rules), ("warnings", definition.warnings)):
+        for rule in rules:
+            check(f"{kind}: {rule.say}", rule.require, *rule.parts)
     for name, decision in definition.choices.items():
         for option, content in decision.options.items():
             check(f"choices: {name}: {option}", *content.symbols.values())

@@ -52,11 +52,26 @@ def command(
 
 
 def show(given: Given, document: Mapping[str, Any], text: Callable[[], str]) -> int:
-    """Print an answer in the format that was asked for."""
+    """Print an answer in the format that was asked for; its warnings stand behind a text."""
     from dsocr_symbolic.writing.data import to_json
+    from dsocr_symbolic.writing.terminal import indented
 
-    click.echo(to_json(document) if given["format"] == "json" else text(), nl=False)
+    said = "".join(f"{indented([f'warning: {warning}'])}\n" for warning in document["warnings"])
+    click.echo(to_json(document) if given["format"] == "json" else text() + said, nl=False)
     return 0
+
+
+def as_data(answer: Any) -> dict[str, Any]:
+    """Return an answer as plain data but for its warnings, which stand beside it."""
+    from attrs import asdict
+
+    return asdict(answer, filter=lambda field, _: field.name != "warnings")
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Say on standard error what numbers that go elsewhere deserve."""
+    for warning in warnings:
+        click.echo(f"dsocr: warning: {warning}", err=True)
 
 
 def asked_scenario(definition: Definition, given: Given) -> Scenario:

@@ -13,7 +13,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, Workload, read_workload
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.strict_yaml import read_yaml
-from dsocr_symbolic.scenario.checks import check_rules, check_setting
+from dsocr_symbolic.scenario.checks import check_rules, check_setting, warnings_of
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import Origin, origins, unverified
 
@@ -32,12 +32,15 @@ class Values:
         Derived symbols that were set, with what their formulas give.
     unverified : tuple of str
         GPU numbers in use that no source confirms.
+    warnings : tuple of str
+        What the model file warns of at these numbers.
     """
 
     numbers: Mapping[str, Any]
     origins: Mapping[str, Origin]
     overridden: Mapping[str, Exact]
     unverified: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def load_workload(definition: Definition, name: str) -> Workload:
@@ -140,7 +143,13 @@ def resolve(
     followed = {name: resolver.formula_value(name, formula) for name, formula in formulas.items()}
     overridden = {name: value for name, value in followed.items() if value != numbers[name]}
     check_rules(definition, numbers, waived)
-    return Values(numbers=numbers, origins=sources, overridden=overridden, unverified=unverified(sources.values(), gpu))
+    return Values(
+        numbers=numbers,
+        origins=sources,
+        overridden=overridden,
+        unverified=unverified(sources.values(), gpu),
+        warnings=warnings_of(definition, numbers),
+    )
 
 
 class Resolver:

@@ -22,7 +22,7 @@ def bounds_command(definition: Definition) -> click.Command:
 
 
 def _bounds(definition: Definition, given: options.Given) -> int:
-    from attrs import asdict, evolve
+    from attrs import evolve
 
     from dsocr_symbolic.errors import UserError
     from dsocr_symbolic.questions.bounds.regimes import find_bounds
@@ -37,7 +37,11 @@ def _bounds(definition: Definition, given: options.Given) -> int:
     gpus = load_gpus() if by_gpu else [question.scenario.gpu]
     asked = (evolve(question, scenario=evolve(question.scenario, gpu=gpu)) for gpu in gpus)
     machines = [find_bounds(machine, given["names"] or None, given["time"]) for machine in asked]
-    document = {**question.described(), "time": given["time"], "bounds": [asdict(bounds) for bounds in machines]}
+    document = {
+        **question.described(),
+        "time": given["time"],
+        "bounds": [options.as_data(bounds) for bounds in machines],
+    }
     return options.show(
         given, document, lambda: bounds_table(machines) if by_gpu else bounds_text(question, machines[0])
     )

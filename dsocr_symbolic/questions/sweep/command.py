@@ -81,6 +81,7 @@ def _sweep(definition: Definition, given: options.Given) -> int:
         return 0
     with progress("points", plan.count) as advance:
         _write(plan, out, advance, force=given["force"])
+    options.warn(plan.warnings())
     click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
     return 0
 

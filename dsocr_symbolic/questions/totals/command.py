@@ -8,7 +8,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.roles import Roles
-from dsocr_symbolic.questions.options import Given, asked_scenario, command, question_options
+from dsocr_symbolic.questions.options import Given, asked_scenario, command, question_options, warn
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import Values
 from dsocr_symbolic.writing.terminal import tracked
@@ -93,6 +93,8 @@ def _totals(definition: Definition, given: Given) -> int:
         memory=None if program is None else fit(scenario, program),
     )
     click.echo(_formatted(document, definition.roles, result, given["by"], given["format"]), nl=False)
+    if given["format"] == "csv":
+        warn(document["warnings"])
     return status
 
 
@@ -112,7 +114,7 @@ def _closed_forms(scenario: Scenario, values: Values, given: Given) -> tuple[Any
     if not given["closed_form"] and not given["keep"]:
         return None, []
     from dsocr_symbolic.errors import nearest
-    from dsocr_symbolic.questions.totals.closed_forms import closed_forms, stage_guards
+    from dsocr_symbolic.questions.totals.closed_forms import closed_forms, held_where
 
     known = scenario.definition.quantities
     for name in given["keep"]:
@@ -120,7 +122,7 @@ def _closed_forms(scenario: Scenario, values: Values, given: Given) -> tuple[Any
             raise UserError(f"--keep: unknown symbol '{name}': {nearest(name, known)}")
     kept = {*(name for name in scenario.definition.roles.free if name not in scenario.user), *given["keep"]}
     forms = closed_forms(scenario, values, kept, latex=given["format"] == "markdown")
-    return forms, stage_guards(scenario, values, kept)
+    return forms, held_where(scenario, values, kept)
 
 
 def _formatted(document: dict[str, Any], roles: Roles, result: Estimate, view: str, output: str) -> str:

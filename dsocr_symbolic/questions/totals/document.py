@@ -47,6 +47,7 @@ def totals_document(
         "machine": {"title": gpu.title, **of("machine"), "unverified": list(values.unverified)},
         "choices": dict(scenario.options),
         "conventions": {"statements": list(load_conventions().statements), "symbols": of("convention", "choice")},
+        "warnings": list(values.warnings),
         "traffic": result.traffic,
         "memory": None if memory is None else asdict(memory),
         "null_because": {name: metric.reason for name, metric in load_metrics().items() if metric.reason},

@@ -126,11 +126,10 @@ def notes(document: Document, roles: Roles) -> list[str]:
     result = [shown, "choices: " + ", ".join(f"{name} {option}" for name, option in document["choices"].items())]
     for name, set_to in document["overridden"].items():
         result.append(f"{name} is overridden: {set_to['value']}; its formula gives {amount(set_to['formula_gives'])}")
-        if name == roles.prompt_tokens and set_to["value"] < values.get(roles.image_tokens, 0):
-            result.append(f"the image alone needs {values[roles.image_tokens]} prompt tokens")
     if "pages" in document:
         pages = f"{len(document['pages'])} pages, each a request of its own"
         result[0] = f"{pages}; symbols are those of the first grid: {shown}"
+    result += [f"warning: {said}" for said in document["warnings"]]
     if failed:
         result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
     if document["closed_form"]:
