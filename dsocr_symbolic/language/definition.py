@@ -76,6 +76,26 @@ def read_workload(name: str, raw: Any, where: str) -> Workload:
     return structure(Workload, raw, where, name=name)
 
 
+# What a server's formulas may use besides symbols.
+HELD = ("weight_bytes", "activation_bytes", "kv_cache_bytes")
+
+
+@frozen(kw_only=True)
+class Server:
+    """What a server does with memory; each formula may use those above it, and bytes that are held."""
+
+    forward: Mapping[str, Expression] = entry("symbols of its largest forward", default=BLANK)
+    memory_bytes: Expression = entry("bytes that it takes")
+    bytes: Expression = entry("bytes that are left for the KV cache")
+    requests: Expression = entry("requests of the workload that these hold")
+    tokens: Expression = entry("tokens that these are")
+
+    @property
+    def formulas(self) -> Mapping[str, Expression]:
+        """The formulas in order, by name."""
+        return {name: getattr(self, name) for name in ("memory_bytes", "bytes", "requests", "tokens")}
+
+
 def _quantities(definition: "Definition") -> Mapping[str, Quantity]:
     """Gather the symbols of the file, the conventions and the machine, and those that choices bring."""
     own = {**definition.constants, **definition.workload, **definition.derived}
@@ -118,6 +138,7 @@ class Definition:
     phases: tuple[str, ...] = entry("paths of what runs one after the other; they cover the network", default=())
     latencies: Mapping[str, Expression] = entry("formulas of the stages' times, and of symbols", default=BLANK)
     declared: Roles = entry("which symbols play which part", key="roles", default=Roles())
+    server: Server | None = entry("what a server does with memory", default=None)
     identity: Identity | None = entry("what a report of the network says of it", default=None)
     quantities: Mapping[str, Quantity] = field(default=follows(_quantities))
     roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
@@ -154,6 +175,12 @@ def _check_definition(definition: Definition) -> None:
     check("roles", *(parse(symbol, symbol) for symbol in symbols_of(definition.roles)))
     if identity := definition.identity:
         check("identity", *identity.model.values(), *identity.workload.values())
+    if server := definition.server:
+        check("server: forward", *(parse(symbol, symbol) for symbol in server.forward), *server.forward.values())
+        above = [*HELD]
+        for name, formula in server.formulas.items():
+            check(f"server: {name}", formula, more=above)
+            above.append(name)
     for name, latency in definition.latencies.items():
         check(f"latencies: {name}", latency, more=stages)
     for phase in definition.phases:

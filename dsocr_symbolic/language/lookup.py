@@ -50,6 +50,7 @@ def definition_of(definition: Definition, formula: Formula) -> Definition:
         stages=(call,),
         phases=(call.name,),
         latencies=EMPTY,
+        server=None,
         rules=rules,
         warnings=warnings,
     )

@@ -16,6 +16,8 @@ METRICS = click.Option(["--metric", "metrics"], metavar="NAME", multiple=True, h
 FORMAT = click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output.")
 _TIME = "What time metrics stand for; roofline by default."
 TIME = click.Option(["--time"], type=click.Choice(("roofline", "lower_bound")), default="roofline", help=_TIME)
+# Options that are symbols of the machine.
+MEMORY = ("reserve", "memory_utilisation")
 Given = dict[str, Any]
 """What click hands on, by the names of options and arguments."""
 Run = Callable[[Definition, Given], int]
@@ -31,6 +33,9 @@ def question_options(definition: Definition) -> list[click.Parameter]:
         click.Option(["--layer"], metavar="NAME", help="Evaluate one layer alone."),
         click.Option(["--gpu"], metavar="NAME|FILE", help=f"Machine; {definition.default_gpu} by default."),
         click.Option(["--reserve"], metavar="GIB", type=float, help="Memory kept free; 1 GiB by default."),
+        click.Option(
+            ["--memory-utilisation"], metavar="U", type=float, help="Share that a server takes; 0.9 by default."
+        ),
         click.Option(["--allow-any-grid"], is_flag=True, help="Let crop grids be what the network never cuts."),
     ]
     for name, choice in definition.choices.items():
@@ -81,7 +86,7 @@ def asked_scenario(definition: Definition, given: Given) -> Scenario:
         definition=definition,
         layer=given.get("layer"),
         workload=given["workload"],
-        settings=with_reserve(read_settings(given["settings"]), given["reserve"]),
+        settings=with_memory(read_settings(given["settings"]), given),
         choices=choices,
         gpu=given["gpu"],
         config=given["config"],
@@ -89,15 +94,17 @@ def asked_scenario(definition: Definition, given: Given) -> Scenario:
     )
 
 
-def with_reserve(settings: dict[str, Any], gibibytes: float | None) -> dict[str, Any]:
-    """Put the reserve among the settings, in bytes."""
-    if gibibytes is None:
-        return settings
-    if "reserve" in settings:
-        raise UserError("--reserve and --set reserve: give one of them")
-    if not 0 <= gibibytes < _MOST_GIB:
-        raise UserError(f"--reserve {gibibytes:g}: expected GiB from 0 to {_MOST_GIB:g}")
-    return settings | {"reserve": round(gibibytes * 2**30)}
+def with_memory(settings: dict[str, Any], given: Given) -> dict[str, Any]:
+    """Put the reserve, in bytes, and the share that a server takes among the settings."""
+    for name in MEMORY:
+        if given[name] is not None and name in settings:
+            raise UserError(f"--{name.replace('_', '-')} and --set {name}: give one of them")
+    gibibytes, share = (given[name] for name in MEMORY)
+    if gibibytes is not None:
+        if not 0 <= gibibytes < _MOST_GIB:
+            raise UserError(f"--reserve {gibibytes:g}: expected GiB from 0 to {_MOST_GIB:g}")
+        settings = settings | {"reserve": round(gibibytes * 2**30)}
+    return settings if share is None else settings | {"memory_utilisation": share}
 
 
 def choice_key(name: str) -> str:

@@ -50,7 +50,10 @@ def totals_document(
         "warnings": list(values.warnings),
         "traffic": result.traffic,
         "memory": None if memory is None else asdict(memory),
-        "null_because": {name: metric.reason for name, metric in load_metrics().items() if metric.reason},
+        "null_because": {
+            **{name: metric.reason for name, metric in load_metrics().items() if metric.reason},
+            "kv_pool": "of a workload on a network whose model file says what a server does",
+        },
         "total": dict(result.total),
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
         "nodes": [_node(node) for node in result.nodes if operators or node.row.class_name or not node.row.aten],

@@ -203,7 +203,25 @@ def memory_lines(document: Document, roles: Roles) -> list[str]:
     beyond = fit["beyond"]
     if beyond is not None:
         lines.append(f"largest {roles.batch} that fits: {fit['largest_batch']}; the next one needs {_moment(beyond)}")
-    return lines
+    return [*lines, *_pool_lines(fit["kv_pool"])]
+
+
+def _pool_lines(pool: Mapping[str, Any] | None) -> list[str]:
+    """Say what a server has for its KV cache, and how many requests that are."""
+    if pool is None:
+        return []
+    memory, weights, activations = (
+        scaled(pool[key], "B") for key in ("memory_bytes", "weight_bytes", "activation_bytes")
+    )
+    forward = f"one request's forward, {pool['chunk']} prompt tokens at a time"
+    needs = f"weights {weights} and activations {activations} of {forward},"
+    if pool["bytes"] <= 0:
+        return [f"KV pool of a server: none; {needs} alone do not fit the {memory} that it takes"]
+    size = f"KV pool of a server: {scaled(pool['bytes'], 'B')} ({memory} that it takes, less {needs[:-1]})"
+    if pool["requests"] is None:
+        return [size]
+    prompt, new = pool["request"]
+    return [f"{size}; {pool['tokens']:,} tokens, {pool['requests']:,.1f} requests of {prompt} + {new} tokens"]
 
 
 def _moment(moment: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from dsocr_symbolic.questions.options import asked_scenario, question_options, w
 from dsocr_symbolic.writing.files import check_folder, write_files
 from dsocr_symbolic.writing.terminal import tracked
 
-_UNASKED = ("layer", "gpu", "reserve")
+_UNASKED = ("layer", "gpu", "reserve", "memory_utilisation")
 
 
 def docs_command(definition: Definition) -> click.Command:
