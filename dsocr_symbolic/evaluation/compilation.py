@@ -53,6 +53,9 @@ def compile_outputs(
     used = {str(symbol) for expression in (*outputs.m_expressions, *rules) for symbol in expression.free_symbols}
     following = tuple(name for name in binding.following if name in used or name in guarded)
 
+    about = {name for rule in definition.warnings for name in rule.names}
+    warned = tuple(name for name in binding.following if name in about)
+
     def source(expressions: Sequence[Expr]) -> str:
         return function_source([expressions], definition.quantities)
 
@@ -65,6 +68,11 @@ def compile_outputs(
         require=source(rules),
         exact=source(list(map(powers_in_decimals, outputs.m_expressions))),
         decimal=source(list(map(in_decimals, outputs.m_expressions))),
+        warned=warned,
+        warn=function_source(
+            [[powers_in_decimals(binding.following[name]) for name in warned], _warnings(definition, binding)],
+            definition.quantities,
+        ),
         definition=evolve(definition, stages=(), choices={}, workloads={}),
         numbers=tuple(binding.numbers.items()),
         waived=waived,
@@ -95,6 +103,13 @@ def _rules(definition: Definition, binding: Binding, waived: frozenset[str]) -> 
         if spelled_out != 1:
             open_rules.append(in_decimals(sympy.sympify(evaluate(rule.require, scope | symbols, symbolic))))
     return open_rules
+
+
+def _warnings(definition: Definition, binding: Binding) -> list[Expr]:
+    """Return what may be broken with a warning, as expressions of the inputs that are 1 or 0."""
+    scope = {name: as_expression(value) for name, value in binding.numbers.items()}
+    scope |= {name: symbolic.symbol(name) for name in binding.inputs} | dict(binding.following)
+    return [in_decimals(sympy.sympify(evaluate(rule.require, scope, symbolic))) for rule in definition.warnings]
 
 
 class _Outputs:

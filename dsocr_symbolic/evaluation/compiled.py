@@ -11,7 +11,7 @@ from attrs import frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.evaluation.kernel import Allowed, Kernel, Output, Result, evaluate_arrays
+from dsocr_symbolic.evaluation.kernel import Allowed, Kernel, Output, Result, evaluate_arrays, find_warnings
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.scenario.checks import LARGEST, check_setting
 from dsocr_symbolic.writing.notebook import Shown
@@ -55,6 +55,32 @@ class Compiled(Kernel, Shown):
         if all(isinstance(value, int | float | Fraction) for value in values.values()):
             return self._scalar(values)
         return evaluate_arrays(self, values)
+
+    def warnings(self, /, **values: Any) -> tuple[str, ...]:
+        """Say what the model file warns of at values as those of a call; of arrays, at how many points and the first.
+
+        Parameters
+        ----------
+        **values : int, float, Fraction or array
+            As in a call.
+
+        Returns
+        -------
+        tuple of str
+            One text for each warning; empty where there is none.
+
+        Raises
+        ------
+        UserError
+            If an input is missing or unknown, or is no number.
+        """
+        if values.keys() != self._names:
+            self._refuse_names(values)
+        many = any(getattr(value, "ndim", 0) or isinstance(value, list) for value in values.values())
+        return tuple(
+            f"{said} (point {place}, {count} in all)" if many else said
+            for _, said, place, count in find_warnings(self, values)
+        )
 
     @cached_property
     def _names(self) -> frozenset[str]:

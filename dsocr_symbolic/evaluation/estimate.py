@@ -113,7 +113,7 @@ def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
 
     Flows, compulsory bytes, times and calls add up; stocks and peaks are the largest one, and so are lower bounds: no
     workload waits for another one. Latencies are those of a request each, so that there are none of all together.
-    Values are those of the first part.
+    Values are those of the first part, warnings those of all.
     """
     first = parts[0][0]
     nodes = tuple(
@@ -125,7 +125,8 @@ def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
         for index, node in enumerate(first.nodes)
     )
     total = complete(_added([(part.total, count) for part, count in parts]))
-    return Estimate(values=first.values, total=total, nodes=nodes)
+    warnings = dict.fromkeys(said for part, _ in parts for said in part.values.warnings)
+    return Estimate(values=evolve(first.values, warnings=tuple(warnings)), total=total, nodes=nodes)
 
 
 def _added(parts: Sequence[tuple[Metrics, int]]) -> Metrics:

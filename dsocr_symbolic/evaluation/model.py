@@ -23,6 +23,7 @@ from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.overrides import read_override, spelled_out
 from dsocr_symbolic.scenario.values import chosen_slots, load_workload
+from dsocr_symbolic.writing.formula_text import without_implied_guards
 from dsocr_symbolic.writing.notebook import Shown, Written
 
 
@@ -292,7 +293,7 @@ def _expression(plain: Model, path: str, metric: str) -> Expr:
     expression = metric_expression(plain[path].nodes, metric, plain.whole)
     if expression is None:
         raise UserError(f"{metric}: does not exist for {path or 'the whole'} ({reason}); ask for another metric")
-    return sympy.sympify(expression)
+    return sympy.Add(*map(without_implied_guards, sympy.Add.make_args(sympy.sympify(expression))))
 
 
 def _listed(names: str | Iterable[str]) -> tuple[str, ...]:

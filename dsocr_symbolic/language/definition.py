@@ -9,7 +9,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.expression import Expression, check_names, parse
+from dsocr_symbolic.language.expression import Expression, check_names, names, parse
 from dsocr_symbolic.language.formula import CALLS, Call
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
 from dsocr_symbolic.language.roles import Identity, Roles, in_roles, symbols_of
@@ -22,7 +22,7 @@ BRACES = re.compile(r"\{([^}]*)\}")
 
 @frozen(kw_only=True)
 class Rule:
-    """A condition on values; ``parts`` are the formulas in braces of what it says."""
+    """A condition on values, to be kept or to be warned of; ``parts`` are the formulas in braces of what it says."""
 
     require: Expression = entry("a formula that is 1 where the rule holds")
     say: str = entry("what to say where it fails, with formulas in braces")
@@ -30,6 +30,11 @@ class Rule:
     parts: tuple[Expression, ...] = field(
         default=follows(lambda rule: tuple(parse(part, "say") for part in BRACES.findall(rule.say)))
     )
+
+    @property
+    def names(self) -> set[str]:
+        """The symbols that it is about, those of what it says included."""
+        return set().union(*(names(formula) for formula in (self.require, *self.parts)))
 
 
 @frozen(kw_only=True)
@@ -70,6 +75,26 @@ class Workload:
 def read_workload(name: str, raw: Any, where: str) -> Workload:
     """Read a named workload."""
     return structure(Workload, raw, where, name=name)
+
+
+# What a server's formulas may use besides symbols.
+HELD = ("weight_bytes", "activation_bytes", "kv_cache_bytes")
+
+
+@frozen(kw_only=True)
+class Server:
+    """What a server does with memory; each formula may use those above it, and bytes that are held."""
+
+    forward: Mapping[str, Expression] = entry("symbols of its largest forward", default=BLANK)
+    memory_bytes: Expression = entry("bytes that it takes")
+    bytes: Expression = entry("bytes that are left for the KV cache")
+    requests: Expression = entry("requests of the workload that these hold")
+    tokens: Expression = entry("tokens that these are")
+
+    @property
+    def formulas(self) -> Mapping[str, Expression]:
+        """The formulas in order, by name."""
+        return {name: getattr(self, name) for name in ("memory_bytes", "bytes", "requests", "tokens")}
 
 
 def _quantities(definition: "Definition") -> Mapping[str, Quantity]:
@@ -123,6 +148,7 @@ class Definition:
     )
     config: Mapping[str, Any] = entry("what a config.json may say besides; nothing else is modelled", default=BLANK)
     rules: tuple[Rule, ...] = entry("conditions on values", default=())
+    warnings: tuple[Rule, ...] = entry("conditions on values that may be broken, with a warning", default=())
     choices: Mapping[str, Choice] = entry("choices on the command line", default=BLANK)
     workloads: Mapping[str, Workload] = entry("named workloads", default=BLANK)
     default_workload: str = entry("if none is named", default=follows(lambda model: next(iter(model.workloads), "")))
@@ -133,6 +159,7 @@ class Definition:
     )
     latencies: Mapping[str, Expression] = entry("formulas of the stages' times, and of symbols", default=BLANK)
     declared: Roles = entry("which symbols play which part", key="roles", default=Roles())
+    server: Server | None = entry("what a server does with memory", default=None)
     identity: Identity | None = entry("what a report of the network says of it", default=None)
     quantities: Mapping[str, Quantity] = field(default=follows(_quantities))
     roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
@@ -164,8 +191,9 @@ def _check_definition(definition: Definition) -> None:
             if quantity.group == known[used].group == "derived" and used not in defined:
                 raise UserError(f"{definition.file}: derived: {name}: '{used}' is defined further down; move it up")
         defined.add(name)
-    for rule in definition.rules:
-        check(f"rules: {rule.say}", rule.require, *rule.parts)
+    for kind, rules in (("rules", definition.rules), ("warnings", definition.warnings)):
+        for rule in rules:
+            check(f"{kind}: {rule.say}", rule.require, *rule.parts)
     for name, decision in definition.choices.items():
         for option, content in decision.options.items():
             check(f"choices: {name}: {option}", *content.symbols.values())
@@ -174,6 +202,12 @@ def _check_definition(definition: Definition) -> None:
     check("roles", *(parse(symbol, symbol) for symbol in symbols_of(definition.roles)))
     if identity := definition.identity:
         check("identity", *identity.model.values(), *identity.workload.values())
+    if server := definition.server:
+        check("server: forward", *(parse(symbol, symbol) for symbol in server.forward), *server.forward.values())
+        above = [*HELD]
+        for name, formula in server.formulas.items():
+            check(f"server: {name}", formula, more=above)
+            above.append(name)
     for name, latency in definition.latencies.items():
         check(f"latencies: {name}", latency, more=stages)
     for phase in (path for group in definition.phases for path in group):

@@ -40,7 +40,17 @@ def definition_of(definition: Definition, formula: Formula) -> Definition:
         skip="",
     )
     # A layer knows nothing of the rest of the network: only rules about its own symbols hold for it.
-    rules = tuple(rule for rule in definition.rules if names(rule.require) <= set(formula.symbols))
+    rules, warnings = (
+        tuple(rule for rule in kind if names(rule.require) <= set(formula.symbols))
+        for kind in (definition.rules, definition.warnings)
+    )
     return evolve(
-        definition, quantities=quantities, stages=(call,), phases=((call.name,),), latencies=EMPTY, rules=rules
+        definition,
+        quantities=quantities,
+        stages=(call,),
+        phases=((call.name,),),
+        latencies=EMPTY,
+        server=None,
+        rules=rules,
+        warnings=warnings,
     )

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
@@ -98,6 +99,18 @@ def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bo
     if not training:
         return build_tree(load_library(), definition.stages, scope, slots, symbolic)
     return trained_tree(load_library(), definition.stages, scope, slots, symbolic)
+
+
+def stage_guards(definition: Definition, numbers: Mapping[str, Exact]) -> dict[Expr, Expr]:
+    """Return the guards of a model's stages, each with 1 where it lets its stages run at some numbers, else 0."""
+    from dsocr_symbolic.algebras import symbolic
+
+    scope = {name: symbolic.symbol(name) for name in definition.quantities}
+    guards = [call.when for call in definition.stages if call.when is not None]
+    return {
+        costs.value(guard, scope, symbolic): symbolic.number(costs.value(guard, numbers, arithmetic))
+        for guard in guards
+    }
 
 
 def trained_tree(

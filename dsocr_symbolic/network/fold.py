@@ -217,6 +217,15 @@ def _bound(fold: Fold, _: Metric) -> PerRow:
     return [of(row) for row in leaves.rows]
 
 
+def _peak(fold: Fold, _: Metric) -> PerRow:
+    """Return what lives inside one call; nothing where no guard lets it run."""
+    leaves, runs = fold.leaves, list(fold.leaves.columns[RUNS])
+    for index, row in enumerate(leaves.rows):
+        if row.parent > 0:
+            runs[index] *= runs[row.parent]
+    return [ran * inside for ran, inside in zip(runs, fold.inside, strict=True)]
+
+
 def _memory(fold: Fold, metric: Metric) -> PerRow:
     """Add up what is resident at the worst moment of each stage, and of the whole."""
     assert metric.formula is not None  # noqa: S101 - the registry gives it
@@ -266,7 +275,7 @@ _KINDS: Mapping[str, Callable[[Fold, Metric], PerRow]] = {
     "time": _flow,
     "stock": _stock,
     "boundary": _boundary,
-    "peak": lambda fold, _: fold.inside,
+    "peak": _peak,
     "bound": _bound,
     "memory": _memory,
     "latency": _latency,

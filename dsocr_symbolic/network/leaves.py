@@ -53,10 +53,13 @@ def metric_expression(nodes: tuple[Node, ...], metric: str, whole: Whole | None 
         return None
     if whole is not None and nodes == whole.stages:
         return whole.fold.column(metric)[0]
-    if whole is not None and kind in ("memory", "latency"):
-        stages = zip(whole.stages, whole.fold.below[0], strict=True)
-        rows = [row for stage, row in stages if kind == "memory" and stage.path == nodes[0].path]
-        return whole.fold.column(metric)[rows[0]] if rows else None
+    if whole is not None and kind in ("peak", "memory", "latency"):
+        path = "/".join(nodes[0].path)
+        return next(
+            value
+            for row, value in zip(whole.fold.leaves.rows, whole.fold.column(metric), strict=True)
+            if row.path == path
+        )
     return Fold(leaves_of(nodes, whole=whole)).column(metric)[int(len(nodes) == 1)]
 
 

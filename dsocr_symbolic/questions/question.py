@@ -16,6 +16,7 @@ from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import Term, is_bound
 from dsocr_symbolic.python_api import load_model
+from dsocr_symbolic.scenario.checks import warnings_of
 from dsocr_symbolic.scenario.origins import origins, unclaimed, unverified
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
@@ -44,6 +45,11 @@ class Question:
     def numbers(self) -> Mapping[str, Exact]:
         """The number of every symbol."""
         return self.bound().numbers
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the model file warns of at these numbers."""
+        return warnings_of(self.definition, self.numbers)
 
     def bound(self, symbol: str | None = None) -> Binding:
         """Say what every symbol is: a number, or a formula of one that is left free."""
@@ -91,6 +97,7 @@ class Question:
             "settings": {name: arithmetic.whole(value) for name, value in scenario.settings.items()},
             "what_if": {name: str(value) for name, value in put_in.items()},
             "unverified": list(unverified(kept, scenario.gpu)),
+            "warnings": list(self.warnings),
         }
 
     def heading(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import BRACES, Definition
+from dsocr_symbolic.language.definition import BRACES, Definition, Rule
 from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.registry import Quantity
 
@@ -65,7 +65,21 @@ def check_rules(definition: Definition, numbers: Mapping[str, Exact], waived: fr
     for rule in definition.rules:
         if rule.waived_by in waived or evaluate(rule.require, numbers, arithmetic):
             continue
-        parts = [str(arithmetic.whole(evaluate(part, numbers, arithmetic))) for part in rule.parts]
-        said = BRACES.sub("{}", rule.say).format(*parts)
         got = ", ".join(f"{name} = {arithmetic.whole(numbers[name])}" for name in sorted(names(rule.require)))
-        raise UserError(f"{said}; got {got}")
+        raise UserError(f"{rule_says(rule, numbers)}; got {got}")
+
+
+def warnings_of(definition: Definition, numbers: Mapping[str, Exact]) -> tuple[str, ...]:
+    """Return the warnings that numbers for all symbols deserve."""
+    return tuple(rule_says(rule, numbers) for rule in broken_warnings(definition, numbers))
+
+
+def broken_warnings(definition: Definition, numbers: Mapping[str, Exact]) -> list[Rule]:
+    """Return what numbers for all symbols break with a warning."""
+    return [rule for rule in definition.warnings if not evaluate(rule.require, numbers, arithmetic)]
+
+
+def rule_says(rule: Rule, numbers: Mapping[str, Exact]) -> str:
+    """Put numbers into what a rule says."""
+    parts = [str(arithmetic.whole(evaluate(part, numbers, arithmetic))) for part in rule.parts]
+    return BRACES.sub("{}", rule.say).format(*parts)

@@ -15,7 +15,7 @@ from dsocr_symbolic.language.definition import Definition, Workload, read_worklo
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.registry import load_time
 from dsocr_symbolic.language.strict_yaml import read_yaml
-from dsocr_symbolic.scenario.checks import check_rules, check_setting
+from dsocr_symbolic.scenario.checks import check_rules, check_setting, warnings_of
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import Origin, lacking, lacks, origins, unverified
 
@@ -36,6 +36,8 @@ class Values:
         GPU numbers in use that no source confirms.
     unclaimed : tuple of str
         Numbers that the GPU lacks, for which no lower bound is claimed.
+    warnings : tuple of str
+        What the model file warns of at these numbers.
     """
 
     numbers: Mapping[str, Any]
@@ -43,6 +45,7 @@ class Values:
     overridden: Mapping[str, Exact]
     unverified: tuple[str, ...]
     unclaimed: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     @cached_property
     def known(self) -> Mapping[str, Any]:
@@ -157,6 +160,7 @@ def resolve(
         overridden=overridden,
         unverified=unverified(sources.values(), gpu),
         unclaimed=lacking(load_time("lower_bound").seconds, sources),
+        warnings=warnings_of(definition, numbers),
     )
 
 

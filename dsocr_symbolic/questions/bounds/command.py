@@ -22,7 +22,7 @@ def bounds_command(definition: Definition) -> click.Command:
 
 
 def _bounds(definition: Definition, given: options.Given) -> int:
-    from attrs import asdict, evolve
+    from attrs import evolve
 
     from dsocr_symbolic.errors import UserError
     from dsocr_symbolic.questions.bounds.regimes import find_bounds
@@ -45,7 +45,11 @@ def _bounds(definition: Definition, given: options.Given) -> int:
             left_out[gpu.name] = str(error)
     if not machines:
         raise UserError(left_out.get(question.scenario.gpu.name) or next(iter(left_out.values())))
-    document = {**question.described(), "time": given["time"], "bounds": [asdict(bounds) for bounds in machines]}
+    document = {
+        **question.described(),
+        "time": given["time"],
+        "bounds": [options.as_data(bounds) for bounds in machines],
+    }
     if by_gpu:
         document["left_out"] = left_out
         lines = [f"left out: {reason}\n" for reason in left_out.values()]

@@ -79,7 +79,7 @@ class Comparison(Shown):
     names, metrics : tuple of str
         The scenarios, the baseline first; names of the registry.
     about : tuple of mapping
-        Model, workload, GPU, choices and settings of each, and numbers of the GPU that no source confirms.
+        Model, workload, GPU, choices and settings of each, numbers of the GPU that no source confirms, warnings.
     baseline : tuple of number or None
         Each metric in the baseline.
     differences : tuple of tuple of MetricDifference
@@ -91,6 +91,12 @@ class Comparison(Shown):
     metrics: tuple[str, ...]
     baseline: tuple[Exact | None, ...]
     differences: tuple[tuple[MetricDifference, ...], ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the model file warns of, scenario by scenario."""
+        named = zip(self.names, self.about, strict=True)
+        return tuple(f"{name}: {said}" for name, about in named for said in about["warnings"])
 
 
 def compare(

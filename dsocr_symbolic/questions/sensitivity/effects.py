@@ -66,6 +66,8 @@ class Sensitivity(Shown):
         At the workload.
     effects : tuple of Effect
         The strongest first; symbols without any effect are left out.
+    warnings : tuple of str
+        What the model file warns of at the workload.
     """
 
     metric: str
@@ -73,6 +75,7 @@ class Sensitivity(Shown):
     part: str
     value: int | float
     effects: tuple[Effect, ...]
+    warnings: tuple[str, ...]
 
 
 def sensitivity(
@@ -139,6 +142,7 @@ def rank(question: Question, term: Term, symbols: Iterable[str] | None = None) -
         part=", ".join(term.paths),
         value=arithmetic.whole(value),
         effects=tuple(sorted(effects, key=lambda effect: -abs(effect.elasticity or 0))),
+        warnings=question.warnings,
     )
 
 

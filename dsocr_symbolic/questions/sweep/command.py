@@ -61,8 +61,9 @@ def _sweep(definition: Definition, given: options.Given) -> int:
     for name in (*chosen, *named):
         if name.replace("-", "_") in vary:
             raise UserError(f"--{name} and --vary {name}: give one of them")
-    if "reserve" in vary and given["reserve"] is not None:
-        raise UserError("--reserve and --vary reserve: give one of them")
+    for name in options.MEMORY:
+        if name in vary and given[name] is not None:
+            raise UserError(f"--{name.replace('_', '-')} and --vary {name}: give one of them")
     picked = {name.replace("-", "_"): option for name, option in chosen.items()}
     with progress("compiling"):
         plan = plan_sweep(
@@ -81,6 +82,7 @@ def _sweep(definition: Definition, given: options.Given) -> int:
         return 0
     with progress("points", plan.count) as advance:
         _write(plan, out, advance, force=given["force"])
+    options.warn(plan.warnings())
     click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
     return 0
 

@@ -9,7 +9,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.roles import Roles
-from dsocr_symbolic.questions.options import Given, asked_scenario, command, question_options
+from dsocr_symbolic.questions.options import Given, asked_scenario, command, question_options, warn
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import Values
 from dsocr_symbolic.writing.terminal import tracked
@@ -85,17 +85,21 @@ def _totals(definition: Definition, given: Given) -> int:
         result, largest = answer(scenario, details=details, program=program), scenario
     if given["traffic"] == "fused":
         result = with_fused_traffic(result)
+    forms, where = _closed_forms(scenario, result.values, given)
     document = totals_document(
         scenario,
         result,
         operators=given["by"] == "operator",
-        closed_form=_closed_forms(scenario, result.values, given),
+        closed_form=forms,
+        closed_form_where=where,
         bill=bill,
         left_out=left_out,
         memory=fit(largest, program),
     )
     by = given["by"] or ("page" if bill and given["format"] == "csv" else "stage")
     click.echo(_formatted(document, definition.roles, result, by, given["format"]), nl=False)
+    if given["format"] == "csv":
+        warn(document["warnings"])
     return status
 
 
@@ -113,18 +117,19 @@ def _check_together(given: Given) -> None:
         raise UserError("--format csv holds numbers; closed forms come as text, json, yaml or markdown")
 
 
-def _closed_forms(scenario: Scenario, values: Values, given: Given) -> Any:
+def _closed_forms(scenario: Scenario, values: Values, given: Given) -> tuple[Any, list[str]]:
     if not given["closed_form"] and not given["keep"]:
-        return None
+        return None, []
     from dsocr_symbolic.errors import nearest
-    from dsocr_symbolic.questions.totals.closed_forms import closed_forms
+    from dsocr_symbolic.questions.totals.closed_forms import closed_forms, held_where
 
     known = scenario.definition.quantities
     for name in given["keep"]:
         if name not in known:
             raise UserError(f"--keep: unknown symbol '{name}': {nearest(name, known)}")
     kept = {*(name for name in scenario.definition.roles.free if name not in scenario.user), *given["keep"]}
-    return closed_forms(scenario, values, kept, latex=given["format"] == "markdown")
+    forms = closed_forms(scenario, values, kept, latex=given["format"] == "markdown")
+    return forms, held_where(scenario, values, kept)
 
 
 def _formatted(document: dict[str, Any], roles: Roles, result: Estimate, view: str, output: str) -> str:

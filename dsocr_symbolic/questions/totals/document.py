@@ -1,6 +1,6 @@
 """One document for every output format: plain data, named by the registry of metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import asdict
@@ -25,6 +25,7 @@ def totals_document(
     closed_form: Mapping[str, Mapping[str, str | None]] | None = None,
     bill: Bill | None = None,
     left_out: Mapping[str, int] | None = None,
+    closed_form_where: Sequence[str] = (),
     memory: Fit | None = None,
 ) -> dict[str, Any]:
     """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None.
@@ -59,6 +60,7 @@ def totals_document(
         },
         "choices": dict(scenario.options),
         "conventions": {"statements": list(load_conventions().statements), "symbols": of("convention", "choice")},
+        "warnings": list(values.warnings),
         "traffic": result.traffic,
         "memory": None if memory is None else asdict(memory),
         "null_because": reasons(result, gpu),
@@ -66,6 +68,7 @@ def totals_document(
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
         "nodes": [_node(node) for node in result.nodes if operators or node.row.class_name or not node.row.aten],
         "closed_form": {name: dict(forms) for name, forms in (closed_form or {}).items()},
+        "closed_form_where": list(closed_form_where),
     }
     return document if bill is None else document | pages_document(bill, left_out or {})
 
@@ -91,7 +94,8 @@ def reasons(result: Estimate, gpu: Gpu) -> dict[str, str]:
     """Say where and why each metric is null."""
     said = {name: metric.reason for name, metric in load_metrics().items() if metric.reason}
     lacking = result.values.unclaimed
-    return said | {name: unclaimed(gpu, lacking) for name in said if lacking and is_bound(name)}
+    said["kv_pool"] = "of a workload on a network whose model file says what a server does"
+    return said | {name: unclaimed(gpu, lacking) for name in load_metrics() if lacking and is_bound(name)}
 
 
 def _node(node: NodeNumbers) -> dict[str, Any]:

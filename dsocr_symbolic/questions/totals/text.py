@@ -123,18 +123,19 @@ def notes(document: Document, roles: Roles) -> list[str]:
     result = [shown, "choices: " + ", ".join(f"{name} {option}" for name, option in document["choices"].items())]
     for name, set_to in document["overridden"].items():
         result.append(f"{name} is overridden: {set_to['value']}; its formula gives {amount(set_to['formula_gives'])}")
-        if name == roles.prompt_tokens and set_to["value"] < values.get(roles.image_tokens, 0):
-            result.append(f"the image alone needs {values[roles.image_tokens]} prompt tokens")
     if "pages" in document:
         pages = f"{len(document['pages'])} pages, each a request of its own"
         result[0] = f"{pages}; symbols are those of the first grid: {shown}"
         result += [*limit_notes(document, roles), "a row of pages of one grid holds the numbers of one page"]
+    result += [f"warning: {said}" for said in document["warnings"]]
     if failed:
         result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
     if document["closed_form"]:
         hits = [name for name in roles.hit if name in values]
         put_in = ", ".join(f"{name} {amount(values[name])}" for name in hits)
         result += [f"closed forms hold at {put_in}; --keep leaves a symbol free"] if hits else []
+    if document["closed_form_where"]:
+        result.append(f"closed forms hold where {' and '.join(document['closed_form_where'])}")
     doubtful = document["machine"]["unverified"]
     return [*result, *(f"unverified: {name} is from memory, or its sources conflict (marked ?)" for name in doubtful)]
 
@@ -202,7 +203,25 @@ def memory_lines(document: Document, roles: Roles) -> list[str]:
     beyond = fit["beyond"]
     if beyond is not None:
         lines.append(f"largest {roles.batch} that fits: {fit['largest_batch']}; the next one needs {_moment(beyond)}")
-    return lines
+    return [*lines, *_pool_lines(fit["kv_pool"])]
+
+
+def _pool_lines(pool: Mapping[str, Any] | None) -> list[str]:
+    """Say what a server has for its KV cache, and how many requests that are."""
+    if pool is None:
+        return []
+    memory, weights, activations = (
+        scaled(pool[key], "B") for key in ("memory_bytes", "weight_bytes", "activation_bytes")
+    )
+    forward = f"one request's forward, {pool['chunk']} prompt tokens at a time"
+    needs = f"weights {weights} and activations {activations} of {forward},"
+    if pool["bytes"] <= 0:
+        return [f"KV pool of a server: none; {needs} alone do not fit the {memory} that it takes"]
+    size = f"KV pool of a server: {scaled(pool['bytes'], 'B')} ({memory} that it takes, less {needs[:-1]})"
+    if pool["requests"] is None:
+        return [size]
+    prompt, new = pool["request"]
+    return [f"{size}; {pool['tokens']:,} tokens, {pool['requests']:,.1f} requests of {prompt} + {new} tokens"]
 
 
 def _moment(moment: Mapping[str, Any]) -> str:
