@@ -132,6 +132,10 @@ class Formula:
     why: str = entry("why the formulas are what they are", PROSE, default="")
     source: str = entry("code that it describes", default="")
     symbols: Mapping[str, Symbol] = entry("[letter, meaning] of what a caller gives", table(PAIR))
+    alone: Mapping[str, Expression] = entry(
+        "what symbols follow from where no caller gives them and nobody sets them; others start from the example",
+        default=BLANK,
+    )
     let: Mapping[str, Expression] = entry("formulas with a name, for the formulas below", default=BLANK)
     tensors: Mapping[str, Tensor] = entry("what it reads, writes and owns")
     example: Example = entry("numbers that a test holds it to", default=Example())

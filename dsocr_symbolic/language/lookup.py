@@ -26,12 +26,15 @@ def layer_definition(definition: Definition, layer: str) -> Definition:
 
 
 def definition_of(definition: Definition, formula: Formula) -> Definition:
-    """Let a formula be the only stage; symbols that the model does not know start from the formula's example."""
+    """Let a formula be the only stage: what follows is as it says; else the model's value, else its example's."""
     quantities = dict(definition.quantities)
     for name, symbol in formula.symbols.items():
         if name not in quantities:
             value = formula.example.given.get(name, ONE)
             quantities[name] = Quantity(letter=symbol.letter, meaning=symbol.meaning, formula=value, group="layer")
+    # Sizes that another network has no word for leave it at the example.
+    follow = {name: value for name, value in formula.alone.items() if {name, *names(value)} <= quantities.keys()}
+    quantities |= {name: evolve(quantities[name], value=None, formula=value) for name, value in follow.items()}
     call = Call(
         name=formula.name,
         use=formula.name,

@@ -13,7 +13,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, Workload, read_workload
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.strict_yaml import read_yaml
-from dsocr_symbolic.scenario.checks import check_rules, check_setting
+from dsocr_symbolic.scenario.checks import check_rules, check_setting, check_whole
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import Origin, origins, unverified
 
@@ -135,12 +135,22 @@ def resolve(
     sources = origins(definition, options, settings, gpu)
     resolver = Resolver(definition, sources, gpu)
     numbers = {name: resolver.value(name) for name in definition.quantities}
-    derived = [name for name, quantity in definition.quantities.items() if quantity.group == "derived"]
-    formulas = {name: definition.quantities[name].formula for name in derived if name in settings}
+    formulas = {name: definition.quantities[name].formula for name in derived_symbols(definition) if name in settings}
     followed = {name: resolver.formula_value(name, formula) for name, formula in formulas.items()}
     overridden = {name: value for name, value in followed.items() if value != numbers[name]}
     check_rules(definition, numbers, waived)
+    check_whole(definition, numbers)
     return Values(numbers=numbers, origins=sources, overridden=overridden, unverified=unverified(sources.values(), gpu))
+
+
+def derived_symbols(definition: Definition) -> list[str]:
+    """Return the symbols of the network, or of a layer alone, that follow from others."""
+    quantities = definition.quantities.items()
+    return [
+        name
+        for name, known in quantities
+        if known.group == "derived" or (known.group == "layer" and names(known.formula))
+    ]
 
 
 class Resolver:
@@ -179,7 +189,7 @@ class Resolver:
         scope = {used: self.value(used) for used in sorted(names(formula))}
         try:
             return self.worked_out(formula, scope)
-        except (OverflowError, ZeroDivisionError) as error:
+        except (OverflowError, ZeroDivisionError, ValueError) as error:
             raise UserError(f"{name}: its formula {formula.text} has no value here; set {name} itself") from error
 
     def worked_out(self, formula: Expression, scope: Mapping[str, Any]) -> Any:
