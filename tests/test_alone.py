@@ -24,8 +24,15 @@ OF_A_PAGE = {"crop_columns", "crop_rows", "text_tokens"}
 FIXED = {"fp32"}
 # Where a step to either side changes what follows: no maximum, no guard hides it.
 NEAR = {
-    **{"crop_columns": 3, "crops": 6, "num_experts_per_tok": 4, "n_routed_experts": 64, "experts": 64},
-    **{"rows": 16, "tokens": 16, "sequence": 4, "prompt_tokens": 4},
+    "crop_columns": 3,
+    "crops": 6,
+    "num_experts_per_tok": 4,
+    "n_routed_experts": 64,
+    "experts": 64,
+    "rows": 16,
+    "tokens": 16,
+    "sequence": 4,
+    "prompt_tokens": 4,
 }
 
 

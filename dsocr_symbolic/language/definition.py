@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.expression import Expression, check_names, parse
 from dsocr_symbolic.language.formula import CALLS, Call
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
@@ -155,5 +155,7 @@ def _check_definition(definition: Definition) -> None:
     for call in definition.stages:
         place, repeat = f"children: {call.name}", call.repeat
         check(f"{place}: with", *call.given.values(), more=[repeat.index] if repeat.index else [])
+        check(f"{place}: below", *call.below.values())
+        check_known(call.below, load_conventions().symbols, f"{definition.file}: {place}: below", "symbol")
         check(place, call.when, repeat.last)
         check(f"{place}: repeat", repeat.copies, repeat.calls)

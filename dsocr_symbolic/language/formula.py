@@ -91,6 +91,7 @@ class Call:
     name: str
     use: str = entry("the formula, or $slot")
     given: Mapping[str, Expression] = entry("a value for each of the callee's symbols", key="with", default=BLANK)
+    below: Mapping[str, Expression] = entry("symbols of conventions.yaml that are others in this call", default=BLANK)
     reads: tuple[tuple[str, ...], ...] = entry("for each input of the callee, the tensors that feed it", default=())
     writes: tuple[str, ...] = entry("names for the callee's outputs; unread ones may be left off", default=())
     skip: str = entry("stands in for the output where the guard is 0; the first one read", default=follows(_first_read))

@@ -110,6 +110,7 @@ def check_formula(library: Library, formula: Formula) -> None:
             step = {call.repeat.index} - scope if call.repeat.index else set()
             scope |= step
             use(f"{place}: with", *call.given.values())
+            use(f"{place}: below", *call.below.values())
             for slot, filling in call.slots.items():
                 use(f"{place}: slots: {slot}", *filling.given.values())
             scope -= step
@@ -123,6 +124,7 @@ def check_formula(library: Library, formula: Formula) -> None:
 def check_call(library: Library, layer: Layer, call: Call) -> None:
     """Check that a call gives its callee's symbols and tensors, no more and no less."""
     where = f"{layer.file}: children: {call.name}"
+    check_known(call.below, load_conventions().symbols, f"{where}: below", "symbol")
     use, given = call.use, [*call.given]
     if use.startswith("$"):
         if use[1:] not in layer.slots:

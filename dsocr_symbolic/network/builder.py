@@ -19,7 +19,7 @@ from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, S
 
 @frozen(kw_only=True)
 class _Place:
-    """Where a call stands: what its ancestors say of path, module, repetition (of inline ones) and slots."""
+    """Where a call stands: what its ancestors say of path, module, repetition (of inline ones), slots, conventions."""
 
     path: tuple[str, ...]
     module: str
@@ -30,6 +30,7 @@ class _Place:
     repetition: Repetition
     slots: Mapping[str, tuple[Filling, Scope]]
     own_slots: Mapping[str, Filling]
+    common: Scope
 
 
 def build_tree(
@@ -69,12 +70,11 @@ def build_tree(
     UserError
         If a call does not fit its callee, or a guard hides a step.
     """
-    scope = {**scope, "training": algebra.number(int(training))}
-    builder = _Builder(library, scope, chosen, algebra, training=training)
     one = algebra.number(1)
-    root = _Place(
-        path=(), module="", category="", calls=one, copies=one, steps=None, repetition="none", slots={}, own_slots={}
-    )
+    scope = {**scope, "training": algebra.number(int(training)), "trained": one}
+    builder = _Builder(library, scope, chosen, algebra, training=training)
+    said = {"path": (), "module": "", "category": "", "slots": {}, "own_slots": {}, "common": {}}
+    root = _Place(calls=one, copies=one, steps=None, repetition="none", **said)  # type: ignore[arg-type]
     return builder.place_all(calls, scope, root, {})[0]
 
 
@@ -144,7 +144,8 @@ class _Builder:
             scope = {**scope, call.repeat.index: steps.index}
         given = {name: self._value(each, scope) for name, each in call.given.items()}
         given |= {name: self._value(each, binding_scope) for name, each in binding.given.items()}
-        inner = self._scope(formula, given)
+        common = {**parent.common, **{name: self._value(each, scope) for name, each in call.below.items()}}
+        inner = self._scope(formula, {**common, **given})
         guard = 1 if call.when is None else self._value(call.when, scope)
         repeats = self._value(call.repeat.calls, scope)
         repetition = max(parent.repetition, _repetition(call.repeat), key=get_args(Repetition).index)
@@ -158,6 +159,7 @@ class _Builder:
             repetition=repetition if call.inline else "none",
             slots={name: (each, scope) for name, each in call.slots.items()},
             own_slots=formula.slots if isinstance(formula, Layer) else {},
+            common=common,
         )
         if place.steps is not None and costs.depends(place.calls, place.steps):
             index = place.steps.index
@@ -168,7 +170,7 @@ class _Builder:
         kept = dataflow.joined(names[name] for name in call.keeps)
         results = dataflow.handed_out(call, formula, inside, site)
         dataflow.bind(call, results, guard, names)
-        launch, saved = self._launch(formula, given, inner, ports, inside)
+        launch, saved = self._launch(formula, {**common, **given}, inner, ports, inside)
         return Node(
             path=place.path,
             formula=formula,
@@ -241,9 +243,9 @@ class _Builder:
         if not isinstance(formula, Operator):
             return None, ()
         values = {port.name: port.inside for port in ports}
-        needed = frozenset(name for name, value in values.items() if dataflow.needs_gradient(value))
-        needed |= {name for name, each in formula.tensors.items() if each.role == "weight" and each.runs}
-        key = (formula.name, needed if self.m_training else None, *given.items())
+        inputs = {name: dataflow.needs_gradient(value) for name, value in values.items()}
+        needed = costs.needed_gradients(formula, inputs, inner["trained"])
+        key = (formula.name, *(needed.items() if self.m_training else ()), *given.items())
         running = costs.running_gradients(formula, needed) if self.m_training else []
         if key not in self.m_launches:
             self.m_launches[key] = (
@@ -252,8 +254,8 @@ class _Builder:
                 else costs.forward_launch(formula, inner, self.m_algebra)
             )
         saved = [
-            dataflow.under(1 if each.when is None else self._value(each.when, inner), value)
-            for each in running
+            dataflow.under(runs if each.when is None else runs * self._value(each.when, inner), value)
+            for each, runs in running
             for name in each.reads
             for value in [values.get(name) or inside.get(name, ())]
         ]

@@ -61,8 +61,8 @@ class Storage:
     ----------
     key : str
         The path of what made it, and its name there.
-    kind, gradient : str, bool
-        ``activation``, ``weight``, ``buffer`` or ``past``; whether a training step needs its gradient.
+    kind, gradient : str, Value
+        ``activation``, ``weight``, ``buffer`` or ``past``; 1 if a training step needs its gradient, else 0.
     size, copies : Value
         Bytes, and how many of it one run of the whole makes.
     """
@@ -71,7 +71,7 @@ class Storage:
     kind: str
     size: Value
     copies: Value
-    gradient: bool
+    gradient: Value
 
 
 Storages = tuple[tuple[Expr, Storage], ...]
@@ -103,7 +103,7 @@ class Stock:
     parameters, weight_bytes, kv_cache_bytes : Value
         Elements and bytes, all copies together, at the end of the node that declares it.
     gradient_bytes : Value
-        Bytes of its gradient; 0 for a weight that never runs.
+        Bytes of its gradient; 0 for a weight that never runs, or runs without gradients.
     """
 
     key: str
