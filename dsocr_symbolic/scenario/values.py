@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def resolve(
     numbers = {name: resolver.value(name) for name in definition.quantities}
     formulas = {name: definition.quantities[name].formula for name in derived_symbols(definition) if name in settings}
     followed = {name: resolver.formula_value(name, formula) for name, formula in formulas.items()}
-    overridden = {name: value for name, value in followed.items() if value != numbers[name]}
+    overridden = {name: arithmetic.whole(value) for name, value in followed.items() if value != numbers[name]}
     check_rules(definition, numbers, waived)
     check_whole(definition, numbers)
     return Values(numbers=numbers, origins=sources, overridden=overridden, unverified=unverified(sources.values(), gpu))
@@ -193,5 +194,6 @@ class Resolver:
             raise UserError(f"{name}: its formula {formula.text} has no value here; set {name} itself") from error
 
     def worked_out(self, formula: Expression, scope: Mapping[str, Any]) -> Any:
-        """Evaluate a formula in numbers."""
-        return arithmetic.whole(evaluate(formula, scope, arithmetic))
+        """Evaluate a formula in numbers; a fraction stays one, or what follows from it were no longer exact."""
+        value = evaluate(formula, scope, arithmetic)
+        return value if isinstance(value, Fraction) and value.denominator > 1 else arithmetic.whole(value)
