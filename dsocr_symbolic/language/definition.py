@@ -156,6 +156,7 @@ def _check_definition(definition: Definition) -> None:
         place, repeat = f"children: {call.name}", call.repeat
         check(f"{place}: with", *call.given.values(), more=[repeat.index] if repeat.index else [])
         check(f"{place}: below", *call.below.values())
+        check(f"{place}: numbers", *call.numbers)
         check_known(call.below, load_conventions().symbols, f"{definition.file}: {place}: below", "symbol")
         check(place, call.when, repeat.last)
         check(f"{place}: repeat", repeat.copies, repeat.calls)

@@ -98,10 +98,21 @@ class Call:
     keeps: tuple[str, ...] = entry("tensors that the caller holds meanwhile, not handed in", default=())
     when: Expression | None = entry("guard of 1 or 0 on flows, never on stocks", default=None)
     repeat: Repeat = entry("how often it runs", default=Repeat(copies=ONE, calls=ONE))
+    numbers: tuple[Expression, ...] = entry("first and last number that its name ends in, as 1-11", default=())
     module: str = entry("checkpoint path; with a leading dot below the parent's", default="")
     category: str = entry("overrides the category of all operators below", default="")
     inline: bool = entry("the callee's children stand in the parent's place of this call", default=False)
     slots: Mapping[str, Filling] = entry("fillings of the callee's slots", default=BLANK)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse numbers of a name that ends in none."""
+        if self.numbers and (len(self.numbers) != 2 or self.stem == self.name or self.inline):  # noqa: PLR2004
+            raise UserError("numbers: expected [first, last] of a call whose name ends in them, as layers.1-11")
+
+    @property
+    def stem(self) -> str:
+        """Its name without the numbers at its end."""
+        return self.name.rstrip("0123456789-")
 
 
 CALLS = in_order(records(Call))

@@ -111,6 +111,7 @@ def check_formula(library: Library, formula: Formula) -> None:
             scope |= step
             use(f"{place}: with", *call.given.values())
             use(f"{place}: below", *call.below.values())
+            use(f"{place}: numbers", *call.numbers)
             for slot, filling in call.slots.items():
                 use(f"{place}: slots: {slot}", *filling.given.values())
             scope -= step

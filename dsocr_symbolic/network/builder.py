@@ -173,6 +173,8 @@ class _Builder:
         launch, saved = self._launch(formula, {**common, **given}, inner, ports, inside)
         return Node(
             path=place.path,
+            stem=call.stem if call.numbers else "",
+            numbers=tuple(self._value(number, scope) for number in call.numbers),
             formula=formula,
             given=given,
             module=place.module,

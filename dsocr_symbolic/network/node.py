@@ -120,7 +120,9 @@ class Node:
     Attributes
     ----------
     path : tuple of str
-        From the stage down; labels may hold dots.
+        From the stage down; names may hold dots.
+    stem, numbers : str, tuple of sympy.Expr
+        Of a name that ends in numbers, what stands before them, and the first and last one; else empty.
     formula : Formula
         The operator or layer that is called.
     given : mapping of str to sympy.Expr
@@ -164,6 +166,8 @@ class Node:
     """
 
     path: tuple[str, ...]
+    stem: str
+    numbers: tuple[Any, ...]
     formula: Formula
     given: Mapping[str, Any]
     module: str

@@ -70,7 +70,8 @@ def _node(node: NodeNumbers) -> dict[str, Any]:
     row = node.row
     return {
         "path": row.path,
-        "module": row.module,
+        "label": node.label,
+        "module": node.module,
         "layer": row.layer,
         "class": row.class_name or None,
         "stage": row.stage,
