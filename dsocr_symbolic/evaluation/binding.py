@@ -123,7 +123,7 @@ class _Binder(Resolver):
         if not any(isinstance(value, sympy.Basic) for value in scope.values()):
             return super().worked_out(formula, scope)
         value = evaluate(formula, {symbol: as_expression(number) for symbol, number in scope.items()}, symbolic)
-        return value if value.free_symbols else arithmetic.whole(number_of(value))
+        return value if value.free_symbols else number_of(value)
 
 
 def as_expression(value: Exact | Expr) -> Expr:

@@ -28,12 +28,16 @@ class NodeNumbers:
     ----------
     row, calls : Row, int or float
         Where it stands and what it is, and its calls in the whole workload.
+    label, module : str or None
+        Path and module with the numbers that layers have here; None where there are none of them.
     added : mapping of str to number
         The metrics that exist, as they were added up.
     """
 
     row: Row
     calls: int | float
+    label: str | None
+    module: str | None
     added: Metrics
 
     @cached_property
@@ -75,6 +79,8 @@ def estimate(program: Program, values: Values, details: Program | None = None) -
         NodeNumbers(
             row=row,
             calls=arithmetic.whole(calls[index]),
+            label=fold.labels[index][0],
+            module=fold.labels[index][1],
             added={name: column[index] for name, column in columns.items()},
         )
         for index, row in enumerate(fold.leaves.rows)
@@ -120,6 +126,8 @@ def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
         NodeNumbers(
             row=node.row,
             calls=arithmetic.whole(sum(part.nodes[index].calls * count for part, count in parts)),
+            label=node.label,
+            module=node.module,
             added=_added([(part.nodes[index].added, count) for part, count in parts]),
         )
         for index, node in enumerate(first.nodes)

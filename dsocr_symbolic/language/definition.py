@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.expression import Expression, check_names, names, parse
 from dsocr_symbolic.language.formula import CALLS, Call
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
@@ -217,4 +217,7 @@ def _check_definition(definition: Definition) -> None:
         place, repeat = f"children: {call.name}", call.repeat
         check(f"{place}: with", *call.given.values(), more=[repeat.index] if repeat.index else [])
         check(place, call.when, call.needed, repeat.last)
+        check(f"{place}: below", *call.below.values())
+        check(f"{place}: numbers", *call.numbers)
+        check_known(call.below, load_conventions().symbols, f"{definition.file}: {place}: below", "symbol")
         check(f"{place}: repeat", repeat.copies, repeat.calls)

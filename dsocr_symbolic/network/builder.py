@@ -20,7 +20,7 @@ from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, S
 
 @frozen(kw_only=True)
 class _Place:
-    """Where a call stands: what its ancestors say of path, module, repetition (of inline ones) and slots."""
+    """Where a call stands: what its ancestors say of path, module, repetition (of inline ones), slots, conventions."""
 
     path: tuple[str, ...]
     module: str
@@ -33,6 +33,7 @@ class _Place:
     repetition: Repetition
     slots: Mapping[str, tuple[Filling, Scope]]
     own_slots: Mapping[str, Filling]
+    common: Scope
 
 
 def build_tree(
@@ -72,22 +73,11 @@ def build_tree(
     UserError
         If a call does not fit its callee, or a guard hides a step.
     """
-    scope = {**scope, "training": algebra.number(int(training))}
-    builder = _Builder(library, scope, chosen, algebra, training=training)
     one = algebra.number(1)
-    root = _Place(
-        path=(),
-        module="",
-        category="",
-        calls=one,
-        copies=one,
-        distinct=one,
-        needed=one,
-        steps=None,
-        repetition="none",
-        slots={},
-        own_slots={},
-    )
+    scope = {**scope, "training": algebra.number(int(training)), "trained": one}
+    builder = _Builder(library, scope, chosen, algebra, training=training)
+    said = {"path": (), "module": "", "category": "", "slots": {}, "own_slots": {}, "common": {}}
+    root = _Place(calls=one, copies=one, distinct=one, needed=one, steps=None, repetition="none", **said)  # type: ignore[arg-type]
     return builder.place_all(calls, scope, root, {})[0]
 
 
@@ -169,7 +159,8 @@ class _Builder:
             scope = {**scope, call.repeat.index: steps.index}
         given = {name: self._value(each, scope) for name, each in call.given.items()}
         given |= {name: self._value(each, binding_scope) for name, each in binding.given.items()}
-        inner = self._scope(formula, given)
+        common = {**parent.common, **{name: self._value(each, scope) for name, each in call.below.items()}}
+        inner = self._scope(formula, {**common, **given})
         guard = 1 if call.when is None else self._value(call.when, scope)
         repeats = self._value(call.repeat.calls, scope)
         copies = self._value(call.repeat.copies, scope)
@@ -186,6 +177,7 @@ class _Builder:
             repetition=repetition if call.inline else "none",
             slots={name: (each, scope) for name, each in call.slots.items()},
             own_slots=formula.slots if isinstance(formula, Layer) else {},
+            common=common,
         )
         if place.steps is not None and costs.depends(place.calls, place.steps):
             index = place.steps.index
@@ -196,9 +188,11 @@ class _Builder:
         kept = dataflow.joined(names[name] for name in call.keeps)
         results = dataflow.handed_out(call, formula, inside, site)
         dataflow.bind(call, results, guard, names)
-        launch, saved = self._launch(formula, given, inner, ports, inside)
+        launch, saved = self._launch(formula, {**common, **given}, inner, ports, inside)
         return Node(
             path=place.path,
+            stem=call.stem if call.numbers else "",
+            numbers=tuple(self._value(number, scope) for number in call.numbers),
             formula=formula,
             given=given,
             module=place.module,
@@ -280,9 +274,9 @@ class _Builder:
         if not isinstance(formula, Operator):
             return None, ()
         values = {port.name: port.inside for port in ports}
-        needed = frozenset(name for name, value in values.items() if dataflow.needs_gradient(value))
-        needed |= {name for name, each in formula.tensors.items() if each.role == "weight" and each.runs}
-        key = (formula.name, needed if self.m_training else None, *given.items())
+        inputs = {name: dataflow.needs_gradient(value) for name, value in values.items()}
+        needed = costs.needed_gradients(formula, inputs, inner["trained"])
+        key = (formula.name, *(needed.items() if self.m_training else ()), *given.items())
         running = costs.running_gradients(formula, needed) if self.m_training else []
         if key not in self.m_launches:
             self.m_launches[key] = (
@@ -291,8 +285,8 @@ class _Builder:
                 else costs.forward_launch(formula, inner, self.m_algebra)
             )
         saved = [
-            dataflow.under(1 if each.when is None else self._value(each.when, inner), value)
-            for each in running
+            dataflow.under(runs if each.when is None else runs * self._value(each.when, inner), value)
+            for each, runs in running
             for name in each.reads
             for value in [values.get(name) or inside.get(name, ())]
         ]

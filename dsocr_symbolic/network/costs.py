@@ -1,6 +1,6 @@
 """What one call of a formula costs: its expressions and tensors evaluated in an algebra."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import mul
 from types import ModuleType
@@ -54,25 +54,62 @@ def forward_launch(operator: Operator, scope: Scope, algebra: ModuleType) -> Lau
     )
 
 
+def either(conditions: Iterable[Expr]) -> Expr:
+    """Return 1 if any condition is 1, else 0."""
+    distinct = list(dict.fromkeys(condition for condition in conditions if condition != 0))
+    if not distinct:
+        return 0
+    if len(distinct) == 1 or 1 in distinct:
+        return 1 if 1 in distinct else distinct[0]
+    opposite: Expr = 1
+    for condition in distinct:
+        opposite = opposite * (1 - condition)
+    return 1 - opposite
+
+
+def both(first: Expr, second: Expr) -> Expr:
+    """Return 1 if two conditions are 1, else 0."""
+    return first if first == second else first * second
+
+
 def backward_launch(
-    operator: Operator, launches: Iterable[Gradient], needed: frozenset[str], scope: Scope, algebra: ModuleType
+    operator: Operator,
+    launches: Iterable[tuple[Gradient, Expr]],
+    needed: Mapping[str, Expr],
+    scope: Scope,
+    algebra: ModuleType,
 ) -> Launch:
     """Return what an operator's backward costs, all launches together; each reads the first output's gradient, too."""
     products = work = moved = algebra.number(0)
-    for launch in launches:
+    for launch, runs in launches:
         guard = algebra.number(1) if launch.when is None else value(launch.when, scope, algebra)
-        products += guard * value(launch.tensor_core_flops, scope, algebra)
-        work += guard * value(launch.cuda_core_flops, scope, algebra)
-        read = sum(read_size(operator.tensors[name], scope, algebra) for name in launch.reads)
-        writes = (*outputs(operator)[:1], *sorted(needed & {*launch.gives}))
-        written = sum(size(operator.tensors[name], scope, algebra) for name in writes)
-        moved += guard * (read + written)
+        products += guard * runs * value(launch.tensor_core_flops, scope, algebra)
+        work += guard * runs * value(launch.cuda_core_flops, scope, algebra)
+        moved_by_all = [(runs, read_size(operator.tensors[name], scope, algebra)) for name in launch.reads]
+        moved_by_all += [(runs, size(operator.tensors[name], scope, algebra)) for name in outputs(operator)[:1]]
+        given = [name for name in launch.gives if name in needed]
+        written = [(needed[name], size(operator.tensors[name], scope, algebra)) for name in given]
+        moved += guard * sum(condition * part for condition, part in [*moved_by_all, *written])
     return Launch(tensor_core_flops=products, cuda_core_flops=work, io_bytes=moved)
 
 
-def running_gradients(operator: Operator, needed: frozenset[str]) -> list[Gradient]:
-    """Return the backward launches that a training step runs: those of which it needs a gradient."""
-    return [gradient for gradient in operator.backward or () if needed & {*gradient.gives}]
+def needed_gradients(operator: Operator, inputs: Mapping[str, Expr], trained: Expr) -> dict[str, Expr]:
+    """Return of which tensors a training step needs the gradient, each with its condition of 1 or 0.
+
+    Nothing needs one where nothing is trained; else inputs as their values say, and all weights that run.
+    """
+    conditions = {name: both(trained, condition) for name, condition in inputs.items()}
+    weights = (name for name, tensor in operator.tensors.items() if tensor.role == "weight" and tensor.runs)
+    conditions |= dict.fromkeys(weights, trained)
+    return {name: condition for name, condition in conditions.items() if condition != 0}
+
+
+def running_gradients(operator: Operator, needed: Mapping[str, Expr]) -> list[tuple[Gradient, Expr]]:
+    """Return the backward launches that a training step runs, those that give one it needs, each with its condition."""
+    launches = [
+        (launch, either(needed[name] for name in launch.gives if name in needed)) for launch in operator.backward or ()
+    ]
+    return [(launch, runs) for launch, runs in launches if runs != 0]
 
 
 def owns(formula: Formula) -> bool:
@@ -98,7 +135,7 @@ def owned(formula: Formula, module: str, copies: Value, steps: Steps | None, sit
                 parameters=count if weight else zero,
                 weight_bytes=content if weight else zero,
                 kv_cache_bytes=zero if weight else content,
-                gradient_bytes=content if weight and tensor.runs else zero,
+                gradient_bytes=site.scope["trained"] * content if weight and tensor.runs else zero,
             )
         )
     return tuple(stocks)

@@ -11,6 +11,7 @@ from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.registry import Metric, load_metrics
 
 CALLS, RUNS = "calls", "runs"
+FIRST, LAST = "first", "last"
 EDGES, REQUIRED = "edge_bytes", "required_bytes"
 SIZES, SAVED, PHASES = "sizes", "saved", "phases"
 STOCKS, BESIDE, OWN = "stocks", "beside", "own"
@@ -23,8 +24,9 @@ class Row:
 
     Attributes
     ----------
-    path, module, layer, class_name, stage, category : str
-        Where it stands and what it is; ``layer`` is the formula's file below formulas/layers or operators/NAME.
+    path, stem, module, layer, class_name, stage, category : str
+        Where it stands and what it is; ``stem`` is what stands before the numbers of a numbered name; ``layer`` is the
+        formula's file below formulas/layers or operators/NAME.
         A layer has a category only where all of its operators share it.
     parent : int
         Index of the parent; -1 for the whole, which is the first row.
@@ -35,6 +37,7 @@ class Row:
     """
 
     path: str
+    stem: str
     module: str | None
     layer: str
     class_name: str
@@ -55,8 +58,8 @@ class Leaves:
         The whole first, parents before children.
     columns : mapping of str to sequence of Value
         By metric, for a flow or time what each row launches itself, for a stock what each distinct one is; calls,
-        runs (1 if its own guard lets a row run, else 0), edge and required bytes of each row; bytes of each size and
-        saved storage; seconds of each phase.
+        runs (1 if its own guard lets a row run, else 0), first and last number of a numbered row's name, edge and
+        required bytes of each row; bytes of each size and saved storage; seconds of each phase.
     members : mapping of str to sequence of tuple of int
         For each row the distinct stocks at or below it in their last state, the sizes of tensors that live while it
         runs (those its caller keeps beside it, and an operator's own), the storages saved at or below it.
@@ -133,6 +136,26 @@ class Fold:
             self.m_columns[name] = _KINDS[metric.kind](self, metric)
         return self.m_columns[name]
 
+    @cached_property
+    def labels(self) -> Sequence[tuple[str | None, str | None]]:
+        """Path and module of each row with the numbers that its name has here; None where there is no such module."""
+        rows, columns = self.leaves.rows, self.leaves.columns
+        labels: list[tuple[str | None, str | None]] = []
+        renamed: list[Mapping[str, str]] = []
+        for row, first, last in zip(rows, columns[FIRST], columns[LAST], strict=True):
+            above, names = (labels[row.parent][0], renamed[row.parent]) if row.parent >= 0 else ("", {})
+            name = row.path.rpartition("/")[2]
+            own = _numbered(row.stem, first, last) if row.stem else name
+            renamed.append(names if own is None or own == name else {**names, name: own})
+            if own is None or above is None:
+                labels.append((None, None))
+                continue
+            module = row.module
+            for before, here in renamed[-1].items():
+                module = module and f"{module}.".replace(f".{before}.", f".{here}.")[:-1]
+            labels.append((f"{above}/{own}".lstrip("/"), module))
+        return labels
+
     def owned(self, name: str, index: int) -> Any:
         """Return a stock of one row: what distinct modules at or below it own, each once."""
         values = self.leaves.columns[name]
@@ -165,6 +188,13 @@ class Fold:
                 inside[index] = algebra.highest(around[child] for child in below)
             around[index] = runs[index] * inside[index] + around[index]
         return inside, around
+
+
+def _numbered(stem: str, first: int, last: int) -> str | None:
+    """Name what is numbered from first to last; None if that is nothing."""
+    if last < first:
+        return None
+    return f"{stem}{first}" if first == last else f"{stem}{first}-{last}"
 
 
 def _flow(fold: Fold, metric: Metric) -> PerRow:

@@ -93,13 +93,23 @@ class _Lazily(dict[str, Sequence[Any]]):
 
 def _rows(stages: tuple[Node, ...]) -> list[Row]:
     """Return the whole and every node, parents before children."""
-    blank = {"path": "", "module": None, "layer": "", "class_name": "", "stage": "", "category": None, "aten": ""}
+    blank = {
+        "path": "",
+        "stem": "",
+        "module": None,
+        "layer": "",
+        "class_name": "",
+        "stage": "",
+        "category": None,
+        "aten": "",
+    }
     rows = [Row(**blank, parent=-1, trains=any(stage.steps is None for stage in stages))]  # type: ignore[arg-type]
 
     def visit(node: Node, parent: int) -> None:
         rows.append(
             Row(
                 path="/".join(node.path),
+                stem=node.stem,
                 module=node.module if node.formula.class_name or node.stocks else None,
                 layer=f"{Path(node.formula.file).parent.name}/{node.formula.name}",
                 class_name=node.formula.class_name,
@@ -141,6 +151,9 @@ class _Placed:
                 return [1, *(total_calls(node) for node in self.nodes)]
             case "runs":
                 return [1, *(node.runs for node in self.nodes)]
+            case "first" | "last":
+                place = ("first", "last").index(name)
+                return [0, *(node.numbers[place] if node.numbers else 0 for node in self.nodes)]
             case "edge_bytes":
                 edges = boundaries(self.stages)
                 ports = (edges[node.path].moved if node.path in edges else 0 for node in self.nodes)

@@ -99,8 +99,8 @@ class Storage:
     ----------
     key : str
         The path of what made it, and its name there.
-    kind, gradient : str, bool
-        ``activation``, ``weight``, ``buffer`` or ``past``; whether a training step needs its gradient.
+    kind, gradient : str, Value
+        ``activation``, ``weight``, ``buffer`` or ``past``; 1 if a training step needs its gradient, else 0.
     size, copies : Value
         Bytes, and how many of it one run of the whole makes.
     """
@@ -109,7 +109,7 @@ class Storage:
     kind: str
     size: Value
     copies: Value
-    gradient: bool
+    gradient: Value
 
 
 Storages = tuple[tuple[Expr, Storage], ...]
@@ -141,7 +141,7 @@ class Stock:
     parameters, weight_bytes, kv_cache_bytes : Value
         Elements and bytes, all copies together, at the end of the node that declares it.
     gradient_bytes : Value
-        Bytes of its gradient; 0 for a weight that never runs.
+        Bytes of its gradient; 0 for a weight that never runs, or runs without gradients.
     """
 
     key: str
@@ -158,7 +158,9 @@ class Node:
     Attributes
     ----------
     path : tuple of str
-        From the stage down; labels may hold dots.
+        From the stage down; names may hold dots.
+    stem, numbers : str, tuple of sympy.Expr
+        Of a name that ends in numbers, what stands before them, and the first and last one; else empty.
     formula : Formula
         The operator or layer that is called.
     given : mapping of str to sympy.Expr
@@ -206,6 +208,8 @@ class Node:
     """
 
     path: tuple[str, ...]
+    stem: str
+    numbers: tuple[Any, ...]
     formula: Formula
     given: Mapping[str, Any]
     module: str

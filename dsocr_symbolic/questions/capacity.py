@@ -23,8 +23,8 @@ class PeakMoment:
 
     Attributes
     ----------
-    stage, at : str
-        The stage, and the operator that runs then.
+    stage, at, label : str
+        The stage, and the operator that runs then; the latter with the numbers that layers have here.
     weight_bytes, kv_cache_bytes, activation_bytes : int or float
         Weights of the whole network, KV cache at the stage's end, live activations.
     peak_memory_bytes : int or float
@@ -33,6 +33,7 @@ class PeakMoment:
 
     stage: str
     at: str
+    label: str
     weight_bytes: Exact
     kv_cache_bytes: Exact
     activation_bytes: Exact
@@ -165,13 +166,15 @@ def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[PeakMo
     return [
         PeakMoment(
             stage=rows[stage].path,
-            at=rows[operator(stage)].path,
+            at=rows[at].path,
+            label=fold.labels[at][0] or rows[at].path,
             weight_bytes=arithmetic.whole(weights),
             kv_cache_bytes=arithmetic.whole(fold.owned("forward_kv_cache_bytes", stage)),
             activation_bytes=arithmetic.whole(fold.around[stage]),
             peak_memory_bytes=arithmetic.whole(peaks[stage]),
         )
         for stage in fold.below[0]
+        for at in [operator(stage)]
     ]
 
 

@@ -54,6 +54,16 @@ def check_setting(definition: Definition, name: str, value: Any) -> None:
         raise UserError(f"{name}: {value} is less than {quantity.least} ({quantity.meaning})")
 
 
+def check_whole(definition: Definition, numbers: Mapping[str, Exact]) -> None:
+    """Refuse sizes that do not go together: what follows from them would be no whole number."""
+    for name, quantity in definition.quantities.items():
+        if quantity.group == "derived" and not quantity.real and not isinstance(arithmetic.whole(numbers[name]), int):
+            of = ", ".join(f"{used} = {arithmetic.whole(numbers[used])}" for used in sorted(names(quantity.formula)))
+            raise UserError(
+                f"{name}: {of} give {float(numbers[name]):g}, which is not a whole number; set others, or {name}"
+            )
+
+
 def check_free(quantity: Quantity, name: str) -> None:
     """Refuse to put anything in for a definition."""
     if quantity.fixed:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from dsocr_symbolic.language.definition import Definition, Workload, read_worklo
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.registry import load_time
 from dsocr_symbolic.language.strict_yaml import read_yaml
-from dsocr_symbolic.scenario.checks import check_rules, check_setting, warnings_of
+from dsocr_symbolic.scenario.checks import check_rules, check_setting, check_whole, warnings_of
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import Origin, lacking, lacks, origins, unverified
 
@@ -149,11 +150,11 @@ def resolve(
     sources = origins(definition, options, settings, gpu)
     resolver = Resolver(definition, sources, gpu)
     numbers = {name: resolver.value(name) for name in definition.quantities}
-    derived = [name for name, quantity in definition.quantities.items() if quantity.group == "derived"]
-    formulas = {name: definition.quantities[name].formula for name in derived if name in settings}
+    formulas = {name: definition.quantities[name].formula for name in derived_symbols(definition) if name in settings}
     followed = {name: resolver.formula_value(name, formula) for name, formula in formulas.items()}
-    overridden = {name: value for name, value in followed.items() if value != numbers[name]}
+    overridden = {name: arithmetic.whole(value) for name, value in followed.items() if value != numbers[name]}
     check_rules(definition, numbers, waived)
+    check_whole(definition, numbers)
     return Values(
         numbers=numbers,
         origins=sources,
@@ -162,6 +163,16 @@ def resolve(
         unclaimed=lacking(load_time("lower_bound").seconds, sources),
         warnings=warnings_of(definition, numbers),
     )
+
+
+def derived_symbols(definition: Definition) -> list[str]:
+    """Return the symbols of the network, or of a layer alone, that follow from others."""
+    quantities = definition.quantities.items()
+    return [
+        name
+        for name, known in quantities
+        if known.group == "derived" or (known.group == "layer" and names(known.formula))
+    ]
 
 
 class Resolver:
@@ -208,9 +219,10 @@ class Resolver:
         scope = {used: self.value(used) for used in sorted(names(formula))}
         try:
             return self.worked_out(formula, scope)
-        except (OverflowError, ZeroDivisionError) as error:
+        except (OverflowError, ZeroDivisionError, ValueError) as error:
             raise UserError(f"{name}: its formula {formula.text} has no value here; set {name} itself") from error
 
     def worked_out(self, formula: Expression, scope: Mapping[str, Any]) -> Any:
-        """Evaluate a formula in numbers."""
-        return arithmetic.whole(evaluate(formula, scope, arithmetic))
+        """Evaluate a formula in numbers; a fraction stays one, or what follows from it were no longer exact."""
+        value = evaluate(formula, scope, arithmetic)
+        return value if isinstance(value, Fraction) and value.denominator > 1 else arithmetic.whole(value)

@@ -1,9 +1,10 @@
 """Count gradient steps and peaks of memory of the reference.
 
 A step takes the gradient of the sum of a call's outputs: pixels, ids, positions and masks need none, all parameters and
-all other activations do. The mixture of experts runs its training branch, the auxiliary loss is off, logits are of all
-positions, and there is no optimiser. A peak is the most bytes of tensors that are alive in a call without gradients:
-inputs count throughout, outputs too; parameters, buffers and the KV cache do not.
+all other activations do; of whole pages those of vision and projector only where all is trained. The mixture of experts
+runs its training branch, the auxiliary loss is off, logits are of all positions, and there is no optimiser. A peak is
+the most bytes of tensors that are alive in a call without gradients: inputs count throughout, outputs too; parameters,
+buffers and the KV cache do not.
 """
 
 from collections.abc import Iterator, Mapping

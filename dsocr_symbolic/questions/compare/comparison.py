@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
@@ -30,8 +30,8 @@ class Cause:
 
     Attributes
     ----------
-    path : str
-        A node; of memory, the part that it is of.
+    path, label : str
+        A node; of memory, the part that it is of. Its label has the numbers that layers have here, in both scenarios.
     baseline, value : int or float
         The metric there, in the baseline and in the scenario; 0 where there is no such node.
     difference : int or float
@@ -42,6 +42,7 @@ class Cause:
     baseline: int | float
     value: int | float
     difference: int | float
+    label: str = field(default=Factory(lambda cause: cause.path, takes_self=True))
 
 
 @frozen(kw_only=True)
@@ -174,8 +175,15 @@ def _difference(metric: str, baseline: _Answered, other: _Answered) -> MetricDif
     if before is None or after is None:
         return MetricDifference(value=after, difference=None, ratio=None, causes=(), explained=0.0, others=0)
     left, right = (_parts(metric, *answered) for answered in (baseline, other))
+    labelled = [{node.row.path: node.label for node in result.nodes} for _, result in (baseline, other)]
     causes = [
-        Cause(path=path, baseline=left.get(path, 0), value=right.get(path, 0), difference=change)
+        Cause(
+            path=path,
+            baseline=left.get(path, 0),
+            value=right.get(path, 0),
+            difference=change,
+            label=_label(path, labelled),
+        )
         for path in {**left, **right}
         if (change := right.get(path, 0) - left.get(path, 0)) != 0
     ]
@@ -189,6 +197,12 @@ def _difference(metric: str, baseline: _Answered, other: _Answered) -> MetricDif
         explained=explained,
         others=len(causes) - len(kept),
     )
+
+
+def _label(path: str, labelled: Iterable[Mapping[str, str | None]]) -> str:
+    """Name a node as both scenarios number its layers; where they differ, each as it does."""
+    names = [label.split("/") for labels in labelled if (label := labels.get(path))]
+    return "/".join("|".join(dict.fromkeys(parts)) for parts in zip(*names, strict=True)) or path
 
 
 def _fewest(causes: Sequence[Cause]) -> tuple[tuple[Cause, ...], float]:

@@ -73,7 +73,7 @@ def _causes(metric: str, difference: MetricDifference) -> Iterator[tuple[str, st
     """Yield a line of cells for each of the first causes: path, before, after, change."""
     unit = load_metrics()[metric].unit
     for cause in difference.causes[:_MOST_CAUSES]:
-        yield cause.path, measured(cause.baseline, unit), measured(cause.value, unit), _signed(cause.difference, unit)
+        yield cause.label, measured(cause.baseline, unit), measured(cause.value, unit), _signed(cause.difference, unit)
 
 
 def _signed(value: Any, unit: str) -> str:

@@ -113,7 +113,7 @@ def _memory(question: Question, metric: str) -> Bottleneck:
     largest, size = max(moment.parts.items(), key=lambda part: part[1])
     return Bottleneck(
         metric=metric,
-        part=moment.at,
+        part=moment.label,
         share=1.0,
         resource=largest,
         resource_name=largest,

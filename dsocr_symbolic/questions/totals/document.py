@@ -7,6 +7,8 @@ from attrs import asdict
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
+from dsocr_symbolic.language.formula import Call
+from dsocr_symbolic.language.library import find_formula
 from dsocr_symbolic.language.registry import is_bound, load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit
 from dsocr_symbolic.questions.totals.bill import Bill
@@ -45,7 +47,7 @@ def totals_document(
         "workload_name": workload.name if workload else None,
         "workload": of("workload", "derived")
         if workload
-        else {name: arithmetic.whole(values.numbers[name]) for name in definition.stages[0].given},
+        else {name: arithmetic.whole(values.numbers[name]) for name in _of_layer(definition.stages[0])},
         "overridden": {
             name: {"value": arithmetic.whole(values.numbers[name]), "formula_gives": given}
             for name, given in values.overridden.items()
@@ -98,11 +100,17 @@ def reasons(result: Estimate, gpu: Gpu) -> dict[str, str]:
     return said | {name: unclaimed(gpu, lacking) for name in load_metrics() if lacking and is_bound(name)}
 
 
+def _of_layer(stage: Call) -> list[str]:
+    """Return the symbols of a layer alone, and those that its own slots take besides."""
+    return list({**stage.given, **find_formula(stage.use).alone})
+
+
 def _node(node: NodeNumbers) -> dict[str, Any]:
     row = node.row
     return {
         "path": row.path,
-        "module": row.module,
+        "label": node.label,
+        "module": node.module,
         "layer": row.layer,
         "class": row.class_name or None,
         "stage": row.stage,

@@ -227,7 +227,7 @@ def _pool_lines(pool: Mapping[str, Any] | None) -> list[str]:
 def _moment(moment: Mapping[str, Any]) -> str:
     parts = {"weights": "weight_bytes", "KV": "kv_cache_bytes", "activations": "activation_bytes"}
     sizes = ", ".join(f"{name} {scaled(moment[key], 'B')}" for name, key in parts.items())
-    return f"{scaled(moment['peak_memory_bytes'], 'B')} at {moment['at']} ({sizes})"
+    return f"{scaled(moment['peak_memory_bytes'], 'B')} at {moment['label']} ({sizes})"
 
 
 def _closed_form_text(forms: Mapping[str, Mapping[str, str | None]]) -> str:
@@ -276,10 +276,13 @@ def _tree_lines(result: Estimate, depth: int) -> Iterator[tuple[str, str, NodeNu
     below = result.below
     inner, last = _GUIDES[(sys.stdout.encoding or "utf-8").lower().startswith("utf")]
 
+    def there(rows: Sequence[int]) -> list[int]:
+        return [row for row in rows if result.nodes[row - 1].label is not None]
+
     def descend(index: int, level: int, guide: str, after: str) -> Iterator[tuple[str, str, NodeNumbers]]:
-        node, children = result.nodes[index - 1], below[index]
+        node, children = result.nodes[index - 1], there(below[index])
         hidden = " +" if children and level == depth else ""
-        yield guide, node.row.path.rpartition("/")[2] + hidden, node
+        yield guide, (node.label or "").rpartition("/")[2] + hidden, node
         for child in children if level < depth else ():
             first, rest = last if child == children[-1] else inner
             yield from descend(child, level + 1, after + first, after + rest)

@@ -190,12 +190,12 @@ def compulsory(alone: Alone) -> list[Summand]:
 
 def _gradients(alone: Alone, operator: Operator, cost: str) -> list[Summand]:
     """Return what each launch of an operator's backward costs, of FLOPs or bytes."""
-    needed = frozenset(port.name for port in alone.node.inputs if needs_gradient(port.inside))
-    needed |= {name for name, tensor in operator.tensors.items() if tensor.role == "weight" and tensor.runs}
+    inputs = {port.name: needs_gradient(port.inside) for port in alone.node.inputs}
+    needed = costs.needed_gradients(operator, inputs, 1)
     scope = {**alone.scope, "training": symbolic.number(1)}
     spent: list[tuple[str, Expr]] = []
-    for launch in costs.running_gradients(operator, needed):
-        expression = getattr(costs.backward_launch(operator, [launch], needed, scope, symbolic), cost)
+    for launch, runs in costs.running_gradients(operator, needed):
+        expression = getattr(costs.backward_launch(operator, [(launch, runs)], needed, scope, symbolic), cost)
         spent += [(f"gradient of {', '.join(launch.gives)}", expression)] if expression != 0 else []
     return numbered(alone, spent)
 

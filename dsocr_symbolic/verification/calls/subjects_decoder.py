@@ -168,21 +168,22 @@ def _page(bench: Bench, s: Settings) -> Subject:
     return Subject(owner=network.model, call=call, kv_bytes=lambda: cache.nbytes, cache=cache, without=without)
 
 
-def whole_prefill(bench: Bench, s: Settings, attention: str, logits: str) -> Subject:
-    """Call the network on pages with its head, at ``all`` positions or the ``last`` one; windowed blocks come first."""
+def whole_prefill(bench: Bench, s: Settings, choices: Mapping[str, str]) -> Subject:
+    """Call the network on pages with its head, at the positions and trained as chosen; windowed blocks come first."""
     windowed, whole = s["sam_windowed_blocks"], s["sam_global_blocks"]
     config = OcrConfig(
         sam=SamConfig(num_layers=windowed + whole, global_layers=tuple(range(windowed, windowed + whole))),
         clip=ClipConfig(num_layers=s["clip_layers"]),
-        decoder=_config({"num_hidden_layers": s["num_hidden_layers"]}, attention),
+        decoder=_config({"num_hidden_layers": s["num_hidden_layers"]}, choices["attention"]),
     )
     network, batch = _network(bench, config, s["prefill_experts_hit"]), s["batch"]
+    network.model.trains_encoder = choices.get("train") == "all"
     views, ids, mask = _views(bench, s, s["crop_rows"])
     cache, last = KeyValueCache(), s["prompt_tokens"] - 1
 
     def call() -> Tensor:
         hidden = network.model(ids, cache=cache, images=[views] * batch, image_mask=mask)
-        return network.logits(hidden if logits == "all" else hidden.narrow(1, last, 1))
+        return network.logits(hidden if choices["logits"] == "all" else hidden.narrow(1, last, 1))
 
     return Subject(owner=network, call=call, cache=cache)
 
