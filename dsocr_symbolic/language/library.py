@@ -92,6 +92,7 @@ def check_formula(library: Library, formula: Formula) -> None:
         if isinstance(formula, Layer)
         else []
     )
+    check_known(formula.fewest, formula.symbols, f"{formula.file}: fewest", "symbol")
     check_known(formula.alone, {*formula.symbols, *frozenset().union(*filled)}, f"{formula.file}: alone", "symbol")
     categories = {"", *load_conventions().categories}
     check_known([formula.category], categories, f"{formula.file}: category", "category")
