@@ -11,6 +11,7 @@ from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.registry import is_bound, load_metrics
 from dsocr_symbolic.network.fold import CALLS, Row, children, columns_of, quotient
+from dsocr_symbolic.network.labels import labels_of
 from dsocr_symbolic.scenario.values import Values
 
 Metrics = Mapping[str, Any]
@@ -74,13 +75,13 @@ def estimate(program: Program, values: Values, details: Program | None = None) -
     columns = {metric.name: fold.column(metric.name) for metric in made if set(columns_of(metric)) <= there}
     if values.unclaimed:
         columns = {name: column for name, column in columns.items() if not is_bound(name)}
-    calls = fold.leaves.columns[CALLS]
+    calls, labels = fold.leaves.columns[CALLS], labels_of(fold.leaves)
     whole, *nodes = (
         NodeNumbers(
             row=row,
             calls=arithmetic.whole(calls[index]),
-            label=fold.labels[index][0],
-            module=fold.labels[index][1],
+            label=labels[index][0],
+            module=labels[index][1],
             added={name: column[index] for name, column in columns.items()},
         )
         for index, row in enumerate(fold.leaves.rows)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, get_args
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact, Expr
@@ -16,24 +16,7 @@ from dsocr_symbolic.language.library import Library, fit_symbols, load_library
 from dsocr_symbolic.network import costs, dataflow
 from dsocr_symbolic.network.dataflow import Names
 from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
-
-
-@frozen(kw_only=True)
-class _Place:
-    """Where a call stands: what its ancestors say of path, module, repetition (of inline ones), slots, conventions."""
-
-    path: tuple[str, ...]
-    module: str
-    category: str
-    calls: Any
-    copies: Any
-    distinct: Any
-    needed: Any
-    steps: Steps | None
-    repetition: Repetition
-    slots: Mapping[str, tuple[Filling, Scope]]
-    own_slots: Mapping[str, Filling]
-    common: Scope
+from dsocr_symbolic.network.place import Place, module_of, repetition_of
 
 
 def build_tree(
@@ -77,7 +60,7 @@ def build_tree(
     scope = {**scope, "training": algebra.number(int(training)), "trained": one}
     builder = _Builder(library, scope, chosen, algebra, training=training)
     said = {"path": (), "module": "", "category": "", "slots": {}, "own_slots": {}, "common": {}}
-    root = _Place(calls=one, copies=one, distinct=one, needed=one, steps=None, repetition="none", **said)  # type: ignore[arg-type]
+    root = Place(calls=one, copies=one, distinct=one, needed=one, steps=None, repetition="none", **said)  # type: ignore[arg-type]
     return builder.place_all(calls, scope, root, {})[0]
 
 
@@ -133,7 +116,7 @@ class _Builder:
         self.m_launches: dict[tuple[Any, ...], Launch] = {}
 
     def place_all(
-        self, calls: tuple[Call, ...], scope: Scope, parent: _Place, names: Names
+        self, calls: tuple[Call, ...], scope: Scope, parent: Place, names: Names
     ) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
         """Return the nodes of calls, and the inline ones: their children stand among the nodes in their place."""
         nodes: list[Node] = []
@@ -144,7 +127,7 @@ class _Builder:
             inline += [node] if call.inline else []
         return tuple(nodes), tuple(inline)
 
-    def place(self, call: Call, scope: Scope, parent: _Place, names: Names) -> Node:
+    def place(self, call: Call, scope: Scope, parent: Place, names: Names) -> Node:
         """Return the node of a call."""
         binding, binding_scope = self._bound(call, scope, parent)
         formula = self.m_library.formulas.get(binding.use)
@@ -164,10 +147,10 @@ class _Builder:
         guard = 1 if call.when is None else self._value(call.when, scope)
         repeats = self._value(call.repeat.calls, scope)
         copies = self._value(call.repeat.copies, scope)
-        repetition = max(parent.repetition, _repetition(call.repeat), key=get_args(Repetition).index)
-        place = _Place(
+        repetition = max(parent.repetition, repetition_of(call.repeat), key=get_args(Repetition).index)
+        place = Place(
             path=parent.path if call.inline else (*parent.path, call.name),
-            module=_module(call, parent.module),
+            module=module_of(call, parent.module),
             category=call.category or (formula.category if isinstance(formula, Layer) else "") or parent.category,
             calls=parent.calls * guard * repeats,
             copies=parent.copies * copies,
@@ -224,7 +207,7 @@ class _Builder:
         )
 
     def _inside(
-        self, formula: Formula, place: _Place, ports: tuple[Port, ...], site: Site
+        self, formula: Formula, place: Place, ports: tuple[Port, ...], site: Site
     ) -> tuple[tuple[Node, ...], tuple[Node, ...], Names]:
         """Return the nodes inside a call, the inline ones, and what stands for its tensors in the end."""
         if isinstance(formula, Operator):
@@ -234,7 +217,7 @@ class _Builder:
         children, inline = self.place_all(formula.calls, site.scope, place, names)
         return children, inline, names
 
-    def _bound(self, call: Call, scope: Scope, parent: _Place) -> tuple[Filling, Scope]:
+    def _bound(self, call: Call, scope: Scope, parent: Place) -> tuple[Filling, Scope]:
         """Say what a call uses and where the symbols of that stand; the caller fills a slot before the choices do."""
         if not call.use.startswith("$"):
             return Filling(use=call.use), scope
@@ -294,18 +277,3 @@ class _Builder:
 
     def _value(self, expression: Expression, scope: Scope) -> Any:
         return costs.value(expression, scope, self.m_algebra)
-
-
-def _module(call: Call, parent: str) -> str:
-    if call.module and not call.module.startswith("."):
-        return call.module
-    if call.inline:
-        return parent
-    return f"{parent}{call.module or '.' + call.name}".removeprefix(".")
-
-
-def _repetition(repeat: Repeat) -> Repetition:
-    """Say how a call repeats: copies and steps one after the other, more calls of the same modules independently."""
-    if repeat.calls.text != repeat.copies.text:
-        return "parfor"
-    return "for" if repeat.index is not None or repeat.copies.text != "1" else "none"
