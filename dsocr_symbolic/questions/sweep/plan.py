@@ -16,7 +16,7 @@ from dsocr_symbolic.evaluation.compiled import Compiled
 from dsocr_symbolic.evaluation.kernel import find_warnings
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.registry import Metric, load_metrics
-from dsocr_symbolic.questions.sweep.asked import about_of, asked_of, doubtful, functions_of
+from dsocr_symbolic.questions.sweep.asked import about_of, asked_of, functions_of, machine_notes
 from dsocr_symbolic.questions.sweep.axes import Axis, at
 from dsocr_symbolic.version import __version__
 
@@ -203,12 +203,11 @@ def plan_sweep(
     arguments = {"settings": question.settings, "by": parts, "waived": tuple(waived), "threads": threads}
     functions = tuple(functions_of(model, question, asked, arguments))
     registered = tuple(load_metrics()[name] for name in asked)
-    unverified = doubtful(model, question, registered, parts)
     return Plan(
         axes=question.axes,
         metrics=registered,
         parts=parts,
         part_dimension="stage" if by == "stage" else "" if isinstance(by, str) else "part",
         functions=functions,
-        about=about_of(model, question) | ({"unverified": unverified} if unverified else {}),
+        about=about_of(model, question) | machine_notes(model, question, registered, parts),
     )

@@ -28,6 +28,7 @@ _NOTES = {
     "what_if": "what if",
     "settings": "set",
     "unverified": "unverified, from memory or of conflicting sources",
+    "unclaimed": "no lower bound, for no source gives",
 }
 
 
