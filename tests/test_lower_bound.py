@@ -45,6 +45,7 @@ def machine(**numbers: Number | float | None) -> Gpu:
     """Return a GPU of which everything is known, some numbers replaced or left out."""
     known: dict[str, Any] = dict(load_gpu("rtx5090").numbers)
     known |= {"l1_bytes_per_sm": number(2**17), "registers_bytes_per_sm": number(2**18)}
+    known |= {"highest_clock_hz": number(3105e6)}
     known |= {f"cuda_{dtype}_flops_per_s": number(1e14) for dtype in ("fp32", "fp16", "bf16")}
     known |= {name: number(each) if isinstance(each, int | float) else each for name, each in numbers.items()}
     return Gpu(name="machine", title="a machine", numbers={name: each for name, each in known.items() if each})
@@ -348,7 +349,7 @@ def test_the_projector_of_one_view_runs_beside_the_next_view(batch: int, bandwid
     result = evaluate_model("gundam", {"batch": batch, "memory_bandwidth": bandwidth, "on_chip": 0}, gpu=machine())
     alone = sum(result.stages[name][TC] for name in ("vision", "projector")) / (209.5e12 * 3105 / 2407)
     both = sum(result.stages[name][BOUND] for name in ("vision", "projector"))
-    assert both >= alone * (1 - 1e-12)
+    assert both >= alone * (1 - 1e-9)
     assert both <= sum(result.stages[name][ROOFLINE] for name in ("vision", "projector"))
 
 

@@ -21,7 +21,7 @@ from dsocr_symbolic.network.node import Launch, Node, PhaseWork, Port, Steps, St
 
 
 @frozen(kw_only=True)
-class Edge:
+class Crossing:
     """What one call of a layer moves at its edge: bytes of each input that is read and each output that is written."""
 
     reads: tuple[tuple[Port, Expr], ...]
@@ -52,7 +52,7 @@ def over_steps(node: Node, term: Expr) -> Expr:
 
 def phase_seconds(
     phase: Sequence[Node],
-    edges: Mapping[tuple[str, ...], Edge],
+    edges: Mapping[tuple[str, ...], Crossing],
     handed_on: Container[Storage],
     time: TimeFormula,
     fewest: Mapping[Expr, Expr],
@@ -117,15 +117,15 @@ def launch_seconds(launch: Launch | PhaseWork, steps: Steps | None, time: TimeFo
     return symbolic.sum_maxima(steps.last, *(end for line in lines for end in line))
 
 
-def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Edge]:
+def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Crossing]:
     """Return the bytes of inputs and outputs that one call of each layer moves; operators are left out."""
-    moved: dict[tuple[str, ...], Edge] = {}
+    moved: dict[tuple[str, ...], Crossing] = {}
     for stage in stages:
         _visit(stage, moved)
     return moved
 
 
-def _visit(node: Node, moved: dict[tuple[str, ...], Edge]) -> tuple[Conditions, Conditions]:
+def _visit(node: Node, moved: dict[tuple[str, ...], Crossing]) -> tuple[Conditions, Conditions]:
     """Find the boundary of a node, and return what it reads and writes of its caller's storages."""
     if isinstance(node.formula, Operator):
         reads = of_storages(port.inside for port in node.inputs)
@@ -134,7 +134,7 @@ def _visit(node: Node, moved: dict[tuple[str, ...], Edge]) -> tuple[Conditions, 
         below = [_visit(child, moved) for child in node.children]
         reads = any_of((condition, storage) for read, _ in below for storage, condition in read.items())
         writes = any_of((condition, storage) for _, written in below for storage, condition in written.items())
-        moved[node.path] = Edge(
+        moved[node.path] = Crossing(
             reads=tuple((port, port.size * _touches(port, reads)) for port in node.inputs),
             writes=tuple((port, port.size * _touches(port, writes)) for port in node.outputs),
         )
