@@ -333,7 +333,9 @@ def test_the_views_of_a_page_overlap(grid: tuple[int, int], batch: int, bandwidt
 @given(batch=st.integers(1, 8))
 def test_all_views_read_the_weights_once(batch: int) -> None:
     gpu = limited_by("memory_bandwidth_bytes_per_s")
-    result = evaluate_model("gundam", {"batch": batch, "new_tokens": 0, "on_chip": 0}, gpu=gpu, details=True)
+    result = evaluate_model(
+        "gundam", {"batch": batch, "new_tokens": 0, "on_chip": 0}, gpu=gpu, details=True, train="all"
+    )
     vision, projector = (result.stages[name] for name in ("vision", "projector"))
     weights = vision["backward_weight_bytes"] + projector["backward_weight_bytes"]
     pixels = batch * 2 * 3 * (6 * 640**2 + 1024**2)
