@@ -318,6 +318,23 @@ def test_what_cannot_be_read_says_so_and_the_rest_is_counted(tmp_path: Path) -> 
         assert str(error)[:20] in unfolded
 
 
+def test_500_unreadable_pages_are_not_500_lines(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", *[(*A4, 0)] * 500)
+    error = "248032 x 350788 pixels at 30000 dpi: Pillow decodes at most 178,956,970 pixels; lower --dpi"
+    none = dsocr("totals", "--document", path, "--dpi", "30000")
+    assert (none.status, none.out, none.err) == (1, "", f"dsocr: {path}:1-500: {error}\n")
+    scans = [tmp_path / f"{number:02}.png" for number in range(30)]
+    for scan in scans:
+        scan.write_text("no image")
+    good = picture(tmp_path / "good.png", 9, 9)
+    partly = dsocr("totals", "--document", good, *scans)
+    assert partly.err.startswith(f"dsocr: 30 of 31 pages cannot be read and are not counted, the first: {scans[0]}:1: ")
+    text = " ".join(partly.out.split())
+    assert text.count("not counted: ") == 11
+    assert "not counted: and 20 more; --by page or --format json names all" in text
+    assert dsocr("totals", "--document", good, *scans, "--by", "page").out.count("not an image") == 30
+
+
 @pytest.mark.parametrize("output", ["text", "json", "yaml", "csv", "markdown"])
 def test_every_format_ends_with_1_if_a_page_cannot_be_read(tmp_path: Path, output: str) -> None:
     good, missing = picture(tmp_path / "a.png", 9, 9), tmp_path / "b.png"

@@ -1,6 +1,7 @@
 """What text says of a document's pages: how they are cut, what one costs, what is not counted."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from dsocr_symbolic.language.roles import Roles
@@ -10,6 +11,7 @@ from dsocr_symbolic.writing.amounts import cell, seconds
 from dsocr_symbolic.writing.data import Document, to_json, to_yaml
 from dsocr_symbolic.writing.terminal import table
 
+_MOST_LINES = 10
 _METRICS = {
     "TC": "forward_tensor_core_flops",
     "CC": "forward_cuda_core_flops",
@@ -39,7 +41,7 @@ def unreadable(bill: Bill, left_out: Mapping[str, int], output: str) -> str:
     if output in ("json", "yaml"):
         document = {"schema_version": SCHEMA_VERSION, "total": None, **pages_document(bill, left_out)}
         return (to_json if output == "json" else to_yaml)(document)
-    return "".join(f"dsocr: {page['path']}: {page['error']}\n" for page in bill.rows)
+    return "".join(f"dsocr: {line}\n" for line in unread_lines(bill.rows))
 
 
 def limit_notes(document: Document, roles: Roles) -> list[str]:
@@ -71,9 +73,15 @@ def pages_table(document: Document, roles: Roles, *, each: bool) -> Any:
     return made
 
 
-def unread_lines(document: Document) -> list[str]:
-    """Name the pages that cannot be read."""
-    return [f"not counted: {_unread(page)}" for page in document.get("pages", []) if page["error"]]
+def unread_lines(pages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name the pages that cannot be read: those of a file that fail alike in one line, and not more than a few."""
+    lines = []
+    for (path, error), alike in groupby(pages, key=lambda page: (page["path"], page["error"])):
+        numbers = [page["page"] for page in alike]
+        last = f"-{numbers[-1]}" if len(numbers) > 1 else ""
+        lines += [f"{path}:{numbers[0]}{last}: {error}"] if error else []
+    more = len(lines) - _MOST_LINES
+    return [*lines[:_MOST_LINES], *([f"and {more} more; --by page or --format json names all"] if more > 0 else [])]
 
 
 def _unread(page: Mapping[str, Any]) -> str:

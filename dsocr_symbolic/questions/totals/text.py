@@ -162,7 +162,7 @@ def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLin
     parts = [
         preamble(document, roles),
         on_terminal(pages_table(document, roles, each=head == "page"), width) if "pages" in document else "",
-        "" if head == "page" else _lines(unread_lines(document)),
+        "" if head == "page" else _lines([f"not counted: {line}" for line in unread_lines(document.get("pages", []))]),
         on_terminal(made, width),
         _lines([*latency_lines(document), *page_latency_lines(document), *memory_lines(document, roles)]),
         _closed_form_text(document["closed_form"]),
