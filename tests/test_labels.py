@@ -72,7 +72,7 @@ def test_no_text_names_layers_that_are_not_there(arguments: tuple[str, ...]) -> 
     text = run(*arguments)
     assert "layers.1-11" not in text
     assert "layers.0-23" not in text or "clip" not in " ".join(arguments)
-    assert ("layers.1-2" in text) == (arguments[0] in ("tree", "compare") or "layer" in arguments)
+    assert ("layers.1-2" in text) == (arguments[0] in ("tree", "compare", "solve") or "layer" in arguments)
 
 
 def test_layers_that_do_not_exist_have_no_line() -> None:

@@ -480,8 +480,7 @@ def test_inputs_say_what_every_symbol_is(opened: Any) -> None:
     formula = {row[1]: row[5] for row in rows if str(row[5]).startswith("=")}
     assert set(formula) == {
         *(name for name, each in definition.quantities.items() if each.group == "derived"),
-        "wide",
-        "capacity",
+        *("wide", "capacity", "encoder_weight", "norm_weight", "router_weight"),
     }
     assert formula["prompt_tokens"] == "=image_tokens+text_tokens"
     assert {row[4] for row in rows if row[4]} == {"byte", "byte/s", "FLOP", "FLOP/s", "Hz", "pixel"}

@@ -16,7 +16,7 @@ from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import unclaimed
 from dsocr_symbolic.scenario.scenario import Scenario
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def totals_document(
