@@ -87,13 +87,10 @@ def check_formula(library: Library, formula: Formula) -> None:
         scope.add(name)
     for name, tensor in formula.tensors.items():
         use(f"tensors: {name}", *tensor.shape, *tensor.read, *tensor.least, tensor.dtype)
-    filled = (
-        [names(value) for own in formula.slots.values() for value in own.given.values()]
-        if isinstance(formula, Layer)
-        else []
-    )
+    slots = formula.slots.values() if isinstance(formula, Layer) else ()
+    taken = {name for own in slots for value in own.given.values() for name in names(value)}
+    check_known(formula.alone, {*formula.symbols, *taken}, f"{formula.file}: alone", "symbol")
     check_known(formula.fewest, formula.symbols, f"{formula.file}: fewest", "symbol")
-    check_known(formula.alone, {*formula.symbols, *frozenset().union(*filled)}, f"{formula.file}: alone", "symbol")
     categories = {"", *load_conventions().categories}
     check_known([formula.category], categories, f"{formula.file}: category", "category")
     if isinstance(formula, Operator):

@@ -93,16 +93,8 @@ class _Lazily(dict[str, Sequence[Any]]):
 
 def _rows(stages: tuple[Node, ...]) -> list[Row]:
     """Return the whole and every node, parents before children."""
-    blank = {
-        "path": "",
-        "stem": "",
-        "module": None,
-        "layer": "",
-        "class_name": "",
-        "stage": "",
-        "category": None,
-        "aten": "",
-    }
+    texts = dict.fromkeys(("path", "stem", "layer", "class_name", "stage", "aten"), "")
+    blank = {**texts, "module": None, "category": None}
     rows = [Row(**blank, parent=-1, trains=any(stage.steps is None for stage in stages))]  # type: ignore[arg-type]
 
     def visit(node: Node, parent: int) -> None:
