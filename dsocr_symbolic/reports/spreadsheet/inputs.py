@@ -1,6 +1,6 @@
 """The sheets Inputs and Rules: a line per symbol of the model, and what its values must keep to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import sympy
 
@@ -62,7 +62,7 @@ def inputs_sheet(scenario: Scenario, values: Values, printer: Printer, rules: Sh
         text_line(hint, look="note"),
     ]
     if rules is not None:
-        above += [SheetLine(cells=(state,)) for state in _states(rules)]
+        above.append(SheetLine(cells=(_state(rules),)))
     return Sheet(name=INPUTS, columns=_COLUMNS, lines=tuple(lines), above=(*above, text_line()), frozen_columns=2)
 
 
@@ -83,20 +83,20 @@ def rules_sheet(scenario: Scenario, printer: Printer) -> Sheet | None:
     return Sheet(name=RULES, columns=_RULE_COLUMNS, lines=tuple(lines), prose=True)
 
 
-def _states(rules: Sheet) -> Iterator[SheetCell]:
-    """Yield whether a rule is broken, and whether there is a warning."""
+def _state(rules: Sheet) -> SheetCell:
+    """Say whether a rule is broken, or else whether there is a warning."""
     cells = f"{RULES}!A{rules.first_row}:A{rules.first_row + len(rules.lines) - 1}"
-    states = [line.cells[0].content for line in rules.lines]
     says = {
-        _BROKEN: (
-            f"All rules of the sheet {RULES} hold.",
-            f"A rule is broken: no number here means anything; see the sheet {RULES}.",
-        ),
-        _WARNS: ("There is no warning.", f"There is a warning; see the sheet {RULES}."),
+        _BROKEN: f"A rule is broken: no number here means anything; see the sheet {RULES}.",
+        _WARNS: f"All rules hold, with a warning; see the sheet {RULES}.",
     }
-    for state, (without, within) in says.items():
-        formula = f'IF(COUNTIF({cells},"{state}")>0,"{within}","{without}")'
-        yield SheetCell(content=within if state in states else without, formula=formula, look="state")
+    text = f"All rules of the sheet {RULES} hold."
+    formula = f'"{text}"'
+    for state, said in reversed(says.items()):
+        formula = f'IF(COUNTIF({cells},"{state}")>0,"{said}",{formula})'
+    states = {line.cells[0].content for line in rules.lines}
+    content = next((said for state, said in says.items() if state in states), text)
+    return SheetCell(content=content, formula=formula, look="state")
 
 
 def _said(sentence: str, parts: Sequence[Piece]) -> SheetCell:
