@@ -127,7 +127,7 @@ def notes(document: Document, roles: Roles) -> list[str]:
             result.append(f"the image alone needs {values[roles.image_tokens]} prompt tokens")
     if "pages" in document:
         pages = f"{len(document['pages'])} pages, each a request of its own"
-        result[0] = f"{pages}; symbols are those of the first grid: {shown}"
+        result[0] = f"{pages}; symbols are those of the first page: {shown}"
         result += [*limit_notes(document, roles), "a row of pages of one grid holds the numbers of one page"]
     if failed:
         result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
