@@ -125,7 +125,7 @@ def notes(document: Document, roles: Roles) -> list[str]:
         result.append(f"{name} is overridden: {set_to['value']}; its formula gives {amount(set_to['formula_gives'])}")
     if "pages" in document:
         pages = f"{len(document['pages'])} pages, each a request of its own"
-        result[0] = f"{pages}; symbols are those of the first grid: {shown}"
+        result[0] = f"{pages}; symbols are those of the first page: {shown}"
         result += [*limit_notes(document, roles), "a row of pages of one grid holds the numbers of one page"]
     result += [f"warning: {said}" for said in document["warnings"]]
     if failed:
