@@ -64,9 +64,12 @@ def backward_launch(
         products += guard * value(launch.tensor_core_flops, scope, algebra)
         work += guard * value(launch.cuda_core_flops, scope, algebra)
         read = sum(read_size(operator.tensors[name], scope, algebra) for name in launch.reads)
-        writes = (*outputs(operator)[:1], *sorted(needed & {*launch.gives}))
-        written = sum(size(operator.tensors[name], scope, algebra) for name in writes)
-        moved += guard * (read + written)
+        if launch.takes is None:
+            read += sum(size(operator.tensors[name], scope, algebra) for name in outputs(operator)[:1])
+        else:
+            read += value(launch.takes, scope, algebra)
+        written = sum(size(operator.tensors[name], scope, algebra) for name in sorted(needed & {*launch.gives}))
+        moved += guard * (read + written + 2 * value(launch.between, scope, algebra))
     return Launch(tensor_core_flops=products, cuda_core_flops=work, io_bytes=moved)
 
 
