@@ -162,13 +162,17 @@ class Formula:
 
 @frozen(kw_only=True)
 class Gradient:
-    """One launch of an operator's backward: reads the result's gradient and some tensors, writes gradients."""
+    """A part of an operator's backward: reads the result's gradient and some tensors, writes gradients."""
 
     gives: tuple[str, ...] = entry("tensors whose gradients it writes; it runs if a training step needs one of them")
-    reads: tuple[str, ...] = entry("tensors of the forward that it reads again, so that they are saved", default=())
+    reads: tuple[str, ...] = entry(
+        "tensors of the forward that it reads again (a name may stand twice), and saves", default=()
+    )
     when: Expression | None = entry("guard of 1 or 0", default=None)
     tensor_core_flops: Expression = entry("Tensor Core FLOPs of the launch", default=ZERO)
     cuda_core_flops: Expression = entry("CUDA-core FLOPs of the launch", default=ZERO)
+    between: Expression = entry("bytes that launches hand to one another: written once, read once", default=ZERO)
+    takes: Expression | None = entry("bytes of the result's gradient that it reads; all unless said", default=None)
 
 
 @frozen(kw_only=True)

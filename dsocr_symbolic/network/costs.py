@@ -85,11 +85,14 @@ def backward_launch(
         guard = algebra.number(1) if launch.when is None else value(launch.when, scope, algebra)
         products += guard * runs * value(launch.tensor_core_flops, scope, algebra)
         work += guard * runs * value(launch.cuda_core_flops, scope, algebra)
-        moved_by_all = [(runs, read_size(operator.tensors[name], scope, algebra)) for name in launch.reads]
-        moved_by_all += [(runs, size(operator.tensors[name], scope, algebra)) for name in outputs(operator)[:1]]
+        read = sum(read_size(operator.tensors[name], scope, algebra) for name in launch.reads)
+        if launch.takes is None:
+            read += sum(size(operator.tensors[name], scope, algebra) for name in outputs(operator)[:1])
+        else:
+            read += value(launch.takes, scope, algebra)
         given = [name for name in launch.gives if name in needed]
-        written = [(needed[name], size(operator.tensors[name], scope, algebra)) for name in given]
-        moved += guard * sum(condition * part for condition, part in [*moved_by_all, *written])
+        written = sum(needed[name] * size(operator.tensors[name], scope, algebra) for name in given)
+        moved += guard * (runs * (read + 2 * value(launch.between, scope, algebra)) + written)
     return Launch(tensor_core_flops=products, cuda_core_flops=work, io_bytes=moved)
 
 

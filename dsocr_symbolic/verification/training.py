@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from dsocr_symbolic.verification.calls.bench import Bench, Subject
 from dsocr_symbolic.verification.calls.cases import Case, few_blocks, published_layers, training_pages
 from dsocr_symbolic.verification.proof import proof_cells
+from dsocr_symbolic.verification.reference.backward import BackwardTrace
 from dsocr_symbolic.verification.reference.memory import Peak, allocation_peak
 from dsocr_symbolic.verification.reference.saved import SavedTensors
-from dsocr_symbolic.verification.reference.trace import OperatorTrace, tensors_in
+from dsocr_symbolic.verification.reference.trace import tensors_in
 
 
 class TrainingBench(Bench):
@@ -38,22 +39,29 @@ class TrainingBench(Bench):
         made = super().empty(*shape, size=size)
         return made.requires_grad_(made.is_floating_point())
 
+    def written(self, tensor: Tensor) -> Tensor:
+        """Copy what a call writes in place, as autograd asks for."""
+        return tensor.clone()
+
     def measure(self, subject: Subject) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
         """Count one step, and leave the module as it was: the published network is made once for all calls."""
         owner, parameters = subject.owner or nn.Module(), subject.parameters
         owner.train()
         try:
-            with OperatorTrace() as trace, SavedTensors(parameters) as saved:
+            with SavedTensors(parameters) as saved:
                 results = [out for out in tensors_in((subject.call(),)) if out.requires_grad]
-                forward, kept = trace.total.tensor_core_flops, saved.nbytes
-                if results:
-                    torch.autograd.backward([out.sum() for out in results])
+                kept = saved.nbytes
+                with BackwardTrace(results) as trace:
+                    if results:
+                        torch.autograd.backward(results, [torch.empty_like(out) for out in results])
             gradients = sum(parameter.grad.nbytes for parameter in parameters if parameter.grad is not None)
         finally:
             owner.eval()
             owner.zero_grad(set_to_none=True)
         return {
-            "backward_tensor_core_flops": trace.total.tensor_core_flops - forward,
+            "backward_tensor_core_flops": trace.derivatives.tensor_core_flops,
+            "backward_cuda_core_flops": trace.derivatives.cuda_core_flops,
+            "backward_io_bytes": trace.derivatives.io_bytes,
             "backward_activation_bytes": kept,
             "backward_weight_bytes": gradients,
         }, {}

@@ -79,6 +79,10 @@ class Bench:
         """Make a tensor of activations that no gradient is taken of: pixels, masks, angles."""
         return Bench.empty(self, *shape)
 
+    def written(self, tensor: Tensor) -> Tensor:
+        """Return what a call may write in place."""
+        return tensor
+
     def wide(self, *shape: int) -> Tensor:
         """Make a tensor of the dtype that autocast leaves in CLIP's residual stream."""
         return self.empty(*shape, size=2 if self.fake is None else 4)

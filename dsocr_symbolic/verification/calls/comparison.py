@@ -154,8 +154,7 @@ def formula_numbers(
     """Evaluate a formula file, or the whole network; without backward its metrics of training are left out."""
     key = (layer, tuple(sorted(choices.items())))
     scenario, program = _prepared(*key)
-    costs = EMPTY if layer == WHOLE else FUNCTION_COSTS
-    values = scenario_values(scenario, {**costs, **settings})
+    values = scenario_values(scenario, {**FUNCTION_COSTS, **settings})
     return estimate(program, values, details=_details(*key)) if backward else estimate(program, values)
 
 

@@ -98,9 +98,9 @@ def _attend(bench: Bench, s: Settings, *, kind: str) -> Subject:
 
 
 def _mask(bench: Bench, s: Settings) -> Subject:
-    """Build the mask of an eager prefill."""
+    """Build the mask of an eager call of several queries."""
     like = bench.empty(1, s["sequence"], 1)
-    return Subject(owner=None, call=lambda: causal_mask(s["sequence"], 0, like))
+    return Subject(owner=None, call=lambda: causal_mask(s["sequence"], s["past"], like))
 
 
 def _decoder_layer(bench: Bench, s: Settings) -> Subject:

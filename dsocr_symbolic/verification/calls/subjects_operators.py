@@ -19,18 +19,20 @@ aten = torch.ops.aten
 
 @frozen
 class _Shape:
-    """Sizes of a tensor and the bytes of its elements, as numbers or by symbol."""
+    """Sizes of a tensor and the bytes of its elements, as numbers or by symbol; whether the call writes it in place."""
 
     sizes: tuple[str | int, ...]
     element: str | int
+    written: bool
 
     def made(self, bench: Bench, s: Settings) -> Tensor:
         sizes = (s[size] if isinstance(size, str) else size for size in self.sizes)
-        return bench.empty(*sizes, size=s[self.element] if isinstance(self.element, str) else self.element)
+        made = bench.empty(*sizes, size=s[self.element] if isinstance(self.element, str) else self.element)
+        return bench.written(made) if self.written else made
 
 
-def _of(*sizes: str | int, element: str | int = 2) -> _Shape:
-    return _Shape(sizes, element)
+def _of(*sizes: str | int, element: str | int = 2, written: bool = False) -> _Shape:
+    return _Shape(sizes, element, written)
 
 
 def _call(function: Callable[..., Any], *shapes: _Shape, then: tuple[str, ...] = ()) -> Maker:
@@ -47,12 +49,16 @@ def _unary(function: Callable[[Any], Any], element: str | int = "dtype_x") -> Ma
     return _call(function, _of("elements", element=element))
 
 
-def _binary(function: Callable[[Any, Any], Any], a: str = "dtype", b: str = "dtype") -> Maker:
-    """Call f(a, b) with b broadcast: its elements divide those of a."""
+def _binary(function: Callable[[Any, Any], Any], a: str = "dtype", b: str = "dtype", *, written: bool = False) -> Maker:
+    """Call f(a, b) with the smaller operand broadcast: its elements divide those of the other; a may be written."""
+
+    def operand(bench: Bench, count: int, other: int, size: int) -> Tensor:
+        return bench.empty(count // other, other, size=size) if count > other else bench.empty(count, size=size)
 
     def make(bench: Bench, s: Settings) -> Subject:
-        left, right = bench.empty(s["a"] // s["b"], s["b"], size=s[a]), bench.empty(s["b"], size=s[b])
-        return Subject(owner=None, call=lambda: function(left, right))
+        left, right = operand(bench, s["a"], s["b"], s[a]), operand(bench, s["b"], s["a"], s[b])
+        first = bench.written(left) if written else left
+        return Subject(owner=None, call=lambda: function(first, right))
 
     return make
 
@@ -100,7 +106,8 @@ def _joined(*tensors: Tensor) -> Tensor:
 
 
 def _masked_attention(*tensors: Tensor) -> Any:
-    return aten._scaled_dot_product_efficient_attention(*tensors, False)  # noqa: SLF001 - as PyTorch has it
+    keeps = torch.is_grad_enabled()
+    return aten._scaled_dot_product_efficient_attention(*tensors, keeps)[0]  # noqa: SLF001 - as PyTorch has it
 
 
 def _resized(x: Tensor, side: int) -> Tensor:
@@ -150,7 +157,7 @@ OPERATORS: Mapping[str, Maker] = {
     "operators/add_mixed": _mixed(torch.add),
     "operators/multiply_mixed": _mixed(torch.mul),
     "operators/divide_mixed": _mixed(torch.div),
-    "operators/multiply_inplace": _binary(Tensor.mul_),
+    "operators/multiply_inplace": _binary(Tensor.mul_, written=True),
     "operators/sum": _reduce(torch.sum),
     "operators/mean": _reduce(torch.mean),
     "operators/integer_sum": _reduce(torch.sum),
@@ -172,13 +179,18 @@ OPERATORS: Mapping[str, Maker] = {
         _of(1, element="dtype"),
         then=("elements",),
     ),
-    "operators/gather": _call(lambda x, index: aten.index(x, [index]), _of(99, "width"), _of("indices", element=8)),
+    "operators/gather": _call(
+        lambda x, index: aten.index(x, [index]), _of("stored", "width"), _of("indices", element=8)
+    ),
     "operators/scatter_rows": _call(
         lambda x, index, rows: x.index_put_((index,), rows),
-        *(_of(99, "width"), _of("indices", element=8), _of("indices", "width")),
+        *(_of(99, "width", written=True), _of("indices", element=8), _of("indices", "width")),
     ),
     "operators/masked_scatter": _call(
-        Tensor.masked_scatter_, _of("rows", "width"), _of("rows", 1, element=1), _of("source_rows", "width")
+        Tensor.masked_scatter_,
+        _of("rows", "width", written=True),
+        _of("rows", 1, element=1),
+        _of("source_rows", "width"),
     ),
     "operators/masked_fill": _call(
         lambda x, mask: x.masked_fill_(mask, 0), _of("elements", element=4), _of("elements", element=1)

@@ -1,4 +1,4 @@
-"""CUDA-core FLOPs of one dispatched operator, from its tensors and the convention table.
+"""CUDA-core FLOPs of one dispatched operator, of forward or backward, from its tensors and the convention table.
 
 Written down independently of the formula files, so that each judges the other. Integer work counts nothing.
 """
@@ -18,6 +18,14 @@ _PER_RESULT = {
     "silu": 1 + COSTS["sigmoid"],
     "gelu": 4 + COSTS["erf"],
     "_softmax": 3 + COSTS["exp"] + COSTS["div"],
+    # y' = y(1 - y).
+    "sigmoid_backward": 3,
+    # y' = s(1 + x(1 - s)), s the sigmoid of x.
+    "silu_backward": 5 + COSTS["sigmoid"],
+    # y' = P + x p, P = (1 + erf(x/2**0.5))/2 and p = exp(-x*x/2) times a constant.
+    "gelu_backward": (3 + COSTS["erf"]) + (3 + COSTS["exp"]) + 3,
+    # x' = y(g - s), s the row's sum of g y.
+    "_softmax_backward_data": 4,
 }
 _BICUBIC_REACH = 2
 
@@ -44,9 +52,33 @@ def _attention(args: Any, _: Any) -> int:
     return int(scores * (4 + masked + COSTS["exp"] + COSTS["div"]))
 
 
+def _layer_norm_backward(args: Any, _: Any) -> int:
+    """Count from n = (x - m) r and h = g w: x' = r (h - mean(h) - n mean(h n)), w' = sum of g n, b' = sum of g.
+
+    Per element 2 for n, 1 for h, 3 for its sums, 4 for x', 2 for w', 1 for b'; 2 div per row.
+    """
+    x: Tensor = args[1]
+    return int(13 * x.numel() + x.numel() // math.prod(args[2]) * 2 * COSTS["div"])
+
+
+def _attention_backward(args: Any, *, masked: bool) -> int:
+    """Count p = exp(c s - l) anew, and s' = c p (p' - d), d the row's sum of g y; one more for a mask that is added."""
+    q, k = args[1], args[2]
+    rows = q.shape[0] * q.shape[1] * q.shape[2]
+    return int(rows * k.shape[2] * (5 + masked + COSTS["exp"]) + 2 * rows * q.shape[3])
+
+
+def _put(args: Any, _: Any) -> int:
+    """Count an addition per element that is put where there may be others already."""
+    return args[2].numel() if len(args) > 3 and args[3] else 0  # noqa: PLR2004 - whether it adds up is the fourth
+
+
 def _bicubic(args: Any, out: Any) -> int:
     """One axis after the other, 2 per tap; the kernel widens when it shrinks a grid."""
-    x: Tensor = args[0]
+    return _resized(args[0], out)
+
+
+def _resized(x: Tensor, out: Tensor) -> int:
     images, (height, width), (new_height, new_width) = x.shape[0] * x.shape[1], x.shape[2:], out.shape[2:]
 
     def taps(old: int, new: int) -> int:
@@ -66,12 +98,25 @@ _BY_OPERATOR: dict[str, Callable[[Any, Any], int]] = {
     "_scaled_dot_product_efficient_attention": _attention,
     "_upsample_bicubic2d_aa": _bicubic,
     "upsample_linear1d": lambda _, out: 4 * out.numel(),
+    # Each tap of the forward, transposed: what was read is written.
+    "_upsample_bicubic2d_aa_backward": lambda args, out: _resized(out, args[0]),
+    "upsample_linear1d_backward": lambda args, _: 4 * args[0].numel(),
+    "native_layer_norm_backward": _layer_norm_backward,
+    "_scaled_dot_product_flash_attention_backward": lambda args, _: _attention_backward(args, masked=False),
+    "_scaled_dot_product_efficient_attention_backward": lambda args, _: _attention_backward(
+        args, masked=args[4] is not None
+    ),
+    "convolution_backward": lambda args, _: args[0].numel() if args[-1][2] else 0,
+    "embedding_dense_backward": lambda args, _: args[0].numel(),
+    "index_put": _put,
+    "index_put_": _put,
 }
 
 
 def cuda_core_flops(name: str, args: tuple[Any, ...], out: Any) -> int:
     """Count one aten operator, named without overload; 0 for data movement and integer work."""
-    first = out[0] if isinstance(out, list | tuple) else out
+    # A backward leaves out the gradients that nobody needs.
+    first = next((each for each in out if each is not None), None) if isinstance(out, list | tuple) else out
     if not isinstance(first, Tensor) or not first.dtype.is_floating_point:
         return 0
     if name in _PER_RESULT:

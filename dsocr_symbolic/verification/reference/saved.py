@@ -11,6 +11,12 @@ from torch import Tensor
 _ORIGINAL = "dsocr_stands_for"
 
 
+def original(tensor: Tensor) -> Tensor:
+    """Return the tensor in whose place another one stands."""
+    found: Tensor = getattr(tensor, _ORIGINAL, tensor)
+    return found
+
+
 def stand_in(tensor: Tensor, original: Tensor) -> Tensor:
     """Mark a tensor that takes the place of another one: what autograd saves of it counts as the original."""
     setattr(tensor, _ORIGINAL, original)
@@ -45,7 +51,7 @@ class SavedTensors:
         self._hooks.__exit__(kind, value, traceback)
 
     def _pack(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
-        saved: Tensor = getattr(tensor, _ORIGINAL, tensor)
+        saved = original(tensor)
         address = _address(saved)
         if address not in self._excluded and address not in self._sizes:
             storage = saved.untyped_storage()
@@ -57,7 +63,8 @@ class SavedTensors:
 
 
 def _unpack(packed: tuple[Tensor, Tensor]) -> Any:
-    return packed[0]
+    tensor, saved = packed
+    return tensor if tensor.untyped_storage()._cdata == saved.untyped_storage()._cdata else stand_in(tensor, saved)  # noqa: SLF001
 
 
 def _address(tensor: Tensor) -> int:

@@ -18,17 +18,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from dsocr_symbolic.verification.reference.cuda_flops import cuda_core_flops
+from dsocr_symbolic.verification.reference.saved import original
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
 FREE = frozenset(("_unsafe_view", "_reshape_alias", "alias", "detach", "lift_fresh"))
-FREE |= {"empty", "empty_like", "new_empty", "empty_strided"}
+FREE |= {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided"}
 GATHERS = frozenset({"embedding", "index", "index_select", "gather"})
 INDEX_PUTS = frozenset({"index_put", "index_put_"})
 SCATTERS = frozenset({"scatter", "scatter_"})
 OVERWRITES = frozenset({"copy_", "fill_", "zero_"})
 MASKED_ATTENTION = "_scaled_dot_product_efficient_attention"
+CONVOLUTION_BACKWARD, LAYER_NORM_BACKWARD = "convolution_backward", "native_layer_norm_backward"
 
 Access = tuple[torch.dtype, int]
 """A dtype and how many of its elements are moved."""
@@ -111,7 +113,7 @@ def is_free(func: Any) -> bool:
 def _accesses(
     name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: object
 ) -> tuple[list[Access], list[Access]]:
-    inputs = tensors_in((*args, *kwargs.values()))
+    inputs = [original(tensor) for tensor in tensors_in((*args, *kwargs.values()))]
     writes = [(tensor.dtype, tensor.numel()) for tensor in tensors_in((out,))]
     reads = [(tensor.dtype, stored_elements(tensor)) for tensor in inputs]
     if name in GATHERS:
@@ -126,6 +128,13 @@ def _accesses(
     elif name == MASKED_ATTENTION and (mask := args[3]) is not None:
         q, k = inputs[:2]
         reads[3] = (mask.dtype, q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2])
+    elif name == CONVOLUTION_BACKWARD:
+        # The gradient of the input comes from the weight, that of the weight from the input.
+        of_input, of_weight, _ = args[-1]
+        reads = [reads[0], *([reads[1]] if of_weight else []), *([reads[2]] if of_input else [])]
+    elif name == LAYER_NORM_BACKWARD:
+        # The bias is handed in last, and no gradient depends on it.
+        reads = reads[:5]
     return reads, writes
 
 
