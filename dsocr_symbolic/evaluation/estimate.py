@@ -10,7 +10,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.fold import CALLS, Row, children, columns_of, quotient
+from dsocr_symbolic.network.fold import CALLS, FIRST, LAST, Leaves, Row, children, columns_of, quotient
 from dsocr_symbolic.scenario.values import Values
 
 Metrics = Mapping[str, Any]
@@ -72,18 +72,44 @@ def estimate(program: Program, values: Values, details: Program | None = None) -
     # Metrics whose columns are there; ratios are worked out when a node is read.
     there, made = fold.leaves.columns.keys(), (metric for metric in load_metrics().values() if metric.kind not in _READ)
     columns = {metric.name: fold.column(metric.name) for metric in made if set(columns_of(metric)) <= there}
-    calls = fold.leaves.columns[CALLS]
+    calls, labels = fold.leaves.columns[CALLS], labels_of(fold.leaves)
     whole, *nodes = (
         NodeNumbers(
             row=row,
             calls=arithmetic.whole(calls[index]),
-            label=fold.labels[index][0],
-            module=fold.labels[index][1],
+            label=labels[index][0],
+            module=labels[index][1],
             added={name: column[index] for name, column in columns.items()},
         )
         for index, row in enumerate(fold.leaves.rows)
     )
     return Estimate(values=values, total=whole.metrics, nodes=tuple(nodes))
+
+
+def labels_of(leaves: Leaves) -> Sequence[tuple[str | None, str | None]]:
+    """Return path and module of each row with the numbers that names have here; None where there is no such module."""
+    labels: list[tuple[str | None, str | None]] = []
+    renamed: list[Mapping[str, str]] = []
+    for row, first, last in zip(leaves.rows, leaves.columns[FIRST], leaves.columns[LAST], strict=True):
+        above, names = (labels[row.parent][0], renamed[row.parent]) if row.parent >= 0 else ("", {})
+        name = row.path.rpartition("/")[2]
+        own = _numbered(row.stem, first, last) if row.stem else name
+        renamed.append(names if own is None or own == name else {**names, name: own})
+        if own is None or above is None:
+            labels.append((None, None))
+            continue
+        module = row.module
+        for before, here in renamed[-1].items():
+            module = module and f"{module}.".replace(f".{before}.", f".{here}.")[:-1]
+        labels.append((f"{above}/{own}".lstrip("/"), module))
+    return labels
+
+
+def _numbered(stem: str, first: int, last: int) -> str | None:
+    """Name what is numbered from first to last; None if that is nothing."""
+    if first == last:
+        return f"{stem}{first}"
+    return f"{stem}{first}-{last}" if first < last else None
 
 
 def complete(added: Metrics) -> Metrics:

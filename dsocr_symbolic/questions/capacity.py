@@ -9,6 +9,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_program
+from dsocr_symbolic.evaluation.estimate import labels_of
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 
@@ -97,6 +98,7 @@ def worst_moment(program: Program, numbers: Mapping[str, Exact]) -> PeakMoment:
 def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[PeakMoment]:
     """Return the moment of each stage at which most memory is resident, in the order of the stages."""
     rows, fold = program.rows, run_program(program, numbers)
+    labels = labels_of(fold.leaves)
     weights, peaks = fold.owned("forward_weight_bytes", 0), fold.column("peak_memory_bytes")
 
     def operator(index: int) -> int:
@@ -108,7 +110,7 @@ def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[PeakMo
         PeakMoment(
             stage=rows[stage].path,
             at=rows[at].path,
-            label=fold.labels[at][0] or rows[at].path,
+            label=labels[at][0] or rows[at].path,
             weight_bytes=arithmetic.whole(weights),
             kv_cache_bytes=arithmetic.whole(fold.owned("forward_kv_cache_bytes", stage)),
             activation_bytes=arithmetic.whole(fold.around[stage]),
