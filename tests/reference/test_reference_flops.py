@@ -131,10 +131,21 @@ def test_decoder_backward(network: DeepseekOCRForCausalLM) -> None:
         network.eval()
 
 
-def test_every_parameter_that_runs_receives_a_gradient() -> None:
+@pytest.mark.parametrize("whole_network", [True, False])
+def test_every_parameter_that_runs_and_is_trained_receives_a_gradient(*, whole_network: bool) -> None:
     network = build().train()
+    network.model.trains_encoder = whole_network
     ids = torch.empty(1, 120, dtype=torch.int64, device="meta")
     whole, mask = empty(1, 3, 640, 640), torch.empty(1, 120, dtype=torch.bool, device="meta")
     network(ids, images=[Views(whole)], image_mask=mask).sum().backward()
     without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
-    assert without == ["model.vision_model.embeddings.patch_embedding.weight"]
+    never = ["model.vision_model.embeddings.patch_embedding.weight"]
+    parts = (
+        "model.sam_model.",
+        "model.vision_model.",
+        "model.projector.",
+        "model.image_newline",
+        "model.view_seperator",
+    )
+    frozen = [name for name, _ in network.named_parameters() if name.startswith(parts)]
+    assert sorted(without) == sorted(never if whole_network else frozen)
