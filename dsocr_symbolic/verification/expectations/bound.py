@@ -1,53 +1,130 @@
-"""The lower bound, worked out phase by phase from a list of operators and compulsory bytes.
+"""The lower bound, worked out phase by phase from a list of operators, tensors at the edges, and modules.
 
 Whoever changes formulas/time/lower_bound.yaml, the phases or a machine's symbols of it states here what must come out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dsocr_symbolic.verification.expectations.facts import Facts, machines, on, page
+from attrs import frozen
+
+from dsocr_symbolic.verification.expectations.facts import Facts, exact, machines, number, on, page
 from dsocr_symbolic.verification.expectations.sizes import Fact, network
-from dsocr_symbolic.verification.expectations.times import STAGES
 
-# Each needs the result of the one before; the crops and the global view are two calls.
-PHASES = ("vision/crops", "vision/global", "projector", "prefill")
+VIEWS = ("vision/crops", "vision/global")
+# The views of a page need nothing of one another, and the projector of one view nothing of the next view.
+PHASES = ((*VIEWS, "projector"), ("prefill",), ("decode",))
+_FP32, _INT64, _BF16 = 4, 8, 2
+# A score is scaled, compared, subtracted from, raised, added up and divided.
+_PER_SCORE = 6
 
 
-def phase(machine: Mapping[str, Any], costs: tuple[Any, Any, Any]) -> Any:
-    """Return the least seconds of FLOPs of both kinds and bytes, at the highest clock and no less than stated peaks."""
-    overclocked = machine["highest_clock"] / machine["rated_clock"] * max(1, machine["compute_efficiency"])
-    bandwidth = machine["memory_bandwidth"] * max(1, machine["bandwidth_efficiency"])
-    tensor_core, cuda_core, moved = costs
-    resources = (
-        tensor_core / (machine["tensor_core_peak"] * overclocked),
-        cuda_core / (machine["cuda_core_peak"] * overclocked),
+@frozen(kw_only=True)
+class Work:
+    """What a phase cannot do without: FLOPs of both kinds, bytes read, bytes written."""
+
+    tensor_core: Any
+    cuda_core: Any
+    read: Any
+    written: Any
+
+
+def phase(machine: Mapping[str, Any], work: Work) -> Any:
+    """Return the least seconds of some work; memory need not move what the chip holds."""
+    cores = max(1, machine["highest_clock"] / machine["rated_clock"]) * max(1, machine["compute_efficiency"])
+    bandwidth = machine["fastest_memory_bandwidth"] * max(1, machine["bandwidth_efficiency"])
+    moved = max(0, work.read - machine["on_chip"]) + max(0, work.written - machine["on_chip"])
+    return max(
+        work.tensor_core / (machine["fastest_tensor_core_peak"] * cores),
+        work.cuda_core / (machine["fastest_cuda_core_peak"] * cores),
+        moved / bandwidth,
     )
-    return max(*resources, moved / bandwidth)
 
 
-def _costs(point: Facts, path: str) -> tuple[Any, Any, Any]:
-    """Add up the FLOPs of a part; its bytes are compulsory."""
-    launches = list(point.launches(path))
-    tensor_core, cuda_core = (sum(launch[0] * launch[kind] for launch in launches) for kind in (1, 2))
-    return tensor_core, cuda_core, point.given("forward_fused_io_bytes", path)
+def _flops(point: Facts, paths: Sequence[str]) -> tuple[Any, Any]:
+    launches = list(point.launches(*paths))
+    return sum(launch[0] * launch[1] for launch in launches), sum(launch[0] * launch[2] for launch in launches)
+
+
+def _weights(point: Facts, paths: Sequence[str]) -> Any:
+    """Add up the weights that run, each module once: of experts as few as one token chooses, of tables one row."""
+    stocks = {stock.key: (node, stock) for node in point.nodes(*paths) for stock in node.stocks}
+    total: Any = 0
+    for node, stock in stocks.values():
+        tensor = node.formula.tensors.get(stock.key.rpartition(".")[2])
+        size = number(stock.weight_bytes, point.numbers) if tensor is None or tensor.runs else 0
+        if node.formula.name == "embedding":
+            size = exact(node.given["width"]) * _BF16
+        elif ".experts." in f"{stock.key}.":
+            size *= point.numbers["num_experts_per_tok"] / point.numbers["n_routed_experts"]
+        total += size
+    return total
+
+
+def _pixels(point: Facts, paths: Sequence[str]) -> Any:
+    """Count the pixels of the views."""
+    of = point.numbers
+    sides = {VIEWS[0]: of["crops"] * of["image_size"] ** 2, VIEWS[1]: of["base_size"] ** 2}
+    return 3 * of["batch"] * sum(side for path, side in sides.items() if path in paths)
+
+
+def views(point: Facts, paths: Sequence[str]) -> Work:
+    """State what views and the projector need: features stay on the chip, the embeddings of image tokens do not."""
+    tensor_core, cuda_core = _flops(point, paths)
+    of = point.numbers
+    return Work(
+        tensor_core=tensor_core,
+        cuda_core=cuda_core,
+        read=_pixels(point, paths) * _BF16 + _weights(point, paths),
+        written=of["batch"] * of["image_tokens"] * of["hidden_size"] * _BF16 if "projector" in paths else 0,
+    )
+
+
+def forward(point: Facts, stage: str, *, tokens: Any, past: Any, image_tokens: Any) -> Work:
+    """State what a forward of the decoder needs: of scores those of keys that a query sees."""
+    of = point.numbers
+    batch, width, layers = of["batch"], of["hidden_size"], of["num_hidden_layers"]
+    tensor_core, cuda_core = _flops(point, (stage,))
+    hidden = batch * layers * sum(range(int(tokens)))
+    keys_and_values = 2 * layers * batch * width * _BF16
+    return Work(
+        tensor_core=tensor_core - 4 * width * hidden,
+        cuda_core=cuda_core - _PER_SCORE * of["num_attention_heads"] * hidden,
+        read=batch * tokens * (_INT64 + (image_tokens > 0))
+        + batch * image_tokens * width * _BF16
+        + past * keys_and_values
+        + _weights(point, (stage,)),
+        written=tokens * keys_and_values + batch * tokens * of["vocab_size"] * _FP32,
+    )
 
 
 def lower_bounds() -> Iterator[Fact]:
     """Compare the bound of every phase, stage and the whole; it never exceeds the roofline where efficiencies are 1."""
-    yield "phases", network().phases, (*PHASES, "decode")
-    whole = page()
-    costs = {path: _costs(whole, path) for path in PHASES}
+    yield "phases", network().phases, PHASES
+    free = page().numbers
+    for name in ("prefill", "decode"):
+        yield f"fewest experts of {name}", free[f"fewest_{name}_experts_hit"], free["num_experts_per_tok"]
+    # That few experts, said: a fact is what bounds take, too.
+    chosen = int(free["num_experts_per_tok"])
+    routing = {"prefill_experts_hit": chosen, "decode_experts_hit": chosen}
+    whole = page(**routing)
+    start, count, images = (int(whole.numbers[name]) for name in ("prompt_tokens", "new_tokens", "image_tokens"))
+    beginnings = [PHASES[0][: place + 1] for place in range(len(PHASES[0]))]
+    seen = [views(whole, paths) for paths in beginnings]
+    prefill = forward(whole, "prefill", tokens=start, past=0, image_tokens=images)
     # A decode step is the only one of a workload whose prompt is longer by the steps before it.
-    start = int(whole.numbers["prompt_tokens"])
-    count = int(whole.numbers["new_tokens"])
-    decode = [_costs(page(new_tokens=1, prompt_tokens=start + done), "decode") for done in range(count)]
+    decode = [
+        forward(after, "decode", tokens=1, past=start + done, image_tokens=0)
+        for done in range(count)
+        for after in [page(**routing, new_tokens=1, prompt_tokens=start + done)]
+    ]
     for machine in machines():
         point = on(whole, machine)
-        seconds = {path: phase(point.numbers, cost) for path, cost in costs.items()}
-        stages = {name: sum(s for path, s in seconds.items() if path.split("/")[0] == name) for name in STAGES}
+        crops, vision, all_views = (phase(point.numbers, work) for work in seen)
+        stages = {"vision": vision, "projector": all_views - vision, "prefill": phase(point.numbers, prefill)}
         stages["decode"] = sum(phase(point.numbers, step) for step in decode)
-        for path, stated in {**seconds, **stages}.items():
+        parts = {**stages, VIEWS[0]: crops, VIEWS[1]: vision - crops}
+        for path, stated in parts.items():
             yield f"bound of {path}", point.given("lower_bound_s", path), stated
         yield "bound of the whole", point.given("lower_bound_s"), sum(stages.values())
     yield "bound below roofline", whole.given("lower_bound_s") <= whole.given("roofline_s"), True

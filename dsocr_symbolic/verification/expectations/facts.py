@@ -153,9 +153,10 @@ PLAIN: Mapping[str, Any] = {"batch": 2, "crop_columns": 2, "crop_rows": 1, "text
 _ODD = {"compute_efficiency": Fraction(3, 4), "bandwidth_efficiency": Fraction(4, 5)}
 _FAST = {"compute_efficiency": Fraction(5, 4), "bandwidth_efficiency": Fraction(11, 8)}
 _CLOCKS = {"rated_clock": Fraction(2000), "highest_clock": Fraction(2500), "reserve": Fraction(10**9)}
-_SLOW_CORES = {"cuda_core_peak": Fraction(10**10)}
-_SLOW_TENSORS = {"tensor_core_peak": Fraction(10**9)}
-_SLOW_MEMORY = {"memory_bandwidth": Fraction(10**8)}
+_SLOW_CORES = {"cuda_core_peak": Fraction(10**10), "fastest_cuda_core_peak": Fraction(10**10)}
+_SLOW_TENSORS = {"tensor_core_peak": Fraction(10**9), "fastest_tensor_core_peak": Fraction(11 * 10**8)}
+_SLOW_MEMORY = {"memory_bandwidth": Fraction(10**8), "fastest_memory_bandwidth": Fraction(12 * 10**7)}
+_CHIPS = ({"on_chip": Fraction(0)}, {"on_chip": Fraction(10**6)}, {"on_chip": Fraction(10**8)})
 
 
 def machines() -> Sequence[Mapping[str, Any]]:
@@ -167,6 +168,8 @@ def machines() -> Sequence[Mapping[str, Any]]:
             for uneven in (_ODD, _FAST)
             for slow in (_SLOW_CORES, _SLOW_TENSORS, _SLOW_MEMORY)
         ),
+        *({**_ODD, **_CLOCKS, **_SLOW_MEMORY, **chip} for chip in _CHIPS),
+        {**_ODD, **_SLOW_TENSORS, "rated_clock": Fraction(2500), "highest_clock": Fraction(2000)},
     ]
 
 
