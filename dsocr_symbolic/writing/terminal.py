@@ -92,5 +92,5 @@ def indented(lines: Sequence[str]) -> str:
 def wrapped(note: str) -> list[str]:
     """Break a note at commas and spaces, never between a symbol and its value."""
     bound = re.sub(r"(?<=\w) (?=[\w.]+(,|$))", "\u00a0", note)
-    lines = textwrap.wrap(bound, _NARROWEST - 4, subsequent_indent="  ")
+    lines = textwrap.wrap(bound, _NARROWEST - 4, subsequent_indent="  ", break_on_hyphens=False)
     return [line.replace("\u00a0", " ") for line in lines]
