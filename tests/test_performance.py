@@ -150,6 +150,11 @@ def test_the_grid_that_was_asked_for_is_on_the_curve() -> None:
     assert len(points.grids) == 23
 
 
+def test_grids_on_the_curve_go_up_to_the_limit() -> None:
+    numbers = performance(scenario(workload="gundam-served", settings={"new_tokens": 0}))
+    assert {grid.crops for grid in curves(numbers).grids} == {0, *range(2, 7)}
+
+
 @settings(deadline=None, max_examples=20)
 @given(tokens=st.integers(1, 4000), more=st.integers(1, 4), batch=st.sampled_from([1, 3]))
 def test_steps_add_up_to_decode(tokens: int, more: int, batch: int) -> None:
