@@ -176,8 +176,8 @@ def test_a_machine_of_ones_own(peaks: tuple[str, ...]) -> None:
 def test_workload_lists_every_symbol_with_its_value() -> None:
     assert document()["workload"] == {
         "batch": 1, "base_size": 1024, "image_size": 640, "crop_columns": 3, "crop_rows": 2, "text_tokens": 10,
-        "new_tokens": 512, "crops": 6, "image_tokens": 893, "prompt_tokens": 903, "prefill_experts_hit": 64,
-        "decode_experts_hit": 6,
+        "new_tokens": 512, "chunk_tokens": 903, "crops": 6, "view_tokens": 893, "image_tokens": 893,
+        "prompt_tokens": 903, "prefill_experts_hit": 64, "decode_experts_hit": 6,
     }  # fmt: skip
 
 
