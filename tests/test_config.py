@@ -122,6 +122,7 @@ def test_every_size_of_the_decoder_comes_from_it() -> None:
     assert set(SIZES) == {
         "hidden_size", "num_hidden_layers", "first_k_dense_replace", "num_attention_heads", "intermediate_size",
         "moe_intermediate_size", "n_routed_experts", "n_shared_experts", "num_experts_per_tok", "vocab_size",
+        "max_position_embeddings",
     }  # fmt: skip
     assert set(SIZES) <= set(CONFIG)
 

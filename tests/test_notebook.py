@@ -174,7 +174,7 @@ def test_a_part_shows_class_calls_and_formula() -> None:
     part = MODEL["prefill/layers.1-11/mlp/gate"]
     text = part._repr_markdown_()
     assert r"class modeling\_deepseekv2.MoEGate" in text
-    assert r"calls: num\_hidden\_layers - first\_k\_dense\_replace" in text
+    assert r"calls: (num\_hidden\_layers - first\_k\_dense\_replace)\*\[prompt\_tokens \> 0\]" in text
     formula = r"F_{TC} = 2 \, B \, D \, E \, S \, \left(L - L_d\right)"
     assert f"$$\n{formula}\n$$" in text
     assert part._repr_latex_() == rf"$\displaystyle {formula}$"

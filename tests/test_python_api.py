@@ -22,7 +22,7 @@ def test_the_package_offers_the_api() -> None:
 def test_config_gives_sizes_when_compiled(tmp_path: Path) -> None:
     sizes = {"hidden_size": 640, "num_hidden_layers": 6, "first_k_dense_replace": 1, "num_attention_heads": 10}
     sizes |= {"intermediate_size": 6848, "moe_intermediate_size": 896, "n_routed_experts": 32, "n_shared_experts": 2}
-    sizes |= {"num_experts_per_tok": 6, "vocab_size": 1000}
+    sizes |= {"num_experts_per_tok": 6, "vocab_size": 1000, "max_position_embeddings": 8192}
     path = tmp_path / "config.json"
     path.write_text(json.dumps(sizes))
     model = load_model(config=path)

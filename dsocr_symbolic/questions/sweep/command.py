@@ -43,6 +43,7 @@ def _sweep(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.questions.sweep.axes import read_vary
     from dsocr_symbolic.questions.sweep.extras import extra
     from dsocr_symbolic.questions.sweep.plan import plan_sweep
+    from dsocr_symbolic.questions.sweep.warned import warnings_along
     from dsocr_symbolic.writing.files import check_target
 
     out = given["out"]
@@ -82,7 +83,7 @@ def _sweep(definition: Definition, given: options.Given) -> int:
         return 0
     with progress("points", plan.count) as advance:
         _write(plan, out, advance, force=given["force"])
-    options.warn(plan.warnings())
+    options.warn(warnings_along(plan))
     click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
     return 0
 

@@ -11,6 +11,7 @@ from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.questions.sweep.axes import at
 from dsocr_symbolic.questions.sweep.extras import extra
 from dsocr_symbolic.questions.sweep.plan import Plan, plan_sweep
+from dsocr_symbolic.questions.sweep.warned import warnings_along
 from dsocr_symbolic.writing.files import written_whole
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarr
         for place, values in enumerate(plan.evaluate(plan.places(start, stop))):
             numbers[start:stop, place] = values
         advance(stop - start)
-    warnings = plan.warnings()
+    warnings = warnings_along(plan)
     labelled = _labelled(plan, numbers.reshape(*plan.shape, columns))
     return labelled.assign_attrs(warnings="; ".join(warnings)) if warnings else labelled
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from math import prod
@@ -13,7 +12,6 @@ from attrs import frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.compiled import Compiled
-from dsocr_symbolic.evaluation.kernel import find_warnings
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.registry import Metric, load_metrics
 from dsocr_symbolic.questions.sweep.asked import about_of, asked_of, functions_of, machine_notes
@@ -110,9 +108,9 @@ class Plan:
     def evaluate(self, places: Places) -> list[Any]:
         """Evaluate points: a float64 array per column, NaN for a ratio of nothing; raise where one is not allowed."""
         results = [np.empty(len(places[0])) for _ in self.columns]
-        for function, where in self._combinations(places):
+        for function, where in self.combinations(places):
             try:
-                result = function(**self._inputs(places, where))
+                result = function(**self.inputs(places, where))
             except UserError as error:
                 raise self._located(error, [along[where] for along in places]) from None
             for room, column in zip(results, self.columns, strict=True):
@@ -120,29 +118,10 @@ class Plan:
                 room[where] = np.nan if value is None else value
         return results
 
-    def warnings(self, stop: int | None = None) -> list[str]:
-        """Say what the model file warns of at points, all of them or those up to ``stop``: the first one, how many."""
-        first: dict[str, str] = {}
-        counts: Counter[str] = Counter()
-        for start, end in self.blocks():
-            if start >= (stop or self.count):
-                break
-            places = self.places(start, min(end, stop or end))
-            for function, where in self._combinations(places):
-                for rule, said, place, count in find_warnings(function, self._inputs(places, where)):
-                    along = [axis[where] for axis in places]
-                    first.setdefault(rule.say, f"{said}, at {self._shown(along, place)}" if self.axes else said)
-                    counts[rule.say] += count
-        points = min(self.count, stop or self.count)
-        return [f"{text} ({counts[key]:,} of {points:,} points)" for key, text in first.items()]
-
-    def _inputs(self, places: Places, where: Any) -> dict[str, Any]:
+    def inputs(self, places: Places, where: Any) -> dict[str, Any]:
         """Return what varies of some of the places, by symbol."""
-        return {
-            name: at(numbers, along[where])
-            for axis, along in zip(self.axes, places, strict=True)
-            for name, numbers in axis.numbers.items()
-        }
+        axes = zip(self.axes, places, strict=True)
+        return {name: at(numbers, along[where]) for axis, along in axes for name, numbers in axis.numbers.items()}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -159,7 +138,7 @@ class Plan:
             digest.update(repr((function.outputs, sorted(function.waived), sources)).encode())
         return digest.hexdigest()
 
-    def _combinations(self, places: Places) -> Iterator[tuple[Compiled, Any]]:
+    def combinations(self, places: Places) -> Iterator[tuple[Compiled, Any]]:
         """Yield each function with the points that it is for."""
         named = [(len(axis), along) for axis, along in zip(self.axes, places, strict=True) if not axis.numbers]
         if not named:
@@ -172,10 +151,10 @@ class Plan:
     def _located(self, error: UserError, places: Sequence[Any]) -> UserError:
         """Name the point that a function knows by its number."""
         point = _POINT.search(str(error))
-        shown = self._shown(places, int(point[1]) if point else 0)
+        shown = self.shown(places, int(point[1]) if point else 0)
         return UserError(f"{_POINT.sub('', str(error))}, at {shown}")
 
-    def _shown(self, places: Sequence[Any], place: int) -> str:
+    def shown(self, places: Sequence[Any], place: int) -> str:
         """Say where a point lies."""
         return ", ".join(
             f"{axis.name} {at(axis.labels, along[place : place + 1]).tolist()[0]}"

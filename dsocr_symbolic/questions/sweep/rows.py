@@ -13,6 +13,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.questions.sweep.axes import at
 from dsocr_symbolic.questions.sweep.extras import extra
 from dsocr_symbolic.questions.sweep.plan import Plan
+from dsocr_symbolic.questions.sweep.warned import warnings_along
 from dsocr_symbolic.writing.amounts import cell
 from dsocr_symbolic.writing.data import to_json
 from dsocr_symbolic.writing.files import remove, write_files, written_whole
@@ -64,7 +65,7 @@ def table_text(plan: Plan) -> str:
     for row in zip(*shown, strict=True):
         made.add_row(*row)
     rest = f"\n{plan.count - stop:,} more of {plan.count:,} points: --out FILE writes them all\n"
-    said = "".join(f"{indented([f'warning: {warning}'])}\n" for warning in plan.warnings(stop))
+    said = "".join(f"{indented([f'warning: {warning}'])}\n" for warning in warnings_along(plan, stop))
     return f"{_heading(plan)}\n\n{on_terminal(made)}{rest if plan.count > stop else ''}{said}"
 
 

@@ -9,15 +9,15 @@ from typing import Any
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.language.roles import Roles
+from dsocr_symbolic.questions.totals.memory_text import memory_lines
 from dsocr_symbolic.questions.totals.pages import (
-    largest_page,
     limit_notes,
     page_latency_lines,
     pages_table,
     unread_lines,
 )
 from dsocr_symbolic.questions.totals.views import ViewLine
-from dsocr_symbolic.writing.amounts import amount, cell, scaled, seconds
+from dsocr_symbolic.writing.amounts import amount, cell, seconds
 from dsocr_symbolic.writing.data import Document
 from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import on_terminal, table, wrapped
@@ -189,45 +189,6 @@ def latency_lines(document: Document) -> list[str]:
             bound = seconds(total[f"{metric}_lower_bound_s"])
             lines.append(f"{name}: {seconds(total[f'{metric}_s'])} by roofline, at least {bound}; no host work")
     return lines
-
-
-def memory_lines(document: Document, roles: Roles) -> list[str]:
-    """Say whether the workload fits the machine, up to which batch, and what binds."""
-    fit = document.get("memory")
-    if fit is None:
-        return []
-    reserve = scaled(fit["reserve_bytes"], "B")
-    verdict = "fits" if fit["fits"] else "does not fit"
-    room = f"{scaled(fit['capacity_bytes'], 'B')} (usable less {reserve} reserve; fragmentation is not modelled)"
-    lines = [f"memory{largest_page(document, roles)}: {_moment(fit['moment'])}; {verdict} {room}"]
-    beyond = fit["beyond"]
-    if beyond is not None:
-        lines.append(f"largest {roles.batch} that fits: {fit['largest_batch']}; the next one needs {_moment(beyond)}")
-    return [*lines, *_pool_lines(fit["kv_pool"])]
-
-
-def _pool_lines(pool: Mapping[str, Any] | None) -> list[str]:
-    """Say what a server has for its KV cache, and how many requests that are."""
-    if pool is None:
-        return []
-    memory, weights, activations = (
-        scaled(pool[key], "B") for key in ("memory_bytes", "weight_bytes", "activation_bytes")
-    )
-    forward = f"one request's forward, {pool['chunk']} prompt tokens at a time"
-    needs = f"weights {weights} and activations {activations} of {forward},"
-    if pool["bytes"] <= 0:
-        return [f"KV pool of a server: none; {needs} alone do not fit the {memory} that it takes"]
-    size = f"KV pool of a server: {scaled(pool['bytes'], 'B')} ({memory} that it takes, less {needs[:-1]})"
-    if pool["requests"] is None:
-        return [size]
-    prompt, new = pool["request"]
-    return [f"{size}; {pool['tokens']:,} tokens, {pool['requests']:,.1f} requests of {prompt} + {new} tokens"]
-
-
-def _moment(moment: Mapping[str, Any]) -> str:
-    parts = {"weights": "weight_bytes", "KV": "kv_cache_bytes", "activations": "activation_bytes"}
-    sizes = ", ".join(f"{name} {scaled(moment[key], 'B')}" for name, key in parts.items())
-    return f"{scaled(moment['peak_memory_bytes'], 'B')} at {moment['label']} ({sizes})"
 
 
 def _closed_form_text(forms: Mapping[str, Mapping[str, str | None]]) -> str:
