@@ -142,7 +142,9 @@ class Gradient:
     """A part of an operator's backward: reads the result's gradient and some tensors, writes gradients."""
 
     gives: tuple[str, ...] = entry("tensors whose gradients it writes; it runs if a training step needs one of them")
-    reads: tuple[str, ...] = entry("tensors of the forward that it reads again (a name may stand twice), and saves", default=())
+    reads: tuple[str, ...] = entry(
+        "tensors of the forward that it reads again (a name may stand twice), and saves", default=()
+    )
     when: Expression | None = entry("guard of 1 or 0", default=None)
     tensor_core_flops: Expression = entry("Tensor Core FLOPs of the launch", default=ZERO)
     cuda_core_flops: Expression = entry("CUDA-core FLOPs of the launch", default=ZERO)

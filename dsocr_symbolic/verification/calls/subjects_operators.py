@@ -179,13 +179,18 @@ OPERATORS: Mapping[str, Maker] = {
         _of(1, element="dtype"),
         then=("elements",),
     ),
-    "operators/gather": _call(lambda x, index: aten.index(x, [index]), _of("stored", "width"), _of("indices", element=8)),
+    "operators/gather": _call(
+        lambda x, index: aten.index(x, [index]), _of("stored", "width"), _of("indices", element=8)
+    ),
     "operators/scatter_rows": _call(
         lambda x, index, rows: x.index_put_((index,), rows),
         *(_of(99, "width", written=True), _of("indices", element=8), _of("indices", "width")),
     ),
     "operators/masked_scatter": _call(
-        Tensor.masked_scatter_, _of("rows", "width", written=True), _of("rows", 1, element=1), _of("source_rows", "width")
+        Tensor.masked_scatter_,
+        _of("rows", "width", written=True),
+        _of("rows", 1, element=1),
+        _of("source_rows", "width"),
     ),
     "operators/masked_fill": _call(
         lambda x, mask: x.masked_fill_(mask, 0), _of("elements", element=4), _of("elements", element=1)
