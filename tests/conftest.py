@@ -11,12 +11,13 @@ from dsocr_symbolic.evaluation.estimate import Estimate, estimate
 from dsocr_symbolic.evaluation.program import Program, load_program
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import find_definition, layer_definition
-from dsocr_symbolic.scenario.hardware import load_gpu
+from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
 from dsocr_symbolic.scenario.values import choose, chosen_slots, load_workload, resolve
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="write golden files anew instead of comparing with them")
+    parser.addoption("--draws", type=int, default=500, help="random draws that lower bounds are held against")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,7 +63,7 @@ def evaluate_model(
     settings: Mapping[str, Any] | None = None,
     *,
     layer: str = "",
-    gpu: str = "rtx5090",
+    gpu: str | Gpu = "rtx5090",
     waived: frozenset[str] = frozenset(),
     details: bool = False,
     **choices: str,
@@ -77,7 +78,8 @@ def evaluate_model(
     if key not in _PROGRAMS:
         _PROGRAMS[key] = load_program(definition, slots)
     values = {**({} if layer else load_workload(definition, workload).values), **(settings or {})}
-    numbers = resolve(definition, options=options, settings=values, gpu=load_gpu(gpu), waived=waived)
+    machine = load_gpu(gpu) if isinstance(gpu, str) else gpu
+    numbers = resolve(definition, options=options, settings=values, gpu=machine, waived=waived)
     if details and key not in _DETAILS:
         _DETAILS[key] = load_program(definition, slots, details=True)
     return estimate(_PROGRAMS[key], numbers, _DETAILS[key] if details else None)

@@ -11,6 +11,7 @@ from test_laws import workloads
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.formula import Operator
 from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.registry import load_metrics
 
 FORWARD, BACKWARD = "forward_tensor_core_flops", "backward_tensor_core_flops"
 SAVED, GRADIENTS = "backward_activation_bytes", "backward_weight_bytes"
@@ -23,8 +24,8 @@ PRODUCTS = [
 few = settings(deadline=None, max_examples=6)
 
 
-def _trained(workload: dict[str, Any], **options: str) -> Estimate:
-    return evaluate_model("tiny", workload, details=True, **options)
+def _trained(workload: dict[str, Any], *, train: str = "all", **options: str) -> Estimate:
+    return evaluate_model("tiny", workload, details=True, train=train, **options)
 
 
 def _attention(found: Estimate, stage: str) -> int:
@@ -97,6 +98,69 @@ def test_a_layer_saves_no_more_than_its_parts_and_no_less_than_each(workload: di
         if node.metrics[SAVED] is not None and index in children:
             parts = children[index]
             assert max(parts) <= node.metrics[SAVED] <= sum(parts)
+
+
+BACKWARDS = [name for name in load_metrics() if name.startswith("backward_") and name != "backward_kv_cache_bytes"]
+
+
+@few
+@given(workload=workloads())
+def test_as_shipped_the_decoder_alone_is_trained(workload: dict[str, Any]) -> None:
+    shipped, whole = evaluate_model("tiny", workload, details=True), _trained(workload)
+    nodes, before = shipped.nodes, whole.nodes
+    for node, same in zip(nodes, before, strict=True):
+        frozen = node.row.stage in ("vision", "projector")
+        for metric, value in node.metrics.items():
+            wanted = same.metrics[metric]
+            if frozen and metric in BACKWARDS:
+                # Nothing is moved, so that there is no FLOP per byte.
+                assert value == (None if metric == "backward_arithmetic_intensity" else 0), (node.row.path, metric)
+            elif metric not in ("backward_io_bytes", "backward_arithmetic_intensity"):
+                assert value == wanted, (node.row.path, metric)
+    moved = {node.row.path: node.metrics["backward_io_bytes"] for node in nodes if node.row.stage == "prefill"}
+    fell = {
+        path: same.metrics["backward_io_bytes"] - moved[path] for same in before if (path := same.row.path) in moved
+    }
+    # The images' embeddings need no gradient: one launch per sample reads the mask and the rows' gradient no more, and
+    # writes none of the embeddings.
+    numbers = whole.values.numbers
+    rows, image = numbers["prompt_tokens"], numbers["image_tokens"]
+    launch = rows * (1 + 2 * 1280) + 2 * 1280 * image
+    for path in ("prefill", "prefill/inputs", "prefill/inputs/scatter"):
+        assert fell[path] == numbers["batch"] * launch
+        fell[path] = 0
+    assert not any(fell.values())
+
+
+@few
+@given(workload=workloads())
+def test_all_that_is_trained_is_what_layers_alone_are(workload: dict[str, Any]) -> None:
+    """A layer alone does not know who calls it; within the network, all is the default of before there was a choice."""
+    found = _trained(workload)
+    sizes = {name: workload[name] for name in ("batch", "base_size", "image_size")}
+    crops = {"crop_columns": workload["crop_columns"], "crops": workload["crop_columns"] * workload["crop_rows"]}
+    alone = {
+        "vision": evaluate_model(layer="vision_towers", settings={**sizes, "crops": crops["crops"]}, details=True),
+        "projector": evaluate_model(layer="projector_views", settings={**sizes, **crops}, details=True),
+    }
+    for stage, one in alone.items():
+        for metric in BACKWARDS:
+            assert found.stages[stage][metric] == one.total[metric], (stage, metric)
+
+
+PINNED = {
+    # As of the version before, which knew no other way to train: Tensor Cores, CUDA cores, moved, gradients, saved.
+    "vision": (7153598152704, 28605597022, 42041280904, 796289536, 9089056648),
+    "projector": (8975810560, 1095680, 34563072, 5250560, 3506176),
+    "prefill": (2198879262720, 1948592730, 20444301558, 5869468160, 1337766499),
+}
+
+
+@pytest.mark.parametrize("stage", PINNED)
+def test_gundam_trained_as_before(stage: str) -> None:
+    found = evaluate_model("gundam", details=True, train="all").stages[stage]
+    names = (BACKWARD, "backward_cuda_core_flops", "backward_io_bytes", GRADIENTS, SAVED)
+    assert tuple(found[name] for name in names) == PINNED[stage]
 
 
 def test_flops_do_not_depend_on_what_else_is_asked() -> None:

@@ -1,5 +1,6 @@
 """Documents: a row per page, their sum, and pages that cannot be read."""
 
+import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
@@ -9,12 +10,14 @@ from typing import Any
 
 import pypdfium2
 import pytest
+import yaml
+from attrs import evolve
 from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from test_cli import assert_refused, dsocr
-from test_documents import pdf_of_objects, write_pdf
+from test_documents import pdf_of_objects, reference_grid, write_pdf
 
 import dsocr_symbolic.questions.totals.bill
 from dsocr_symbolic.evaluation.estimate import Estimate
@@ -48,9 +51,11 @@ def locked_pdf(path: Path) -> Path:
     return path
 
 
-def bill(*arguments: str | Path, status: int = 0) -> dict[str, Any]:
+def bill(*arguments: str | Path, status: int = 0, said: str = "") -> dict[str, Any]:
     answer = dsocr("totals", "--format", "json", *SETTINGS, "--document", *arguments)
-    assert (answer.status, answer.err) == (status, "")
+    assert answer.status == status
+    assert said in answer.err
+    assert bool(answer.err) == bool(said)
     found: dict[str, Any] = json.loads(answer.out)
     return found
 
@@ -167,8 +172,103 @@ def test_a_workload_of_ones_own_says_what_becomes_of_a_page(tmp_path: Path) -> N
 def test_crops_of_another_size_change_the_choice(tmp_path: Path) -> None:
     path = picture(tmp_path / "a.png", 1000, 1000)
     assert grids(bill(path)) == [(2, 2)]
-    assert grids(bill(path, "--set", "image_size=1024")) == [(0, 0)]
+    assert grids(bill(path, "--set", "image_size=1024")) == [(2, 2)]
     assert grids(bill(path, "--set", "image_size=320")) == [(3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("size", "image_size", "grid", "tokens"),
+    [((600, 600), 512, (0, 0), 273), ((640, 1), 320, (0, 0), 273), ((900, 800), 1024, (2, 2), 1329)],
+)
+def test_640_pixels_decide_whether_a_page_is_cut(
+    tmp_path: Path, size: tuple[int, int], image_size: int, grid: tuple[int, int], tokens: int
+) -> None:
+    found = bill(picture(tmp_path / "a.png", *size), "--set", f"image_size={image_size}")
+    assert grids(found) == [grid]
+    assert found["pages"][0]["image_tokens"] == tokens
+    assert found["cutting"] == {"side": image_size, "uncut": 640, "least": 2, "most": 9}
+
+
+# the most crops of a page
+
+
+SERVED = (
+    ("--max-crops", "6"),
+    ("--set", "max_crops=6"),
+    ("--workload", "gundam-served"),
+)
+
+
+@pytest.mark.parametrize("given", SERVED)
+def test_servers_cut_fewer_crops(tmp_path: Path, given: tuple[str, str]) -> None:
+    path = picture(tmp_path / "a.png", 1920, 1080)
+    as_checkpoint, served = bill(path), bill(path, *given)
+    assert [found["pages"][0]["image_tokens"] for found in (as_checkpoint, served)] == [1093, 483]
+    assert [grids(found) for found in (as_checkpoint, served)] == [[(4, 2)], [(2, 1)]]
+    assert [found["workload"]["max_crops"] for found in (as_checkpoint, served)] == [9, 6]
+    text = [" ".join(dsocr("totals", "--document", path, *more).out.split()) for more in ((), given)]
+    assert "at most 9 crops a page, as the checkpoint's infer()" in text[0]
+    assert "at most 6 crops a page, as vLLM, SGLang" in text[1]
+
+
+def test_a_workload_file_limits_crops_too(tmp_path: Path) -> None:
+    workload = tmp_path / "mine.yaml"
+    workload.write_text("set: {max_crops: 4}\n", encoding="utf-8")
+    found = bill(picture(tmp_path / "a.png", 1920, 1080), "--workload", workload)
+    assert grids(found) == [(2, 1)]
+    text = dsocr("totals", "--document", tmp_path / "a.png", "--workload", workload).out
+    assert "at most 4 crops a page\n" in text
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    sizes=st.lists(st.tuples(st.integers(1, 3000), st.integers(1, 3000)), min_size=1, max_size=6),
+    image_size=st.sampled_from([512, 640, 1024]),
+    most=st.integers(2, 12),
+)
+def test_every_page_is_cut_as_the_network_would(sizes: list[tuple[int, int]], image_size: int, most: int) -> None:
+    given_values = {"image_size": image_size, "max_crops": most}
+    scenario = make_scenario(definition=default_definition(None), settings=given_values)
+    scenario = evolve(scenario, workload=evolve(scenario.workload, values={}))
+    result = make_bill(scenario, pages_of(sizes), details=False)
+    for row, size in zip(result.rows, sizes, strict=True):
+        columns, rows = reference_grid(*size, side=image_size, most=most)
+        assert (row["crop_columns"], row["crop_rows"]) == (columns, rows)
+        queries = image_size // 64
+        # As the network writes them: a row of queries and a newline, and one view separator.
+        written = len(([0] * 16 + [0]) * 16 + [0] + ([0] * (queries * columns) + [0]) * (queries * rows))
+        assert row["image_tokens"] == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--max-crops", "1"), ("max_crops: 1 is less than 2",)),
+        (("--max-crops", "0"), ("max_crops: 0 is less than 2",)),
+        (("--max-crops", "x"), ("max_crops: 'x' is not a number",)),
+        (("--max-crops", "2.5"), ("max_crops: 2.5 is not a whole number",)),
+        (("--max-crops", "6", "--set", "max_crops=6"), ("--max-crops and --set max_crops", "one of them")),
+        (("--max-crops", "6", "--layer", "vision/attention"), ("--max-crops", "a layer alone", "drop")),
+        (("--max-crops", "5"), ("2 to 5 crops", "--max-crops", "--allow-any-grid", "crops = 6")),
+        (("--workload", "gundam-served", "--set", "crop_rows=3"), ("2 to 6 crops", "crops = 9")),
+    ],
+)
+def test_wrong_limits_are_refused(arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    assert_refused(dsocr("totals", *arguments), *words)
+
+
+def test_a_limit_that_cuts_no_page_is_refused(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.png", 9, 9)
+    answer = dsocr("totals", "--document", path, "--workload", "base", "--max-crops", "6")
+    assert_refused(answer, "max_crops: base cuts no page")
+    answer = dsocr("totals", "--document", path, "--max-crops", "20000")
+    assert_refused(answer, "20000 pieces of a page: at most 10000")
+
+
+def test_scenarios_are_compared_by_their_limit() -> None:
+    answer = dsocr("compare", "max_crops=9,crop_rows=3", "workload=gundam-served")
+    assert (answer.status, answer.err) == (0, "")
+    assert_refused(dsocr("compare", "max_crops=9", "max_crops=6,crop_rows=3"), "2 to 6 crops")
 
 
 def test_choices_and_values_reach_every_page(tmp_path: Path) -> None:
@@ -193,7 +293,8 @@ def test_what_cannot_be_read_says_so_and_the_rest_is_counted(tmp_path: Path) -> 
     missing = tmp_path / "e.png"
     empty = tmp_path / "empty"
     empty.mkdir()
-    found = bill(good, note, secret, cut, missing, empty, good, status=1)
+    said = f"dsocr: 5 of 7 pages cannot be read and are not counted, the first: {note}:1: not an image"
+    found = bill(good, note, secret, cut, missing, empty, good, status=1, said=said)
     errors = [row["error"] for row in found["pages"]]
     assert errors[0] is errors[6] is None
     assert [bool(error) for error in errors] == [False, True, True, True, True, True, False]
@@ -208,18 +309,41 @@ def test_what_cannot_be_read_says_so_and_the_rest_is_counted(tmp_path: Path) -> 
     assert_sums(found)
 
     text = dsocr("totals", "--document", *(row["path"] for row in found["pages"]))
-    assert (text.status, text.err) == (1, "")
+    assert text.status == 1
+    assert text.err.startswith(said)
+    assert text.err.count("\n") == 1
     assert "5 of 7 pages cannot be read and are not counted" in text.out
     unfolded = " ".join(text.out.split())
     for error in filter(None, errors):
         assert str(error)[:20] in unfolded
 
 
+def test_500_unreadable_pages_are_not_500_lines(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", *[(*A4, 0)] * 500)
+    error = "248032 x 350788 pixels at 30000 dpi: Pillow decodes at most 178,956,970 pixels; lower --dpi"
+    none = dsocr("totals", "--document", path, "--dpi", "30000")
+    assert (none.status, none.out, none.err) == (1, "", f"dsocr: {path}:1-500: {error}\n")
+    scans = [tmp_path / f"{number:02}.png" for number in range(30)]
+    for scan in scans:
+        scan.write_text("no image")
+    good = picture(tmp_path / "good.png", 9, 9)
+    partly = dsocr("totals", "--document", good, *scans)
+    assert partly.err.startswith(f"dsocr: 30 of 31 pages cannot be read and are not counted, the first: {scans[0]}:1: ")
+    text = " ".join(partly.out.split())
+    assert text.count("not counted: ") == 11
+    assert "not counted: and 20 more; --by page or --format json names all" in text
+    every = "".join(dsocr("totals", "--document", good, *scans, "--by", "page").out.split())
+    assert all(f"/{scan.name}:1:notanimage" in every for scan in scans)
+
+
 @pytest.mark.parametrize("output", ["text", "json", "yaml", "csv", "markdown"])
 def test_every_format_ends_with_1_if_a_page_cannot_be_read(tmp_path: Path, output: str) -> None:
     good, missing = picture(tmp_path / "a.png", 9, 9), tmp_path / "b.png"
-    assert dsocr("totals", "--document", good, missing, "--format", output).status == 1
-    assert dsocr("totals", "--document", good, "--format", output).status == 0
+    partly, whole = (dsocr("totals", "--document", *paths, "--format", output) for paths in ((good, missing), (good,)))
+    assert (partly.status, whole.status) == (1, 0)
+    assert "1 of 2 pages cannot be read and are not counted" in partly.err
+    assert whole.err == ""
+    assert str(missing) in "".join(partly.out.split())
 
 
 def test_nothing_that_can_be_read(tmp_path: Path) -> None:
@@ -234,9 +358,108 @@ def test_nothing_that_can_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("output", ["csv", "markdown"])
 def test_every_format_has_a_row_per_page(tmp_path: Path, output: str) -> None:
     path = write_pdf(tmp_path / "a.pdf", (*A4, 0), (1000, 1000, 0))
-    answer = dsocr("totals", "--document", path, "--format", output)
+    answer = dsocr("totals", "--document", path, "--format", output, "--by", "page")
     assert answer.status == 0
     assert sum(str(path) in line for line in answer.out.splitlines()) == 2
+
+
+def test_csv_of_a_document_is_its_pages_unless_other_rows_are_asked(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", (*A4, 0), (1000, 1000, 0))
+
+    def rows(*more: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(dsocr("totals", "--document", path, "--format", "csv", *more).out)))
+
+    assert rows() == rows("--by", "page")
+    assert [(row["page"], row["image_tokens"], row["prompt_tokens"]) for row in rows()] == [
+        ("1", "903", "913"),
+        ("2", "1203", "1213"),
+    ]
+    assert [row["stage"] for row in rows("--by", "stage")] == ["vision", "projector", "prefill", "decode"]
+    assert [row["calls"] for row in rows("--by", "stage")][:2] == ["2", "2"]
+
+
+def test_markdown_groups_pages_by_grid(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", *[(*A4, 0)] * 3, (1000, 1000, 0))
+    lines = dsocr("totals", "--document", path, "--format", "markdown").out.splitlines()
+    assert [line.split("|")[1:5] for line in lines if line.startswith(("| 3 |", "| 1 |"))] == [
+        [" 3 ", " 2x3 ", " 903 ", " 913 "],
+        [" 1 ", " 3x3 ", " 1203 ", " 1213 "],
+    ]
+    assert not any(str(path) in line for line in lines)
+
+
+@pytest.mark.parametrize("output", ["json", "yaml"])
+def test_data_hold_pages_and_grids(tmp_path: Path, output: str) -> None:
+    path = write_pdf(tmp_path / "a.pdf", *[(*A4, 0)] * 3, (1000, 1000, 0), (9, 9, 0))
+    found = yaml.safe_load(dsocr("totals", "--document", path, "--format", output, *SETTINGS).out)
+    assert [page["image_tokens"] for page in found["pages"]] == [903, 903, 903, 1203, 273]
+    assert [(grid["image_tokens"], grid["pages"]) for grid in found["grids"]] == [(273, 1), (903, 3), (1203, 1)]
+    for page in found["pages"]:
+        (grid,) = (grid for grid in found["grids"] if grid["image_tokens"] == page["image_tokens"])
+        assert page["total"] == grid["total"]
+    assert found["left_out"] == {}
+
+
+def test_pages_show_the_traffic_that_is_asked(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.png", 1280, 640)
+    found = bill(path, path, "--traffic", "fused")
+    for page in found["pages"]:
+        assert page["total"]["forward_io_bytes"] == page["total"]["forward_fused_io_bytes"]
+    assert 2 * found["pages"][0]["total"]["forward_io_bytes"] == found["total"]["forward_io_bytes"]
+
+
+# memory and latencies
+
+
+def test_memory_is_that_of_the_largest_page(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", (9, 9, 0), (1000, 1000, 0), (*A4, 0))
+    found = bill(path)
+    alone = json.loads(
+        dsocr("totals", "--format", "json", *SETTINGS, "--set", "crop_columns=3", "--set", "crop_rows=3").out
+    )
+    assert found["memory"] == alone["memory"]
+    assert found["memory"]["largest_batch"] > 1
+    text = " ".join(dsocr("totals", "--document", path).out.split())
+    assert "memory of the largest page (crops 3x3): " in text
+    assert "largest batch that fits: " in text
+
+
+def test_latencies_run_from_the_shortest_page_to_the_longest(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", (1000, 1000, 0), (9, 9, 0), (*A4, 0))
+    found = bill(path)
+    for metric in ("ttft_s", "tpot_s"):
+        seconds = [page["total"][metric] for page in found["pages"]]
+        assert found["page_latencies"][metric] == {"least": min(seconds), "most": max(seconds)}
+        assert min(seconds) == seconds[1] < seconds[2] < seconds[0] == max(seconds)
+        assert found["total"][metric] is None
+    text = " ".join(dsocr("totals", "--document", path).out.split())
+    assert "first token (ttft) of a page alone: 13.33 ms to " in text
+    assert "each further token (tpot) of a page alone: " in text
+    none = bill(path, "--set", "new_tokens=0")
+    assert "tpot_s" not in none["page_latencies"]
+
+
+# what folders hold besides
+
+
+@pytest.mark.parametrize("output", ["text", "json", "yaml", "csv", "markdown"])
+def test_a_folder_says_what_it_left_out(tmp_path: Path, output: str) -> None:
+    picture(tmp_path / "a.png", 9, 9)
+    for name in ("b.txt", "c.TXT", "d.svg", "README"):
+        (tmp_path / name).write_text("text")
+    answer = dsocr("totals", "--document", tmp_path, "--format", output)
+    assert answer.status == 0
+    left_out = "dsocr: left out of folders, as neither images nor PDFs: .svg (1), .txt (2), no suffix (1)\n"
+    assert answer.err == left_out
+    if output in ("json", "yaml"):
+        assert yaml.safe_load(answer.out)["left_out"] == {".txt": 2, ".svg": 1, "no suffix": 1}
+
+
+def test_a_folder_of_nothing_else_says_so_too(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    answer = dsocr("totals", "--document", tmp_path, "--format", "json")
+    assert (answer.status, json.loads(answer.out)["left_out"]) == (1, {".txt": 1})
+    assert ".txt (1)" in answer.err
 
 
 # text
@@ -245,20 +468,36 @@ def test_every_format_has_a_row_per_page(tmp_path: Path, output: str) -> None:
 def test_text_has_a_row_per_page_and_the_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_pdf(Path("report.pdf"), (*A4, 0), (288, 288, 0))
-    answer = dsocr("totals", "--document", "report.pdf", *SETTINGS)
+    answer = dsocr("totals", "--document", "report.pdf", *SETTINGS, "--by", "page")
     assert (answer.status, answer.err) == (0, "")
     rows = {line.split()[0]: line.split()[1:] for line in answer.out.splitlines() if line}
-    assert rows["report.pdf:1"][:3] == ["1191x1684", "2x3", "913"]
-    assert rows["report.pdf:2"][:3] == ["576x576", "none", "283"]
-    assert rows["prefill"][0] == "2"
-    assert rows["decode"][0] == "1,024"
+    assert rows["report.pdf:1"][:4] == ["1191x1684", "2x3", "903", "913"]
+    assert rows["report.pdf:2"][:4] == ["576x576", "none", "273", "283"]
     assert "2 pages, each a request of its own" in answer.out
+
+
+def test_text_has_a_row_per_grid_and_the_sum(tmp_path: Path) -> None:
+    """500 pages are not 500 rows."""
+    path = write_pdf(tmp_path / "report.pdf", *[(*A4, 0)] * 499, (288, 288, 0))
+    answer = dsocr("totals", "--document", path, *SETTINGS)
+    assert (answer.status, answer.err) == (0, "")
+    rows = {line.split()[0]: line.split()[1:] for line in answer.out.splitlines() if line}
+    assert rows["499"][:3] == ["2x3", "903", "913"]
+    assert rows["1"][:3] == ["none", "273", "283"]
+    assert rows["prefill"][0] == "500"
+    assert rows["decode"][0] == "256,000"
+    assert len(answer.out.splitlines()) < 50
+    assert "500 pages, each a request of its own" in answer.out
+
+
+def test_pages_of_no_document_are_refused() -> None:
+    assert_refused(dsocr("totals", "--by", "page"), "--by page", "--document")
 
 
 def test_long_names_fold_and_keep_every_column(tmp_path: Path) -> None:
     path = picture(tmp_path / ("a" * 150 + ".png"), 2000, 2000)
-    text = dsocr("totals", "--document", path).out
-    table = text[text.index("\npage") : text.index("\nstage")].splitlines()
+    text = dsocr("totals", "--document", path, "--by", "page").out
+    table = text[text.index("\npage") : text.index("\ntotal")].splitlines()
     assert max(map(len, table)) <= 100
     assert any("2000x2000   3x3" in line and line.endswith(" ms") for line in table)
     assert str(path) + ":1" in "".join(line.split(" ")[0] for line in table if not line.startswith("page"))
@@ -328,9 +567,9 @@ def test_the_sum_is_that_of_single_pages(sizes: list[tuple[int, int]]) -> None:
     ("arguments", "words"),
     [
         (("--set", "batch=2"), ("batch", "--document")),
-        (("--set", "crop_columns=2"), ("crop_columns", "--document")),
-        (("--set", "crop_rows=0"), ("crop_rows", "--document")),
-        (("--set", "crops=4"), ("crops", "--document")),
+        (("--set", "crop_columns=2"), ("crop_columns", "--document", "--set max_crops=N", "--workload large")),
+        (("--set", "crop_rows=0"), ("crop_rows", "--document", "--set max_crops=N", "--workload large")),
+        (("--set", "crops=4"), ("crops", "--document", "--set max_crops=N", "--workload large")),
         (("--layer", "vision/attention"), ("--layer", "--document")),
         (("--set", "image_size=100"), ("image_size is a multiple of 64",)),
         (("--attention", "sdpa"), ("'sdpa'",)),

@@ -115,9 +115,11 @@ def test_numbers_and_formulas_are_printed() -> None:
 
 def test_every_machine_has_bounds() -> None:
     for gpu in load_gpus():
-        ridge = bounds(model=model(), gpu=gpu.name, only=["cache_passes_weights_held"]).ridge_points[0]
         numbers = load_gpu(gpu.name).numbers
-        peak = numbers["tensor_bf16_flops_per_s"].value_si
+        dtype = "bf16" if "tensor_bf16_flops_per_s" in numbers else "fp16"
+        only = ["cache_passes_weights_held"]
+        ridge = bounds(gpu=gpu.name, only=only, activation_dtype=dtype).ridge_points[0]
+        peak = numbers[f"tensor_{dtype}_flops_per_s"].value_si
         assert ridge.value == pytest.approx(peak / numbers["memory_bandwidth_bytes_per_s"].value_si)
 
 
@@ -130,6 +132,17 @@ def test_the_command_prints_them() -> None:
     assert document["bounds"][0]["bounds"][0]["changes"][0]["value"] == 1435
     table = dsocr("bounds", "cache_passes_weights_held", "--by", "gpu").out
     assert all(gpu.name in table for gpu in load_gpus())
+
+
+@pytest.mark.parametrize(("dtype", "lacking"), [("bf16", {"t4"}), ("fp16", set()), ("fp8", {"t4", "rtx3090", "a10g"})])
+def test_the_table_of_machines_leaves_out_those_without_the_dtype(dtype: str, lacking: set[str]) -> None:
+    asked = ("bounds", "cache_passes_weights_held", "--by", "gpu", "--activation-dtype", dtype)
+    document = json.loads(dsocr(*asked, "--format", "json").out)
+    rows = {machine["gpu"] for machine in document["bounds"]}
+    assert lacking <= set(document["left_out"]) == {gpu.name for gpu in load_gpus()} - rows
+    said = dsocr(*asked).out
+    assert all(f"left out: {reason}\n" in said for reason in document["left_out"].values())
+    assert dsocr("bounds", "unheard_of", "--by", "gpu").status != 0
 
 
 # the file

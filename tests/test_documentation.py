@@ -246,14 +246,15 @@ def test_parts_add_up(texts: Mapping[str, str]) -> None:
 
 def test_pages_agree_with_the_compiled_model(made: Mapping[str, FormulaPage]) -> None:
     definition = find_definition("deepseek-ocr")
-    nodes = {node.row.path: node for node in answer(make_scenario(definition=definition)).nodes}
+    trained = make_scenario(definition=definition, choices={"train": "all"})
+    nodes = {node.row.path: node for node in answer(trained).nodes}
     checked = 0
     for page in made.values():
         node = nodes.get(page.path)
         if page.source != "call" or node is None or node.row.layer != page.name or page.last_step:
             continue
         found = {section.metric: section.value for section in page.sections}
-        # An operator of the network may stand where no gradient is needed; a page says what it costs where one is.
+        # A call of the network may stand where no gradient is needed; a page says what it costs where one is.
         flows = FLOWS if isinstance(page.formula, Layer) else [each for each in FLOWS if "backward" not in each]
         for metric in (*flows, *(OTHERS if node.calls == 1 else ())):
             assert found.get(metric, 0) * node.calls == node.metrics[metric], (page.name, metric)

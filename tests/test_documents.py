@@ -1,7 +1,9 @@
 import math
+import os
 import struct
 import warnings
 import zlib
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,18 +11,22 @@ import pypdfium2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, TiffImagePlugin
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.scenario.crop_grids import all_grids, crop_grid
-from dsocr_symbolic.scenario.documents import PageSize, read_pages
+from dsocr_symbolic.scenario.documents import SUFFIXES, PageSize, read_pages
 
 SIDES = st.integers(1, 12_000)
+CROPS = find_definition("deepseek-ocr").roles.crops
 
 
-def reference_grid(width: int, height: int, tile: int = 640, least: int = 2, most: int = 9) -> tuple[int, int]:
+def reference_grid(
+    width: int, height: int, *, side: int = 640, uncut: int = 640, least: int = 2, most: int = 9
+) -> tuple[int, int]:
     """Choose a grid by the letter of the network's own preprocessing: same set, same loops, same floats."""
-    if width <= tile and height <= tile:
+    if width <= uncut and height <= uncut:
         return (0, 0)
     seen: set[tuple[int, int]] = set()
     for longest in range(least, most + 1):
@@ -33,7 +39,7 @@ def reference_grid(width: int, height: int, tile: int = 640, least: int = 2, mos
         difference = abs(width / height - i / j)
         if difference < best_difference:
             best, best_difference = (i, j), difference
-        elif difference == best_difference and width * height > 0.5 * tile * tile * i * j:
+        elif difference == best_difference and width * height > 0.5 * side * side * i * j:
             best = (i, j)
     return best
 
@@ -135,11 +141,42 @@ def test_agrees_with_the_networks_choice(width: int, height: int) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    width=SIDES, height=SIDES, tile=st.sampled_from([512, 640, 1024]), least=st.integers(2, 5), more=st.integers(0, 20)
+    width=SIDES,
+    height=SIDES,
+    side=st.sampled_from([320, 512, 640, 1024]),
+    uncut=st.sampled_from([1, 640, 641, 5000]),
+    least=st.integers(2, 5),
+    more=st.integers(0, 20),
 )
-def test_agrees_for_other_limits(width: int, height: int, tile: int, least: int, more: int) -> None:
-    limits = {"tile": tile, "least": least, "most": least + more}
+def test_agrees_for_other_limits(width: int, height: int, least: int, more: int, **pixels: int) -> None:
+    limits = {**pixels, "least": least, "most": least + more}
     assert crop_grid(width, height, **limits) == reference_grid(width, height, **limits)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    width=st.integers(560, 720),
+    height=st.integers(560, 720),
+    side=st.sampled_from([320, 512, 1024]),
+    most=st.integers(2, 12),
+)
+def test_around_640_pixels_a_page_is_cut_whatever_the_side_of_a_crop(
+    width: int, height: int, side: int, most: int
+) -> None:
+    """The network compares with a literal 640; the definition's role says so."""
+    assert CROPS is not None
+    grid = crop_grid(width, height, **CROPS.cutting({"image_size": side, "max_crops": most}))
+    assert grid == reference_grid(width, height, side=side, most=most)
+    assert (grid == (0, 0)) == (max(width, height) <= 640)
+
+
+def test_a_cut_page_is_never_one_crop() -> None:
+    """A 1 x 1 grid is what the network calls an uncut page; among the grids that it tries there is none."""
+    for least in (2, 3):
+        for most in range(least, 12):
+            assert min(columns * rows for columns, rows in all_grids(least, most)) >= 2
+    with pytest.raises(UserError, match=r"10001 pieces of a page: at most 10000"):
+        all_grids(2, 10_001)
 
 
 def test_agrees_on_exact_ties() -> None:
@@ -175,7 +212,8 @@ def test_only_with_most_below_4_do_grids_of_equal_area_tie() -> None:
     [
         ((0, 5), {}, "width"),
         ((5, -1), {}, "height"),
-        ((5, 5), {"tile": 0}, "tile"),
+        ((5, 5), {"side": 0}, "side"),
+        ((5, 5), {"uncut": 0}, "uncut"),
         ((5, 5), {"least": 4, "most": 3}, "least"),
         ((5, 5), {"least": 1}, "least"),
     ],
@@ -188,15 +226,49 @@ def test_impossible_grids_are_refused(size: tuple[int, int], options: dict[str, 
 # images
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".PNG"])
+# Formats whose name Pillow does not write under: what it calls them.
+FORMATS = {".pgm": "L", ".pbm": "1"}
+
+
+@pytest.mark.parametrize("suffix", [*sorted(SUFFIXES - {".pdf", ".heic", ".heif"}), ".PNG"])
 def test_image_size(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"page{suffix}"
-    Image.new("RGB", (37, 21)).save(path)
-    assert only(path) == PageSize(path=str(path), page=1, width=37, height=21, error=None)
+    Image.new(FORMATS.get(suffix, "RGB"), (37, 21)).save(path)
+    page = PageSize(path=str(path), page=1, width=37, height=21, error=None)
+    assert only(path) == page
+    assert list(read_pages([str(tmp_path)])) == [page]
+
+
+def test_sizes_are_read_without_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for suffix in SUFFIXES - {".pdf", ".heic", ".heif"}:
+        Image.new(FORMATS.get(suffix, "RGB"), (37, 21)).save(tmp_path / f"page{suffix}")
+
+    def load(image: Image.Image) -> None:
+        raise AssertionError(f"{image.format} is decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    pages = list(read_pages([str(tmp_path)]))
+    assert len(pages) == len(SUFFIXES) - 3
+    assert {(page.width, page.height, page.error) for page in pages} == {(37, 21, None)}
+
+
+def test_heic_says_what_to_do(tmp_path: Path) -> None:
+    for name, brand in (("a.heic", b"heic"), ("b.jpg", b"mif1"), ("c.HEIF", b"heix")):
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(80))
+    pages = list(read_pages([str(tmp_path)]))
+    assert [Path(page.path).name for page in pages] == ["a.heic", "b.jpg", "c.HEIF"]
+    for page in pages:
+        assert_unreadable(page, "heic", "cannot open", "convert it to png or jpeg")
+
+
+def test_avif_where_pillow_lacks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (37, 21)).save(tmp_path / "a.avif")
+    monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
+    assert_unreadable(only(tmp_path / "a.avif"), "avif", "convert it to png or jpeg", "11.3")
 
 
 @pytest.mark.parametrize("orientation", range(10))
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".avif"])
 def test_orientation_is_the_networks(tmp_path: Path, suffix: str, orientation: int) -> None:
     path = tmp_path / f"page{suffix}"
     exif = Image.Exif()
@@ -248,17 +320,53 @@ def test_only_the_first_frame_of_an_animation(tmp_path: Path, suffix: str) -> No
     assert sizes(path) == [(9, 5)]
 
 
+def huge_png(path: Path, width: int, height: int) -> Path:
+    path.write_bytes(png_header(width, height) + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b""))
+    return path
+
+
 def test_huge_image_is_read_without_decoding_or_warning(tmp_path: Path) -> None:
-    path = tmp_path / "huge.png"
-    path.write_bytes(png_header(60_000, 60_000) + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b""))
+    path = huge_png(tmp_path / "huge.png", 13_000, 13_000)
     limit = Image.MAX_IMAGE_PIXELS
+    assert limit is not None
+    assert limit < 13_000**2 < 2 * limit
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert sizes(path) == [(60_000, 60_000)]
+        assert sizes(path) == [(13_000, 13_000)]
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp", ".gif", ".pdf"])
+@pytest.mark.parametrize(("width", "height"), [(178_956_970, 1), (178_956_971, 1), (60_000, 60_000), (2**31 - 1,) * 2])
+def test_a_page_is_refused_where_pillow_refuses_to_decode_it(tmp_path: Path, width: int, height: int) -> None:
+    path = huge_png(tmp_path / "huge.png", width, height)
+    refused = width * height > 178_956_970
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Image.open(path).close()
+        assert not refused
+    except Image.DecompressionBombError:
+        assert refused
+    if refused:
+        assert_unreadable(only(path), f"{width} x {height} pixels", "at most 178,956,970", "scale it down")
+    else:
+        assert sizes(path) == [(width, height)]
+
+
+def test_who_lifts_pillows_limit_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert sizes(huge_png(tmp_path / "huge.png", 60_000, 60_000)) == [(60_000, 60_000)]
+
+
+def test_a_pdf_page_is_refused_at_a_dpi_that_makes_it_too_large(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "poster.pdf", (2384, 3370, 0), (100, 100, 0))
+    assert [page.error for page in read_pages([str(path)], dpi=300)] == [None, None]
+    poster, small = read_pages([str(path)], dpi=400)
+    assert_unreadable(poster, "13245 x 18723 pixels at 400 dpi", "178,956,970", "lower --dpi")
+    assert small.error is None
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp", ".gif", ".pdf", ".jp2", ".avif", ".ppm"])
 def test_truncation_anywhere_is_never_a_traceback(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"page{suffix}"
     Image.effect_noise((64, 48), 50).convert("RGB").save(path)
@@ -267,7 +375,7 @@ def test_truncation_anywhere_is_never_a_traceback(tmp_path: Path, suffix: str) -
         path.write_bytes(content[:length])
         for page in read_pages([str(path)]):
             assert (page.error is None) == (page.width is not None)
-    path.write_bytes(content[:12])
+    path.write_bytes(content[: 4 if suffix == ".ppm" else 12])
     assert_unreadable(only(path))
 
 
@@ -291,7 +399,7 @@ def test_pdf_pages_are_sized_as_pdfium_renders_them(tmp_path: Path) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(width=st.floats(3, 3000), height=st.floats(3, 3000), dpi=st.floats(1, 600), turn=st.sampled_from([0, 90]))
+@given(width=st.floats(3, 3000), height=st.floats(3, 3000), dpi=st.floats(1, 300), turn=st.sampled_from([0, 90]))
 def test_pdf_page_size_is_what_render_computes(
     tmp_path_factory: pytest.TempPathFactory, width: float, height: float, dpi: float, turn: int
 ) -> None:
@@ -300,6 +408,61 @@ def test_pdf_page_size_is_what_render_computes(
     expected = [math.ceil(side * (dpi / 72)) for side in document[0].get_size()]
     document.close()
     assert sizes(path, dpi=dpi) == [tuple(expected)]
+
+
+def page_object(box: bytes, more: bytes = b"", parent: int = 2) -> bytes:
+    return b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 %s] %s >>" % (parent, box, more)
+
+
+CATALOG = b"<< /Type /Catalog /Pages 2 0 R >>"
+
+
+def test_user_units_are_honoured_though_pdfium_ignores_them(tmp_path: Path) -> None:
+    path = tmp_path / "plan.pdf"
+    path.write_bytes(
+        pdf_of_objects(
+            CATALOG,
+            b"<< /Type /Pages /Kids [3 0 R 4 0 R 6 0 R] /Count 4 /UserUnit 9 >>",
+            page_object(b"100 50", b"/UserUnit 2 /Rotate 90"),
+            b"<< /Type /Pages /Parent 2 0 R /Kids 7 0 R /Count 2 >>",
+            page_object(b"100 50", b"/PieceInfo << /Plan << /UserUnit 5 /Note (\\(a >> b\\)) >> >>", 4),
+            page_object(b"100 50", b"/UserUnit 8 0 R"),
+            b"[ 5 0 R 9 0 R ]",
+            b"1.5",
+            page_object(b"10.1 10.1", b"/UserUnit 1.0", 4),
+            trailer=b"",
+        )
+    )
+    document = pypdfium2.PdfDocument(path)
+    assert [page.get_size() for page in document][::3] == [(50, 100), (100, 50)]
+    document.close()
+    # Neither inherited nor of a dictionary inside; rotated and by reference too.
+    assert sizes(path, dpi=72) == [(100, 200), (100, 50), (11, 11), (150, 75)]
+    assert sizes(path, dpi=144) == [(200, 400), (200, 100), (21, 21), (300, 150)]
+
+
+def test_user_units_in_object_streams(tmp_path: Path) -> None:
+    """Compressed, nothing of the page shows in the file's bytes."""
+    path = tmp_path / "plan.pdf"
+    objects = [CATALOG, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", page_object(b"100 50", b"/UserUnit 3")]
+    offsets = [sum(len(content) + 1 for content in objects[:place]) for place in range(3)]
+    numbers = b" ".join(b"%d %d" % (place + 1, offset) for place, offset in enumerate(offsets)) + b" "
+    packed = zlib.compress(numbers + b" ".join(objects))
+    filtered = b"/Filter /FlateDecode /Length %d >>\nstream\n%s\nendstream\nendobj\n"
+    body = b"%%PDF-1.5\n4 0 obj\n<< /Type /ObjStm /N 3 /First %d " % len(numbers) + filtered % (len(packed), packed)
+    rows = [(0, 0, 65535), (2, 4, 0), (2, 4, 1), (2, 4, 2), (1, len(b"%PDF-1.5\n"), 0), (1, len(body), 0)]
+    table = zlib.compress(b"".join(struct.pack(">BIH", *row) for row in rows))
+    index = b"5 0 obj\n<< /Type /XRef /Size 6 /W [1 4 2] /Root 1 0 R " + filtered % (len(table), table)
+    path.write_bytes(body + index + b"startxref\n%d\n%%%%EOF\n" % len(body))
+    assert b"UserUnit" not in path.read_bytes()
+    assert sizes(path, dpi=72) == [(300, 150)]
+
+
+def test_a_user_unit_of_no_page_in_particular_is_no_silence(tmp_path: Path) -> None:
+    path = tmp_path / "plan.pdf"
+    pages = b"<< /Type /Pages /Kids [3 0 R] /Count 2 >>"
+    path.write_bytes(pdf_of_objects(CATALOG, pages, page_object(b"9 9", b"/UserUnit 2"), trailer=b""))
+    assert_unreadable(only(path), "userunit", "cannot be told", "write the file anew")
 
 
 def test_pdf_is_known_by_its_content(tmp_path: Path) -> None:
@@ -377,11 +540,57 @@ def test_folder_is_walked_in_sorted_order(tmp_path: Path) -> None:
     (tmp_path / "a" / "notes.txt").write_text("skip me")
     (tmp_path / "ring").symlink_to(tmp_path)
     write_pdf(tmp_path / "d.pdf", (10, 10, 0), (20, 20, 0))
-    pages = list(read_pages([str(tmp_path)]))
+    left_out = Counter[str]()
+    pages = list(read_pages([str(tmp_path)], left_out=left_out))
+    assert left_out == {".txt": 1, "links to folders": 1}
     names = [(str(Path(page.path).relative_to(tmp_path)), page.page) for page in pages]
     images = ["a/b/deep.bmp", "a/z.JPG", "a.png", "b.png", "c.gif"]
     assert names == [*((name, 1) for name in images), ("d.pdf", 1), ("d.pdf", 2)]
     assert all(page.error is None for page in pages)
+
+
+def test_a_folder_is_accounted_for_to_the_last_entry(tmp_path: Path) -> None:
+    """Every entry of a folder is a page, an error, or counted as left out: hidden ones, links and pipes too."""
+    for name in (".hidden.png", ".git/x.png", "a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (3, 3)).save(tmp_path / name)
+    for name in ("a.docx", "b.DOCX", "c.svg", "Makefile", ".hidden"):
+        (tmp_path / name).write_text("text")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
+    (tmp_path / "nowhere.png").symlink_to(tmp_path / "missing")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
+    (tmp_path / "ring.png").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.png")
+    left_out = Counter[str]()
+    pages = list(read_pages([str(tmp_path)], left_out=left_out))
+    found = {str(Path(page.path).relative_to(tmp_path)): page.error for page in pages}
+    assert {name for name, error in found.items() if error is None} == {
+        ".hidden.png",
+        ".git/x.png",
+        "a.png",
+        "link.png",
+    }
+    assert found["nowhere.png"] == "No such file or directory"
+    assert found["pipe.png"] == "neither a file nor a folder"
+    assert left_out == {".docx": 2, ".svg": 1, "no suffix": 3, "links to folders": 1}
+    entries = [path for path in tmp_path.rglob("*") if path.name not in {".git", "folder.png"}]
+    assert len(found) + left_out.total() == len(entries)
+
+
+def test_a_folder_that_lists_names_alone_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the right to enter it, what its entries are cannot be seen: none of them is passed over."""
+    (tmp_path / "sub").mkdir()
+    Image.new("L", (3, 3)).save(tmp_path / "sub" / "a.png")
+    seen = Path.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        if path == tmp_path / "sub":
+            raise PermissionError(13, "Permission denied")
+        return seen(path)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    assert_unreadable(only(tmp_path), "permission denied")
 
 
 def test_unreadable_paths_do_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def test_keys(arguments: tuple[str, ...]) -> None:
     found = document(*arguments)
     keys = ("schema_version", "model", "workload", "gpu", "choices", "conventions")
     assert set(found) >= {*keys, "total", "stages", "nodes", "closed_form"}
-    assert (found["schema_version"], found["model"], found["gpu"]) == (1, "deepseek-ocr", "rtx5090")
+    assert (found["schema_version"], found["model"], found["gpu"]) == (2, "deepseek-ocr", "rtx5090")
     assert found["closed_form"] == {}
     for metrics in metrics_of(found):
         assert set(metrics) == set(REGISTRY)
@@ -175,9 +175,10 @@ def test_a_machine_of_ones_own(peaks: tuple[str, ...]) -> None:
 
 def test_workload_lists_every_symbol_with_its_value() -> None:
     assert document()["workload"] == {
-        "batch": 1, "base_size": 1024, "image_size": 640, "crop_columns": 3, "crop_rows": 2, "text_tokens": 10,
-        "new_tokens": 512, "crops": 6, "image_tokens": 893, "prompt_tokens": 903, "prefill_experts_hit": 64,
-        "decode_experts_hit": 6,
+        "batch": 1, "base_size": 1024, "image_size": 640, "crop_columns": 3, "crop_rows": 2, "max_crops": 9,
+        "text_tokens": 10, "new_tokens": 512, "chunk_tokens": 903, "crops": 6, "view_tokens": 893, "image_tokens": 893,
+        "prompt_tokens": 903, "vision_tokens": 856, "compression": 512 / 856, "prefill_experts_hit": 64,
+        "fewest_prefill_experts_hit": 6, "decode_experts_hit": 6, "fewest_decode_experts_hit": 6,
     }  # fmt: skip
 
 

@@ -155,7 +155,12 @@ SAMPLES: dict[str, Any] = {
         "title": "A GPU",
         "chip": "X1",
         "numbers": {
-            "tensor_bf16_tflops": {"value": 10, "source": "a document", "unverified": True},
+            "tensor_bf16_tflops": {
+                "value": 10,
+                "source": "a document",
+                "unverified": True,
+                "disagree": [{"value": 11, "source": "another"}],
+            },
             "cuda_fp32_tflops": {"value": 2.5, "source": "a document"},
             "memory_bandwidth_gb_per_s": {"value": 100, "source": "a document"},
             "streaming_multiprocessors": {"value": 100, "source": "a document"},

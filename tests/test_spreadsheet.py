@@ -243,7 +243,8 @@ def test_broken_rules_are_said(gundam: Workbook) -> None:
     sheet = Recalculated(gundam)
     rules = next(each for each in gundam.sheets if each.name == "Rules")
     states = {row: line.cells[1].content for row, line in enumerate(rules.lines, start=2)}
-    assert len(states) == len(find_definition("deepseek-ocr").rules)
+    definition = find_definition("deepseek-ocr")
+    assert len(states) == len(definition.rules) + len(definition.warnings)
     assert "rule is broken" not in sheet.value("Inputs", 4, 1)
     sheet.change({"base_size": 1000, "sam_patch_size": 8, "clip_width": 512})
     broken = [said for row, said in states.items() if sheet.value("Rules", row, 1) == "broken"]
@@ -256,7 +257,22 @@ def test_broken_rules_are_said(gundam: Workbook) -> None:
 def test_a_waived_rule_is_left_out() -> None:
     workbook = make_workbook(scenario({"crop_columns": 5, "crop_rows": 5}, waived=frozenset({"allow_any_grid"})))
     rules = next(each for each in workbook.sheets if each.name == "Rules")
-    assert len(rules.lines) == len(find_definition("deepseek-ocr").rules) - 1
+    definition = find_definition("deepseek-ocr")
+    assert len(rules.lines) == len(definition.rules) + len(definition.warnings) - 1
+
+
+def test_warnings_follow_the_inputs(gundam: Workbook) -> None:
+    sheet = Recalculated(gundam)
+    lines = next(each for each in gundam.sheets if each.name == "Rules").lines
+    first = len(find_definition("deepseek-ocr").rules) + 2
+    assert "warning" not in sheet.value("Inputs", 4, 1)
+    sheet.change({"new_tokens": 8192 - 903})
+    assert sheet.value("Rules", first, 1) == "holds"
+    sheet.change({"new_tokens": 8192 - 903 + 1})
+    assert sheet.value("Rules", first, 1) == "warning"
+    assert "8193 positions" in sheet.value("Rules", first, 2)
+    assert "with a warning" in sheet.value("Inputs", 4, 1)
+    assert len(lines) == first + 1
 
 
 @pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
@@ -480,8 +496,8 @@ def test_inputs_say_what_every_symbol_is(opened: Any) -> None:
     formula = {row[1]: row[5] for row in rows if str(row[5]).startswith("=")}
     assert set(formula) == {
         *(name for name, each in definition.quantities.items() if each.group == "derived"),
-        "wide",
-        "capacity",
+        *("chunk_tokens", "wide", "process_memory", "capacity", "on_chip"),
+        *("encoder_weight", "norm_weight", "router_weight"),
     }
     assert formula["prompt_tokens"] == "=image_tokens+text_tokens"
     assert {row[4] for row in rows if row[4]} == {"byte", "byte/s", "FLOP", "FLOP/s", "Hz", "pixel"}

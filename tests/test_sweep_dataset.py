@@ -156,7 +156,9 @@ def test_a_ratio_of_nothing_is_not_a_number(model: Model) -> None:
 
 
 def test_points_that_the_network_does_not_have(model: Model) -> None:
-    with pytest.raises(UserError, match=r"2 to 9 crops .* crops = 12, at batch 1, gpu h200, crop_grid 4x3$"):
+    with pytest.raises(
+        UserError, match=r"2 to 9 crops .* crops = 12, max_crops = 9, at batch 1, gpu h200, crop_grid 4x3$"
+    ):
         sweep(model, metrics=FAST, batch=[1, 2], gpu=["h200"], crop_grid=[(2, 1), (4, 3)])
     found = sweep(model, metrics=FAST, crop_grid=[(2, 1), (4, 3)], waived=["allow_any_grid"])
     exact = evaluate_model(settings={"crop_columns": 4, "crop_rows": 3}, waived=frozenset({"allow_any_grid"}))

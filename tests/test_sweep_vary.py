@@ -11,8 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.definition import Definition, load_definition
 from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.language.roles import Crops
+from dsocr_symbolic.python_api import load_model
+from dsocr_symbolic.questions.options import question_options
 from dsocr_symbolic.questions.sweep.axes import at, make_axis, read_vary
+from dsocr_symbolic.questions.sweep.plan import plan_sweep
 from dsocr_symbolic.scenario.crop_grids import all_grids
 
 DEFINITION = default_definition(None)
@@ -73,6 +78,52 @@ def test_all_grids_are_those_of_the_network_and_none() -> None:
     assert list(zip(columns, rows, strict=True)) == [(0, 0), *all_grids()]
     assert len(axis) == 23
     assert axis.labels.tolist()[:3] == ["0x0", "1x2", "2x1"]
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "most"),
+    [
+        ({}, {}, 9),
+        ({}, {"settings": {"max_crops": 3}}, 3),
+        ({}, {"max_crops": 12}, 12),
+        ({}, {"workload": "gundam-served"}, 6),
+        ({}, {"workload": "gundam-served", "settings": {"max_crops": 4}}, 4),
+        ({}, {"workload": ["base", "gundam"]}, 9),
+        ({"max_crops": 5}, {}, 5),
+    ],
+)
+def test_all_grids_go_up_to_the_limit_that_holds(model: dict[str, Any], given: dict[str, Any], most: int) -> None:
+    network = load_model("deepseek-ocr").what_if(**model)
+    (grids,) = (
+        axis
+        for axis in plan_sweep(network, metrics="operator_launches", crop_grid="all", **given).axes
+        if axis.name == "crop_grid"
+    )
+    assert grids.labels.tolist() == ["0x0", *(f"{columns}x{rows}" for columns, rows in all_grids(2, most))]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"max_crops": [6, 9]}, ["crop_grid=all", "max_crops varies", "crop_grid=2x1"]),
+        ({"workload": ["gundam", "gundam-served"]}, ["crop_grid=all", "max_crops is 6 or 9", "crop_grid=2x1"]),
+        ({"max_crops": 1}, ["max_crops: 1 is less than 2"]),
+        ({"settings": {"max_crops": 2.5}}, ["max_crops: 2.5 is not a whole number"]),
+    ],
+)
+def test_all_grids_of_several_limits_are_refused(given: dict[str, Any], words: list[str]) -> None:
+    model = load_model("deepseek-ocr")
+    refused(words, lambda: plan_sweep(model, metrics="operator_launches", crop_grid="all", **given))
+
+
+def test_grids_that_are_named_may_have_several_limits() -> None:
+    plan = plan_sweep(
+        load_model("deepseek-ocr"),
+        metrics="operator_launches",
+        crop_grid="2x1,3x2",
+        workload=["gundam", "gundam-served"],
+    )
+    assert plan.count == 4
 
 
 def test_words_are_read_in_order() -> None:
@@ -157,6 +208,37 @@ def test_a_network_that_cuts_no_pages_offers_no_grids() -> None:
     with pytest.raises(UserError, match="cannot vary 'crop_grid': did you mean crop_rows") as error:
         make_axis(uncut, "crop_grid", "all")
     assert str(error.value).count("crop_grid") == 1
+
+
+def options(definition: Definition) -> set[str]:
+    return {name for option in question_options(definition) for name in option.opts}
+
+
+def test_only_a_limit_that_is_a_symbol_is_an_option() -> None:
+    roles = DEFINITION.roles
+    assert roles.crops is not None
+    uncut = evolve(DEFINITION, roles=evolve(roles, crops=None))
+    fixed = evolve(DEFINITION, roles=evolve(roles, crops=evolve(roles.crops, most=4)))
+    assert options(DEFINITION) - options(uncut) == options(DEFINITION) - options(fixed) == {"--max-crops"}
+    assert len(make_axis(fixed, "crop_grid", "all")) == 1 + len(all_grids(2, 4))
+
+
+@pytest.mark.parametrize(
+    ("most", "words"),
+    [("2.5", ["crops: most: expected a whole number or a symbol"]), ("most_crops", ["roles", "most_crops"])],
+)
+def test_a_limit_is_a_number_or_a_known_symbol(tmp_path: Path, most: str, words: list[str]) -> None:
+    text = Path(DEFINITION.file).read_text(encoding="utf-8")
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace("    most: max_crops\n", f"    most: {most}\n"), encoding="utf-8")
+    refused(words, lambda: load_definition(path))
+
+
+def test_without_a_number_of_its_own_the_side_of_a_piece_is_what_is_not_cut() -> None:
+    assert DEFINITION.roles.crops is not None
+    assert DEFINITION.roles.crops.uncut == 640
+    crops = Crops(columns="x", rows="y", number="n", side="s")
+    assert crops.cutting({"s": 512}) == {"side": 512, "uncut": 512, "least": 2, "most": 9}
 
 
 def test_a_gpu_and_a_workload_of_ones_own(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.language.registry import load_time
 from dsocr_symbolic.scenario.checks import check_free, check_setting, quantity_of
 from dsocr_symbolic.scenario.hardware import Gpu
-from dsocr_symbolic.scenario.origins import Origin, layered, origins
+from dsocr_symbolic.scenario.origins import Origin, lacking, layered, origins
 from dsocr_symbolic.scenario.overrides import as_number, as_rational
 from dsocr_symbolic.scenario.values import Resolver
 
@@ -29,11 +30,14 @@ class Binding:
         The arguments of the function, and symbols that do not depend on them.
     following : mapping of str to Expr
         Symbols that do, in terms of inputs alone; an input that was overridden follows from itself.
+    unclaimed : tuple of str
+        Numbers that the GPU lacks, for which no lower bound is claimed.
     """
 
     inputs: tuple[str, ...]
     numbers: Mapping[str, Exact]
     following: Mapping[str, Expr]
+    unclaimed: tuple[str, ...]
 
     @property
     def folded(self) -> dict[Expr, Expr]:
@@ -62,13 +66,20 @@ def bind(
         if (*inputs, *settings).count(name) > 1:
             raise UserError(f"{name}: named twice in over and settings; name it once")
     for name in inputs:
-        check_free(definition.quantities[name], name)
+        # What stands for a symbol in bounds may move, though nobody sets it.
+        if not definition.quantities[name].in_bounds_for:
+            check_free(definition.quantities[name], name)
     taken = layered(settings, {name: value for name, value in defaults.items() if name not in (*decided, *inputs)})
     for name, value in taken.items():
         check_setting(definition, name, value)
     sources = origins(definition, options, taken, gpu)
-    sources |= {name: Origin(kind="input", value=symbolic.symbol(name)) for name in inputs}
+    for name, quantity in definition.quantities.items():
+        given = next((given for given in (name, quantity.in_bounds_for) if given in inputs), "")
+        if given:
+            sources[name] = Origin(kind="input", value=symbolic.symbol(given))
     binder = _Binder(definition, sources, gpu, overrides)
+    said = {name for name, quantity in definition.quantities.items() if {name, quantity.in_bounds_for} & decided}
+    unsaid = {name: origin for name, origin in sources.items() if name not in said}
     values = {name: binder.value(name) for name in definition.quantities}
     return Binding(
         inputs=inputs,
@@ -78,6 +89,7 @@ def bind(
             for name, value in values.items()
             if isinstance(value, sympy.Basic) and not (name in inputs and value == symbolic.symbol(name))
         },
+        unclaimed=lacking(load_time("lower_bound").seconds, unsaid),
     )
 
 
@@ -93,7 +105,8 @@ class _Binder(Resolver):
     def given(self, name: str) -> Exact | Expr:
         """Return what was put in for a symbol, else what its origin gives: the free symbol."""
         if name not in self.m_overrides:
-            return super().given(name)
+            stands_for = self.m_definition.quantities[name].in_bounds_for
+            return self.value(stands_for) if stands_for in self.m_overrides else super().given(name)
         expression = self.m_overrides[name]
         used = sorted(str(symbol) for symbol in expression.free_symbols)
         free = super().given
@@ -110,7 +123,7 @@ class _Binder(Resolver):
         if not any(isinstance(value, sympy.Basic) for value in scope.values()):
             return super().worked_out(formula, scope)
         value = evaluate(formula, {symbol: as_expression(number) for symbol, number in scope.items()}, symbolic)
-        return value if value.free_symbols else arithmetic.whole(number_of(value))
+        return value if value.free_symbols else number_of(value)
 
 
 def as_expression(value: Exact | Expr) -> Expr:

@@ -17,7 +17,7 @@ from dsocr_symbolic.evaluation.reduction import in_decimals, nested, powers_in_d
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names
-from dsocr_symbolic.language.registry import Metric, known_metric
+from dsocr_symbolic.language.registry import Metric, is_bound, known_metric
 from dsocr_symbolic.scenario.checks import check_rules
 
 Ask = Callable[[str, str], Expr]
@@ -43,11 +43,18 @@ def compile_outputs(
         raise UserError(f"unknown switch '{switch}': {nearest(switch, switches)}")
     _check_backend(backend)
     outputs = _Outputs(definition, ask, binding, parts)
-    named = tuple(outputs.output(known_metric(metric), part) for metric in metrics for part in parts)
+    named = tuple(
+        outputs.output(known_metric(metric), part, there=not (binding.unclaimed and is_bound(metric)))
+        for metric in metrics
+        for part in parts
+    )
     rules = _rules(definition, binding, waived) if check else []
     guarded = tuple(name for name in overridden if name in binding.following)
     used = {str(symbol) for expression in (*outputs.m_expressions, *rules) for symbol in expression.free_symbols}
     following = tuple(name for name in binding.following if name in used or name in guarded)
+
+    about = {name for rule in definition.warnings for name in rule.names}
+    warned = tuple(name for name in binding.following if name in about)
 
     def source(expressions: Sequence[Expr]) -> str:
         return function_source([expressions], definition.quantities)
@@ -61,6 +68,11 @@ def compile_outputs(
         require=source(rules),
         exact=source(list(map(powers_in_decimals, outputs.m_expressions))),
         decimal=source(list(map(in_decimals, outputs.m_expressions))),
+        warned=warned,
+        warn=function_source(
+            [[powers_in_decimals(binding.following[name]) for name in warned], _warnings(definition, binding)],
+            definition.quantities,
+        ),
         definition=evolve(definition, stages=(), choices={}, workloads={}),
         numbers=tuple(binding.numbers.items()),
         waived=waived,
@@ -93,6 +105,13 @@ def _rules(definition: Definition, binding: Binding, waived: frozenset[str]) -> 
     return open_rules
 
 
+def _warnings(definition: Definition, binding: Binding) -> list[Expr]:
+    """Return what may be broken with a warning, as expressions of the inputs that are 1 or 0."""
+    scope = {name: as_expression(value) for name, value in binding.numbers.items()}
+    scope |= {name: symbolic.symbol(name) for name in binding.inputs} | dict(binding.following)
+    return [in_decimals(sympy.sympify(evaluate(rule.require, scope, symbolic))) for rule in definition.warnings]
+
+
 class _Outputs:
     """Collects the expressions that outputs need, each once."""
 
@@ -104,8 +123,10 @@ class _Outputs:
         self.m_places: dict[tuple[str, str], tuple[int, ...]] = {}
         self.m_expressions: list[Expr] = []
 
-    def output(self, metric: Metric, part: str) -> Output:
-        """Return the output of a metric of a part."""
+    def output(self, metric: Metric, part: str, *, there: bool) -> Output:
+        """Return the output of a metric of a part; nothing adds up to what is not there."""
+        if not there:
+            return Output(metric=metric.name, part=part, places=(), ratio=None)
         ratio = metric.formula if metric.kind == "ratio" else None
         needed = [metric.name] if ratio is None else sorted(names(ratio))
         places = tuple((name, self._place(name, part)) for name in needed)

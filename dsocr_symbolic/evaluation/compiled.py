@@ -11,7 +11,7 @@ from attrs import frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.evaluation.kernel import Allowed, Kernel, Output, Result, evaluate_arrays
+from dsocr_symbolic.evaluation.kernel import Allowed, Kernel, Output, Result, evaluate_arrays, find_warnings
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.scenario.checks import LARGEST, check_setting
 from dsocr_symbolic.writing.notebook import Shown
@@ -38,7 +38,8 @@ class Compiled(Kernel, Shown):
         dict of str to dict of str to number or array
             By metric, then by part: ``result["forward_io_bytes"]["total"]``, in the registry's units. Exact ints
             wherever the inputs are whole Python numbers and the result is; float64 arrays of the common shape
-            if any input is an array. A ratio of nothing is None, in arrays not a number.
+            if any input is an array. A ratio of nothing is None, in arrays not a number; so is a lower bound on a GPU
+            whose file lacks a number that it needs.
 
         Raises
         ------
@@ -54,6 +55,32 @@ class Compiled(Kernel, Shown):
         if all(isinstance(value, int | float | Fraction) for value in values.values()):
             return self._scalar(values)
         return evaluate_arrays(self, values)
+
+    def warnings(self, /, **values: Any) -> tuple[str, ...]:
+        """Say what the model file warns of at values as those of a call; of arrays, at how many points and the first.
+
+        Parameters
+        ----------
+        **values : int, float, Fraction or array
+            As in a call.
+
+        Returns
+        -------
+        tuple of str
+            One text for each warning; empty where there is none.
+
+        Raises
+        ------
+        UserError
+            If an input is missing or unknown, or is no number.
+        """
+        if values.keys() != self._names:
+            self._refuse_names(values)
+        many = any(getattr(value, "ndim", 0) or isinstance(value, list) for value in values.values())
+        return tuple(
+            f"{said} (point {place}, {count} in all)" if many else said
+            for _, said, place, count in find_warnings(self, values)
+        )
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -95,6 +122,8 @@ def _plain(value: Any) -> Any:
 
 
 def _exact_value(output: Output, numbers: Sequence[Exact]) -> Any:
+    if not output.places:
+        return None
     if output.ratio is None:
         ((_, places),) = output.places
         return arithmetic.whole(numbers[places[0]] if len(places) == 1 else sum(numbers[place] for place in places))

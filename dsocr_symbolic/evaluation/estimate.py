@@ -9,15 +9,16 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.language.registry import is_bound, load_metrics
 from dsocr_symbolic.network.fold import CALLS, Row, children, columns_of, quotient
+from dsocr_symbolic.network.labels import labels_of
 from dsocr_symbolic.scenario.values import Values
 
 Metrics = Mapping[str, Any]
 # Kinds of metrics: what is worked out when a node is read, what adds up over workloads, what is the largest one.
 _READ = ("ratio", "null")
-_ADDING = ("flow", "boundary", "time", "bound")
-_LARGEST = ("stock", "peak", "memory")
+_ADDING = ("flow", "boundary", "time")
+_LARGEST = ("stock", "peak", "memory", "bound")
 
 
 @frozen(kw_only=True)
@@ -28,12 +29,16 @@ class NodeNumbers:
     ----------
     row, calls : Row, int or float
         Where it stands and what it is, and its calls in the whole workload.
+    label, module : str or None
+        Path and module with the numbers that layers have here; None where there are none of them.
     added : mapping of str to number
         The metrics that exist, as they were added up.
     """
 
     row: Row
     calls: int | float
+    label: str | None
+    module: str | None
     added: Metrics
 
     @cached_property
@@ -68,11 +73,15 @@ def estimate(program: Program, values: Values, details: Program | None = None) -
     # Metrics whose columns are there; ratios are worked out when a node is read.
     there, made = fold.leaves.columns.keys(), (metric for metric in load_metrics().values() if metric.kind not in _READ)
     columns = {metric.name: fold.column(metric.name) for metric in made if set(columns_of(metric)) <= there}
-    calls = fold.leaves.columns[CALLS]
+    if values.unclaimed:
+        columns = {name: column for name, column in columns.items() if not is_bound(name)}
+    calls, labels = fold.leaves.columns[CALLS], labels_of(fold.leaves)
     whole, *nodes = (
         NodeNumbers(
             row=row,
             calls=arithmetic.whole(calls[index]),
+            label=labels[index][0],
+            module=labels[index][1],
             added={name: column[index] for name, column in columns.items()},
         )
         for index, row in enumerate(fold.leaves.rows)
@@ -109,20 +118,24 @@ def with_fused_traffic(result: Estimate) -> Estimate:
 def sum_estimates(parts: Sequence[tuple[Estimate, int]]) -> Estimate:
     """Add up estimates of one model at several workloads, each with how often it counts.
 
-    Flows, compulsory bytes, times and calls add up; stocks and peaks are the largest one. Latencies are those of a
-    request each, so that there are none of all together. Values are those of the first part.
+    Flows, compulsory bytes, times and calls add up; stocks and peaks are the largest one, and so are lower bounds: no
+    workload waits for another one. Latencies are those of a request each, so that there are none of all together.
+    Values are those of the first part, warnings those of all.
     """
     first = parts[0][0]
     nodes = tuple(
         NodeNumbers(
             row=node.row,
             calls=arithmetic.whole(sum(part.nodes[index].calls * count for part, count in parts)),
+            label=node.label,
+            module=node.module,
             added=_added([(part.nodes[index].added, count) for part, count in parts]),
         )
         for index, node in enumerate(first.nodes)
     )
     total = complete(_added([(part.total, count) for part, count in parts]))
-    return Estimate(values=first.values, total=total, nodes=nodes)
+    warnings = dict.fromkeys(said for part, _ in parts for said in part.values.warnings)
+    return Estimate(values=evolve(first.values, warnings=tuple(warnings)), total=total, nodes=nodes)
 
 
 def _added(parts: Sequence[tuple[Metrics, int]]) -> Metrics:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import cached_property
 from importlib import import_module
-from math import isfinite
+from math import isfinite, nan, prod
 from types import ModuleType
 from typing import Any, Literal
 
@@ -16,9 +16,9 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import Run, compile_function
-from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.definition import Definition, Rule
 from dsocr_symbolic.language.expression import Expression, evaluate
-from dsocr_symbolic.scenario.checks import LARGEST, check_rules, check_setting
+from dsocr_symbolic.scenario.checks import LARGEST, check_rules, check_setting, rule_says
 
 Backend = Literal["numpy", "torch"]
 Result = dict[str, dict[str, Any]]
@@ -36,7 +36,8 @@ class Output:
     metric, part : str
         A name of the registry, and the path of a part (``total`` for the whole).
     places, ratio : tuple of (str, tuple of int), Expression or None
-        Which outputs of the generated function add up to it; the formula of a ratio, of which each metric has an entry.
+        Which outputs of the generated function add up to it, none where it does not exist; the formula of a ratio, of
+        which each metric has an entry.
     """
 
     metric: str
@@ -59,6 +60,8 @@ class Kernel:
     follow, require, exact, decimal : str
         Generated source: the following symbols; the rules as 1 or 0; the outputs, exactly; the outputs with
         float64 constants, for arrays.
+    warned, warn : tuple of str, str
+        Symbols that follow and that warnings are about; generated source of them, and of the warnings as 1 or 0.
     definition : Definition
         The model without its tree: what symbols may be, what rules say.
     numbers : tuple of (str, Exact)
@@ -77,6 +80,8 @@ class Kernel:
     require: str
     exact: str
     decimal: str
+    warned: tuple[str, ...]
+    warn: str
     definition: Definition = field(hash=False)
     numbers: tuple[tuple[str, Exact], ...]
     waived: frozenset[str]
@@ -121,6 +126,25 @@ class Kernel:
             check_rules(self.definition, {**dict(self.numbers), **values}, self.waived)
         except UserError as error:
             raise UserError(f"{error}{where}") from None
+
+
+def find_warnings(function: Kernel, values: Mapping[str, Any]) -> list[tuple[Rule, str, int, int]]:
+    """Return each warning that a point of some arrays deserves: what it says of the first one, its place, how many."""
+    algebra = function.algebra
+    wide = {name: _float64(name, value, algebra) for name, value in values.items()}
+    shape, flat = algebra.flattened(list(wide.values()))
+    points = dict(zip(wide, flat, strict=True))
+    with algebra.quiet():
+        _, kept = compile_function(function.warn, algebra)(points)
+    found = []
+    for rule, keeps in zip(function.definition.warnings, kept, strict=True):
+        broken = algebra.float64(keeps) == 0
+        if (place := algebra.first_true(broken)) is not None:
+            point = {name: _at(column, place) for name, column in points.items()}
+            point.update(zip(function.warned, compile_function(function.warn, arithmetic)(point)[0], strict=True))
+            count = int(broken.sum()) if broken.ndim else prod(shape)
+            found.append((rule, rule_says(rule, {**dict(function.numbers), **point}), place, count))
+    return found
 
 
 def evaluate_arrays(function: Kernel, values: Mapping[str, Any]) -> Result:
@@ -211,6 +235,8 @@ def _at(values: Any, place: int) -> Any:
 
 
 def _value(output: Output, numbers: Sequence[Any], algebra: ModuleType) -> Any:
+    if not output.places:
+        return nan
     sums = {metric: sum(numbers[place] for place in places) for metric, places in output.places}
     return sums[output.metric] if output.ratio is None else evaluate(output.ratio, sums, algebra)
 

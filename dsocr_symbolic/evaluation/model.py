@@ -7,6 +7,7 @@ from typing import Any
 import sympy
 from attrs import evolve, field, frozen
 
+from dsocr_symbolic.algebras.symbolic import symbol
 from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import bind
@@ -22,6 +23,7 @@ from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.overrides import read_override, spelled_out
 from dsocr_symbolic.scenario.values import chosen_slots, load_workload
+from dsocr_symbolic.writing.formula_text import without_implied_guards
 from dsocr_symbolic.writing.notebook import Shown, Written
 
 
@@ -59,7 +61,10 @@ class Model(Shown):
     @cached_property
     def replacements(self) -> Mapping[Expr, Expr]:
         """What :meth:`what_if` put in, as sympy symbols and what stands for each, in free symbols alone."""
-        return spelled_out(dict(self.overrides))
+        replaced = spelled_out(dict(self.overrides))
+        known = self.definition.quantities.items()
+        standing = {symbol(name): symbol(quantity.in_bounds_for) for name, quantity in known if quantity.in_bounds_for}
+        return replaced | {name: replaced[base] for name, base in standing.items() if base in replaced}
 
     @cached_property
     def nodes(self) -> Mapping[str, tuple[Node, ...]]:
@@ -288,7 +293,7 @@ def _expression(plain: Model, path: str, metric: str) -> Expr:
     expression = metric_expression(plain[path].nodes, metric, plain.whole)
     if expression is None:
         raise UserError(f"{metric}: does not exist for {path or 'the whole'} ({reason}); ask for another metric")
-    return sympy.sympify(expression)
+    return sympy.Add(*map(without_implied_guards, sympy.Add.make_args(sympy.sympify(expression))))
 
 
 def _listed(names: str | Iterable[str]) -> tuple[str, ...]:

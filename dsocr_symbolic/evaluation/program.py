@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import Run, compile_function
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
@@ -29,7 +30,7 @@ class Program:
 
     Attributes
     ----------
-    rows, phases, latencies : tuple of Row, tuple of str, mapping of str to Expression
+    rows, phases, latencies : tuple of Row, tuple of tuple of str, mapping of str to Expression
         As the leaves have them.
     columns, members : tuple of str, mapping of str to tuple of tuple of int
         What the function returns, and which of it each row has; see :class:`~dsocr_symbolic.network.fold.Leaves`.
@@ -38,7 +39,7 @@ class Program:
     """
 
     rows: tuple[Row, ...]
-    phases: tuple[str, ...]
+    phases: tuple[tuple[str, ...], ...]
     columns: tuple[str, ...]
     members: Mapping[str, tuple[tuple[int, ...], ...]]
     latencies: Mapping[str, Expression]
@@ -51,7 +52,7 @@ def run_program(program: Program, numbers: Mapping[str, Exact], details: Program
     columns: dict[str, Any] = {}
     members: dict[str, Any] = {}
     for part in filter(None, (program, details)):
-        columns |= zip(part.columns, part.run(numbers), strict=True)
+        columns |= zip(part.columns, _run(part, numbers), strict=True)
         members |= part.members
     return Fold(
         Leaves(
@@ -64,6 +65,16 @@ def run_program(program: Program, numbers: Mapping[str, Exact], details: Program
             algebra=arithmetic,
         )
     )
+
+
+def _run(program: Program, numbers: Mapping[str, Exact]) -> Sequence[Any]:
+    try:
+        return program.run(numbers)
+    except ZeroDivisionError as error:
+        zero = ", ".join(name for name, value in numbers.items() if not value and repr(name) in program.source)
+        raise UserError(
+            f"a formula divides by zero, where these are 0: {zero}; give one of them another value"
+        ) from error
 
 
 def load_program(definition: Definition, slots: Mapping[str, str], *, details: bool = False) -> Program:
@@ -84,7 +95,7 @@ def load_program(definition: Definition, slots: Mapping[str, str], *, details: b
 def _program(content: Mapping[str, Any], definition: Definition) -> Program:
     return Program(
         rows=tuple(Row(**row) for row in content["rows"]),
-        phases=tuple(content["phases"]),
+        phases=tuple(map(tuple, content["phases"])),
         columns=tuple(content["columns"]),
         members={name: tuple(map(tuple, rows)) for name, rows in content["members"].items()},
         latencies=definition.latencies,

@@ -11,7 +11,7 @@ from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import model_tree
-from dsocr_symbolic.network.fold import BESIDE, CALLS, OWN, SAVED, STOCKS, columns_of, is_detail
+from dsocr_symbolic.network.fold import BESIDE, CALLS, FIRST, LAST, OWN, SAVED, STOCKS, columns_of, is_detail
 from dsocr_symbolic.network.leaves import Whole, leaves_of
 
 
@@ -20,12 +20,12 @@ def build_program(definition: Definition, slots: Mapping[str, str], *, details: 
     stages = model_tree(definition, slots, training=details)
     leaves = leaves_of(stages, whole=Whole(definition=definition, stages=stages))
     paths = {row.path for row in leaves.rows}
-    for path in definition.phases:
+    for path in (path for phase in definition.phases for path in phase):
         if path not in paths:
             raise UserError(f"{definition.file}: phases: unknown node '{path}': {nearest(path, paths - {''})}")
     metrics = [metric for metric in load_metrics().values() if is_detail(metric) == details]
     columns = list(dict.fromkeys(name for metric in metrics for name in columns_of(metric)))
-    columns += [] if details else [CALLS]
+    columns += [] if details else [CALLS, FIRST, LAST]
     values = [[sympy.sympify(value) for value in leaves.columns[name]] for name in columns]
     return {
         "rows": [] if details else [asdict(row) for row in leaves.rows],

@@ -1,5 +1,6 @@
 """Model files as data: a network's symbols, rules, choices and workloads, and what runs."""
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -7,12 +8,12 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.expression import Expression, check_names, parse
+from dsocr_symbolic.errors import UserError, check_known, nearest
+from dsocr_symbolic.language.expression import Expression, check_names, names, parse
 from dsocr_symbolic.language.formula import CALLS, Call
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
 from dsocr_symbolic.language.roles import Identity, Roles, in_roles, symbols_of
-from dsocr_symbolic.language.schema import BLANK, FORMULA, entry, follows, records, structure, table
+from dsocr_symbolic.language.schema import BLANK, FORMULA, NAMES, entry, follows, records, structure, table
 from dsocr_symbolic.language.strict_yaml import read_yaml
 
 # What a rule says may hold formulas in braces.
@@ -21,7 +22,7 @@ BRACES = re.compile(r"\{([^}]*)\}")
 
 @frozen(kw_only=True)
 class Rule:
-    """A condition on values; ``parts`` are the formulas in braces of what it says."""
+    """A condition on values, to be kept or to be warned of; ``parts`` are the formulas in braces of what it says."""
 
     require: Expression = entry("a formula that is 1 where the rule holds")
     say: str = entry("what to say where it fails, with formulas in braces")
@@ -30,6 +31,11 @@ class Rule:
         default=follows(lambda rule: tuple(parse(part, "say") for part in BRACES.findall(rule.say)))
     )
 
+    @property
+    def names(self) -> set[str]:
+        """The symbols that it is about, those of what it says included."""
+        return set().union(*(names(formula) for formula in (self.require, *self.parts)))
+
 
 @frozen(kw_only=True)
 class Option:
@@ -37,7 +43,7 @@ class Option:
 
     slots: Mapping[str, str] = entry("formulas for slots", default=BLANK)
     symbols: Mapping[str, Expression] = entry("values for symbols", table(FORMULA), default=BLANK)
-    gpu: Mapping[str, str] = entry("GPU numbers for symbols of the machine", default=BLANK)
+    gpu: Mapping[str, tuple[str, ...]] = entry("GPU numbers for symbols of the machine", table(NAMES), default=BLANK)
 
 
 @frozen(kw_only=True)
@@ -71,6 +77,26 @@ def read_workload(name: str, raw: Any, where: str) -> Workload:
     return structure(Workload, raw, where, name=name)
 
 
+# What a server's formulas may use besides symbols.
+HELD = ("weight_bytes", "activation_bytes", "kv_cache_bytes")
+
+
+@frozen(kw_only=True)
+class Server:
+    """What a server does with memory; each formula may use those above it, and bytes that are held."""
+
+    forward: Mapping[str, Expression] = entry("symbols of its largest forward", default=BLANK)
+    memory_bytes: Expression = entry("bytes that it takes")
+    bytes: Expression = entry("bytes that are left for the KV cache")
+    requests: Expression = entry("requests of the workload that these hold")
+    tokens: Expression = entry("tokens that these are")
+
+    @property
+    def formulas(self) -> Mapping[str, Expression]:
+        """The formulas in order, by name."""
+        return {name: getattr(self, name) for name in ("memory_bytes", "bytes", "requests", "tokens")}
+
+
 def _quantities(definition: "Definition") -> Mapping[str, Quantity]:
     """Gather the symbols of the file, the conventions and the machine, and those that choices bring."""
     own = {**definition.constants, **definition.workload, **definition.derived}
@@ -80,7 +106,25 @@ def _quantities(definition: "Definition") -> Mapping[str, Quantity]:
             for symbol, value in option.symbols.items():
                 meaning = f"set by the choice {name}"
                 quantities.setdefault(symbol, Quantity(letter="", meaning=meaning, formula=value, group="choice"))
-    return quantities
+    return with_fewest(quantities)
+
+
+def with_fewest(quantities: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    """Put behind each symbol that has a least number the one that stands for it in bounds."""
+    completed: dict[str, Quantity] = {}
+    for name, quantity in quantities.items():
+        completed[name] = quantity
+        if quantity.fewest is not None:
+            completed[f"fewest_{name}"] = Quantity(
+                group=quantity.group,
+                letter=f"{{{quantity.letter}}}^{{\\min}}",
+                meaning=f"fewest {quantity.meaning}",
+                formula=quantity.fewest,
+                real=quantity.real,
+                fixed=True,
+                in_bounds_for=name,
+            )
+    return completed
 
 
 @frozen(kw_only=True)
@@ -104,17 +148,27 @@ class Definition:
     )
     config: Mapping[str, Any] = entry("what a config.json may say besides; nothing else is modelled", default=BLANK)
     rules: tuple[Rule, ...] = entry("conditions on values", default=())
+    warnings: tuple[Rule, ...] = entry("conditions on values that may be broken, with a warning", default=())
     choices: Mapping[str, Choice] = entry("choices on the command line", default=BLANK)
     workloads: Mapping[str, Workload] = entry("named workloads", default=BLANK)
     default_workload: str = entry("if none is named", default=follows(lambda model: next(iter(model.workloads), "")))
     default_gpu: str = entry("the machine if none is named", default="rtx5090")
     stages: tuple[Call, ...] = entry("what runs, in order", CALLS, key="children")
-    phases: tuple[str, ...] = entry("paths of what runs one after the other; they cover the network", default=())
+    phases: tuple[tuple[str, ...], ...] = entry(
+        "paths of what runs one after the other, in a list what may overlap; they cover the network", default=()
+    )
     latencies: Mapping[str, Expression] = entry("formulas of the stages' times, and of symbols", default=BLANK)
     declared: Roles = entry("which symbols play which part", key="roles", default=Roles())
+    server: Server | None = entry("what a server does with memory", default=None)
     identity: Identity | None = entry("what a report of the network says of it", default=None)
     quantities: Mapping[str, Quantity] = field(default=follows(_quantities))
     roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
+
+
+def common_path(phase: tuple[str, ...]) -> str:
+    """Return the path of the node that all of a phase's paths stand at or below."""
+    ways = zip(*(path.split("/") for path in phase), strict=False)
+    return "/".join(way[0] for way in itertools.takewhile(lambda way: len({*way}) == 1, ways))
 
 
 def load_definition(path: Path) -> Definition:
@@ -137,8 +191,9 @@ def _check_definition(definition: Definition) -> None:
             if quantity.group == known[used].group == "derived" and used not in defined:
                 raise UserError(f"{definition.file}: derived: {name}: '{used}' is defined further down; move it up")
         defined.add(name)
-    for rule in definition.rules:
-        check(f"rules: {rule.say}", rule.require, *rule.parts)
+    for kind, rules in (("rules", definition.rules), ("warnings", definition.warnings)):
+        for rule in rules:
+            check(f"{kind}: {rule.say}", rule.require, *rule.parts)
     for name, decision in definition.choices.items():
         for option, content in decision.options.items():
             check(f"choices: {name}: {option}", *content.symbols.values())
@@ -147,13 +202,22 @@ def _check_definition(definition: Definition) -> None:
     check("roles", *(parse(symbol, symbol) for symbol in symbols_of(definition.roles)))
     if identity := definition.identity:
         check("identity", *identity.model.values(), *identity.workload.values())
+    if server := definition.server:
+        check("server: forward", *(parse(symbol, symbol) for symbol in server.forward), *server.forward.values())
+        above = [*HELD]
+        for name, formula in server.formulas.items():
+            check(f"server: {name}", formula, more=above)
+            above.append(name)
     for name, latency in definition.latencies.items():
         check(f"latencies: {name}", latency, more=stages)
-    for phase in definition.phases:
+    for phase in (path for group in definition.phases for path in group):
         if phase.partition("/")[0] not in stages:
             raise UserError(f"{definition.file}: phases: '{phase}' is in no stage: {nearest(phase, stages)}")
     for call in definition.stages:
         place, repeat = f"children: {call.name}", call.repeat
         check(f"{place}: with", *call.given.values(), more=[repeat.index] if repeat.index else [])
-        check(place, call.when, repeat.last)
+        check(place, call.when, call.needed, repeat.last)
+        check(f"{place}: below", *call.below.values())
+        check(f"{place}: numbers", *call.numbers)
+        check_known(call.below, load_conventions().symbols, f"{definition.file}: {place}: below", "symbol")
         check(f"{place}: repeat", repeat.copies, repeat.calls)

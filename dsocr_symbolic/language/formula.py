@@ -51,6 +51,9 @@ class Tensor:
     shape: tuple[Expression, ...] = entry("elements along each axis")
     dtype: Expression = entry("bytes of an element; weight, kv or activation unless said", default=follows(_dtype))
     read: tuple[Expression, ...] = entry("what a launch reads of it", default=follows(lambda tensor: tensor.shape))
+    least: tuple[Expression, ...] = entry(
+        "what it cannot but read, whatever the values", default=follows(lambda tensor: tensor.read)
+    )
     runs: bool = entry("false for a weight that is stored and never read", default=True)
     gradient: bool = entry("whether training needs its gradient, where no caller says so", default=True)
 
@@ -91,16 +94,29 @@ class Call:
     name: str
     use: str = entry("the formula, or $slot")
     given: Mapping[str, Expression] = entry("a value for each of the callee's symbols", key="with", default=BLANK)
+    below: Mapping[str, Expression] = entry("symbols of conventions.yaml that are others in this call", default=BLANK)
     reads: tuple[tuple[str, ...], ...] = entry("for each input of the callee, the tensors that feed it", default=())
     writes: tuple[str, ...] = entry("names for the callee's outputs; unread ones may be left off", default=())
     skip: str = entry("stands in for the output where the guard is 0; the first one read", default=follows(_first_read))
     keeps: tuple[str, ...] = entry("tensors that the caller holds meanwhile, not handed in", default=())
     when: Expression | None = entry("guard of 1 or 0 on flows, never on stocks", default=None)
+    needed: Expression = entry("share of its FLOPs that a perfect kernel cannot skip, for bounds", default=ONE)
     repeat: Repeat = entry("how often it runs", default=Repeat(copies=ONE, calls=ONE))
+    numbers: tuple[Expression, ...] = entry("first and last number that its name ends in, as 1-11", default=())
     module: str = entry("checkpoint path; with a leading dot below the parent's", default="")
     category: str = entry("overrides the category of all operators below", default="")
     inline: bool = entry("the callee's children stand in the parent's place of this call", default=False)
     slots: Mapping[str, Filling] = entry("fillings of the callee's slots", default=BLANK)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse numbers of a name that ends in none."""
+        if self.numbers and (len(self.numbers) != 2 or self.stem == self.name or self.inline):  # noqa: PLR2004
+            raise UserError("numbers: expected [first, last] of a call whose name ends in them, as layers.1-11")
+
+    @property
+    def stem(self) -> str:
+        """Its name without the numbers at its end."""
+        return self.name.rstrip("0123456789-")
 
 
 CALLS = in_order(records(Call))
@@ -132,6 +148,13 @@ class Formula:
     why: str = entry("why the formulas are what they are", PROSE, default="")
     source: str = entry("code that it describes", default="")
     symbols: Mapping[str, Symbol] = entry("[letter, meaning] of what a caller gives", table(PAIR))
+    alone: Mapping[str, Expression] = entry(
+        "what symbols follow from where no caller gives them and nobody sets them; others start from the example",
+        default=BLANK,
+    )
+    fewest: Mapping[str, Expression] = entry(
+        "what symbols are at least, for bounds where it stands alone", default=BLANK
+    )
     let: Mapping[str, Expression] = entry("formulas with a name, for the formulas below", default=BLANK)
     tensors: Mapping[str, Tensor] = entry("what it reads, writes and owns")
     example: Example = entry("numbers that a test holds it to", default=Example())

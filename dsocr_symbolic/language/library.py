@@ -7,7 +7,7 @@ from pathlib import Path
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
-from dsocr_symbolic.language.expression import Expression, check_names
+from dsocr_symbolic.language.expression import Expression, check_names, names
 from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, inputs, outputs, read_layer, read_operators
 from dsocr_symbolic.language.registry import load_conventions
 from dsocr_symbolic.paths import data_files
@@ -86,7 +86,11 @@ def check_formula(library: Library, formula: Formula) -> None:
         use(f"let: {name}", expression)
         scope.add(name)
     for name, tensor in formula.tensors.items():
-        use(f"tensors: {name}", *tensor.shape, *tensor.read, tensor.dtype)
+        use(f"tensors: {name}", *tensor.shape, *tensor.read, *tensor.least, tensor.dtype)
+    slots = formula.slots.values() if isinstance(formula, Layer) else ()
+    taken = {name for own in slots for value in own.given.values() for name in names(value)}
+    check_known(formula.alone, {*formula.symbols, *taken}, f"{formula.file}: alone", "symbol")
+    check_known(formula.fewest, formula.symbols, f"{formula.file}: fewest", "symbol")
     categories = {"", *load_conventions().categories}
     check_known([formula.category], categories, f"{formula.file}: category", "category")
     if isinstance(formula, Operator):
@@ -99,11 +103,14 @@ def check_formula(library: Library, formula: Formula) -> None:
         for call in formula.calls:
             place = f"children: {call.name}"
             use(f"{place}: when", call.when)
+            use(f"{place}: needed", call.needed)
             use(f"{place}: repeat", call.repeat.copies, call.repeat.calls, call.repeat.last)
             # A step exists for the call that repeats over it, nowhere else.
             step = {call.repeat.index} - scope if call.repeat.index else set()
             scope |= step
             use(f"{place}: with", *call.given.values())
+            use(f"{place}: below", *call.below.values())
+            use(f"{place}: numbers", *call.numbers)
             for slot, filling in call.slots.items():
                 use(f"{place}: slots: {slot}", *filling.given.values())
             scope -= step
@@ -117,6 +124,7 @@ def check_formula(library: Library, formula: Formula) -> None:
 def check_call(library: Library, layer: Layer, call: Call) -> None:
     """Check that a call gives its callee's symbols and tensors, no more and no less."""
     where = f"{layer.file}: children: {call.name}"
+    check_known(call.below, load_conventions().symbols, f"{where}: below", "symbol")
     use, given = call.use, [*call.given]
     if use.startswith("$"):
         if use[1:] not in layer.slots:

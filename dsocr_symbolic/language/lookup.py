@@ -2,7 +2,7 @@
 
 from attrs import evolve
 
-from dsocr_symbolic.language.definition import Definition, load_definition
+from dsocr_symbolic.language.definition import Definition, load_definition, with_fewest
 from dsocr_symbolic.language.expression import names, parse
 from dsocr_symbolic.language.formula import EMPTY, ONE, Call, Formula, inputs
 from dsocr_symbolic.language.library import find_formula
@@ -26,12 +26,19 @@ def layer_definition(definition: Definition, layer: str) -> Definition:
 
 
 def definition_of(definition: Definition, formula: Formula) -> Definition:
-    """Let a formula be the only stage; symbols that the model does not know start from the formula's example."""
+    """Let a formula be the only stage: what follows is as it says; else the model's value, else its example's."""
     quantities = dict(definition.quantities)
     for name, symbol in formula.symbols.items():
         if name not in quantities:
             value = formula.example.given.get(name, ONE)
             quantities[name] = Quantity(letter=symbol.letter, meaning=symbol.meaning, formula=value, group="layer")
+    # Sizes that another network has no word for leave it at the example.
+    follow = {name: value for name, value in formula.alone.items() if {name, *names(value)} <= quantities.keys()}
+    quantities |= {name: evolve(quantities[name], value=None, formula=value) for name, value in follow.items()}
+    least = {name: value for name, value in formula.fewest.items() if {name, *names(value)} <= quantities.keys()}
+    quantities = with_fewest(
+        quantities | {name: evolve(quantities[name], fewest=value) for name, value in least.items()}
+    )
     call = Call(
         name=formula.name,
         use=formula.name,
@@ -40,5 +47,17 @@ def definition_of(definition: Definition, formula: Formula) -> Definition:
         skip="",
     )
     # A layer knows nothing of the rest of the network: only rules about its own symbols hold for it.
-    rules = tuple(rule for rule in definition.rules if names(rule.require) <= set(formula.symbols))
-    return evolve(definition, quantities=quantities, stages=(call,), phases=(call.name,), latencies=EMPTY, rules=rules)
+    rules, warnings = (
+        tuple(rule for rule in kind if names(rule.require) <= set(formula.symbols))
+        for kind in (definition.rules, definition.warnings)
+    )
+    return evolve(
+        definition,
+        quantities=quantities,
+        stages=(call,),
+        phases=((call.name,),),
+        latencies=EMPTY,
+        server=None,
+        rules=rules,
+        warnings=warnings,
+    )

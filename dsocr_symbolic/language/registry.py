@@ -61,6 +61,12 @@ class Quantity:
     config: str = entry("its key in config.json", default="")
     gpu: tuple[str, ...] = entry("the GPU's numbers it may stand for: the first that the GPU has", default=())
     zero: bool = entry("whether a machine's number may be 0", default=False)
+    in_bounds_for: str = entry("symbol that it stands for in bounds: where that is set, so is this", default="")
+    extreme: Literal["", "largest", "smallest"] = entry(
+        "which of the GPU's numbers and of their sources counts, for bounds; where one lacks, no bound is claimed",
+        default="",
+    )
+    fewest: Expression | None = entry("what it is at least, for bounds", default=None)
     unit: str = entry("byte, FLOP/s, pixel, ...; empty for a count or a ratio", default="")
 
     def __attrs_post_init__(self) -> None:

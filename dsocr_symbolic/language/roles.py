@@ -7,7 +7,7 @@ from attrs import Attribute, evolve, fields, frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.schema import BLANK, entry
+from dsocr_symbolic.language.schema import AMOUNT, BLANK, TEXT, entry, follows, table
 
 
 @frozen(kw_only=True)
@@ -18,8 +18,24 @@ class Crops:
     rows: str = entry("the symbol of pieces above one another")
     number: str = entry("the symbol of all of them")
     side: str = entry("the symbol of a piece's side in pixels")
+    uncut: int | str = entry(
+        "a page with no side longer than that is not cut, in pixels: a number or a symbol; by default a piece's side",
+        AMOUNT,
+        default=follows(lambda crops: crops.side),
+    )
     least: int = entry("the fewest pieces that the network cuts", default=2)
-    most: int = entry("the most pieces that the network cuts", default=9)
+    most: int | str = entry("the most pieces that the network cuts, a number or a symbol", AMOUNT, default=9)
+    cut_by: Mapping[str, str] = entry("who cuts at most so many, by number", table(TEXT), default=BLANK)
+
+    @property
+    def limit(self) -> str:
+        """The symbol of the most pieces; empty if a user cannot set it."""
+        return self.most if isinstance(self.most, str) else ""
+
+    def cutting(self, numbers: Mapping[str, Any]) -> dict[str, int]:
+        """Return what decides how a page is cut: ``side``, ``uncut``, ``least`` and ``most``, given all symbols."""
+        given: dict[str, int | str] = {name: getattr(self, name) for name in ("side", "uncut", "least", "most")}
+        return {name: numbers[value] if isinstance(value, str) else value for name, value in given.items()}
 
 
 @frozen(kw_only=True)
@@ -64,6 +80,6 @@ def in_roles(declared: Roles, known: Container[str]) -> Roles:
 def symbols_of(roles: Roles) -> tuple[str, ...]:
     """Return every symbol that plays a part."""
     crops = roles.crops
-    of_pages = (crops.columns, crops.rows, crops.number, crops.side) if crops else ()
+    of_pages = (crops.columns, crops.rows, crops.number, crops.side, crops.uncut, crops.most) if crops else ()
     alone = (roles.batch, roles.prompt_tokens, roles.image_tokens, roles.new_tokens)
-    return tuple(filter(None, (*alone, *roles.hit, *roles.free, *of_pages)))
+    return tuple(name for name in (*alone, *roles.hit, *roles.free, *of_pages) if name and isinstance(name, str))

@@ -86,7 +86,7 @@ def _text(raw: Any, where: str) -> str:
     return raw.strip()
 
 
-def _plain(kinds: Any, what: str, form: str) -> Reader:
+def _plain(kinds: Any, what: str, form: str | list[str]) -> Reader:
     """Read a plain value; true and false are no numbers."""
 
     def read(raw: Any, where: str) -> Any:
@@ -121,6 +121,7 @@ TEXT = Reader(_text, {"type": "string"})
 PROSE = Reader(lambda raw, where: " ".join(_text(raw, where).split()), TEXT.form)
 FORMULA = Reader(parse, {"type": ["string", "number"]})
 NUMBER = _plain((int, float), "a number", "number")
+AMOUNT = _plain((int, str), "a whole number or a symbol", ["integer", "string"])
 # One name or several.
 NAMES = Reader(_names, {"type": ["string", "array"], "items": {"type": "string"}})
 _BY_TYPE: Mapping[Any, Reader] = {

@@ -1,6 +1,8 @@
 """Read YAML strictly: what PyYAML would silently misread is an error."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +64,27 @@ for _kind, _constructor in {"bool": _boolean, "str": _text, "int": _integer, "ti
     _StrictLoader.add_constructor(f"tag:yaml.org,2002:{_kind}", _constructor)
 
 
+_STANDING_IN: dict[Path, Any] = {}
+
+
+@contextmanager
+def standing_in(path: Path, content: Any) -> Iterator[None]:
+    """Let content stand for that of a file meanwhile, as a mutant of it does."""
+    _STANDING_IN[path] = content
+    try:
+        yield
+    finally:
+        del _STANDING_IN[path]
+
+
 def read_yaml(path: Path) -> Any:
     """Read a UTF-8 file of one document as plain data.
 
     What YAML would misread is an error: ``no``/``on`` (booleans), ``3.35e12`` (text), ``2024-01-01`` (a date), a key
     that stands twice.
     """
+    if path in _STANDING_IN:
+        return _STANDING_IN[path]
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, get_args
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
@@ -15,21 +16,7 @@ from dsocr_symbolic.language.library import Library, fit_symbols, load_library
 from dsocr_symbolic.network import costs, dataflow
 from dsocr_symbolic.network.dataflow import Names
 from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
-
-
-@frozen(kw_only=True)
-class _Place:
-    """Where a call stands: what its ancestors say of path, module, repetition (of inline ones) and slots."""
-
-    path: tuple[str, ...]
-    module: str
-    category: str
-    calls: Any
-    copies: Any
-    steps: Steps | None
-    repetition: Repetition
-    slots: Mapping[str, tuple[Filling, Scope]]
-    own_slots: Mapping[str, Filling]
+from dsocr_symbolic.network.place import Place, module_of, repetition_of
 
 
 def build_tree(
@@ -69,12 +56,11 @@ def build_tree(
     UserError
         If a call does not fit its callee, or a guard hides a step.
     """
-    scope = {**scope, "training": algebra.number(int(training))}
-    builder = _Builder(library, scope, chosen, algebra, training=training)
     one = algebra.number(1)
-    root = _Place(
-        path=(), module="", category="", calls=one, copies=one, steps=None, repetition="none", slots={}, own_slots={}
-    )
+    scope = {**scope, "training": algebra.number(int(training)), "trained": one}
+    builder = _Builder(library, scope, chosen, algebra, training=training)
+    said = {"path": (), "module": "", "category": "", "slots": {}, "own_slots": {}, "common": {}}
+    root = Place(calls=one, copies=one, distinct=one, needed=one, steps=None, repetition="none", **said)  # type: ignore[arg-type]
     return builder.place_all(calls, scope, root, {})[0]
 
 
@@ -86,6 +72,18 @@ def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bo
     if not training:
         return build_tree(load_library(), definition.stages, scope, slots, symbolic)
     return trained_tree(load_library(), definition.stages, scope, slots, symbolic)
+
+
+def stage_guards(definition: Definition, numbers: Mapping[str, Exact]) -> dict[Expr, Expr]:
+    """Return the guards of a model's stages, each with 1 where it lets its stages run at some numbers, else 0."""
+    from dsocr_symbolic.algebras import symbolic
+
+    scope = {name: symbolic.symbol(name) for name in definition.quantities}
+    guards = [call.when for call in definition.stages if call.when is not None]
+    return {
+        costs.value(guard, scope, symbolic): symbolic.number(costs.value(guard, numbers, arithmetic))
+        for guard in guards
+    }
 
 
 def trained_tree(
@@ -118,7 +116,7 @@ class _Builder:
         self.m_launches: dict[tuple[Any, ...], Launch] = {}
 
     def place_all(
-        self, calls: tuple[Call, ...], scope: Scope, parent: _Place, names: Names
+        self, calls: tuple[Call, ...], scope: Scope, parent: Place, names: Names
     ) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
         """Return the nodes of calls, and the inline ones: their children stand among the nodes in their place."""
         nodes: list[Node] = []
@@ -129,7 +127,7 @@ class _Builder:
             inline += [node] if call.inline else []
         return tuple(nodes), tuple(inline)
 
-    def place(self, call: Call, scope: Scope, parent: _Place, names: Names) -> Node:
+    def place(self, call: Call, scope: Scope, parent: Place, names: Names) -> Node:
         """Return the node of a call."""
         binding, binding_scope = self._bound(call, scope, parent)
         formula = self.m_library.formulas.get(binding.use)
@@ -144,20 +142,25 @@ class _Builder:
             scope = {**scope, call.repeat.index: steps.index}
         given = {name: self._value(each, scope) for name, each in call.given.items()}
         given |= {name: self._value(each, binding_scope) for name, each in binding.given.items()}
-        inner = self._scope(formula, given)
+        common = {**parent.common, **{name: self._value(each, scope) for name, each in call.below.items()}}
+        inner = self._scope(formula, {**common, **given})
         guard = 1 if call.when is None else self._value(call.when, scope)
         repeats = self._value(call.repeat.calls, scope)
-        repetition = max(parent.repetition, _repetition(call.repeat), key=get_args(Repetition).index)
-        place = _Place(
+        copies = self._value(call.repeat.copies, scope)
+        repetition = max(parent.repetition, repetition_of(call.repeat), key=get_args(Repetition).index)
+        place = Place(
             path=parent.path if call.inline else (*parent.path, call.name),
-            module=_module(call, parent.module),
+            module=module_of(call, parent.module),
             category=call.category or (formula.category if isinstance(formula, Layer) else "") or parent.category,
             calls=parent.calls * guard * repeats,
-            copies=parent.copies * self._value(call.repeat.copies, scope),
+            copies=parent.copies * copies,
+            distinct=parent.distinct * guard * self._distinct(call.repeat, copies, repeats),
+            needed=parent.needed * self._value(call.needed, scope),
             steps=steps or parent.steps,
             repetition=repetition if call.inline else "none",
             slots={name: (each, scope) for name, each in call.slots.items()},
             own_slots=formula.slots if isinstance(formula, Layer) else {},
+            common=common,
         )
         if place.steps is not None and costs.depends(place.calls, place.steps):
             index = place.steps.index
@@ -168,9 +171,11 @@ class _Builder:
         kept = dataflow.joined(names[name] for name in call.keeps)
         results = dataflow.handed_out(call, formula, inside, site)
         dataflow.bind(call, results, guard, names)
-        launch, saved = self._launch(formula, given, inner, ports, inside)
+        launch, saved = self._launch(formula, {**common, **given}, inner, ports, inside)
         return Node(
             path=place.path,
+            stem=call.stem if call.numbers else "",
+            numbers=tuple(self._value(number, scope) for number in call.numbers),
             formula=formula,
             given=given,
             module=place.module,
@@ -191,13 +196,18 @@ class _Builder:
             kept=kept,
             held=dataflow.joined([dataflow.held(formula, inside), *(each.held for each in inline)]),
             accumulated=dataflow.accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
-            required_bytes=costs.required_bytes(formula, site) + sum(each.required_bytes for each in inline),
+            required=costs.joined(costs.required(formula, site), *(each.required for each in inline)),
+            read_once={
+                **costs.read_once(formula, place.module, place.distinct, site),
+                **{key: size for each in inline for key, size in each.read_once.items()},
+            },
+            needed=place.needed,
             saved=dataflow.under(guard, saved),
             children=children,
         )
 
     def _inside(
-        self, formula: Formula, place: _Place, ports: tuple[Port, ...], site: Site
+        self, formula: Formula, place: Place, ports: tuple[Port, ...], site: Site
     ) -> tuple[tuple[Node, ...], tuple[Node, ...], Names]:
         """Return the nodes inside a call, the inline ones, and what stands for its tensors in the end."""
         if isinstance(formula, Operator):
@@ -207,7 +217,7 @@ class _Builder:
         children, inline = self.place_all(formula.calls, site.scope, place, names)
         return children, inline, names
 
-    def _bound(self, call: Call, scope: Scope, parent: _Place) -> tuple[Filling, Scope]:
+    def _bound(self, call: Call, scope: Scope, parent: Place) -> tuple[Filling, Scope]:
         """Say what a call uses and where the symbols of that stand; the caller fills a slot before the choices do."""
         if not call.use.startswith("$"):
             return Filling(use=call.use), scope
@@ -226,6 +236,12 @@ class _Builder:
             inner[name] = self._value(expression, inner)
         return inner
 
+    def _distinct(self, repeat: Repeat, copies: Any, repeats: Any) -> Any:
+        """Return how many modules a repeated call runs: each call another one, as long as there are any."""
+        if repeat.calls.text == repeat.copies.text:
+            return copies
+        return self.m_algebra.positive(repeats) if copies == 1 else self.m_algebra.minimum(copies, repeats)
+
     def _steps(self, call: Call, scope: Scope) -> Steps | None:
         if call.repeat.index is None or call.repeat.last is None:
             return None
@@ -241,9 +257,9 @@ class _Builder:
         if not isinstance(formula, Operator):
             return None, ()
         values = {port.name: port.inside for port in ports}
-        needed = frozenset(name for name, value in values.items() if dataflow.needs_gradient(value))
-        needed |= {name for name, each in formula.tensors.items() if each.role == "weight" and each.runs}
-        key = (formula.name, needed if self.m_training else None, *given.items())
+        inputs = {name: dataflow.needs_gradient(value) for name, value in values.items()}
+        needed = costs.needed_gradients(formula, inputs, inner["trained"])
+        key = (formula.name, *(needed.items() if self.m_training else ()), *given.items())
         running = costs.running_gradients(formula, needed) if self.m_training else []
         if key not in self.m_launches:
             self.m_launches[key] = (
@@ -252,8 +268,8 @@ class _Builder:
                 else costs.forward_launch(formula, inner, self.m_algebra)
             )
         saved = [
-            dataflow.under(1 if each.when is None else self._value(each.when, inner), value)
-            for each in running
+            dataflow.under(runs if each.when is None else runs * self._value(each.when, inner), value)
+            for each, runs in running
             for name in each.reads
             for value in [values.get(name) or inside.get(name, ())]
         ]
@@ -261,18 +277,3 @@ class _Builder:
 
     def _value(self, expression: Expression, scope: Scope) -> Any:
         return costs.value(expression, scope, self.m_algebra)
-
-
-def _module(call: Call, parent: str) -> str:
-    if call.module and not call.module.startswith("."):
-        return call.module
-    if call.inline:
-        return parent
-    return f"{parent}{call.module or '.' + call.name}".removeprefix(".")
-
-
-def _repetition(repeat: Repeat) -> Repetition:
-    """Say how a call repeats: copies and steps one after the other, more calls of the same modules independently."""
-    if repeat.calls.text != repeat.copies.text:
-        return "parfor"
-    return "for" if repeat.index is not None or repeat.copies.text != "1" else "none"

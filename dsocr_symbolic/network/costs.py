@@ -1,6 +1,6 @@
 """What one call of a formula costs: its expressions and tensors evaluated in an algebra."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import mul
 from types import ModuleType
@@ -9,7 +9,7 @@ from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.language.formula import Formula, Gradient, Operator, Tensor, outputs
-from dsocr_symbolic.network.node import Launch, Scope, Site, Steps, Stock
+from dsocr_symbolic.network.node import Launch, Moved, Required, Scope, Site, Steps, Stock
 
 READS = ("input", "inplace", "weight")
 WRITES = ("output", "inplace")
@@ -54,28 +54,65 @@ def forward_launch(operator: Operator, scope: Scope, algebra: ModuleType) -> Lau
     )
 
 
+def either(conditions: Iterable[Expr]) -> Expr:
+    """Return 1 if any condition is 1, else 0."""
+    distinct = list(dict.fromkeys(condition for condition in conditions if condition != 0))
+    if not distinct:
+        return 0
+    if len(distinct) == 1 or 1 in distinct:
+        return 1 if 1 in distinct else distinct[0]
+    opposite: Expr = 1
+    for condition in distinct:
+        opposite = opposite * (1 - condition)
+    return 1 - opposite
+
+
+def both(first: Expr, second: Expr) -> Expr:
+    """Return 1 if two conditions are 1, else 0."""
+    return first if first == second else first * second
+
+
 def backward_launch(
-    operator: Operator, launches: Iterable[Gradient], needed: frozenset[str], scope: Scope, algebra: ModuleType
+    operator: Operator,
+    launches: Iterable[tuple[Gradient, Expr]],
+    needed: Mapping[str, Expr],
+    scope: Scope,
+    algebra: ModuleType,
 ) -> Launch:
     """Return what an operator's backward costs, all launches together; each reads the first output's gradient, too."""
     products = work = moved = algebra.number(0)
-    for launch in launches:
+    for launch, runs in launches:
         guard = algebra.number(1) if launch.when is None else value(launch.when, scope, algebra)
-        products += guard * value(launch.tensor_core_flops, scope, algebra)
-        work += guard * value(launch.cuda_core_flops, scope, algebra)
+        products += guard * runs * value(launch.tensor_core_flops, scope, algebra)
+        work += guard * runs * value(launch.cuda_core_flops, scope, algebra)
         read = sum(read_size(operator.tensors[name], scope, algebra) for name in launch.reads)
         if launch.takes is None:
             read += sum(size(operator.tensors[name], scope, algebra) for name in outputs(operator)[:1])
         else:
             read += value(launch.takes, scope, algebra)
-        written = sum(size(operator.tensors[name], scope, algebra) for name in sorted(needed & {*launch.gives}))
-        moved += guard * (read + written + 2 * value(launch.between, scope, algebra))
+        given = [name for name in launch.gives if name in needed]
+        written = sum(needed[name] * size(operator.tensors[name], scope, algebra) for name in given)
+        moved += guard * (runs * (read + 2 * value(launch.between, scope, algebra)) + written)
     return Launch(tensor_core_flops=products, cuda_core_flops=work, io_bytes=moved)
 
 
-def running_gradients(operator: Operator, needed: frozenset[str]) -> list[Gradient]:
-    """Return the backward launches that a training step runs: those of which it needs a gradient."""
-    return [gradient for gradient in operator.backward or () if needed & {*gradient.gives}]
+def needed_gradients(operator: Operator, inputs: Mapping[str, Expr], trained: Expr) -> dict[str, Expr]:
+    """Return of which tensors a training step needs the gradient, each with its condition of 1 or 0.
+
+    Nothing needs one where nothing is trained; else inputs as their values say, and all weights that run.
+    """
+    conditions = {name: both(trained, condition) for name, condition in inputs.items()}
+    weights = (name for name, tensor in operator.tensors.items() if tensor.role == "weight" and tensor.runs)
+    conditions |= dict.fromkeys(weights, trained)
+    return {name: condition for name, condition in conditions.items() if condition != 0}
+
+
+def running_gradients(operator: Operator, needed: Mapping[str, Expr]) -> list[tuple[Gradient, Expr]]:
+    """Return the backward launches that a training step runs, those that give one it needs, each with its condition."""
+    launches = [
+        (launch, either(needed[name] for name in launch.gives if name in needed)) for launch in operator.backward or ()
+    ]
+    return [(launch, runs) for launch, runs in launches if runs != 0]
 
 
 def owns(formula: Formula) -> bool:
@@ -101,21 +138,42 @@ def owned(formula: Formula, module: str, copies: Value, steps: Steps | None, sit
                 parameters=count if weight else zero,
                 weight_bytes=content if weight else zero,
                 kv_cache_bytes=zero if weight else content,
-                gradient_bytes=content if weight and tensor.runs else zero,
+                gradient_bytes=site.scope["trained"] * content if weight and tensor.runs else zero,
             )
         )
     return tuple(stocks)
 
 
-def required_bytes(formula: Formula, site: Site) -> Expr:
+def required(formula: Formula, site: Site) -> Required:
     """Return the bytes that a call cannot avoid: its weights read once, its cache read once and appended once."""
-    moved = site.algebra.number(0)
+    weights = past = cache = site.algebra.number(0)
     for tensor in formula.tensors.values():
         if tensor.role == "weight" and tensor.runs:
-            moved += read_size(tensor, site.scope, site.algebra)
+            weights += read_size(tensor, site.scope, site.algebra)
+        if tensor.role == "past":
+            past += size(tensor, site.scope, site.algebra)
         if tensor.role == "cache":
-            moved += size(tensor, site.scope, site.algebra)
-    return moved
+            cache += size(tensor, site.scope, site.algebra)
+    return Required(weights=weights, cache=Moved(read=past, written=cache - past))
+
+
+def joined(*parts: Required) -> Required:
+    """Add up what several calls require."""
+    return Required(
+        weights=sum(part.weights for part in parts),
+        cache=Moved(read=sum(part.cache.read for part in parts), written=sum(part.cache.written for part in parts)),
+    )
+
+
+def read_once(formula: Formula, module: str, distinct: Value, site: Site) -> dict[str, Expr]:
+    """Return the bytes of each weight that is read at least, given the distinct modules that run."""
+    running = {name: tensor for name, tensor in formula.tensors.items() if tensor.role == "weight" and tensor.runs}
+    return {
+        f"{module}.{name}": distinct
+        * elements(tensor.least, site.scope, site.algebra)
+        * value(tensor.dtype, site.scope, site.algebra)
+        for name, tensor in running.items()
+    }
 
 
 def depends(value: Expr, steps: Steps) -> bool:

@@ -7,25 +7,12 @@ from attrs import evolve
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, Tensor, inputs, outputs
-from dsocr_symbolic.network.costs import owns, size
+from dsocr_symbolic.network.costs import both, either, owns, size
 from dsocr_symbolic.network.node import Node, Port, Site, Storage, Storages
 
 Conditions = dict[Storage, Expr]
 Names = dict[str, Storages]
 _WHOLE = ("int64", "bool")
-
-
-def either(conditions: Iterable[Expr]) -> Expr:
-    """Return 1 if any condition is 1, else 0."""
-    distinct = list(dict.fromkeys(condition for condition in conditions if condition != 0))
-    if not distinct:
-        return 0
-    if len(distinct) == 1 or 1 in distinct:
-        return 1 if 1 in distinct else distinct[0]
-    opposite: Expr = 1
-    for condition in distinct:
-        opposite = opposite * (1 - condition)
-    return 1 - opposite
 
 
 def any_of(parts: Iterable[tuple[Expr, Storage]]) -> Conditions:
@@ -60,7 +47,8 @@ def declared(tensor: Tensor, key: str, copies: Expr, site: Site) -> Storage:
     """Make the storage of a tensor that a formula declares."""
     kind = tensor.role if tensor.role in ("weight", "buffer", "past") else "activation"
     # Whole numbers and truths have no gradient.
-    gradient = tensor.gradient and tensor.runs and kind in ("weight", "activation") and tensor.dtype.text not in _WHOLE
+    floats = kind in ("weight", "activation") and tensor.dtype.text not in _WHOLE
+    gradient = int(floats and tensor.gradient and tensor.runs)
     return Storage(key=key, kind=kind, size=size(tensor, site.scope, site.algebra), copies=copies, gradient=gradient)
 
 
@@ -98,8 +86,8 @@ def fed(call: Call, formula: Formula, names: Names, site: Site) -> tuple[Port, .
 def made(operator: Operator, ports: Iterable[Port], site: Site) -> Names:
     """Return what an operator writes: new storages, or the input's where it works in place."""
     inside = {port.name: port.inside for port in ports}
-    needed = owns(operator) or any(map(needs_gradient, inside.values()))
-    gradient = operator.backward is not None and needed
+    needed = either([int(owns(operator)), *map(needs_gradient, inside.values())])
+    gradient = both(site.scope["trained"], needed) if operator.backward is not None else 0
     written: Names = {}
     for name in outputs(operator):
         tensor = operator.tensors[name]
@@ -107,7 +95,7 @@ def made(operator: Operator, ports: Iterable[Port], site: Site) -> Names:
             written[name] = inside[name]
             continue
         storage = declared(tensor, f"{site.key}:{name}", site.calls * site.repeats, site)
-        written[name] = certain(evolve(storage, gradient=gradient and storage.gradient))
+        written[name] = certain(evolve(storage, gradient=gradient * storage.gradient))
     return written
 
 
@@ -135,9 +123,9 @@ def bind(call: Call, ports: Iterable[Port], guard: Expr, names: Names) -> None:
         names[name] = value
 
 
-def needs_gradient(value: Storages) -> bool:
-    """Say whether any storage of a value needs a gradient."""
-    return any(storage.gradient for _, storage in value)
+def needs_gradient(value: Storages) -> Expr:
+    """Return 1 if any storage of a value needs a gradient, else 0."""
+    return either(storage.gradient for _, storage in value)
 
 
 def of_layer(layer: Layer, site: Site) -> Names:

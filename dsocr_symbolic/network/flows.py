@@ -4,9 +4,10 @@ A perfect compiler must still move that for a call: weights, inputs and KV cache
 gains written once. What stays between its operators is never moved: no scores, no mask, no copies.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import sympy
+from attrs import asdict, frozen
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
@@ -14,8 +15,22 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.formula import Operator
 from dsocr_symbolic.language.registry import TimeFormula, load_machine
-from dsocr_symbolic.network.dataflow import Conditions, any_of, either, of_storages
-from dsocr_symbolic.network.node import Launch, Node, Port, Steps, Storage, walk
+from dsocr_symbolic.network.costs import either
+from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
+from dsocr_symbolic.network.node import Launch, Node, PhaseWork, Port, Steps, Storage, walk
+
+
+@frozen(kw_only=True)
+class Crossing:
+    """What one call of a layer moves at its edge: bytes of each input that is read and each output that is written."""
+
+    reads: tuple[tuple[Port, Expr], ...]
+    writes: tuple[tuple[Port, Expr], ...]
+
+    @property
+    def moved(self) -> Expr:
+        """The bytes of all of them."""
+        return sum(size for _, size in (*self.reads, *self.writes))
 
 
 def total_calls(node: Node) -> Expr:
@@ -35,20 +50,58 @@ def over_steps(node: Node, term: Expr) -> Expr:
         ) from error
 
 
-def phase_seconds(phase: Node, edges: Mapping[tuple[str, ...], Expr], time: TimeFormula) -> Expr:
-    """Return the seconds of a phase as a whole, its steps one after the other, given the bytes at each call's edge."""
-    inside = list(walk((phase,)))
-    launches = [(node.calls, node.launch) for node in inside if node.launch is not None]
-    required = sympy.Add(*(node.calls * node.required_bytes for node in inside))
-    whole = Launch(
+def phase_seconds(
+    phase: Sequence[Node],
+    edges: Mapping[tuple[str, ...], Crossing],
+    handed_on: Container[Storage],
+    time: TimeFormula,
+    fewest: Mapping[Expr, Expr],
+) -> Expr:
+    """Return the least seconds of nodes that overlap, their steps one after the other, given what crosses their edges.
+
+    What one hands on to another one need not be moved; a weight that several read is read once.
+    """
+    inside = [node for member in phase for node in walk((member,))]
+    launches = [(node.calls * node.needed, node.launch) for node in inside if node.launch is not None]
+    given = [(member.calls, edges[member.path]) for member in phase if member.path in edges]
+    read = [calls * size for calls, edge in given for port, size in edge.reads if _crosses(port, handed_on)]
+    written = [calls * size for calls, edge in given for port, size in edge.writes if _crosses(port, handed_on)]
+    whole = PhaseWork(
         tensor_core_flops=sympy.Add(*(calls * launch.tensor_core_flops for calls, launch in launches)),
         cuda_core_flops=sympy.Add(*(calls * launch.cuda_core_flops for calls, launch in launches)),
-        io_bytes=phase.calls * edges.get(phase.path, 0) + required,
+        read_bytes=sympy.Add(*read, *weights_read(inside), *(node.calls * node.required.cache.read for node in inside)),
+        written_bytes=sympy.Add(*written, *(node.calls * node.required.cache.written for node in inside)),
     )
-    return launch_seconds(whole, phase.steps, time, phase.path)
+    least = PhaseWork(**{name: sympy.sympify(work).xreplace(fewest) for name, work in asdict(whole).items()})
+    return launch_seconds(least, phase[0].steps, time, phase[0].path)
 
 
-def launch_seconds(launch: Launch, steps: Steps | None, time: TimeFormula, path: tuple[str, ...]) -> Expr:
+def _crosses(port: Port, handed_on: Container[Storage]) -> bool:
+    return not any(storage in handed_on for _, storage in port.outside)
+
+
+def handed_on(phase: Sequence[Node]) -> set[Storage]:
+    """Return the storages that one of some nodes makes and another one takes."""
+    made = {
+        storage
+        for member in phase
+        for port in member.outputs
+        for _, storage in port.outside
+        if storage.key.startswith(f"{'/'.join(member.path)}/")
+    }
+    return made & {storage for member in phase for port in member.inputs for _, storage in port.outside}
+
+
+def weights_read(nodes: Iterable[Node]) -> list[Expr]:
+    """Return the bytes of each distinct weight that all calls of some nodes together read at least."""
+    read: dict[str, dict[Expr, None]] = {}
+    for node in nodes:
+        for key, size in node.read_once.items():
+            read.setdefault(key, {})[size] = None
+    return [symbolic.highest(sizes) for sizes in read.values()]
+
+
+def launch_seconds(launch: Launch | PhaseWork, steps: Steps | None, time: TimeFormula, path: tuple[str, ...]) -> Expr:
     """Evaluate a time formula, summed over steps in closed form."""
     scope: dict[str, Expr] = {name: symbolic.symbol(name) for name in load_machine()}
     scope |= {name: getattr(launch, name) for name in time.arguments}
@@ -64,15 +117,15 @@ def launch_seconds(launch: Launch, steps: Steps | None, time: TimeFormula, path:
     return symbolic.sum_maxima(steps.last, *(end for line in lines for end in line))
 
 
-def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Expr]:
+def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Crossing]:
     """Return the bytes of inputs and outputs that one call of each layer moves; operators are left out."""
-    moved: dict[tuple[str, ...], Expr] = {}
+    moved: dict[tuple[str, ...], Crossing] = {}
     for stage in stages:
         _visit(stage, moved)
     return moved
 
 
-def _visit(node: Node, moved: dict[tuple[str, ...], Expr]) -> tuple[Conditions, Conditions]:
+def _visit(node: Node, moved: dict[tuple[str, ...], Crossing]) -> tuple[Conditions, Conditions]:
     """Find the boundary of a node, and return what it reads and writes of its caller's storages."""
     if isinstance(node.formula, Operator):
         reads = of_storages(port.inside for port in node.inputs)
@@ -81,8 +134,10 @@ def _visit(node: Node, moved: dict[tuple[str, ...], Expr]) -> tuple[Conditions, 
         below = [_visit(child, moved) for child in node.children]
         reads = any_of((condition, storage) for read, _ in below for storage, condition in read.items())
         writes = any_of((condition, storage) for _, written in below for storage, condition in written.items())
-        read = sum(port.size * _touches(port, reads) for port in node.inputs)
-        moved[node.path] = read + sum(port.size * _touches(port, writes) for port in node.outputs)
+        moved[node.path] = Crossing(
+            reads=tuple((port, port.size * _touches(port, reads)) for port in node.inputs),
+            writes=tuple((port, port.size * _touches(port, writes)) for port in node.outputs),
+        )
     return _outside(node.inputs, reads, node), _outside((*node.inputs, *node.outputs), writes, node)
 
 

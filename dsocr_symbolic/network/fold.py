@@ -11,6 +11,7 @@ from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.registry import Metric, load_metrics
 
 CALLS, RUNS = "calls", "runs"
+FIRST, LAST = "first", "last"
 EDGES, REQUIRED = "edge_bytes", "required_bytes"
 SIZES, SAVED, PHASES = "sizes", "saved", "phases"
 STOCKS, BESIDE, OWN = "stocks", "beside", "own"
@@ -23,8 +24,9 @@ class Row:
 
     Attributes
     ----------
-    path, module, layer, class_name, stage, category : str
-        Where it stands and what it is; ``layer`` is the formula's file below formulas/layers or operators/NAME.
+    path, stem, module, layer, class_name, stage, category : str
+        Where it stands and what it is; ``stem`` is what stands before the numbers of a numbered name; ``layer`` is the
+        formula's file below formulas/layers or operators/NAME.
         A layer has a category only where all of its operators share it.
     parent : int
         Index of the parent; -1 for the whole, which is the first row.
@@ -35,6 +37,7 @@ class Row:
     """
 
     path: str
+    stem: str
     module: str | None
     layer: str
     class_name: str
@@ -55,13 +58,13 @@ class Leaves:
         The whole first, parents before children.
     columns : mapping of str to sequence of Value
         By metric, for a flow or time what each row launches itself, for a stock what each distinct one is; calls,
-        runs (1 if its own guard lets a row run, else 0), edge and required bytes of each row; bytes of each size and
-        saved storage; seconds of each phase.
+        runs (1 if its own guard lets a row run, else 0), first and last number of a numbered row's name, edge and
+        required bytes of each row; bytes of each size and saved storage; seconds of each phase.
     members : mapping of str to sequence of tuple of int
         For each row the distinct stocks at or below it in their last state, the sizes of tensors that live while it
         runs (those its caller keeps beside it, and an operator's own), the storages saved at or below it.
-    phases, latencies : sequence of str, mapping of str to Expression
-        Paths of what runs one after the other, and formulas of the stages' times.
+    phases, latencies : sequence of tuple of str, mapping of str to Expression
+        Paths of what overlaps, of a phase of several parts each beginning; formulas of the stages' times.
     scope, algebra : mapping of str to Value, module
         The network's symbols, and where values are from.
     """
@@ -69,7 +72,7 @@ class Leaves:
     rows: Sequence[Row]
     columns: Mapping[str, Sequence[Any]]
     members: Mapping[str, Sequence[Sequence[int]]]
-    phases: Sequence[str]
+    phases: Sequence[tuple[str, ...]]
     latencies: Mapping[str, Expression]
     scope: Mapping[str, Any]
     algebra: ModuleType
@@ -202,15 +205,28 @@ def _boundary(fold: Fold, metric: Metric) -> PerRow:
 
 
 def _bound(fold: Fold, _: Metric) -> PerRow:
-    """Add up the phases at or below a row."""
+    """Add up the phases at or below a row; of a phase of several parts each has what it adds to those before it."""
     leaves = fold.leaves
     seconds = dict(zip(leaves.phases, leaves.columns[PHASES], strict=True))
 
     def is_inside(path: str, row: Row) -> bool:
         return row.parent < 0 or path == row.path or path.startswith(f"{row.path}/")
 
-    phases = ([value for path, value in seconds.items() if is_inside(path, row)] for row in leaves.rows)
-    return [leaves.algebra.total(values) if values else None for values in phases]
+    def of(row: Row) -> Any:
+        added = [value for phase, value in seconds.items() if is_inside(phase[-1], row)]
+        before = [-seconds[phase[:-1]] for phase in seconds if is_inside(phase[-1], row) and phase[:-1]]
+        return leaves.algebra.total((*added, *before)) if added else None
+
+    return [of(row) for row in leaves.rows]
+
+
+def _peak(fold: Fold, _: Metric) -> PerRow:
+    """Return what lives inside one call; nothing where no guard lets it run."""
+    leaves, runs = fold.leaves, list(fold.leaves.columns[RUNS])
+    for index, row in enumerate(leaves.rows):
+        if row.parent > 0:
+            runs[index] *= runs[row.parent]
+    return [ran * inside for ran, inside in zip(runs, fold.inside, strict=True)]
 
 
 def _memory(fold: Fold, metric: Metric) -> PerRow:
@@ -262,7 +278,7 @@ _KINDS: Mapping[str, Callable[[Fold, Metric], PerRow]] = {
     "time": _flow,
     "stock": _stock,
     "boundary": _boundary,
-    "peak": lambda fold, _: fold.inside,
+    "peak": _peak,
     "bound": _bound,
     "memory": _memory,
     "latency": _latency,

@@ -1,6 +1,6 @@
 """What a tree gives to the fold: its rows, and each column of values when it is first asked for."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +14,7 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import EMPTY, Operator
 from dsocr_symbolic.language.registry import Metric, load_metrics, load_time
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
-from dsocr_symbolic.network.flows import boundaries, launch_seconds, over_steps, phase_seconds, total_calls
+from dsocr_symbolic.network.flows import boundaries, handed_on, launch_seconds, over_steps, phase_seconds, total_calls
 from dsocr_symbolic.network.fold import BESIDE, OWN, Fold, Leaves, Row
 from dsocr_symbolic.network.liveness import Memory, memory
 from dsocr_symbolic.network.node import Node, Stock, Storage, Storages, walk
@@ -53,10 +53,13 @@ def metric_expression(nodes: tuple[Node, ...], metric: str, whole: Whole | None 
         return None
     if whole is not None and nodes == whole.stages:
         return whole.fold.column(metric)[0]
-    if whole is not None and kind in ("memory", "latency"):
-        stages = zip(whole.stages, whole.fold.below[0], strict=True)
-        rows = [row for stage, row in stages if kind == "memory" and stage.path == nodes[0].path]
-        return whole.fold.column(metric)[rows[0]] if rows else None
+    if whole is not None and kind in ("peak", "memory", "latency"):
+        path = "/".join(nodes[0].path)
+        return next(
+            value
+            for row, value in zip(whole.fold.leaves.rows, whole.fold.column(metric), strict=True)
+            if row.path == path
+        )
     return Fold(leaves_of(nodes, whole=whole)).column(metric)[int(len(nodes) == 1)]
 
 
@@ -69,7 +72,7 @@ def leaves_of(nodes: tuple[Node, ...], *, whole: Whole | None = None, algebra: M
         rows=rows,
         columns=_Lazily(placed.column),
         members=_Lazily(placed.member),
-        phases=[path for path in whole.definition.phases if path in inside] if whole is not None else (),
+        phases=[part for phase in whole.definition.phases for part in _beginnings(phase, inside)] if whole else (),
         latencies=EMPTY if whole is None else whole.definition.latencies,
         scope=EMPTY if whole is None else whole.scope,
         algebra=algebra,
@@ -90,13 +93,15 @@ class _Lazily(dict[str, Sequence[Any]]):
 
 def _rows(stages: tuple[Node, ...]) -> list[Row]:
     """Return the whole and every node, parents before children."""
-    blank = {"path": "", "module": None, "layer": "", "class_name": "", "stage": "", "category": None, "aten": ""}
+    texts = dict.fromkeys(("path", "stem", "layer", "class_name", "stage", "aten"), "")
+    blank = {**texts, "module": None, "category": None}
     rows = [Row(**blank, parent=-1, trains=any(stage.steps is None for stage in stages))]  # type: ignore[arg-type]
 
     def visit(node: Node, parent: int) -> None:
         rows.append(
             Row(
                 path="/".join(node.path),
+                stem=node.stem,
                 module=node.module if node.formula.class_name or node.stocks else None,
                 layer=f"{Path(node.formula.file).parent.name}/{node.formula.name}",
                 class_name=node.formula.class_name,
@@ -138,11 +143,15 @@ class _Placed:
                 return [1, *(total_calls(node) for node in self.nodes)]
             case "runs":
                 return [1, *(node.runs for node in self.nodes)]
+            case "first" | "last":
+                place = ("first", "last").index(name)
+                return [0, *(node.numbers[place] if node.numbers else 0 for node in self.nodes)]
             case "edge_bytes":
                 edges = boundaries(self.stages)
-                return [0, *(over_steps(node, edges.get(node.path, 0)) for node in self.nodes)]
+                ports = (edges[node.path].moved if node.path in edges else 0 for node in self.nodes)
+                return [0, *(over_steps(node, moved) for node, moved in zip(self.nodes, ports, strict=True))]
             case "required_bytes":
-                return [0, *(over_steps(node, node.required_bytes) for node in self.nodes)]
+                return [0, *(over_steps(node, node.required.both) for node in self.nodes)]
             case "sizes":
                 return list(self.lives[1])
             case "saved":
@@ -208,10 +217,23 @@ class _Placed:
 
     def _phases(self) -> Sequence[Expr]:
         assert self.whole is not None  # noqa: S101 - bounds are asked of a whole alone
-        by_path = {"/".join(node.path): node for node in self.nodes}
+        definition, by_path = self.whole.definition, {"/".join(node.path): node for node in self.nodes}
         edges, bound = boundaries(self.stages), load_time("lower_bound")
-        paths = [path for path in self.whole.definition.phases if path in by_path]
-        return [phase_seconds(by_path[path], edges, bound) for path in paths]
+        known = definition.quantities.items()
+        standing = [(quantity.in_bounds_for, name) for name, quantity in known if quantity.group != "machine"]
+        fewest = {symbolic.symbol(base): symbolic.symbol(name) for base, name in standing if base}
+        seconds = []
+        for whole in definition.phases:
+            between = handed_on([by_path[path] for path in whole if path in by_path])
+            parts = ([by_path[path] for path in phase] for phase in _beginnings(whole, by_path))
+            seconds += [phase_seconds(part, edges, between, bound, fewest) for part in parts]
+        return seconds
+
+
+def _beginnings(phase: tuple[str, ...], paths: Container[str]) -> Sequence[tuple[str, ...]]:
+    """Return the first of a phase's paths that there are, the first two, and so on to all."""
+    inside = tuple(path for path in phase if path in paths)
+    return [inside[: place + 1] for place in range(len(inside))]
 
 
 def stocks_of(nodes: Iterable[Node]) -> list[tuple[Node, Stock]]:

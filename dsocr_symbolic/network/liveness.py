@@ -11,7 +11,8 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.formula import Operator
-from dsocr_symbolic.network.dataflow import Conditions, either, of_storages
+from dsocr_symbolic.network.costs import either
+from dsocr_symbolic.network.dataflow import Conditions, of_storages
 from dsocr_symbolic.network.node import Node, Storage, walk
 
 _COUNTED = ("activation", "past")

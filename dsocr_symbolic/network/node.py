@@ -53,6 +53,44 @@ class Launch:
     io_bytes: Value
 
 
+@frozen(kw_only=True)
+class Moved:
+    """Bytes that are read, and bytes that are written."""
+
+    read: Value
+    written: Value
+
+    @property
+    def both(self) -> Value:
+        """All that is moved."""
+        both: Value = self.read + self.written
+        return both
+
+
+@frozen(kw_only=True)
+class Required:
+    """Bytes that one call cannot avoid: its weights and cache read once, what the cache gains written once."""
+
+    weights: Value
+    cache: Moved
+
+    @property
+    def both(self) -> Value:
+        """All of them."""
+        both: Value = self.weights + self.cache.both
+        return both
+
+
+@frozen(kw_only=True)
+class PhaseWork:
+    """What a phase cannot do without: FLOPs, bytes read and bytes written."""
+
+    tensor_core_flops: Value
+    cuda_core_flops: Value
+    read_bytes: Value
+    written_bytes: Value
+
+
 @frozen(kw_only=True, eq=False)
 class Storage:
     """Memory that a call allocates; views and results in place share it.
@@ -61,8 +99,8 @@ class Storage:
     ----------
     key : str
         The path of what made it, and its name there.
-    kind, gradient : str, bool
-        ``activation``, ``weight``, ``buffer`` or ``past``; whether a training step needs its gradient.
+    kind, gradient : str, Value
+        ``activation``, ``weight``, ``buffer`` or ``past``; 1 if a training step needs its gradient, else 0.
     size, copies : Value
         Bytes, and how many of it one run of the whole makes.
     """
@@ -71,7 +109,7 @@ class Storage:
     kind: str
     size: Value
     copies: Value
-    gradient: bool
+    gradient: Value
 
 
 Storages = tuple[tuple[Expr, Storage], ...]
@@ -103,7 +141,7 @@ class Stock:
     parameters, weight_bytes, kv_cache_bytes : Value
         Elements and bytes, all copies together, at the end of the node that declares it.
     gradient_bytes : Value
-        Bytes of its gradient; 0 for a weight that never runs.
+        Bytes of its gradient; 0 for a weight that never runs, or runs without gradients.
     """
 
     key: str
@@ -120,7 +158,9 @@ class Node:
     Attributes
     ----------
     path : tuple of str
-        From the stage down; labels may hold dots.
+        From the stage down; names may hold dots.
+    stem, numbers : str, tuple of sympy.Expr
+        Of a name that ends in numbers, what stands before them, and the first and last one; else empty.
     formula : Formula
         The operator or layer that is called.
     given : mapping of str to sympy.Expr
@@ -153,8 +193,12 @@ class Node:
         Storages that it keeps until it returns, beyond their last reader.
     accumulated : sympy.Expr
         Bytes of outputs that earlier repeats keep beside those of the last one.
-    required_bytes : sympy.Expr
+    required : Required
         Bytes of its own weights and of its KV cache that one call cannot avoid to move.
+    read_once : mapping of str to Value
+        Bytes of each weight of its own that all calls together read at least, by checkpoint path.
+    needed : sympy.Expr
+        Share of its FLOPs that a perfect kernel cannot skip.
     saved : Storages
         Storages that an operator keeps for its backward; empty in inference.
     children : tuple of Node
@@ -164,6 +208,8 @@ class Node:
     """
 
     path: tuple[str, ...]
+    stem: str
+    numbers: tuple[Any, ...]
     formula: Formula
     given: Mapping[str, Any]
     module: str
@@ -181,7 +227,9 @@ class Node:
     kept: Storages
     held: Storages
     accumulated: Any
-    required_bytes: Any
+    required: Required
+    read_once: Mapping[str, Any]
+    needed: Any
     saved: Storages
     children: tuple["Node", ...]
     training: "Node | None" = None

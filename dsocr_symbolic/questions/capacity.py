@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.evaluation.program import Program, run_program
+from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.network.fold import quotient
+from dsocr_symbolic.network.labels import labels_of
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 
 _LARGEST_BATCH = 10**9
@@ -21,8 +24,8 @@ class PeakMoment:
 
     Attributes
     ----------
-    stage, at : str
-        The stage, and the operator that runs then.
+    stage, at, label : str
+        The stage, and the operator that runs then; the latter with the numbers that layers have here.
     weight_bytes, kv_cache_bytes, activation_bytes : int or float
         Weights of the whole network, KV cache at the stage's end, live activations.
     peak_memory_bytes : int or float
@@ -31,6 +34,7 @@ class PeakMoment:
 
     stage: str
     at: str
+    label: str
     weight_bytes: Exact
     kv_cache_bytes: Exact
     activation_bytes: Exact
@@ -40,6 +44,34 @@ class PeakMoment:
     def parts(self) -> dict[str, Exact]:
         """What is resident, by its name in print."""
         return {"weights": self.weight_bytes, "KV": self.kv_cache_bytes, "activations": self.activation_bytes}
+
+
+@frozen(kw_only=True)
+class KvPool:
+    """What a server has for its KV cache.
+
+    Attributes
+    ----------
+    memory_bytes, weight_bytes, activation_bytes : int or float
+        What it takes of the machine, and what weights and its largest forward need of that.
+    bytes : int or float
+        What is left; 0 or less where weights and activations alone do not fit.
+    tokens, requests : int or float, or None
+        Whole tokens that it holds, and requests of the workload; None where a request keeps nothing.
+    chunk : int
+        Tokens of a prompt in that forward, which is of one request with its image.
+    request : tuple of int
+        Tokens of a request's prompt, and its decode steps.
+    """
+
+    memory_bytes: Exact
+    weight_bytes: Exact
+    activation_bytes: Exact
+    bytes: Exact
+    tokens: Exact | None
+    requests: Exact | None
+    chunk: Exact
+    request: tuple[Exact, Exact]
 
 
 @frozen(kw_only=True)
@@ -56,6 +88,8 @@ class Fit:
         The largest batch that fits, 0 if not even one request does; None where the workload has no batch to vary.
     beyond : PeakMoment or None
         The worst moment of the next larger batch.
+    kv_pool : KvPool or None
+        What a server has for its KV cache; None where the model file does not say what a server does.
     """
 
     capacity_bytes: Exact
@@ -64,6 +98,7 @@ class Fit:
     fits: bool
     largest_batch: int | None
     beyond: PeakMoment | None
+    kv_pool: KvPool | None
 
 
 def fit(scenario: Scenario, program: Program | None = None) -> Fit:
@@ -85,6 +120,32 @@ def fit(scenario: Scenario, program: Program | None = None) -> Fit:
         fits=moment.peak_memory_bytes <= capacity,
         largest_batch=largest,
         beyond=beyond,
+        kv_pool=kv_pool(scenario, program, values.numbers),
+    )
+
+
+def kv_pool(scenario: Scenario, program: Program, numbers: Mapping[str, Exact]) -> KvPool | None:
+    """Return what a server has for its KV cache: its largest forward is one of the same network at other symbols."""
+    server, roles = scenario.definition.server, scenario.definition.roles
+    if server is None or scenario.workload is None:
+        return None
+    # Experts that the user set as hit are those of the workload's own forward.
+    user = {name: value for name, value in scenario.user.items() if name not in roles.hit}
+    forward = {name: evaluate(formula, numbers, arithmetic) for name, formula in server.forward.items()}
+    chunk = scenario_values(evolve(scenario, user=user), forward).numbers
+    moment = max(stage_moments(program, chunk), key=lambda moment: moment.activation_bytes)
+    cache = run_program(program, numbers).owned("forward_kv_cache_bytes", 0)
+    held = {"weight_bytes": moment.weight_bytes, "activation_bytes": moment.activation_bytes, "kv_cache_bytes": cache}
+    given: dict[str, Any] = {}
+    for name, formula in server.formulas.items():
+        value = quotient(formula, {**numbers, **held, **given}, arithmetic)
+        given[name] = None if value is None else arithmetic.whole(value)
+    return KvPool(
+        weight_bytes=moment.weight_bytes,
+        activation_bytes=moment.activation_bytes,
+        chunk=chunk[roles.prompt_tokens],
+        request=(numbers[roles.prompt_tokens], numbers[roles.new_tokens]),
+        **given,
     )
 
 
@@ -96,6 +157,7 @@ def worst_moment(program: Program, numbers: Mapping[str, Exact]) -> PeakMoment:
 def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[PeakMoment]:
     """Return the moment of each stage at which most memory is resident, in the order of the stages."""
     rows, fold = program.rows, run_program(program, numbers)
+    labels = labels_of(fold.leaves)
     weights, peaks = fold.owned("forward_weight_bytes", 0), fold.column("peak_memory_bytes")
 
     def operator(index: int) -> int:
@@ -106,13 +168,15 @@ def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[PeakMo
     return [
         PeakMoment(
             stage=rows[stage].path,
-            at=rows[operator(stage)].path,
+            at=rows[at].path,
+            label=labels[at][0] or rows[at].path,
             weight_bytes=arithmetic.whole(weights),
             kv_cache_bytes=arithmetic.whole(fold.owned("forward_kv_cache_bytes", stage)),
             activation_bytes=arithmetic.whole(fold.around[stage]),
             peak_memory_bytes=arithmetic.whole(peaks[stage]),
         )
         for stage in fold.below[0]
+        for at in [operator(stage)]
     ]
 
 

@@ -11,11 +11,14 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 _MOST_GIB = 1e6
+_LIMIT = "most_pieces"
 MODEL = click.Option(["--model"], metavar="NAME|FILE", help="Network; deepseek-ocr by default.")
 METRICS = click.Option(["--metric", "metrics"], metavar="NAME", multiple=True, help="See symbols --metrics.")
 FORMAT = click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output.")
 _TIME = "What time metrics stand for; roofline by default."
 TIME = click.Option(["--time"], type=click.Choice(("roofline", "lower_bound")), default="roofline", help=_TIME)
+# Options that are symbols of the machine.
+MEMORY = ("reserve", "memory_utilisation")
 Given = dict[str, Any]
 """What click hands on, by the names of options and arguments."""
 Run = Callable[[Definition, Given], int]
@@ -31,12 +34,24 @@ def question_options(definition: Definition) -> list[click.Parameter]:
         click.Option(["--layer"], metavar="NAME", help="Evaluate one layer alone."),
         click.Option(["--gpu"], metavar="NAME|FILE", help=f"Machine; {definition.default_gpu} by default."),
         click.Option(["--reserve"], metavar="GIB", type=float, help="Memory kept free; 1 GiB by default."),
+        click.Option(
+            ["--memory-utilisation"], metavar="U", type=float, help="Share that a server takes; 0.9 by default."
+        ),
         click.Option(["--allow-any-grid"], is_flag=True, help="Let crop grids be what the network never cuts."),
     ]
+    if limit := crop_limit(definition):
+        quantity = definition.quantities[limit]
+        text = f"{quantity.meaning[0].upper()}{quantity.meaning[1:]}; {quantity.formula.text} by default."
+        options.append(click.Option([f"--{limit.replace('_', '-')}", _LIMIT], metavar="N", help=text))
     for name, choice in definition.choices.items():
         help_text = f"{choice.summary[0].upper()}{choice.summary[1:]}; {choice.default} by default."
         options.append(click.Option([f"--{name}", choice_key(name)], metavar="|".join(choice.options), help=help_text))
     return options
+
+
+def crop_limit(definition: Definition) -> str:
+    """Return the symbol of the most pieces that a page is cut into; empty where a user has no say in it."""
+    return definition.roles.crops.limit if definition.roles.crops else ""
 
 
 def whole_options(definition: Definition) -> list[click.Parameter]:
@@ -52,11 +67,26 @@ def command(
 
 
 def show(given: Given, document: Mapping[str, Any], text: Callable[[], str]) -> int:
-    """Print an answer in the format that was asked for."""
+    """Print an answer in the format that was asked for; its warnings stand behind a text."""
     from dsocr_symbolic.writing.data import to_json
+    from dsocr_symbolic.writing.terminal import indented
 
-    click.echo(to_json(document) if given["format"] == "json" else text(), nl=False)
+    said = "".join(f"{indented([f'warning: {warning}'])}\n" for warning in document["warnings"])
+    click.echo(to_json(document) if given["format"] == "json" else text() + said, nl=False)
     return 0
+
+
+def as_data(answer: Any) -> dict[str, Any]:
+    """Return an answer as plain data but for its warnings, which stand beside it."""
+    from attrs import asdict
+
+    return asdict(answer, filter=lambda field, _: field.name != "warnings")
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Say on standard error what numbers that go elsewhere deserve."""
+    for warning in warnings:
+        click.echo(f"dsocr: warning: {warning}", err=True)
 
 
 def asked_scenario(definition: Definition, given: Given) -> Scenario:
@@ -66,7 +96,7 @@ def asked_scenario(definition: Definition, given: Given) -> Scenario:
         definition=definition,
         layer=given.get("layer"),
         workload=given["workload"],
-        settings=with_reserve(read_settings(given["settings"]), given["reserve"]),
+        settings=asked_settings(definition, given),
         choices=choices,
         gpu=given["gpu"],
         config=given["config"],
@@ -74,15 +104,33 @@ def asked_scenario(definition: Definition, given: Given) -> Scenario:
     )
 
 
-def with_reserve(settings: dict[str, Any], gibibytes: float | None) -> dict[str, Any]:
-    """Put the reserve among the settings, in bytes."""
-    if gibibytes is None:
+def asked_settings(definition: Definition, given: Given) -> dict[str, Any]:
+    """Read what ``--set`` and its short spellings give symbols."""
+    from dsocr_symbolic.scenario.checks import parse_number
+
+    settings = with_memory(read_settings(given["settings"]), given)
+    limit, most = crop_limit(definition), given.get(_LIMIT)
+    if most is None:
         return settings
-    if "reserve" in settings:
-        raise UserError("--reserve and --set reserve: give one of them")
-    if not 0 <= gibibytes < _MOST_GIB:
-        raise UserError(f"--reserve {gibibytes:g}: expected GiB from 0 to {_MOST_GIB:g}")
-    return settings | {"reserve": round(gibibytes * 2**30)}
+    option = f"--{limit.replace('_', '-')}"
+    if given.get("layer") is not None:
+        raise UserError(f"{option}: a layer alone cuts no page; drop --layer or {option}")
+    if limit in settings:
+        raise UserError(f"{option} and --set {limit}: give one of them")
+    return settings | {limit: parse_number(most, limit)}
+
+
+def with_memory(settings: dict[str, Any], given: Given) -> dict[str, Any]:
+    """Put the reserve, in bytes, and the share that a server takes among the settings."""
+    for name in MEMORY:
+        if given[name] is not None and name in settings:
+            raise UserError(f"--{name.replace('_', '-')} and --set {name}: give one of them")
+    gibibytes, share = (given[name] for name in MEMORY)
+    if gibibytes is not None:
+        if not 0 <= gibibytes < _MOST_GIB:
+            raise UserError(f"--reserve {gibibytes:g}: expected GiB from 0 to {_MOST_GIB:g}")
+        settings = settings | {"reserve": round(gibibytes * 2**30)}
+    return settings if share is None else settings | {"memory_utilisation": share}
 
 
 def choice_key(name: str) -> str:

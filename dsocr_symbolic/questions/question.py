@@ -14,9 +14,10 @@ from dsocr_symbolic.evaluation.binding import Binding, bind
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.registry import Term
+from dsocr_symbolic.language.registry import Term, is_bound
 from dsocr_symbolic.python_api import load_model
-from dsocr_symbolic.scenario.origins import origins, unverified
+from dsocr_symbolic.scenario.checks import warnings_of
+from dsocr_symbolic.scenario.origins import origins, unclaimed, unverified
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 
@@ -45,6 +46,11 @@ class Question:
         """The number of every symbol."""
         return self.bound().numbers
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the model file warns of at these numbers."""
+        return warnings_of(self.definition, self.numbers)
+
     def bound(self, symbol: str | None = None) -> Binding:
         """Say what every symbol is: a number, or a formula of one that is left free."""
         overrides = dict(self.model.overrides)
@@ -64,12 +70,18 @@ class Question:
 
     def metrics(self, terms: tuple[Term, ...]) -> tuple[Any, ...]:
         """Return metrics of parts, exactly; raise where one does not exist or has no value."""
+        self.refuse_unclaimed(terms, self.bound().unclaimed)
         numbers = {name: exact(value) for name, value in self.numbers.items()}
         try:
             return term_values(self.model, terms, numbers, arithmetic)
         except (ZeroDivisionError, OverflowError) as error:
             named = ", ".join(dict.fromkeys(term.metric for term in terms))
             raise UserError(f"{named}: has no value at this workload ({error}); ask of another one") from error
+
+    def refuse_unclaimed(self, terms: tuple[Term, ...], lacking: tuple[str, ...]) -> None:
+        """Raise where a bound is asked of a machine on which none is claimed."""
+        if lacking and any(is_bound(term.metric) for term in terms):
+            raise UserError(unclaimed(self.scenario.gpu, lacking))
 
     def described(self) -> dict[str, Any]:
         """Say what it is about, as plain data."""
@@ -85,6 +97,7 @@ class Question:
             "settings": {name: arithmetic.whole(value) for name, value in scenario.settings.items()},
             "what_if": {name: str(value) for name, value in put_in.items()},
             "unverified": list(unverified(kept, scenario.gpu)),
+            "warnings": list(self.warnings),
         }
 
     def heading(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import BRACES, Definition
+from dsocr_symbolic.language.definition import BRACES, Definition, Rule
 from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.registry import Quantity
 
@@ -54,6 +54,30 @@ def check_setting(definition: Definition, name: str, value: Any) -> None:
         raise UserError(f"{name}: {value} is less than {quantity.least} ({quantity.meaning})")
 
 
+def check_whole(definition: Definition, numbers: Mapping[str, Exact]) -> None:
+    """Refuse sizes that do not go together: what follows from them, and what runs needs, would be no whole number."""
+    needed = _needed(definition)
+    for name, quantity in definition.quantities.items():
+        derived = quantity.group == "derived" and not quantity.real and name in needed
+        if derived and not isinstance(arithmetic.whole(numbers[name]), int):
+            of = ", ".join(f"{used} = {arithmetic.whole(numbers[used])}" for used in sorted(names(quantity.formula)))
+            raise UserError(
+                f"{name}: {of} give {float(numbers[name]):g}, which is not a whole number; set others, or {name}"
+            )
+
+
+def _needed(definition: Definition) -> set[str]:
+    """List the symbols that the stages are called with, and those that they follow from: a layer alone needs few."""
+    waiting = [name for call in definition.stages for given in call.given.values() for name in names(given)]
+    needed: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in definition.quantities and name not in needed:
+            needed.add(name)
+            waiting += names(definition.quantities[name].formula)
+    return needed
+
+
 def check_free(quantity: Quantity, name: str) -> None:
     """Refuse to put anything in for a definition."""
     if quantity.fixed:
@@ -65,7 +89,21 @@ def check_rules(definition: Definition, numbers: Mapping[str, Exact], waived: fr
     for rule in definition.rules:
         if rule.waived_by in waived or evaluate(rule.require, numbers, arithmetic):
             continue
-        parts = [str(arithmetic.whole(evaluate(part, numbers, arithmetic))) for part in rule.parts]
-        said = BRACES.sub("{}", rule.say).format(*parts)
         got = ", ".join(f"{name} = {arithmetic.whole(numbers[name])}" for name in sorted(names(rule.require)))
-        raise UserError(f"{said}; got {got}")
+        raise UserError(f"{rule_says(rule, numbers)}; got {got}")
+
+
+def warnings_of(definition: Definition, numbers: Mapping[str, Exact]) -> tuple[str, ...]:
+    """Return the warnings that numbers for all symbols deserve."""
+    return tuple(rule_says(rule, numbers) for rule in broken_warnings(definition, numbers))
+
+
+def broken_warnings(definition: Definition, numbers: Mapping[str, Exact]) -> list[Rule]:
+    """Return what numbers for all symbols break with a warning."""
+    return [rule for rule in definition.warnings if not evaluate(rule.require, numbers, arithmetic)]
+
+
+def rule_says(rule: Rule, numbers: Mapping[str, Exact]) -> str:
+    """Put numbers into what a rule says."""
+    parts = [str(arithmetic.whole(evaluate(part, numbers, arithmetic))) for part in rule.parts]
+    return BRACES.sub("{}", rule.say).format(*parts)

@@ -29,7 +29,7 @@ _UNITS = {
     "_w": ("_w", Decimal(1), "W"),
 }
 _COUNTS = ("streaming_multiprocessors",)  # listed, so that a misspelt unit is not taken for no unit
-_REQUIRED = ("tensor_bf16_tflops", "cuda_fp32_tflops", "memory_bandwidth_gb_per_s")
+_REQUIRED = ("cuda_fp32_tflops", "memory_bandwidth_gb_per_s")
 
 
 def _positive(raw: Any, where: str) -> int | float:
@@ -45,6 +45,21 @@ def _sentence(raw: Any, where: str) -> str:
 
 
 SENTENCE = Reader(_sentence, {"type": "string", "pattern": r"\S"})
+_POSITIVE = Reader(_positive, {"type": "number", "exclusiveMinimum": 0})
+
+
+@frozen(kw_only=True)
+class OtherSource:
+    """What another source says of a number.
+
+    Attributes
+    ----------
+    value, source : int or float, str
+        In the unit of the number's key, and where it is from.
+    """
+
+    value: int | float = entry("in the unit of the number's key", _POSITIVE)
+    source: str = entry("where it is from", SENTENCE)
 
 
 @frozen(kw_only=True)
@@ -58,17 +73,22 @@ class Number:
     unit, factor : str, Decimal
         ``FLOP/s``, ``op/s``, ``byte/s``, ``byte``, ``byte/SM``, ``Hz``, ``s``, ``W``, or ``1`` for a count; from the
         datasheet's unit to that one.
-    value_si : int or float
-        The value in `unit`; an exact int if it is whole.
+    value_si, said_si : int or float, tuple of int or float
+        The value in `unit`, and all that sources say of it; an exact int if it is whole.
     """
 
     key: str
     unit: str
     factor: Decimal
-    value: int | float = entry("in the unit of its key", Reader(_positive, {"type": "number", "exclusiveMinimum": 0}))
+    value: int | float = entry("in the unit of its key", _POSITIVE)
     source: str = entry("where it is from: a document and its table, or a derivation", SENTENCE)
     unverified: bool = entry("whether it was recalled, inferred or disputed", default=False)
+    disagree: tuple[OtherSource, ...] = entry("what other sources say of it", default=())
     value_si: int | float = field(init=False, default=follows(lambda number: _scaled(number.value, number.factor)))
+    said_si: tuple[int | float, ...] = field(
+        init=False,
+        default=follows(lambda number: tuple(_scaled(s.value, number.factor) for s in (number, *number.disagree))),
+    )
 
 
 def _numbers(raw: Any, where: str) -> dict[str, Number]:

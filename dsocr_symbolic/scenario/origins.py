@@ -1,14 +1,16 @@
 """Where the value of each symbol is from, decided once: everybody else reads it."""
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from attrs import frozen
 
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import names
+from dsocr_symbolic.language.expression import Expression, names
+from dsocr_symbolic.language.formula import ONE
+from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.scenario.hardware import Gpu
 
 Kind = Literal[
@@ -26,7 +28,7 @@ class Origin:
     kind : str
         Who: the first that speaks of user, workload, config, choice, machine and the model file.
     name : str
-        Of a choice ``CHOICE OPTION``, of a machine the key of its number.
+        Of a choice ``CHOICE OPTION``, of a machine the key of its number, of a default the key that the GPU lacks.
     value : number or Expression or None
         The number, or the model file's formula; None where a machine lacks the number.
     """
@@ -57,17 +59,21 @@ def origins(
             symbol: Origin(kind="choice", name=f"{name} {chosen}", value=formula)
             for symbol, formula in option.symbols.items()
         }
-        keys |= {symbol: (key,) for symbol, key in option.gpu.items()}
+        keys |= option.gpu
 
     def origin(name: str) -> Origin:
         quantity = definition.quantities[name]
-        if name in settings:
-            kind, layer = next((kind, layer) for kind, layer in layers if name in layer)
-            return Origin(kind=kind, value=layer[name])
+        # What stands for a symbol in bounds is what somebody says of that symbol.
+        said = next((said for said in (name, quantity.in_bounds_for) if said in settings), "")
+        if said:
+            kind, layer = next((kind, layer) for kind, layer in layers if said in layer)
+            return Origin(kind=kind, value=layer[said])
         if name in bound:
             return bound[name]
-        # The first number that the GPU has; the last one if it has none.
         named = keys.get(name, quantity.gpu)
+        if quantity.extreme:
+            return _extreme(quantity, named, gpu)
+        # The first number that the GPU has; the last one if it has none.
         key = next((key for key in named if key in gpu.numbers), named[-1] if named else "")
         if key in gpu.numbers:
             return Origin(kind="machine", name=key, value=float(gpu.numbers[key].value_si))
@@ -77,6 +83,38 @@ def origins(
         return Origin(kind="formula" if names(quantity.formula) else fixed, value=quantity.formula)
 
     return {name: origin(name) for name in definition.quantities}
+
+
+def _extreme(quantity: Quantity, named: Sequence[str], gpu: Gpu) -> Origin:
+    """Take the largest or smallest that any source says; what a GPU lacks is named, and 1 stands in for it."""
+    lacking = [key for key in named if key not in gpu.numbers]
+    if lacking and quantity.optional:
+        return Origin(kind="default", value=quantity.formula)
+    if lacking:
+        return Origin(kind="default", name=lacking[0], value=ONE)
+    said = [(value, key) for key in named for value in gpu.numbers[key].said_si]
+    value, key = (max if quantity.extreme == "largest" else min)(said)
+    return Origin(kind="machine", name=key, value=float(value))
+
+
+def lacking(formula: Expression, sources: Mapping[str, Origin]) -> tuple[str, ...]:
+    """Return the GPU's numbers without which a formula claims nothing, in the order of its symbols."""
+    used = sorted(names(formula) & sources.keys())
+    return tuple(dict.fromkeys(key for name in used for key in lacks(sources[name], sources)))
+
+
+def lacks(origin: Origin, sources: Mapping[str, Origin]) -> tuple[str, ...]:
+    """Return the GPU's numbers that a value is without."""
+    if origin.kind == "default":
+        return (origin.name,) if origin.name else ()
+    return lacking(origin.value, sources) if origin.kind == "formula" else ()
+
+
+def unclaimed(gpu: Gpu, keys: Iterable[str]) -> str:
+    """Say why there is no bound on a machine."""
+    return (
+        f"no lower bound is claimed on {gpu.name}: its file gives no {', '.join(keys)}; add the number and its source"
+    )
 
 
 def unverified(sources: Iterable[Origin], gpu: Gpu) -> tuple[str, ...]:

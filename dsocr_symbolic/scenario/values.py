@@ -1,7 +1,9 @@
 """From defaults, choices, a config, a workload, overrides and a GPU to one number per symbol."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, Workload, read_workload
 from dsocr_symbolic.language.expression import Expression, evaluate, names
+from dsocr_symbolic.language.registry import load_time
 from dsocr_symbolic.language.strict_yaml import read_yaml
-from dsocr_symbolic.scenario.checks import check_rules, check_setting
+from dsocr_symbolic.scenario.checks import check_rules, check_setting, check_whole, warnings_of
 from dsocr_symbolic.scenario.hardware import Gpu
-from dsocr_symbolic.scenario.origins import Origin, origins, unverified
+from dsocr_symbolic.scenario.origins import Origin, lacking, lacks, origins, unverified
 
 _ABSENT = object()
 
@@ -32,12 +35,24 @@ class Values:
         Derived symbols that were set, with what their formulas give.
     unverified : tuple of str
         GPU numbers in use that no source confirms.
+    unclaimed : tuple of str
+        Numbers that the GPU lacks, for which no lower bound is claimed.
+    warnings : tuple of str
+        What the model file warns of at these numbers.
     """
 
     numbers: Mapping[str, Any]
     origins: Mapping[str, Origin]
     overridden: Mapping[str, Exact]
     unverified: tuple[str, ...]
+    unclaimed: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @cached_property
+    def known(self) -> Mapping[str, Any]:
+        """The numbers as they are shown: None where the GPU lacks one and 1 stands in for it."""
+        unknown = {name for name, origin in self.origins.items() if lacks(origin, self.origins)}
+        return {name: None if name in unknown else number for name, number in self.numbers.items()}
 
 
 def load_workload(definition: Definition, name: str) -> Workload:
@@ -135,12 +150,29 @@ def resolve(
     sources = origins(definition, options, settings, gpu)
     resolver = Resolver(definition, sources, gpu)
     numbers = {name: resolver.value(name) for name in definition.quantities}
-    derived = [name for name, quantity in definition.quantities.items() if quantity.group == "derived"]
-    formulas = {name: definition.quantities[name].formula for name in derived if name in settings}
+    formulas = {name: definition.quantities[name].formula for name in derived_symbols(definition) if name in settings}
     followed = {name: resolver.formula_value(name, formula) for name, formula in formulas.items()}
-    overridden = {name: value for name, value in followed.items() if value != numbers[name]}
+    overridden = {name: arithmetic.whole(value) for name, value in followed.items() if value != numbers[name]}
     check_rules(definition, numbers, waived)
-    return Values(numbers=numbers, origins=sources, overridden=overridden, unverified=unverified(sources.values(), gpu))
+    check_whole(definition, numbers)
+    return Values(
+        numbers=numbers,
+        origins=sources,
+        overridden=overridden,
+        unverified=unverified(sources.values(), gpu),
+        unclaimed=lacking(load_time("lower_bound").seconds, sources),
+        warnings=warnings_of(definition, numbers),
+    )
+
+
+def derived_symbols(definition: Definition) -> list[str]:
+    """Return the symbols of the network, or of a layer alone, that follow from others."""
+    quantities = definition.quantities.items()
+    return [
+        name
+        for name, known in quantities
+        if known.group == "derived" or (known.group == "layer" and names(known.formula))
+    ]
 
 
 class Resolver:
@@ -168,20 +200,29 @@ class Resolver:
         """Return what the origin of a symbol gives."""
         origin = self.m_origins[name]
         if origin.kind == "machine" and origin.value is None:
-            lack = f"the GPU file gives no {origin.name}; choose another dtype or GPU, or add the number"
-            raise UserError(f"{self.m_gpu.name}: {lack}")
+            ways = ", ".join((*self.other_options(name, origin.name), "another GPU"))
+            raise UserError(f"{self.m_gpu.name}: the GPU file gives no {origin.name}; choose {ways}, or add the number")
         if origin.kind in ("formula", "default", "definition"):
             return self.formula_value(name, origin.value)
         return evaluate(origin.value, {}, arithmetic) if origin.kind == "choice" else origin.value
+
+    def other_options(self, name: str, lacking: str) -> Iterator[str]:
+        """Yield which options take a symbol from a number that the GPU has, not from the one it lacks."""
+        for flag, choice in self.m_definition.choices.items():
+            keys = {option: said.gpu.get(name, ()) for option, said in choice.options.items()}
+            there = [option for option, named in keys.items() if set(named) & self.m_gpu.numbers.keys()]
+            if any(lacking in named for named in keys.values()) and there:
+                yield f"--{flag} {' or '.join(there)}"
 
     def formula_value(self, name: str, formula: Expression) -> Any:
         """Return what a symbol's formula gives."""
         scope = {used: self.value(used) for used in sorted(names(formula))}
         try:
             return self.worked_out(formula, scope)
-        except (OverflowError, ZeroDivisionError) as error:
+        except (OverflowError, ZeroDivisionError, ValueError) as error:
             raise UserError(f"{name}: its formula {formula.text} has no value here; set {name} itself") from error
 
     def worked_out(self, formula: Expression, scope: Mapping[str, Any]) -> Any:
-        """Evaluate a formula in numbers."""
-        return arithmetic.whole(evaluate(formula, scope, arithmetic))
+        """Evaluate a formula in numbers; a fraction stays one, or what follows from it were no longer exact."""
+        value = evaluate(formula, scope, arithmetic)
+        return value if isinstance(value, Fraction) and value.denominator > 1 else arithmetic.whole(value)

@@ -1,9 +1,10 @@
 """Count gradient steps and peaks of memory of the reference.
 
 A step takes the gradient of the sum of a call's outputs: pixels, ids, positions and masks need none, all parameters and
-all other activations do. The mixture of experts runs its training branch, the auxiliary loss is off, logits are of all
-positions, and there is no optimiser. A peak is the most bytes of tensors that are alive in a call without gradients:
-inputs count throughout, outputs too; parameters, buffers and the KV cache do not.
+all other activations do; of whole pages those of vision and projector only where all is trained. The mixture of experts
+runs its training branch, the auxiliary loss is off, logits are of all positions, and there is no optimiser. A peak is
+the most bytes of tensors that are alive in a call without gradients: inputs count throughout, outputs too; parameters,
+buffers and the KV cache do not.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,6 @@ from dsocr_symbolic.verification.reference.backward import BackwardTrace
 from dsocr_symbolic.verification.reference.memory import Peak, allocation_peak
 from dsocr_symbolic.verification.reference.saved import SavedTensors
 from dsocr_symbolic.verification.reference.trace import tensors_in
-
 
 # Trained as a whole, with its head.
 _PAGE = "core/deepseek_ocr_model"

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from dsocr_symbolic.verification.calls.requirements import (
     require_transformers,
     require_transformers_for_checkpoint,
 )
-from dsocr_symbolic.verification.mutants.killing import Killed, counts_for, kill, mutated_layers, reason
+from dsocr_symbolic.verification.mutants import running as mutants_running
 from dsocr_symbolic.verification.running import Outcome, in_order, jobs, run_all, single_outcome
 from dsocr_symbolic.writing.files import written_whole
 from dsocr_symbolic.writing.templates import template
@@ -71,16 +71,19 @@ def verify_checkpoint(folder: Path, *, trusted: bool, out: Path | None, say: Say
 
 
 def _run_mutants(out: Path | None, say: Say) -> int:
-    """Run every mutant of every formula; unexplained survivors fail."""
-    layers = mutated_layers()
-    result = mutants_result(tracked((kill(layer, counts_for(layer)) for layer in layers), "verifying", len(layers)))
-    killed, total = (sum(row[key] for row in result["layers"].values()) for key in ("killed", "total"))
-    say(f"mutants: {killed} of {total} killed, {len(result['survivors'])} survive")
-    unexplained = [survivor for survivor in result["survivors"] if survivor["reason"] == "unexplained"]
-    for survivor in unexplained:
-        say(f"  survives without a reason: {survivor['layer']}: {survivor['place']}")
+    """Try every mutant of every file; one that survives fails."""
+    tried = tracked(mutants_running.run_all(mutants_running.workers()), "trying mutants", len(mutants_running.jobs()))
+    result = mutants_running.result(dict(tried))
+    rows = result["kinds"].values()
+    killed, total = (sum(row[key] for row in rows) for key in ("killed", "mutants"))
+    say(
+        f"mutants: {killed} of {total} killed, {len(result['equivalent'])} equivalent,"
+        f" {len(result['survivors'])} survive"
+    )
+    for survivor in result["survivors"]:
+        say(f"  survives: {survivor['mutant']}")
     _write(out, "mutants", result)
-    return int(bool(unexplained))
+    return int(bool(result["survivors"]))
 
 
 def _report(name: str, outcomes: Sequence[Outcome], say: Say) -> int:
@@ -151,19 +154,6 @@ def training_result(outcomes: Sequence[Outcome], versions: Mapping[str, str]) ->
                 cell["low"] = rounded if cell["low"] is None else min(cell["low"], rounded)
                 cell["high"] = rounded if cell["high"] is None else max(cell["high"], rounded)
     return {"versions": dict(versions), "layers": dict(sorted(layers.items()))}
-
-
-def mutants_result(results: Iterable[Killed]) -> dict[str, Any]:
-    """Sum up mutants: killed of total by layer, and each survivor with its reason."""
-    layers = {}
-    survivors = []
-    for result in results:
-        layers[result.layer] = {"killed": sum(result.killed.values()), "total": sum(result.total.values())}
-        survivors += [
-            {"layer": survivor.layer, "place": survivor.place, "reason": reason(survivor) or "unexplained"}
-            for survivor in result.survivors
-        ]
-    return {"layers": dict(sorted(layers.items())), "survivors": survivors}
 
 
 def check_folder(folder: Path) -> Path:

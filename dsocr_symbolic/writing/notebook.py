@@ -1,6 +1,7 @@
 """How a thing shows itself: in one line wherever it is printed, as a page in a notebook."""
 
 import re
+from collections.abc import Iterable
 from html import escape
 from importlib import import_module
 from typing import Any
@@ -48,6 +49,11 @@ class Page:
 
     head: str
     blocks: tuple[str | TextGrid | MathBlock, ...]
+
+
+def warned(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Say warnings as paragraphs of a page."""
+    return tuple(f"warning: {said}" for said in warnings)
 
 
 class Said:

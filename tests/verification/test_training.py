@@ -21,12 +21,13 @@ from dsocr_symbolic.verification.calls.cases import (
     page_settings,
     peak_cases,
     published_layers,
+    training_pages,
     uncounted,
 )
 from dsocr_symbolic.verification.calls.comparison import LEAST_BYTES, LIMITS, Counted, Difference, compare
 from dsocr_symbolic.verification.calls.subjects import SUBJECTS, count_case, subject_of
 from dsocr_symbolic.verification.reference.memory import Peak
-from dsocr_symbolic.verification.reference.trace import tensors_in
+from dsocr_symbolic.verification.reference.trace import OperatorTrace, tensors_in
 from dsocr_symbolic.verification.running import Outcome, steps_by_layer
 from dsocr_symbolic.verification.training import PeakBench, TrainingBench, training_cases
 from dsocr_symbolic.verification.verify import training_result
@@ -116,6 +117,34 @@ def test_counting_a_page_twice_gives_the_same_and_leaves_no_gradients() -> None:
     assert not owner.training
     assert all(parameter.grad is None for parameter in owner.parameters())
     assert count_peak(case) == count_peak(case)
+
+
+@pytest.mark.parametrize("train", ["all", "decoder"])
+def test_autograd_trains_what_the_choice_says(train: str) -> None:
+    case = next(case for case in training_pages() if case.choices["train"] == train)
+    bench = TrainingBench()
+    with bench.context():
+        subject = subject_of(bench, case)
+        assert subject.owner is not None
+        subject.owner.train()
+        with OperatorTrace() as trace:
+            out = subject.call()
+            forward = dict(trace.by_operator)
+            out.sum().backward()
+    network = subject.owner.model
+    vision = [*network.sam_model.parameters(), *network.vision_model.parameters(), *network.projector.parameters()]
+    vision += [network.image_newline, network.view_seperator]
+    got = [parameter.grad is not None for parameter in vision]
+    # The patch convolution of CLIP never runs.
+    assert sum(got) == (len(got) - 1 if train == "all" else 0)
+    assert network.embed_tokens.weight.grad is not None
+    # Of the convolutions and of the scatter nothing goes backward where nobody asks.
+    for operator in ("convolution_backward", "masked_scatter_backward"):
+        assert any(operator in name for name in trace.by_operator) == (train == "all"), sorted(trace.by_operator)
+    assert not any("backward" in name for name in forward)
+    subject.owner.zero_grad(set_to_none=True)
+    subject.owner.eval()
+    assert compare(count_training(case)).differences == ()
 
 
 def test_logits_of_the_last_position_take_less() -> None:

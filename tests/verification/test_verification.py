@@ -1,7 +1,6 @@
 """The verifier: it agrees everywhere, it would notice, and its results are the committed ones."""
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,9 +17,6 @@ from dsocr_symbolic.verification.calls.bench import Bench
 from dsocr_symbolic.verification.calls.cases import Case, formula_file, sampled_cases, uncounted
 from dsocr_symbolic.verification.calls.comparison import Counted, compare
 from dsocr_symbolic.verification.calls.subjects import SUBJECTS, count_case
-from dsocr_symbolic.verification.mutants import killing
-from dsocr_symbolic.verification.mutants.killing import REASONS, Survivor, counts_for, kill, mutated_layers, reason
-from dsocr_symbolic.verification.mutants.mutants import mutate
 from dsocr_symbolic.verification.proof import ProofCell, proof_cells, prove
 from dsocr_symbolic.verification.reference.cuda_flops import cuda_core_flops
 from dsocr_symbolic.verification.verify import PARTS, page
@@ -52,13 +48,6 @@ def test_nothing_differs_in_the_committed_results(part: str) -> None:
     assert all(row["differing"] == 0 and row["calls"] > 0 for row in layers.values())
 
 
-def test_every_survivor_among_the_committed_mutants_has_a_reason() -> None:
-    mutants = json.loads((REPORTS / "verification" / "mutants.json").read_text())
-    assert all(each["reason"] != "unexplained" for each in mutants["survivors"])
-    killed, total = (sum(row[key] for row in mutants["layers"].values()) for key in ("killed", "total"))
-    assert killed + len(mutants["survivors"]) == total > 2500
-
-
 def test_the_committed_page_is_rendered_from_the_committed_results() -> None:
     assert set(PARTS) == {path.stem for path in (REPORTS / "verification").glob("*.json")}
     assert (REPORTS / "verification.md").read_text(encoding="utf-8") == page(REPORTS)
@@ -77,56 +66,8 @@ def test_every_formula_file_is_counted_or_says_why_not() -> None:
     assert counted - inside <= called
 
 
-# Mutants of these layers run in every test session; the others when asked: dsocr verify --mutants.
-ALWAYS_MUTATED = [
-    *(name for name in mutated_layers() if name.startswith("operators/")),
-    *("core/layer_norm", "decoder/deepseek_v2_mlp", "decoder/deepseek_v2_moe", "decoder/deepseek_v2_rms_norm"),
-    *("decoder/lm_head", "llama/rotate", "vision/layer_norm2d", "vision/mlp_block", "vision/notp_attention"),
-]
-
-
-@pytest.mark.parametrize("layer", ALWAYS_MUTATED)
-def test_mutants_are_killed(layer: str) -> None:
-    result = kill(layer, counts_for(layer))
-    assert sum(result.total.values()) > 0
-    assert [each for each in result.survivors if reason(each) is None] == []
-    committed = json.loads((REPORTS / "verification" / "mutants.json").read_text())["layers"][layer]
-    assert committed == {"killed": sum(result.killed.values()), "total": sum(result.total.values())}
-
-
-def test_every_reason_is_of_a_survivor() -> None:
-    mutants = json.loads((REPORTS / "verification" / "mutants.json").read_text())["survivors"]
-    places = [f"{each['layer']}: {each['place']}" for each in mutants]
-    assert [pattern for pattern in REASONS if not any(re.fullmatch(pattern, place) for place in places)] == []
-
-
-def test_an_unknown_survivor_has_no_reason() -> None:
-    assert reason(Survivor(layer="vision/block", place="child mlp removed", kind="child")) is None
-
-
-def test_mutants_change_every_kind_of_thing() -> None:
-    kinds = {mutant.kind for formula in load_library().formulas.values() for mutant in mutate(formula)}
-    assert kinds == {"literal", "symbol", "sign", "comparison", "child", "guard"}
-
-
-def test_mutants_differ_from_their_formula_and_from_one_another() -> None:
-    formula = load_library()["attention"]
-    mutants = [mutant.formula for mutant in mutate(formula)]
-    assert all(mutant != formula for mutant in mutants)
-    assert len({mutant.place for mutant in mutate(formula)}) == len(mutants)
-
-
 def _counted(case: Case) -> Counted:
     return count_case(case, Bench())
-
-
-def test_mutants_are_not_tried_on_counts_that_the_formula_misses() -> None:
-    counted = _counted(next(case for case in sampled_cases() if case.layer == "operators/gelu"))
-    wrong = evolve(counted, metrics={**counted.metrics, "forward_io_bytes": 5})
-    with pytest.raises(ValueError, match="the unchanged formula disagrees"):
-        kill("operators/gelu", [wrong])
-    with pytest.raises(ValueError, match="no count"):
-        kill("operators/gelu", [])
 
 
 @pytest.mark.parametrize("metric", ["forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes"])
@@ -179,10 +120,6 @@ def test_a_wrong_formula_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {**SUBJECTS, "vision/mlp_block": lambda bench, s: maker(bench, {**s, "tokens": s["tokens"] + 1})}
     monkeypatch.setattr("dsocr_symbolic.verification.proof.SUBJECTS", wrong)
     assert not prove(cell, "plain").holds
-
-
-def test_counts_of_layers_inside_others_show_their_mutants() -> None:
-    assert set(killing.INSIDE) <= set(mutated_layers())
 
 
 # The convention table by hand, on a tensor of 2 rows and 3 columns.

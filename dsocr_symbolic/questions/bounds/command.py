@@ -22,7 +22,7 @@ def bounds_command(definition: Definition) -> click.Command:
 
 
 def _bounds(definition: Definition, given: options.Given) -> int:
-    from attrs import asdict, evolve
+    from attrs import evolve
 
     from dsocr_symbolic.errors import UserError
     from dsocr_symbolic.questions.bounds.regimes import find_bounds
@@ -35,9 +35,26 @@ def _bounds(definition: Definition, given: options.Given) -> int:
     if by_gpu and given["gpu"] is not None:
         raise UserError("--by gpu takes every machine; drop --gpu")
     gpus = load_gpus() if by_gpu else [question.scenario.gpu]
-    asked = (evolve(question, scenario=evolve(question.scenario, gpu=gpu)) for gpu in gpus)
-    machines = [find_bounds(machine, given["names"] or None, given["time"]) for machine in asked]
-    document = {**question.described(), "time": given["time"], "bounds": [asdict(bounds) for bounds in machines]}
+    machines, left_out = [], {}
+    for gpu in gpus:
+        machine = evolve(question, scenario=evolve(question.scenario, gpu=gpu))
+        try:
+            machines.append(find_bounds(machine, given["names"] or None, given["time"]))
+        except UserError as error:
+            # A machine without the chosen dtype takes no row; what no machine can do is an error.
+            left_out[gpu.name] = str(error)
+    if not machines:
+        raise UserError(left_out.get(question.scenario.gpu.name) or next(iter(left_out.values())))
+    document = {
+        **question.described(),
+        "time": given["time"],
+        "bounds": [options.as_data(bounds) for bounds in machines],
+    }
+    if by_gpu:
+        document["left_out"] = left_out
+        lines = [f"left out: {reason}\n" for reason in left_out.values()]
     return options.show(
-        given, document, lambda: bounds_table(machines) if by_gpu else bounds_text(question, machines[0])
+        given,
+        document,
+        lambda: bounds_table(machines) + "".join(lines) if by_gpu else bounds_text(question, machines[0]),
     )

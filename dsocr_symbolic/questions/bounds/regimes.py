@@ -114,12 +114,15 @@ class Bounds(Shown):
     ridge_points : tuple of Ridge
     bounds : tuple of RegimeBound
         In the order in which they were asked for.
+    warnings : tuple of str
+        What the model file warns of at the workload.
     """
 
     gpu: str
     gpu_title: str
     ridge_points: tuple[Ridge, ...]
     bounds: tuple[RegimeBound, ...]
+    warnings: tuple[str, ...]
 
 
 def bounds(
@@ -170,6 +173,7 @@ def find_bounds(question: Question, only: Iterable[str] | None = None, time: str
         gpu_title=question.scenario.gpu.title,
         ridge_points=tuple(_ridge(question, point) for point in known.ridge_points.values()),
         bounds=tuple(_bound(question, known.conditions[name], time) for name in names),
+        warnings=question.warnings,
     )
 
 

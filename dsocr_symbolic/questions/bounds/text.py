@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dsocr_symbolic.questions.bounds.regimes import Bounds, Change, RegimeBound
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.writing.amounts import measured
-from dsocr_symbolic.writing.notebook import Page, TextGrid
+from dsocr_symbolic.writing.notebook import Page, TextGrid, warned
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 
 _WIDE = 140
@@ -76,4 +76,4 @@ def page(bounds: Bounds) -> Page:
     )
     grid = TextGrid(columns=("bound", "holds", "what", "condition"), rows=rows)
     above = [TextGrid(columns=("ridge point", "formula", "value", "unit"), rows=ridges)] if ridges else []
-    return Page(head=bounds.gpu_title, blocks=(*above, grid))
+    return Page(head=bounds.gpu_title, blocks=(*above, grid, *warned(bounds.warnings)))

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import answer, scenario_program
-from dsocr_symbolic.evaluation.estimate import Estimate
+from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
+from dsocr_symbolic.language.definition import Definition, common_path
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.registry import known_metric, load_metrics, timed
@@ -29,8 +30,8 @@ class Cause:
 
     Attributes
     ----------
-    path : str
-        A node; of memory, the part that it is of.
+    path, label : str
+        A node; of memory, the part that it is of. Its label has the numbers that layers have here, in both scenarios.
     baseline, value : int or float
         The metric there, in the baseline and in the scenario; 0 where there is no such node.
     difference : int or float
@@ -41,6 +42,7 @@ class Cause:
     baseline: int | float
     value: int | float
     difference: int | float
+    label: str = field(default=Factory(lambda cause: cause.path, takes_self=True))
 
 
 @frozen(kw_only=True)
@@ -78,7 +80,7 @@ class Comparison(Shown):
     names, metrics : tuple of str
         The scenarios, the baseline first; names of the registry.
     about : tuple of mapping
-        Model, workload, GPU, choices and settings of each, and numbers of the GPU that no source confirms.
+        Model, workload, GPU, choices and settings of each, numbers of the GPU that no source confirms, warnings.
     baseline : tuple of number or None
         Each metric in the baseline.
     differences : tuple of tuple of MetricDifference
@@ -90,6 +92,12 @@ class Comparison(Shown):
     metrics: tuple[str, ...]
     baseline: tuple[Exact | None, ...]
     differences: tuple[tuple[MetricDifference, ...], ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the model file warns of, scenario by scenario."""
+        named = zip(self.names, self.about, strict=True)
+        return tuple(f"{name}: {said}" for name, about in named for said in about["warnings"])
 
 
 def compare(
@@ -167,8 +175,15 @@ def _difference(metric: str, baseline: _Answered, other: _Answered) -> MetricDif
     if before is None or after is None:
         return MetricDifference(value=after, difference=None, ratio=None, causes=(), explained=0.0, others=0)
     left, right = (_parts(metric, *answered) for answered in (baseline, other))
+    labelled = [{node.row.path: node.label for node in result.nodes} for _, result in (baseline, other)]
     causes = [
-        Cause(path=path, baseline=left.get(path, 0), value=right.get(path, 0), difference=change)
+        Cause(
+            path=path,
+            baseline=left.get(path, 0),
+            value=right.get(path, 0),
+            difference=change,
+            label=_label(path, labelled),
+        )
         for path in {**left, **right}
         if (change := right.get(path, 0) - left.get(path, 0)) != 0
     ]
@@ -182,6 +197,12 @@ def _difference(metric: str, baseline: _Answered, other: _Answered) -> MetricDif
         explained=explained,
         others=len(causes) - len(kept),
     )
+
+
+def _label(path: str, labelled: Iterable[Mapping[str, str | None]]) -> str:
+    """Name a node as both scenarios number its layers; where they differ, each as it does."""
+    names = [label.split("/") for labels in labelled if (label := labels.get(path))]
+    return "/".join("|".join(dict.fromkeys(parts)) for parts in zip(*names, strict=True)) or path
 
 
 def _fewest(causes: Sequence[Cause]) -> tuple[tuple[Cause, ...], float]:
@@ -212,7 +233,7 @@ def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
         whole = sum(parts.values()) or 1
         return {path: result.total[metric] * time / whole for path, time in parts.items()}
     if known.kind == "bound":
-        nodes = [node for node in nodes if node.row.path in scenario.definition.phases]
+        nodes = _phases(nodes, scenario.definition)
     elif known.kind in ("flow", "time"):
         nodes = [node for node in nodes if node.row.aten]
     elif known.kind == "boundary":
@@ -220,6 +241,11 @@ def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
     else:
         nodes = []
     return {node.row.path: node.metrics[metric] for node in nodes}
+
+
+def _phases(nodes: Sequence[NodeNumbers], definition: Definition) -> list[NodeNumbers]:
+    """Return the nodes whose bounds add up to that of the whole: of what overlaps the node above."""
+    return [node for node in nodes if node.row.path in {common_path(phase) for phase in definition.phases}]
 
 
 def _owned(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:

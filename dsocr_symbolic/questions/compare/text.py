@@ -6,7 +6,7 @@ from typing import Any
 from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
 from dsocr_symbolic.questions.compare.comparison import Comparison, MetricDifference
 from dsocr_symbolic.writing.amounts import measured
-from dsocr_symbolic.writing.notebook import Page, TextGrid
+from dsocr_symbolic.writing.notebook import Page, TextGrid, warned
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 
 _MOST_CAUSES = 10
@@ -73,7 +73,7 @@ def _causes(metric: str, difference: MetricDifference) -> Iterator[tuple[str, st
     """Yield a line of cells for each of the first causes: path, before, after, change."""
     unit = load_metrics()[metric].unit
     for cause in difference.causes[:_MOST_CAUSES]:
-        yield cause.path, measured(cause.baseline, unit), measured(cause.value, unit), _signed(cause.difference, unit)
+        yield cause.label, measured(cause.baseline, unit), measured(cause.value, unit), _signed(cause.difference, unit)
 
 
 def _signed(value: Any, unit: str) -> str:
@@ -109,4 +109,6 @@ def page(comparison: Comparison) -> Page:
     for name, metric, change, difference in _explained(comparison):
         titles = ("part", first, name, "difference")
         blocks += [change, TextGrid(columns=titles, rows=tuple(_causes(metric, difference)))]
-    return Page(head=f"{', '.join(others)} against {first}", blocks=(*blocks, _legend(comparison)))
+    return Page(
+        head=f"{', '.join(others)} against {first}", blocks=(*blocks, _legend(comparison), *warned(comparison.warnings))
+    )

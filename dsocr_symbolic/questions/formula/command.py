@@ -3,7 +3,7 @@
 import click
 
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.questions.options import Given, asked_scenario, command, whole_options
+from dsocr_symbolic.questions.options import Given, asked_scenario, command, warn, whole_options
 
 _FIRST_METRIC = "forward_tensor_core_flops"
 
@@ -22,7 +22,9 @@ def formula_command(definition: Definition) -> click.Command:
 
 def _formula(definition: Definition, given: Given) -> int:
     from dsocr_symbolic.questions.formula.derivation import derive
+    from dsocr_symbolic.scenario.scenario import scenario_values
 
     scenario = asked_scenario(definition, given)
     click.echo(derive(scenario, given["path"], given["metric"], given["format"]), nl=False)
+    warn(scenario_values(scenario).warnings)
     return 0

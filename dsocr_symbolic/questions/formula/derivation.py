@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import sympy
+
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import layer_definition
 from dsocr_symbolic.language.registry import known_metric, load_metrics
-from dsocr_symbolic.network.builder import model_tree
+from dsocr_symbolic.network.builder import model_tree, stage_guards
 from dsocr_symbolic.network.leaves import Whole, metric_expression
 from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.scenario.scenario import Scenario, of_layer, scenario_values
@@ -43,6 +45,8 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
     if expression is None:
         return f"{head}\n  null: {metrics[metric].reason}\n"
     values = scenario_values(scenario)
+    # Whether its stage runs at all is decided: what is printed is what it then costs.
+    expression = sympy.sympify(expression).xreplace(stage_guards(scenario.definition, values.numbers))
     result = _result(scenario, path, metric)
     if metrics[metric].kind in _LONG and len(nodes[0].children) > 0:
         operators = sum(node.launch is not None for node in walk(nodes))

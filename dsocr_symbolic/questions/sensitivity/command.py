@@ -3,7 +3,7 @@
 import click
 
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.questions.options import FORMAT, Given, asked_scenario, command, show, whole_options
+from dsocr_symbolic.questions.options import FORMAT, Given, as_data, asked_scenario, command, show, whole_options
 
 _BY = "One table, or one for each group."
 
@@ -23,8 +23,6 @@ def sensitivity_command(definition: Definition) -> click.Command:
 
 
 def _sensitivity(definition: Definition, given: Given) -> int:
-    from attrs import asdict
-
     from dsocr_symbolic.language.registry import Term
     from dsocr_symbolic.questions.question import of_scenario
     from dsocr_symbolic.questions.sensitivity.effects import rank
@@ -33,5 +31,5 @@ def _sensitivity(definition: Definition, given: Given) -> int:
     question = of_scenario(asked_scenario(definition, given))
     part = "" if given["part"] == "total" else given["part"]
     ranking = rank(question, Term(paths=(part,), metric=given["metric"]), given["symbols"] or None)
-    document = {**question.described(), "sensitivity": asdict(ranking)}
+    document = {**question.described(), "sensitivity": as_data(ranking)}
     return show(given, document, lambda: sensitivity_text(question, ranking, given["by"]))

@@ -12,7 +12,7 @@ from dsocr_symbolic.algebras.branches import Branch, as_sympy, exact, value_of
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.language.registry import Term, load_metrics
+from dsocr_symbolic.language.registry import Quantity, Term, is_bound, load_metrics
 from dsocr_symbolic.questions.curve import Curve, slope
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.scenario.checks import check_rules
@@ -66,6 +66,8 @@ class Sensitivity(Shown):
         At the workload.
     effects : tuple of Effect
         The strongest first; symbols without any effect are left out.
+    warnings : tuple of str
+        What the model file warns of at the workload.
     """
 
     metric: str
@@ -73,6 +75,7 @@ class Sensitivity(Shown):
     part: str
     value: int | float
     effects: tuple[Effect, ...]
+    warnings: tuple[str, ...]
 
 
 def sensitivity(
@@ -124,7 +127,7 @@ def rank(question: Question, term: Term, symbols: Iterable[str] | None = None) -
             raise UserError(f"unknown symbol '{name}': {nearest(name, known)}")
     check_rules(question.definition, question.numbers, question.scenario.waived)
     (value,) = question.metrics((term,))
-    movable = [name for name, quantity in known.items() if not quantity.fixed] if symbols is None else list(symbols)
+    movable = _movable(known, term.metric) if symbols is None else list(symbols)
     overridden = {name for name, _ in question.model.overrides}
     effects = [
         effect
@@ -139,7 +142,18 @@ def rank(question: Question, term: Term, symbols: Iterable[str] | None = None) -
         part=", ".join(term.paths),
         value=arithmetic.whole(value),
         effects=tuple(sorted(effects, key=lambda effect: -abs(effect.elasticity or 0))),
+        warnings=question.warnings,
     )
+
+
+def _movable(known: Mapping[str, Quantity], metric: str) -> list[str]:
+    """Return what may move; in a bound what stands for a symbol there moves in its stead."""
+    if not is_bound(metric):
+        return [name for name, quantity in known.items() if not quantity.fixed]
+    standing = {quantity.in_bounds_for for quantity in known.values()}
+    return [
+        name for name, quantity in known.items() if quantity.in_bounds_for or not (quantity.fixed or name in standing)
+    ]
 
 
 def _effect(curve: Curve) -> Effect:

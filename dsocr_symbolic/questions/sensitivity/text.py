@@ -5,7 +5,7 @@ from typing import Any
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.questions.sensitivity.effects import Effect, Sensitivity
 from dsocr_symbolic.writing.amounts import measured
-from dsocr_symbolic.writing.notebook import Page, TextGrid
+from dsocr_symbolic.writing.notebook import Page, TextGrid, warned
 from dsocr_symbolic.writing.terminal import on_terminal, table
 
 VIEWS = ("symbol", "group")
@@ -63,9 +63,8 @@ def line(sensitivity: Sensitivity) -> str:
 def page(sensitivity: Sensitivity) -> Page:
     """Say what a metric hangs on, all symbols in one table."""
     rows = tuple(_cells(effect) for effect in sensitivity.effects)
-    return Page(
-        head=_head(sensitivity), blocks=(TextGrid(columns=_columns(sensitivity.unit), rows=rows), _legend(sensitivity))
-    )
+    grid = TextGrid(columns=_columns(sensitivity.unit), rows=rows)
+    return Page(head=_head(sensitivity), blocks=(grid, _legend(sensitivity), *warned(sensitivity.warnings)))
 
 
 def _head(sensitivity: Sensitivity) -> str:

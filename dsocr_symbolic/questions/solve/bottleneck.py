@@ -6,8 +6,9 @@ from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras.branches import as_sympy, exact, value_of
 from dsocr_symbolic.evaluation.answer import scenario_program
+from dsocr_symbolic.language.definition import common_path
 from dsocr_symbolic.language.expression import names
-from dsocr_symbolic.language.registry import Term, load_metrics
+from dsocr_symbolic.language.registry import Term, is_bound, load_metrics
 from dsocr_symbolic.questions.capacity import PeakMoment, worst_moment
 from dsocr_symbolic.questions.curve import Curve, slope
 from dsocr_symbolic.questions.question import Question
@@ -72,10 +73,11 @@ def bottleneck(question: Question, metric: str) -> Bottleneck | None:
     return evolve(decided, resource=resource, resource_name=name, resource_share=share)
 
 
-def rates(question: Question) -> list[str]:
-    """Return the machine's symbols that are something per second: what a time can lean on."""
-    symbols = question.definition.quantities.items()
-    return [name for name, quantity in symbols if quantity.group == "machine" and quantity.unit.endswith("/s")]
+def rates(question: Question, *, bound: bool = False) -> list[str]:
+    """Return the machine's symbols that are something per second: what a time can lean on, or a bound."""
+    known = question.definition.quantities.items()
+    per_second = ((name, each) for name, each in known if each.group == "machine" and each.unit.endswith("/s"))
+    return [name for name, quantity in per_second if bool(quantity.in_bounds_for) == bound]
 
 
 def _parts(question: Question, metric: str) -> Sequence[Term]:
@@ -87,7 +89,8 @@ def _parts(question: Question, metric: str) -> Sequence[Term]:
         stages, metric = [stage for stage in stages if stage in used], known.of
     kind = load_metrics()[metric].kind
     if kind == "bound":
-        stages = [path for path in question.definition.phases if path.partition("/")[0] in stages]
+        phases = map(common_path, question.definition.phases)
+        stages = [path for path in phases if path.partition("/")[0] in stages]
     return [Term(paths=(path,), metric=metric) for path in stages] if kind in ("flow", "time", "bound") else []
 
 
@@ -97,7 +100,7 @@ def _resource(question: Question, term: Term) -> tuple[str, float]:
     A time is a sum of quotients by rates, so that minus its elasticity in a rate is the share that this rate decides.
     """
     shares = {}
-    for name in rates(question):
+    for name in rates(question, bound=is_bound(term.metric)):
         value = exact(question.numbers[name])
         form = Curve(question=question, symbol=name, terms=(term,)).form(value)
         time = as_sympy(value_of(form))
@@ -110,7 +113,7 @@ def _memory(question: Question, metric: str) -> Bottleneck:
     largest, size = max(moment.parts.items(), key=lambda part: part[1])
     return Bottleneck(
         metric=metric,
-        part=moment.at,
+        part=moment.label,
         share=1.0,
         resource=largest,
         resource_name=largest,

@@ -17,8 +17,6 @@ def solve_command(definition: Definition) -> click.Command:
 
 
 def _solve(definition: Definition, given: options.Given) -> int:
-    from attrs import asdict
-
     from dsocr_symbolic.questions.question import of_scenario
     from dsocr_symbolic.questions.solve.solution import solve_question
     from dsocr_symbolic.questions.solve.text import solution_text
@@ -29,5 +27,6 @@ def _solve(definition: Definition, given: options.Given) -> int:
         raise UserError(f"{symbol}: is solved for, and has a value in --set; drop one of them")
     question = of_scenario(scenario)
     solution = solve_question(question, symbol, given["constraint"], given["time"])
-    document = {**question.described(), "time": given["time"], "solution": asdict(solution)}
+    about = {**question.described(), "warnings": list(solution.warnings)}
+    document = {**about, "time": given["time"], "solution": options.as_data(solution)}
     return options.show(given, document, lambda: solution_text(question, solution))

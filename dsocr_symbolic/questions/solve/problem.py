@@ -58,6 +58,10 @@ class Problem:
         """Return the forms of both sides that lead at a value."""
         return self.sides(branches.free(self.symbol, value), branches)
 
+    def numbers(self, value: Exact) -> dict[str, Any]:
+        """Return the number of every symbol at a value."""
+        return self.curve.scope(exact(value))
+
     def slack(self, value: Exact) -> Any:
         """Return by how much the constraint is met at a value; negative where it is not."""
         return left_over(self.constraint, self.sides(exact(value)))

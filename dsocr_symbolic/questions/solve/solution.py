@@ -1,6 +1,6 @@
 """Solve a constraint for one symbol: the largest batch that fits, the bandwidth that a latency needs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +18,7 @@ from dsocr_symbolic.questions.solve.constraint import Constraint, left_over, put
 from dsocr_symbolic.questions.solve.problem import Method, Problem, find, pose
 from dsocr_symbolic.questions.solve.search import Boundary, Sense
 from dsocr_symbolic.questions.solve.solved_form import derivation
-from dsocr_symbolic.scenario.checks import LARGEST
+from dsocr_symbolic.scenario.checks import LARGEST, broken_warnings, rule_says
 from dsocr_symbolic.scenario.scenario import with_user
 from dsocr_symbolic.writing.amounts import compared, measured
 from dsocr_symbolic.writing.notebook import Shown
@@ -68,6 +68,8 @@ class Solution(Shown):
         What decides each metric, at the value that does not meet it.
     says : str
         What the answer means where times are part of it, which are bounds or no forecast.
+    warnings : tuple of str
+        What the model file warns of at the answer; where every value is one, at the workload.
     """
 
     symbol: str
@@ -84,6 +86,7 @@ class Solution(Shown):
     derivation: tuple[str, ...]
     bottlenecks: tuple[Bottleneck, ...]
     says: str
+    warnings: tuple[str, ...]
 
 
 def solve(
@@ -167,7 +170,24 @@ def solve_question(question: Question, symbol: str, text: str, time: str = "roof
         derivation=steps,
         bottlenecks=() if last is None else _bottlenecks(problem, last if beyond is None else beyond),
         says=_meaning(problem, boundary),
+        warnings=question.warnings if last is None else tuple(_warnings(problem, last)),
     )
+
+
+def _warnings(problem: Problem, value: Exact) -> Iterator[str]:
+    """Yield what the model file warns of at an answer, with the last value of the symbol that keeps to it."""
+    question, numbers = problem.question, problem.numbers(value)
+    for rule in broken_warnings(question.definition, numbers):
+        said = rule_says(rule, numbers)
+        try:
+            limit = read_constraint(rule.require.text, question.definition.quantities, "roofline")
+            boundary, _ = find(pose(question, problem.symbol, limit))
+        except UserError:
+            # Not a comparison of two sides, or kept here and there.
+            yield said
+            continue
+        keeps = boundary.sense in ("largest", "smallest")
+        yield f"{said}; {problem.symbol} = {boundary.value} is the {boundary.sense} that keeps to it" if keeps else said
 
 
 def _point(problem: Problem, value: Exact) -> Point:

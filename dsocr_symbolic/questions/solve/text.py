@@ -3,7 +3,7 @@
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.questions.solve.solution import Solution
 from dsocr_symbolic.writing.amounts import compared, measured
-from dsocr_symbolic.writing.notebook import Page, TextGrid
+from dsocr_symbolic.writing.notebook import Page, TextGrid, warned
 from dsocr_symbolic.writing.terminal import indented
 
 
@@ -37,6 +37,7 @@ def page(solution: Solution) -> Page:
             *([TextGrid(columns=("metric", "decided by"), rows=decided)] if decided else []),
             *_derivation(solution),
             *([solution.says] if solution.says else []),
+            *warned(solution.warnings),
         ),
     )
 

@@ -15,13 +15,12 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.roles import Crops
+from dsocr_symbolic.questions.sweep.grids import GRID, asked_grids
 from dsocr_symbolic.scenario.checks import check_setting, parse_number
-from dsocr_symbolic.scenario.crop_grids import all_grids
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.values import load_workload
 
 MOST_POINTS = 10**12
-GRID = "crop_grid"
 _GRID = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
 _SIDES = 2
 _PLACES = ("gpu", "workload")
@@ -134,12 +133,15 @@ def is_named(definition: Definition, name: str) -> bool:
     return name in _PLACES or name in _choices(definition)
 
 
-def make_axis(definition: Definition, name: str, values: Any) -> Axis:
-    """Make an axis of names, numbers or crop grids, every label allowed by itself, from text or Python values."""
+def make_axis(definition: Definition, name: str, values: Any, most: int | None = None) -> Axis:
+    """Make an axis of names, numbers or crop grids, every label allowed by itself, from text or Python values.
+
+    ``most`` is how many pieces of a page the crop grids ``all`` go up to, the model file's number if None.
+    """
     if is_named(definition, name):
         return _named_axis(definition, name, values)
     if name == GRID and definition.roles.crops is not None:
-        return _grid_axis(definition, definition.roles.crops, values)
+        return _grid_axis(definition, definition.roles.crops, values, most)
     _check_variable(definition, name)
     quantity = definition.quantities[name]
     if isinstance(values, str) and ":" in values:
@@ -203,10 +205,8 @@ def _named_axis(definition: Definition, name: str, values: Any) -> Axis:
     return Axis(name=name, meaning=meaning, labels=np.array(labels), numbers={})
 
 
-def _grid_axis(definition: Definition, crops: Crops, values: Any) -> Axis:
-    if isinstance(values, str):
-        values = [(0, 0), *all_grids(crops.least, crops.most)] if values.strip() == "all" else values.split(",")
-    grids = [_grid(value) for value in _listed(GRID, values)]
+def _grid_axis(definition: Definition, crops: Crops, values: Any, most: int | None) -> Axis:
+    grids = [_grid(value) for value in _listed(GRID, asked_grids(definition, values, most))]
     labels = [f"{columns}x{rows}" for columns, rows in grids]
     _check_distinct(GRID, labels)
     numbers = dict(zip((crops.columns, crops.rows), zip(*grids, strict=True), strict=True))

@@ -55,14 +55,15 @@ def _sweep(definition: Definition, given: options.Given) -> int:
     if not given["metrics"]:
         raise UserError("--metric: name one or more, such as --metric roofline_s; dsocr symbols --metrics lists them")
     vary = read_vary(definition, given["vary"])
-    settings = options.with_reserve(options.read_settings(given["settings"]), given["reserve"])
+    settings = options.asked_settings(definition, given)
     chosen = {name: option for name in definition.choices if (option := given[options.choice_key(name)]) is not None}
     named = {name: given[name] for name in ("workload", "gpu") if given[name] is not None}
     for name in (*chosen, *named):
         if name.replace("-", "_") in vary:
             raise UserError(f"--{name} and --vary {name}: give one of them")
-    if "reserve" in vary and given["reserve"] is not None:
-        raise UserError("--reserve and --vary reserve: give one of them")
+    for name in options.MEMORY:
+        if name in vary and given[name] is not None:
+            raise UserError(f"--{name.replace('_', '-')} and --vary {name}: give one of them")
     picked = {name.replace("-", "_"): option for name, option in chosen.items()}
     with progress("compiling"):
         plan = plan_sweep(
@@ -81,6 +82,7 @@ def _sweep(definition: Definition, given: options.Given) -> int:
         return 0
     with progress("points", plan.count) as advance:
         _write(plan, out, advance, force=given["force"])
+    options.warn(plan.warnings())
     click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
     return 0
 

@@ -67,7 +67,8 @@ def sweep(
     -------
     xarray.Dataset
         float64, in the units that each variable's attribute ``units`` names. Crop columns and rows are
-        coordinates along ``crop_grid``. A ratio of nothing is not a number.
+        coordinates along ``crop_grid``. A ratio of nothing is not a number. What the model file warns of stands in
+        the attribute ``warnings``, but for chunks, whose points are not known yet.
 
     Raises
     ------
@@ -91,7 +92,9 @@ def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarr
         for place, values in enumerate(plan.evaluate(plan.places(start, stop))):
             numbers[start:stop, place] = values
         advance(stop - start)
-    return _labelled(plan, numbers.reshape(*plan.shape, columns))
+    warnings = plan.warnings()
+    labelled = _labelled(plan, numbers.reshape(*plan.shape, columns))
+    return labelled.assign_attrs(warnings="; ".join(warnings)) if warnings else labelled
 
 
 def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":

@@ -2,25 +2,22 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import product
 from math import prod
-from numbers import Number
 from typing import Any
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.compiled import Compiled
+from dsocr_symbolic.evaluation.kernel import find_warnings
 from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import Metric, load_metrics
-from dsocr_symbolic.questions.sweep.axes import Axis, at, check_axes, is_named, make_axis
-from dsocr_symbolic.scenario.hardware import load_gpu
-from dsocr_symbolic.scenario.origins import origins, unverified
-from dsocr_symbolic.scenario.values import choose
+from dsocr_symbolic.questions.sweep.asked import about_of, asked_of, functions_of, machine_notes
+from dsocr_symbolic.questions.sweep.axes import Axis, at
 from dsocr_symbolic.version import __version__
 
 _POINT = re.compile(r" \(point (\d+)\)$")
@@ -114,19 +111,38 @@ class Plan:
         """Evaluate points: a float64 array per column, NaN for a ratio of nothing; raise where one is not allowed."""
         results = [np.empty(len(places[0])) for _ in self.columns]
         for function, where in self._combinations(places):
-            inputs = {
-                name: at(numbers, along[where])
-                for axis, along in zip(self.axes, places, strict=True)
-                for name, numbers in axis.numbers.items()
-            }
             try:
-                result = function(**inputs)
+                result = function(**self._inputs(places, where))
             except UserError as error:
                 raise self._located(error, [along[where] for along in places]) from None
             for room, column in zip(results, self.columns, strict=True):
                 value = result[column.metric][column.part]
                 room[where] = np.nan if value is None else value
         return results
+
+    def warnings(self, stop: int | None = None) -> list[str]:
+        """Say what the model file warns of at points, all of them or those up to ``stop``: the first one, how many."""
+        first: dict[str, str] = {}
+        counts: Counter[str] = Counter()
+        for start, end in self.blocks():
+            if start >= (stop or self.count):
+                break
+            places = self.places(start, min(end, stop or end))
+            for function, where in self._combinations(places):
+                for rule, said, place, count in find_warnings(function, self._inputs(places, where)):
+                    along = [axis[where] for axis in places]
+                    first.setdefault(rule.say, f"{said}, at {self._shown(along, place)}" if self.axes else said)
+                    counts[rule.say] += count
+        points = min(self.count, stop or self.count)
+        return [f"{text} ({counts[key]:,} of {points:,} points)" for key, text in first.items()]
+
+    def _inputs(self, places: Places, where: Any) -> dict[str, Any]:
+        """Return what varies of some of the places, by symbol."""
+        return {
+            name: at(numbers, along[where])
+            for axis, along in zip(self.axes, places, strict=True)
+            for name, numbers in axis.numbers.items()
+        }
 
     @cached_property
     def fingerprint(self) -> str:
@@ -156,12 +172,15 @@ class Plan:
     def _located(self, error: UserError, places: Sequence[Any]) -> UserError:
         """Name the point that a function knows by its number."""
         point = _POINT.search(str(error))
-        place = int(point[1]) if point else 0
-        shown = ", ".join(
+        shown = self._shown(places, int(point[1]) if point else 0)
+        return UserError(f"{_POINT.sub('', str(error))}, at {shown}")
+
+    def _shown(self, places: Sequence[Any], place: int) -> str:
+        """Say where a point lies."""
+        return ", ".join(
             f"{axis.name} {at(axis.labels, along[place : place + 1]).tolist()[0]}"
             for axis, along in zip(self.axes, places, strict=True)
         )
-        return UserError(f"{_POINT.sub('', str(error))}, at {shown}")
 
 
 def plan_sweep(
@@ -175,123 +194,20 @@ def plan_sweep(
     **vary: Any,
 ) -> Plan:
     """Plan what :func:`~dsocr_symbolic.questions.sweep.dataset.sweep` evaluates; ``threads``: one per core if None."""
-    question = _question(model.definition, dict(settings or {}), vary)
+    question = asked_of(model, dict(settings or {}), vary)
     asked = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))
     stages = (*(stage.path[0] for stage in model.stages), "total")
     parts = (by,) if isinstance(by, str) and by != "stage" else stages if by == "stage" else tuple(dict.fromkeys(by))
     if not asked or not parts:
         raise UserError("nothing is asked; name a metric (dsocr symbols --metrics) and a part")
     arguments = {"settings": question.settings, "by": parts, "waived": tuple(waived), "threads": threads}
-    functions = tuple(_functions(model, question, asked, arguments))
+    functions = tuple(functions_of(model, question, asked, arguments))
     registered = tuple(load_metrics()[name] for name in asked)
-    unverified = _unverified(model, question, registered, parts)
     return Plan(
         axes=question.axes,
         metrics=registered,
         parts=parts,
         part_dimension="stage" if by == "stage" else "" if isinstance(by, str) else "part",
         functions=functions,
-        about=_about(model, question) | ({"unverified": unverified} if unverified else {}),
+        about=about_of(model, question) | machine_notes(model, question, registered, parts),
     )
-
-
-@frozen(kw_only=True)
-class _Asked:
-    """What varies, and which names and numbers are the same at every point."""
-
-    axes: tuple[Axis, ...]
-    names: Mapping[str, str]
-    settings: Mapping[str, Any]
-
-    @property
-    def named(self) -> tuple[Axis, ...]:
-        return tuple(axis for axis in self.axes if not axis.numbers)
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return tuple(symbol for axis in self.axes for symbol in axis.numbers)
-
-
-def _question(definition: Definition, settings: dict[str, Any], vary: Mapping[str, Any]) -> _Asked:
-    """Sort what a user gave."""
-    names: dict[str, str] = {}
-    axes: list[Axis] = []
-    for word, values in vary.items():
-        name = word.replace("-", "_")
-        if is_named(definition, name) and isinstance(values, str):
-            names[name] = values
-        elif isinstance(values, Number) or getattr(values, "ndim", None) == 0:
-            if name in settings:
-                raise UserError(f"{name}: given twice, as {values} and in settings; give it once")
-            settings[name] = values.item() if hasattr(values, "item") else values
-        else:
-            axes.append(make_axis(definition, name, values))
-    check_axes(axes)
-    question = _Asked(axes=tuple(axes), names=names, settings=settings)
-    for symbol in question.inputs:
-        if symbol in settings:
-            raise UserError(f"{symbol}: varies, and is set to {settings[symbol]}; drop one of them")
-    return question
-
-
-def _functions(
-    model: Model, question: _Asked, metrics: Sequence[str], arguments: Mapping[str, Any]
-) -> Iterable[Compiled]:
-    """Compile one function per combination of names."""
-    models = {model.options: model}
-    for combination in product(*(axis.names for axis in question.named)):
-        labels = {axis.name: label for axis, label in zip(question.named, combination, strict=True)}
-        chosen = {**question.names, **labels}
-        try:
-            options = _options(model, chosen)
-            variant = models.setdefault(options, evolve(model, options=options))
-            yield variant.compile(
-                metrics, over=question.inputs, workload=chosen.get("workload"), gpu=chosen.get("gpu"), **arguments
-            )
-        except UserError as error:
-            where = ", ".join(f"{name} {label}" for name, label in labels.items())
-            raise UserError(f"{error}, at {where}" if where else str(error)) from None
-
-
-def _options(model: Model, chosen: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return the option of every choice."""
-    own = {name: chosen[key] for name in model.definition.choices if (key := name.replace("-", "_")) in chosen}
-    return tuple(sorted(choose(model.definition, dict(model.options) | own).items()))
-
-
-def _about(model: Model, question: _Asked) -> dict[str, str]:
-    """Say what does not vary."""
-    definition, options = model.definition, dict(_options(model, question.names))
-    varied = {axis.name for axis in question.axes}
-    fixed = {
-        "workload": question.names.get("workload", definition.default_workload),
-        "gpu": question.names.get("gpu", definition.default_gpu),
-        **{name.replace("-", "_"): options[name] for name in definition.choices},
-    }
-    quantities = definition.quantities
-    sizes = [f"{name} = {size}" for name, size in model.config if quantities[name].formula.text != str(size)]
-    given = {
-        "config": ", ".join(sizes),
-        "what_if": ", ".join(f"{name} = {value}" for name, value in model.overrides),
-        "settings": ", ".join(f"{name} = {value}" for name, value in question.settings.items()),
-    }
-    about = {name: value for name, value in fixed.items() if name not in varied}
-    return {"model": definition.name, **about, **{name: said for name, said in given.items() if said}}
-
-
-def _unverified(model: Model, question: _Asked, metrics: Iterable[Metric], parts: Iterable[str]) -> str:
-    """Name the GPUs' numbers that times rest on and that no source confirms."""
-    times = [metric.name for metric in metrics if metric.unit == "s"]
-    asked = [(metric, "" if part == "total" else part) for metric in times for part in parts]
-    used = {str(symbol) for metric, path in asked for symbol in model[path].metric(metric).free_symbols}
-    free = [name for name in used if name not in (*question.inputs, *question.settings)]
-    options = dict(_options(model, question.names))
-    marked = []
-    fixed = question.names.get("gpu", model.definition.default_gpu)
-    varied = [name for axis in question.named if axis.name == "gpu" for name in axis.names]
-    for name in varied or [fixed]:
-        gpu = load_gpu(name)
-        sources = origins(model.definition, options, question.settings, gpu)
-        doubtful = unverified((sources[symbol] for symbol in free), gpu)
-        marked += [f"{key} of {name}" for key in sorted(set(doubtful))]
-    return ", ".join(marked)

@@ -16,7 +16,7 @@ from dsocr_symbolic.questions.sweep.plan import Plan
 from dsocr_symbolic.writing.amounts import cell
 from dsocr_symbolic.writing.data import to_json
 from dsocr_symbolic.writing.files import remove, write_files, written_whole
-from dsocr_symbolic.writing.terminal import on_terminal, table
+from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 
 SHOWN = 20
 _QUESTION = "question.json"
@@ -28,6 +28,7 @@ _NOTES = {
     "what_if": "what if",
     "settings": "set",
     "unverified": "unverified, from memory or of conflicting sources",
+    "unclaimed": "no lower bound, for no source gives",
 }
 
 
@@ -63,7 +64,8 @@ def table_text(plan: Plan) -> str:
     for row in zip(*shown, strict=True):
         made.add_row(*row)
     rest = f"\n{plan.count - stop:,} more of {plan.count:,} points: --out FILE writes them all\n"
-    return f"{_heading(plan)}\n\n{on_terminal(made)}{rest if plan.count > stop else ''}"
+    said = "".join(f"{indented([f'warning: {warning}'])}\n" for warning in plan.warnings(stop))
+    return f"{_heading(plan)}\n\n{on_terminal(made)}{rest if plan.count > stop else ''}{said}"
 
 
 def _number(value: float) -> float | str:

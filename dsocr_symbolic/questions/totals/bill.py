@@ -1,7 +1,7 @@
 """What a document costs: each page a request of its own, equal grids evaluated once."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import fields, frozen
@@ -9,11 +9,11 @@ from attrs import fields, frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
-from dsocr_symbolic.evaluation.estimate import Estimate, estimate, sum_estimates
+from dsocr_symbolic.evaluation.estimate import Estimate, estimate, sum_estimates, with_fused_traffic
 from dsocr_symbolic.language.roles import Roles, played
 from dsocr_symbolic.scenario.crop_grids import crop_grid
 from dsocr_symbolic.scenario.documents import PageSize
-from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
+from dsocr_symbolic.scenario.scenario import Scenario, scenario_values, with_user
 
 
 @frozen(kw_only=True)
@@ -24,31 +24,45 @@ class Bill:
     ----------
     rows : tuple of dict
         JSON-ready, a page each: its size, grid and tokens with its total, or its error.
+    grids : tuple of dict
+        JSON-ready, every grid with its tokens, the number of its ``pages`` and the total of one; fewest tokens first.
+    cutting : mapping of str to int or None
+        By what pages are cut: ``side``, ``uncut``, ``least`` and ``most``; None if each is one view.
     total : Estimate or None
         None if no page could be read.
+    largest : Scenario or None
+        That of a page that needs most memory.
     """
 
     rows: tuple[dict[str, Any], ...]
+    grids: tuple[dict[str, Any], ...]
+    cutting: Mapping[str, int] | None
     total: Estimate | None
+    largest: Scenario | None
 
 
-def make_bill(scenario: Scenario, pages: Iterable[PageSize], *, details: bool = True) -> Bill:
-    """Evaluate every page of a document: flows add up, stocks count once, the KV cache is that of the largest page."""
+def make_bill(scenario: Scenario, pages: Iterable[PageSize], *, details: bool = True, fused: bool = False) -> Bill:
+    """Evaluate every page of a document: flows add up, stocks count once, the KV cache is that of the largest page.
+
+    ``fused`` reads compulsory bytes for those moved, of pages too.
+    """
     roles = scenario.definition.roles
     (crops,) = played(roles, scenario.definition.name, fields(Roles).crops)
     # What pages decide a user cannot set as well.
     for name in scenario.user:
         if name in (crops.columns, crops.rows, crops.number):
-            raise UserError(f"{name}: the pages decide it; drop --set {name} or --document")
+            raise UserError(f"{name}: the pages decide it; drop --set {name} or --document{_instead(scenario)}")
+    if crops.limit in scenario.user and scenario.workload and scenario.workload.document == "native":
+        raise UserError(f"{crops.limit}: {scenario.workload.name} cuts no page; drop it or take another workload")
     one = roles.batch
     if scenario.settings.get(one, 1) != 1:
         raise UserError(f"{one}: each page of a document is one request of {one} 1; drop --set {one} or --document")
     if scenario.workload is None:
         raise UserError("--layer: a layer alone reads no document; drop --layer or --document")
-    native = scenario.workload.document == "native"
     program = scenario_program(scenario)
     more = scenario_details(scenario) if details else None
-    tile = scenario_values(scenario, {crops.columns: 0, crops.rows: 0}).numbers[crops.side]
+    uncut = scenario_values(scenario, {crops.columns: 0, crops.rows: 0}).numbers
+    cutting = None if scenario.workload.document == "native" else crops.cutting(uncut)
     shown = (crops.columns, crops.rows, crops.number, roles.image_tokens, roles.prompt_tokens)
     estimates: dict[tuple[int, int], Estimate] = {}
     counts: Counter[tuple[int, int]] = Counter()
@@ -58,15 +72,35 @@ def make_bill(scenario: Scenario, pages: Iterable[PageSize], *, details: bool = 
         if page.width is None or page.height is None:
             rows.append({**row, "error": page.error})
             continue
-        grid = (0, 0)
-        if not native:
-            grid = crop_grid(page.width, page.height, tile=tile, least=crops.least, most=crops.most)
+        grid = crop_grid(page.width, page.height, **cutting) if cutting else (0, 0)
         if grid not in estimates:
             values = scenario_values(scenario, {crops.columns: grid[0], crops.rows: grid[1]})
-            estimates[grid] = estimate(program, values, more)
+            result = estimate(program, values, more)
+            estimates[grid] = with_fused_traffic(result) if fused else result
         counts[grid] += 1
-        numbers = estimates[grid].values.numbers
-        symbols = {name: arithmetic.whole(numbers[name]) for name in shown}
-        rows.append({**row, **symbols, "error": None, "total": dict(estimates[grid].total)})
-    total = sum_estimates([(estimates[grid], count) for grid, count in counts.items()]) if counts else None
-    return Bill(rows=tuple(rows), total=total)
+        rows.append({**row, **_symbols(estimates[grid], shown), "error": None, "total": dict(estimates[grid].total)})
+    total, largest = None, None
+    if counts:
+        total = sum_estimates([(estimates[grid], count) for grid, count in counts.items()])
+        most = max(estimates, key=lambda grid: estimates[grid].total["peak_memory_bytes"])
+        largest = with_user(scenario, {crops.columns: most[0], crops.rows: most[1]})
+    by_length = sorted(estimates, key=lambda grid: (estimates[grid].values.numbers[roles.prompt_tokens], grid))
+    grids = (
+        {**_symbols(estimates[grid], shown), "pages": counts[grid], "total": dict(estimates[grid].total)}
+        for grid in by_length
+    )
+    return Bill(rows=tuple(rows), grids=tuple(grids), cutting=cutting, total=total, largest=largest)
+
+
+def _symbols(page: Estimate, names: Iterable[str]) -> dict[str, Any]:
+    return {name: arithmetic.whole(page.values.numbers[name]) for name in names}
+
+
+def _instead(scenario: Scenario) -> str:
+    """Say how a user has a say in the grids of pages."""
+    definition = scenario.definition
+    limit = definition.roles.crops.limit if definition.roles.crops else ""
+    one_view = [name for name, workload in definition.workloads.items() if workload.document == "native"]
+    ways = [f"--set {limit}=N limits the pieces of a page"] if limit else []
+    ways += [f"--workload {one_view[-1]} cuts none"] if one_view else []
+    return f"; {', '.join(ways)}" if ways else ""

@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping
 
 import sympy
 
-from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.value import Expr
+from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.builder import model_tree
+from dsocr_symbolic.network.builder import model_tree, stage_guards
 from dsocr_symbolic.network.leaves import metric_expression
 from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.scenario.scenario import Scenario
@@ -26,6 +27,8 @@ def closed_forms(
         for name, value in values.numbers.items()
         if name not in kept
     }
+    # Which stages run is decided: a form is that of a workload in which the same ones do.
+    numbers = stage_guards(scenario.definition, values.numbers) | numbers
     letters = {name: quantity.letter for name, quantity in scenario.definition.quantities.items()} if latex else None
     parts: dict[str, tuple[Node, ...]] = {stage.path[0]: (stage,) for stage in stages}
     parts["total"] = stages
@@ -33,6 +36,14 @@ def closed_forms(
         name: {metric: _closed_form(nodes, metric, numbers, letters) for metric in load_metrics()}
         for name, nodes in parts.items()
     }
+
+
+def held_where(scenario: Scenario, values: Values, kept: Collection[str]) -> list[str]:
+    """Say where closed forms hold: the guards of stages that run here, as far as they move with what stays free."""
+    guards = (call.when for call in scenario.definition.stages if call.when is not None)
+    moving = (guard for guard in guards if names(guard) & {*kept})
+    said = {guard.text: evaluate(guard, values.numbers, arithmetic) for guard in moving}
+    return [text if runs else f"not {text}" for text, runs in said.items()]
 
 
 def _closed_form(

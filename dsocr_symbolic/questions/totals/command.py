@@ -1,5 +1,6 @@
 """``dsocr totals`` and ``dsocr tree``: what a workload or a document costs, and where."""
 
+from collections import Counter
 from typing import Any
 
 import click
@@ -8,15 +9,17 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.roles import Roles
-from dsocr_symbolic.questions.options import Given, asked_scenario, command, question_options
+from dsocr_symbolic.questions.options import Given, asked_scenario, command, question_options, warn
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import Values
 from dsocr_symbolic.writing.terminal import tracked
 
 FORMATS = ("text", "json", "yaml", "csv", "markdown")
+_DATA = ("json", "yaml")
 _DEPTH = 3
 TRAFFIC = ("eager", "fused")
-VIEWS = ("total", "stage", "category", "layer", "operator")
+VIEWS = ("total", "stage", "category", "layer", "operator", "page")
+_ROWS = "Rows; stage by default, and a row per grid of pages. page: each page of a document, as csv does by default."
 _TRAFFIC = "Bytes of every launched operator, or what a perfect compiler must still move; eager by default."
 
 
@@ -26,7 +29,7 @@ def totals_command(definition: Definition) -> click.Command:
         *question_options(definition),
         click.Option(["--document"], metavar="PATH", multiple=True, help="Images, PDFs and folders; a bill per page."),
         click.Option(["--dpi"], type=float, default=144.0, help="Pixels per inch of PDF pages; 144 by default."),
-        click.Option(["--by"], type=click.Choice(VIEWS), default="stage", help="Rows; stage by default."),
+        click.Option(["--by"], type=click.Choice(VIEWS), help=_ROWS),
         click.Option(["--traffic"], type=click.Choice(TRAFFIC), default="eager", help=_TRAFFIC),
         click.Option(["--closed-form"], is_flag=True, help="Print totals as formulas of few symbols."),
         click.Option(["--keep"], metavar="SYMBOL", multiple=True, help="Leave one more symbol free in closed forms."),
@@ -60,37 +63,43 @@ def _totals(definition: Definition, given: Given) -> int:
     from dsocr_symbolic.questions.capacity import fit
     from dsocr_symbolic.questions.totals.bill import make_bill
     from dsocr_symbolic.questions.totals.document import totals_document
-    from dsocr_symbolic.questions.totals.text import unreadable
+    from dsocr_symbolic.questions.totals.pages import left_out_text, unread_text, unreadable
     from dsocr_symbolic.scenario.documents import read_pages
 
     _check_together(given)
     scenario = asked_scenario(definition, given)
-    rows, status, program = None, 0, None
+    bill, status, program, left_out = None, 0, scenario_program(scenario), Counter[str]()
     # The text shows neither the backward nor, unless it is asked for, compulsory bytes.
     details = given["format"] != "text" or given["traffic"] == "fused"
     if given["document"]:
-        pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"])
-        bill = make_bill(scenario, tracked(pages, "pages"), details=details)
-        rows = list(bill.rows)
-        status = int(any(row["error"] for row in rows))
-        result = bill.total
+        pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"], left_out=left_out)
+        bill = make_bill(scenario, tracked(pages, "pages"), details=details, fused=given["traffic"] == "fused")
+        result, largest = bill.total, bill.largest
+        status = int(any(row["error"] for row in bill.rows))
+        click.echo(left_out_text(left_out), nl=False, err=True)
+        if result is None or largest is None:
+            click.echo(unreadable(bill, left_out, given["format"]), nl=False, err=given["format"] not in _DATA)
+            return 1
+        click.echo(unread_text(bill.rows), nl=False, err=True)
     else:
-        program = scenario_program(scenario)
-        result = answer(scenario, details=details, program=program)
-    if result is None:
-        click.echo(unreadable(rows or [], given["format"]), nl=False, err=given["format"] not in ("json", "yaml"))
-        return 1
+        result, largest = answer(scenario, details=details, program=program), scenario
     if given["traffic"] == "fused":
         result = with_fused_traffic(result)
+    forms, where = _closed_forms(scenario, result.values, given)
     document = totals_document(
         scenario,
         result,
         operators=given["by"] == "operator",
-        closed_form=_closed_forms(scenario, result.values, given),
-        pages=rows,
-        memory=None if program is None else fit(scenario, program),
+        closed_form=forms,
+        closed_form_where=where,
+        bill=bill,
+        left_out=left_out,
+        memory=fit(largest, program),
     )
-    click.echo(_formatted(document, definition.roles, result, given["by"], given["format"]), nl=False)
+    by = given["by"] or ("page" if bill and given["format"] == "csv" else "stage")
+    click.echo(_formatted(document, definition.roles, result, by, given["format"]), nl=False)
+    if given["format"] == "csv":
+        warn(document["warnings"])
     return status
 
 
@@ -100,24 +109,27 @@ def _check_together(given: Given) -> None:
         raise UserError(f"unexpected argument '{given['more'][0]}'; documents follow --document")
     if given["layer"] is not None and given["workload"] is not None:
         raise UserError("--layer evaluates one layer alone: it has no --workload; drop one of them")
+    if given["by"] == "page" and not given["document"]:
+        raise UserError("--by page: only a document has pages; add --document PATH or drop --by page")
     if given["document"] and (given["closed_form"] or given["keep"]):
         raise UserError("--closed-form is of one workload, not of a document; drop one of them")
     if given["format"] == "csv" and (given["closed_form"] or given["keep"]):
         raise UserError("--format csv holds numbers; closed forms come as text, json, yaml or markdown")
 
 
-def _closed_forms(scenario: Scenario, values: Values, given: Given) -> Any:
+def _closed_forms(scenario: Scenario, values: Values, given: Given) -> tuple[Any, list[str]]:
     if not given["closed_form"] and not given["keep"]:
-        return None
+        return None, []
     from dsocr_symbolic.errors import nearest
-    from dsocr_symbolic.questions.totals.closed_forms import closed_forms
+    from dsocr_symbolic.questions.totals.closed_forms import closed_forms, held_where
 
     known = scenario.definition.quantities
     for name in given["keep"]:
         if name not in known:
             raise UserError(f"--keep: unknown symbol '{name}': {nearest(name, known)}")
     kept = {*(name for name in scenario.definition.roles.free if name not in scenario.user), *given["keep"]}
-    return closed_forms(scenario, values, kept, latex=given["format"] == "markdown")
+    forms = closed_forms(scenario, values, kept, latex=given["format"] == "markdown")
+    return forms, held_where(scenario, values, kept)
 
 
 def _formatted(document: dict[str, Any], roles: Roles, result: Estimate, view: str, output: str) -> str:
@@ -131,11 +143,13 @@ def _formatted(document: dict[str, Any], roles: Roles, result: Estimate, view: s
         return to_yaml(document)
     if view == "category":
         lines = views.by_category(result, load_conventions().categories)
+    elif view == "page":
+        lines = views.by_total(result)
     else:
         lines = getattr(views, f"by_{view}")(result)
     views.check_sums(result, lines)
     if output == "csv":
-        return text.to_csv(roles, view, lines, document.get("pages"))
+        return text.to_csv(roles, view, lines, document.get("pages") if view == "page" else None)
     if output == "markdown":
         return text.to_markdown(document, roles, view, lines)
     return text.to_text(document, roles, view, lines)

@@ -1,17 +1,22 @@
 """One document for every output format: plain data, named by the registry of metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import asdict
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
-from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.language.formula import Call
+from dsocr_symbolic.language.library import find_formula
+from dsocr_symbolic.language.registry import is_bound, load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit
+from dsocr_symbolic.questions.totals.bill import Bill
+from dsocr_symbolic.scenario.hardware import Gpu
+from dsocr_symbolic.scenario.origins import unclaimed
 from dsocr_symbolic.scenario.scenario import Scenario
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def totals_document(
@@ -20,15 +25,21 @@ def totals_document(
     *,
     operators: bool = False,
     closed_form: Mapping[str, Mapping[str, str | None]] | None = None,
-    pages: list[dict[str, Any]] | None = None,
+    bill: Bill | None = None,
+    left_out: Mapping[str, int] | None = None,
+    closed_form_where: Sequence[str] = (),
     memory: Fit | None = None,
 ) -> dict[str, Any]:
-    """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None."""
+    """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None.
+
+    Of a document ``memory`` is that of its largest page.
+    """
     definition, workload, gpu, values = scenario.definition, scenario.workload, scenario.gpu, result.values
     symbols = definition.quantities
 
     def of(*groups: str) -> dict[str, Any]:
-        return {name: arithmetic.whole(values.numbers[name]) for name in symbols if symbols[name].group in groups}
+        numbers = ((name, values.known[name]) for name in symbols if symbols[name].group in groups)
+        return {name: None if number is None else arithmetic.whole(number) for name, number in numbers}
 
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -36,34 +47,70 @@ def totals_document(
         "workload_name": workload.name if workload else None,
         "workload": of("workload", "derived")
         if workload
-        else {name: arithmetic.whole(values.numbers[name]) for name in definition.stages[0].given},
+        else {name: arithmetic.whole(values.numbers[name]) for name in _of_layer(definition.stages[0])},
         "overridden": {
             name: {"value": arithmetic.whole(values.numbers[name]), "formula_gives": given}
             for name, given in values.overridden.items()
         },
         "constants": of("constant"),
         "gpu": gpu.name,
-        "machine": {"title": gpu.title, **of("machine"), "unverified": list(values.unverified)},
+        "machine": {
+            "title": gpu.title,
+            **of("machine"),
+            "unverified": list(values.unverified),
+            "lacking": list(values.unclaimed),
+        },
         "choices": dict(scenario.options),
         "conventions": {"statements": list(load_conventions().statements), "symbols": of("convention", "choice")},
+        "warnings": list(values.warnings),
         "traffic": result.traffic,
         "memory": None if memory is None else asdict(memory),
-        "null_because": {name: metric.reason for name, metric in load_metrics().items() if metric.reason},
+        "null_because": reasons(result, gpu),
         "total": dict(result.total),
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
         "nodes": [_node(node) for node in result.nodes if operators or node.row.class_name or not node.row.aten],
         "closed_form": {name: dict(forms) for name, forms in (closed_form or {}).items()},
+        "closed_form_where": list(closed_form_where),
     }
-    if pages is not None:
-        document["pages"] = pages
-    return document
+    return document if bill is None else document | pages_document(bill, left_out or {})
+
+
+def pages_document(bill: Bill, left_out: Mapping[str, int]) -> dict[str, Any]:
+    """Lay out what is said of a document's pages besides: how they are cut, what each costs, what is left out."""
+    totals = [grid["total"] for grid in bill.grids]
+    latencies = {
+        metric.name: {"least": min(seconds), "most": max(seconds)}
+        for metric in load_metrics().values()
+        if metric.kind == "latency" and None not in (seconds := [total[metric.name] for total in totals]) and seconds
+    }
+    return {
+        "cutting": bill.cutting,
+        "page_latencies": latencies,
+        "grids": list(bill.grids),
+        "pages": list(bill.rows),
+        "left_out": dict(left_out),
+    }
+
+
+def reasons(result: Estimate, gpu: Gpu) -> dict[str, str]:
+    """Say where and why each metric is null."""
+    said = {name: metric.reason for name, metric in load_metrics().items() if metric.reason}
+    lacking = result.values.unclaimed
+    said["kv_pool"] = "of a workload on a network whose model file says what a server does"
+    return said | {name: unclaimed(gpu, lacking) for name in load_metrics() if lacking and is_bound(name)}
+
+
+def _of_layer(stage: Call) -> list[str]:
+    """Return the symbols of a layer alone, and those that its own slots take besides."""
+    return list({**stage.given, **find_formula(stage.use).alone})
 
 
 def _node(node: NodeNumbers) -> dict[str, Any]:
     row = node.row
     return {
         "path": row.path,
-        "module": row.module,
+        "label": node.label,
+        "module": node.module,
         "layer": row.layer,
         "class": row.class_name or None,
         "stage": row.stage,

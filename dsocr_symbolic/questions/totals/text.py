@@ -9,10 +9,16 @@ from typing import Any
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.language.roles import Roles
-from dsocr_symbolic.questions.totals.document import SCHEMA_VERSION
+from dsocr_symbolic.questions.totals.pages import (
+    largest_page,
+    limit_notes,
+    page_latency_lines,
+    pages_table,
+    unread_lines,
+)
 from dsocr_symbolic.questions.totals.views import ViewLine
 from dsocr_symbolic.writing.amounts import amount, cell, scaled, seconds
-from dsocr_symbolic.writing.data import Document, to_json, to_yaml
+from dsocr_symbolic.writing.data import Document
 from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import on_terminal, table, wrapped
 
@@ -55,16 +61,6 @@ slowest resource, no overlap, every operand from DRAM: neither a bound nor a for
 time. GB = 1e9 bytes. +: more is below, see --depth. -: never runs."""
 
 
-def unreadable(pages: Sequence[Mapping[str, Any]], output: str) -> str:
-    """Say why no page of a document could be read, in the format that was asked for."""
-    document = {"schema_version": SCHEMA_VERSION, "total": None, "pages": list(pages)}
-    if output == "json":
-        return to_json(document)
-    if output == "yaml":
-        return to_yaml(document)
-    return "".join(f"dsocr: {page['path']}: {page['error']}\n" for page in pages)
-
-
 def to_csv(roles: Roles, head: str, lines: Sequence[ViewLine], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
     """Write one row per line, or per page of a document, and one column per metric; what is not built is empty."""
     buffer = io.StringIO()
@@ -75,7 +71,7 @@ def to_csv(roles: Roles, head: str, lines: Sequence[ViewLine], pages: Sequence[M
     else:
         nothing = dict.fromkeys(load_metrics())
         cut = (roles.crops.columns, roles.crops.rows) if roles.crops else ()
-        about = ("path", "page", "width", "height", *cut, roles.prompt_tokens, "error")
+        about = ("path", "page", "width", "height", *cut, roles.image_tokens, roles.prompt_tokens, "error")
         writer.writerow([*about, *load_metrics()])
         writer.writerows(
             [*(page.get(key) for key in about), *(page.get("total") or nothing).values()] for page in pages
@@ -93,10 +89,11 @@ def to_markdown(document: Document, roles: Roles, head: str, lines: Sequence[Vie
         rows=[{"name": line.name, "calls": line.calls, **_shown(line)} for line in [*lines, _total(document)]],
         closed_form=document["closed_form"],
         pages=document.get("pages", []),
+        grids=[] if head == "page" else document.get("grids", []),
         units={name: metric.unit for name, metric in load_metrics().items()},
         conventions=load_conventions().statements,
         null_everywhere={name: metric.reason for name, metric in load_metrics().items() if metric.kind == "null"},
-        summary=[*latency_lines(document), *memory_lines(document, roles)],
+        summary=[*latency_lines(document), *page_latency_lines(document), *memory_lines(document, roles)],
     )
     return rendered
 
@@ -126,17 +123,19 @@ def notes(document: Document, roles: Roles) -> list[str]:
     result = [shown, "choices: " + ", ".join(f"{name} {option}" for name, option in document["choices"].items())]
     for name, set_to in document["overridden"].items():
         result.append(f"{name} is overridden: {set_to['value']}; its formula gives {amount(set_to['formula_gives'])}")
-        if name == roles.prompt_tokens and set_to["value"] < values.get(roles.image_tokens, 0):
-            result.append(f"the image alone needs {values[roles.image_tokens]} prompt tokens")
     if "pages" in document:
         pages = f"{len(document['pages'])} pages, each a request of its own"
-        result[0] = f"{pages}; symbols are those of the first grid: {shown}"
+        result[0] = f"{pages}; symbols are those of the first page: {shown}"
+        result += [*limit_notes(document, roles), "a row of pages of one grid holds the numbers of one page"]
+    result += [f"warning: {said}" for said in document["warnings"]]
     if failed:
         result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
     if document["closed_form"]:
         hits = [name for name in roles.hit if name in values]
         put_in = ", ".join(f"{name} {amount(values[name])}" for name in hits)
         result += [f"closed forms hold at {put_in}; --keep leaves a symbol free"] if hits else []
+    if document["closed_form_where"]:
+        result.append(f"closed forms hold where {' and '.join(document['closed_form_where'])}")
     doubtful = document["machine"]["unverified"]
     return [*result, *(f"unverified: {name} is from memory, or its sources conflict (marked ?)" for name in doubtful)]
 
@@ -162,24 +161,26 @@ def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLin
         made.add_row(line.name, count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
     parts = [
         preamble(document, roles),
-        on_terminal(_pages_table(document["pages"], roles), width) if "pages" in document else "",
+        on_terminal(pages_table(document, roles, each=head == "page"), width) if "pages" in document else "",
+        "" if head == "page" else _lines([f"not counted: {line}" for line in unread_lines(document.get("pages", []))]),
         on_terminal(made, width),
-        "\n".join(
-            line for said in [*latency_lines(document), *memory_lines(document, roles)] for line in wrapped(said)
-        ),
+        _lines([*latency_lines(document), *page_latency_lines(document), *memory_lines(document, roles)]),
         _closed_form_text(document["closed_form"]),
         _LEGEND.format(traffic=_TRAFFIC[document["traffic"]]),
     ]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
+def _lines(said: Sequence[str]) -> str:
+    return "\n".join(line for sentence in said for line in wrapped(sentence))
+
+
 def latency_lines(document: Document) -> list[str]:
     """Say what the phases need at least, and what a reader of tokens waits for."""
     total = document["total"]
     if total["lower_bound_s"] is None:
-        return []
-    clock = document["machine"].get("highest_clock", 1)
-    at = f" at {clock / 1e6:.0f} MHz" if clock > 1 else ""
+        return [document["null_because"]["lower_bound_s"]] if document["machine"]["lacking"] else []
+    at = f" at {document['machine']['highest_clock'] / 1e6:.0f} MHz"
     stages = [f"{name} {seconds(metrics['lower_bound_s'])}" for name, metrics in document["stages"].items()]
     parts = f" ({', '.join(stages)})" if len(stages) > 1 else ""
     lines = [f"lower bound: {seconds(total['lower_bound_s'])}{at}{parts}"]
@@ -198,36 +199,35 @@ def memory_lines(document: Document, roles: Roles) -> list[str]:
     reserve = scaled(fit["reserve_bytes"], "B")
     verdict = "fits" if fit["fits"] else "does not fit"
     room = f"{scaled(fit['capacity_bytes'], 'B')} (usable less {reserve} reserve; fragmentation is not modelled)"
-    lines = [f"memory: {_moment(fit['moment'])}; {verdict} {room}"]
+    lines = [f"memory{largest_page(document, roles)}: {_moment(fit['moment'])}; {verdict} {room}"]
     beyond = fit["beyond"]
     if beyond is not None:
         lines.append(f"largest {roles.batch} that fits: {fit['largest_batch']}; the next one needs {_moment(beyond)}")
-    return lines
+    return [*lines, *_pool_lines(fit["kv_pool"])]
+
+
+def _pool_lines(pool: Mapping[str, Any] | None) -> list[str]:
+    """Say what a server has for its KV cache, and how many requests that are."""
+    if pool is None:
+        return []
+    memory, weights, activations = (
+        scaled(pool[key], "B") for key in ("memory_bytes", "weight_bytes", "activation_bytes")
+    )
+    forward = f"one request's forward, {pool['chunk']} prompt tokens at a time"
+    needs = f"weights {weights} and activations {activations} of {forward},"
+    if pool["bytes"] <= 0:
+        return [f"KV pool of a server: none; {needs} alone do not fit the {memory} that it takes"]
+    size = f"KV pool of a server: {scaled(pool['bytes'], 'B')} ({memory} that it takes, less {needs[:-1]})"
+    if pool["requests"] is None:
+        return [size]
+    prompt, new = pool["request"]
+    return [f"{size}; {pool['tokens']:,} tokens, {pool['requests']:,.1f} requests of {prompt} + {new} tokens"]
 
 
 def _moment(moment: Mapping[str, Any]) -> str:
     parts = {"weights": "weight_bytes", "KV": "kv_cache_bytes", "activations": "activation_bytes"}
     sizes = ", ".join(f"{name} {scaled(moment[key], 'B')}" for name, key in parts.items())
-    return f"{scaled(moment['peak_memory_bytes'], 'B')} at {moment['at']} ({sizes})"
-
-
-def _pages_table(pages: Sequence[Mapping[str, Any]], roles: Roles) -> Any:
-    """One row per page: what it is, how it is cut, what it costs, or why it cannot be read."""
-    crops = roles.crops
-    assert crops is not None  # noqa: S101 - a bill has them
-    made = _table("page", "pixels", crops.number, "tokens", "TC", "CC", "moved", "KV", "time")
-    for page in pages:
-        name = f"{page['path']}:{page['page']}"
-        if page["error"]:
-            made.add_row(f"{name}: {page['error']}", style="red")
-            continue
-        total = page["total"]
-        metrics = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "forward_kv_cache_bytes")
-        cells = [cell(metric, total[metric], 3) for metric in (*metrics, "roofline_s")]
-        grid = f"{page[crops.columns]}x{page[crops.rows]}" if page[crops.number] else "none"
-        size = f"{page['width']}x{page['height']}"
-        made.add_row(name, size, grid, str(page[roles.prompt_tokens]), *cells)
-    return made
+    return f"{scaled(moment['peak_memory_bytes'], 'B')} at {moment['label']} ({sizes})"
 
 
 def _closed_form_text(forms: Mapping[str, Mapping[str, str | None]]) -> str:
@@ -276,10 +276,13 @@ def _tree_lines(result: Estimate, depth: int) -> Iterator[tuple[str, str, NodeNu
     below = result.below
     inner, last = _GUIDES[(sys.stdout.encoding or "utf-8").lower().startswith("utf")]
 
+    def there(rows: Sequence[int]) -> list[int]:
+        return [row for row in rows if result.nodes[row - 1].label is not None]
+
     def descend(index: int, level: int, guide: str, after: str) -> Iterator[tuple[str, str, NodeNumbers]]:
-        node, children = result.nodes[index - 1], below[index]
+        node, children = result.nodes[index - 1], there(below[index])
         hidden = " +" if children and level == depth else ""
-        yield guide, node.row.path.rpartition("/")[2] + hidden, node
+        yield guide, (node.label or "").rpartition("/")[2] + hidden, node
         for child in children if level < depth else ():
             first, rest = last if child == children[-1] else inner
             yield from descend(child, level + 1, after + first, after + rest)

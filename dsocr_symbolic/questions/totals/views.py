@@ -51,12 +51,14 @@ def by_layer(result: Estimate) -> list[ViewLine]:
 
     def descend(index: int) -> None:
         node = nodes[index - 1]
+        if node.label is None:
+            return
         layers = [child for child in below[index] if not nodes[child - 1].row.aten]
         if layers and (not node.row.class_name or node.row.parent == 0):
             for child in below[index]:
                 descend(child)
         else:
-            lines.append(ViewLine(name=node.row.path, calls=node.calls, metrics=node.metrics))
+            lines.append(ViewLine(name=node.label, calls=node.calls, metrics=node.metrics))
 
     for stage in below[0]:
         descend(stage)

@@ -139,7 +139,7 @@ class DeepSeekOCRAnalyticReportSummary:
     top_modules : list of AnalyticModuleSummary
         The slowest top modules of all stages, the slowest first; none lies inside another.
     notes : str
-        The machine, the choices, which time is given, what is set by hand or unverified.
+        The machine, the choices, which time is given, what is set by hand or unverified, warnings.
     """
 
     schema_version: SchemaVersion = field(**must.one_of(SchemaVersion))

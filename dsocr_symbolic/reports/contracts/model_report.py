@@ -252,7 +252,7 @@ class AnalyticModelReport:
     predicted_vs_measured_ratio : float or None
         Predicted over measured time [1].
     notes : str
-        The machine, the choices, which time is given, what is set by hand or unverified.
+        The machine, the choices, which time is given, what is set by hand or unverified, warnings.
     layer_docs_dir : str or None
         Folder with a page per layer, relative to the report's file; null if there is none.
     """

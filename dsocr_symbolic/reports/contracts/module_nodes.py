@@ -41,14 +41,15 @@ def module_nodes(name: str, result: Estimate, calls: Sequence[Node], *, params: 
         constructor_params={},
     )
     modules = [whole]
-    for place, (row, call) in enumerate(zip(rows, calls, strict=True), start=1):
+    labels = [node.label or node.row.path for node in result.nodes]
+    for place, (row, call, label) in enumerate(zip(rows, calls, labels, strict=True), start=1):
         above = counts[row.parent]
         times = arithmetic.whole(arithmetic.divide(counts[place], above)) if above else 0
         symbols = {symbol: arithmetic.whole(value) for symbol, value in call.given.items()} if params else {}
         modules.append(
             AnalyticModuleNode(
                 module_id=row.path,
-                name=row.path.rpartition("/")[2],
+                name=label.rpartition("/")[2],
                 qualified_class_name=row.class_name or (f"aten::{row.aten}" if row.aten else None),
                 stage=_STAGES.get(row.stage, "other"),
                 parent_id=rows[row.parent - 1].path if row.parent else name,

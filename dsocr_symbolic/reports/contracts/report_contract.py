@@ -160,6 +160,7 @@ def _notes(scenario: Scenario, result: Estimate) -> str:
     for name, given in values.overridden.items():
         said.append(f"{name} is set to {arithmetic.whole(values.numbers[name])}; its formula gives {given}.")
     said += [f"{name} of the GPU is unverified." for name in values.unverified]
+    said += [f"Warning: {warning}." for warning in values.warnings]
     return " ".join(said)
 
 

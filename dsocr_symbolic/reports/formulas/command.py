@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.questions.options import asked_scenario, question_options
+from dsocr_symbolic.questions.options import asked_scenario, question_options, warn
 from dsocr_symbolic.writing.files import check_folder, write_files
 from dsocr_symbolic.writing.terminal import tracked
 
-_UNASKED = ("layer", "gpu", "reserve")
+_UNASKED = ("layer", "gpu", "reserve", "memory_utilisation")
 
 
 def docs_command(definition: Definition) -> click.Command:
@@ -33,11 +33,14 @@ def docs_command(definition: Definition) -> click.Command:
 def _docs(definition: Definition, given: dict[str, Any]) -> int:
     from dsocr_symbolic.reports.formulas.page import rendered_pages
     from dsocr_symbolic.reports.formulas.places import lay_out
+    from dsocr_symbolic.scenario.scenario import scenario_values
 
     check_folder(given["out"])
-    places = lay_out(asked_scenario(definition, {**dict.fromkeys(_UNASKED), **given}))
+    scenario = asked_scenario(definition, {**dict.fromkeys(_UNASKED), **given})
+    places = lay_out(scenario)
     rendered = rendered_pages(places)
     files = dict(tracked(rendered, "pages", len(places.library.formulas) + 1))
     write_files(given["out"], files)
     click.echo(f"{len(files)} pages in {given['out']}; begin with index.md")
+    warn(scenario_values(scenario).warnings)
     return 0

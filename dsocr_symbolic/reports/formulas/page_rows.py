@@ -113,6 +113,8 @@ def _runs(call: Call) -> str:
         words.append(f"`{copies}` modules")
     if calls != copies:
         words.append(f"`{calls}` calls")
+    if call.needed.text != "1":
+        words.append(f"bounds need `{call.needed.text}` of its FLOPs")
     return ", ".join(words)
 
 

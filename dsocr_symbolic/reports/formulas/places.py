@@ -111,7 +111,7 @@ def mentioned(formula: Formula) -> frozenset[str]:
             expressions += [launch.tensor_core_flops, launch.cuda_core_flops, launch.when]
     if isinstance(formula, Layer):
         for call in formula.calls:
-            expressions += [*call.given.values(), call.repeat.copies, call.repeat.calls, call.when]
+            expressions += [*call.given.values(), call.repeat.copies, call.repeat.calls, call.when, call.needed]
             expressions += [expression for filling in call.slots.values() for expression in filling.given.values()]
     return frozenset(name for expression in expressions if expression is not None for name in names(expression))
 

@@ -177,12 +177,12 @@ def compulsory(alone: Alone) -> list[Summand]:
     if isinstance(alone.formula, Operator):
         return []
     node = alone.node
-    own = node.calls * node.required_bytes
-    edge = boundaries((node,))[node.path] + own
+    own = node.calls * node.required.both
+    edge = boundaries((node,))[node.path].moved + own
     label = "inputs and outputs" + (", own weights and cache" if own != 0 else "")
     summands = [] if edge == 0 else [single(alone, 0, label, edge)]
     for group in alone.groups:
-        required = sympy.Add(*(call.calls * call.required_bytes for call in walk(group.nodes)))
+        required = sympy.Add(*(call.calls * call.required.both for call in walk(group.nodes)))
         if required != 0:
             summands.append(_of_line(alone, group, _times(alone, group, training=False), required))
     return summands
@@ -190,12 +190,12 @@ def compulsory(alone: Alone) -> list[Summand]:
 
 def _gradients(alone: Alone, operator: Operator, cost: str) -> list[Summand]:
     """Return what each launch of an operator's backward costs, of FLOPs or bytes."""
-    needed = frozenset(port.name for port in alone.node.inputs if needs_gradient(port.inside))
-    needed |= {name for name, tensor in operator.tensors.items() if tensor.role == "weight" and tensor.runs}
+    inputs = {port.name: needs_gradient(port.inside) for port in alone.node.inputs}
+    needed = costs.needed_gradients(operator, inputs, 1)
     scope = {**alone.scope, "training": symbolic.number(1)}
     spent: list[tuple[str, Expr]] = []
-    for launch in costs.running_gradients(operator, needed):
-        expression = getattr(costs.backward_launch(operator, [launch], needed, scope, symbolic), cost)
+    for launch, runs in costs.running_gradients(operator, needed):
+        expression = getattr(costs.backward_launch(operator, [(launch, runs)], needed, scope, symbolic), cost)
         spent += [(f"gradient of {', '.join(launch.gives)}", expression)] if expression != 0 else []
     return numbered(alone, spent)
 

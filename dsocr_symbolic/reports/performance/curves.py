@@ -96,7 +96,8 @@ def curves(numbers: Performance) -> Curves:
 
 def _grids(numbers: Performance) -> Iterable[CropGrid]:
     (crops,) = _played(numbers, fields(Roles).crops)
-    grids = [(0, 0), *all_grids(crops.least, crops.most)]
+    limits = crops.cutting(scenario_values(numbers.scenario).numbers)
+    grids = [(0, 0), *all_grids(limits["least"], limits["most"])]
     for columns, rows in sorted(grids, key=lambda grid: (grid[0] * grid[1], -grid[0])):
         values = scenario_values(numbers.scenario, {crops.columns: columns, crops.rows: rows})
         yield CropGrid(columns=columns, rows=rows, stages=estimate(numbers.program, values).stages)

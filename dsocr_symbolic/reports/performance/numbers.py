@@ -135,7 +135,9 @@ def performance(scenario: Scenario) -> Performance:
     def part(index: int) -> Spender:
         node = result.nodes[index - 1]
         row = node.row
-        return _spender(result, decided[index], node.metrics, name=row.path, stage=row.stage, calls=node.calls)
+        return _spender(
+            result, decided[index], node.metrics, name=node.label or row.path, stage=row.stage, calls=node.calls
+        )
 
     parts = [part(index) for stage in below[0] for index in _split(result, below, stage)]
     return Performance(

@@ -8,6 +8,7 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.library import find_formula
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.questions.totals.document import reasons
 from dsocr_symbolic.reports.contracts.artifact_file import to_text
 from dsocr_symbolic.reports.contracts.model_report import SCHEMA_VERSION
 from dsocr_symbolic.reports.contracts.report_contract import make_report
@@ -80,6 +81,7 @@ def report_text(numbers: Performance, points: Curves, command: str) -> str:
         quantities=lambda *groups: {name: q for name, q in definition.quantities.items() if q.group in groups},
         numbers=numbers,
         total=numbers.whole.metrics,
+        no_bound=reasons(numbers.result, numbers.scenario.gpu)["lower_bound_s"],
         stages=list(numbers.stages),
         slowest=max(numbers.stages, key=lambda stage: stage.share),
         summaries={call.name: find_formula(call.use).summary for call in definition.stages},
@@ -186,7 +188,9 @@ def _percent(part: Exact, whole: Exact = 1, digits: int = 1) -> str:
     return f"{sign}{shown:.{digits}%}".replace("%", " %")
 
 
-def _of_unit(unit: str, value: Exact) -> str:
+def _of_unit(unit: str, value: Exact | None) -> str:
+    if value is None:
+        return "unknown"
     return amounts.scaled(value, amounts.short(unit)) if unit else amounts.amount(value)
 
 

@@ -7,7 +7,7 @@ import click
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.questions.options import asked_scenario, question_options
+from dsocr_symbolic.questions.options import asked_scenario, question_options, warn
 
 
 def export_command(definition: Definition) -> click.Command:
@@ -30,12 +30,15 @@ def export_command(definition: Definition) -> click.Command:
 def _export(definition: Definition, given: dict[str, Any]) -> int:
     from dsocr_symbolic.reports.spreadsheet.file import check_file, write_workbook
     from dsocr_symbolic.reports.spreadsheet.workbook import make_workbook
+    from dsocr_symbolic.scenario.scenario import scenario_values
 
     if given["layer"] is not None and given["workload"] is not None:
         raise UserError("--layer evaluates one layer alone: it has no --workload; drop one of them")
     check_file(given["xlsx"], force=given["force"])
-    workbook = make_workbook(asked_scenario(definition, given))
+    scenario = asked_scenario(definition, given)
+    workbook = make_workbook(scenario)
     write_workbook(workbook, given["xlsx"], force=given["force"])
     sheets = ", ".join(f"{sheet.name} ({len(sheet.lines)} lines)" for sheet in workbook.sheets)
     click.echo(f"{given['xlsx']}: {sheets}")
+    warn(scenario_values(scenario).warnings)
     return 0

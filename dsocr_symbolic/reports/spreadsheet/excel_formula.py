@@ -16,7 +16,7 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.value import Exact, Expr
-from dsocr_symbolic.writing.formula_text import comparison
+from dsocr_symbolic.writing.formula_text import comparison, without_implied_guards
 
 LONGEST_FORMULA = 8192
 MOST_ARGUMENTS = 255
@@ -102,7 +102,7 @@ class Printer:
         if expression.is_Add:
             return self._join_many([self.piece(part) for part in expression.args], _add)
         if expression.is_Mul or expression.is_Pow:
-            return self._product(expression)
+            return self._product(without_implied_guards(expression))
         if isinstance(expression, symbolic.sum_maxima):
             last, *ends = (self.piece(end) for end in expression.args)
             lines = dict.fromkeys(zip(ends[::2], ends[1::2], strict=True))

@@ -34,7 +34,7 @@ _COLUMNS = (
 )
 _VALUE = "F"
 _RULE_COLUMNS = (SheetColumn(title="state", width=10), SheetColumn(title="rule", width=110))
-_HOLDS, _BROKEN = "holds", "broken"
+_HOLDS, _BROKEN, _WARNS = "holds", "broken", "warning"
 
 
 def symbol_pieces(scenario: Scenario, values: Values) -> dict[str, Piece]:
@@ -67,28 +67,36 @@ def inputs_sheet(scenario: Scenario, values: Values, printer: Printer, rules: Sh
 
 
 def rules_sheet(scenario: Scenario, printer: Printer) -> Sheet | None:
-    """Lay out the rules as formulas that say whether the inputs keep to them; None if there are none."""
-    rules = [rule for rule in scenario.definition.rules if rule.waived_by not in scenario.waived]
+    """Lay out rules and warnings as formulas that say whether the inputs keep to them; None if there are none."""
+    definition = scenario.definition
+    rules = [(rule, _BROKEN) for rule in definition.rules if rule.waived_by not in scenario.waived]
+    rules += [(rule, _WARNS) for rule in definition.warnings]
     if not rules:
         return None
     lines = []
-    for rule in rules:
+    for rule, otherwise in rules:
         condition = printer.piece(_expression(rule.require, scenario))
-        state = SheetCell(content=_HOLDS, formula=f'IF({condition.text}=1,"{_HOLDS}","{_BROKEN}")', look="state")
+        content = _HOLDS if condition.value else otherwise
+        state = SheetCell(content=content, formula=f'IF({condition.text}=1,"{_HOLDS}","{otherwise}")', look="state")
         parts = [printer.piece(_expression(part, scenario)) for part in rule.parts]
         lines.append(SheetLine(cells=(state, _said(rule.say, parts))))
     return Sheet(name=RULES, columns=_RULE_COLUMNS, lines=tuple(lines), prose=True)
 
 
 def _state(rules: Sheet) -> SheetCell:
-    states = f"{RULES}!A{rules.first_row}:A{rules.first_row + len(rules.lines) - 1}"
-    broken = f'COUNTIF({states},"{_HOLDS}")<{len(rules.lines)}'
+    """Say whether a rule is broken, or else whether there is a warning."""
+    cells = f"{RULES}!A{rules.first_row}:A{rules.first_row + len(rules.lines) - 1}"
+    says = {
+        _BROKEN: f"A rule is broken: no number here means anything; see the sheet {RULES}.",
+        _WARNS: f"All rules hold, with a warning; see the sheet {RULES}.",
+    }
     text = f"All rules of the sheet {RULES} hold."
-    return SheetCell(
-        content=text,
-        formula=f'IF({broken},"A rule is broken: no number here means anything; see the sheet {RULES}.","{text}")',
-        look="state",
-    )
+    formula = f'"{text}"'
+    for state, said in reversed(says.items()):
+        formula = f'IF(COUNTIF({cells},"{state}")>0,"{said}",{formula})'
+    states = {line.cells[0].content for line in rules.lines}
+    content = next((said for state, said in says.items() if state in states), text)
+    return SheetCell(content=content, formula=formula, look="state")
 
 
 def _said(sentence: str, parts: Sequence[Piece]) -> SheetCell:

@@ -62,16 +62,22 @@ def nodes_sheet(fold: Fold, result: Estimate, printer: Printer) -> Sheet:
     """Lay out a line per row of the fold, the total first: that of row i is row i + 2 of the sheet."""
     formulas = _Formulas(fold, (result.total, *(node.metrics for node in result.nodes)), printer)
     calls = (1, *(node.calls for node in result.nodes))
+    labels = ("", *(node.label or node.row.path for node in result.nodes))
     lines = []
     for index, row in enumerate(fold.leaves.rows):
-        about = (row.path.rpartition("/")[2] or "total", row.layer, row.class_name, (row.aten and row.category) or "")
+        about = (
+            labels[index].rpartition("/")[2] or "total",
+            row.layer,
+            row.class_name,
+            (row.aten and row.category) or "",
+        )
         cells = [SheetCell(content=text) for text in about]
         cells.append(_number_cell(formulas.calls(index), calls[index], "whole"))
         for metric in column_metrics():
             look: Look = "seconds" if metric.kind == "time" else "whole"
             cells.append(_number_cell(formulas.metric(index, metric), formulas.numbers[index][metric.name], look))
         depth = row.path.count("/") + 1 if row.path else 0
-        lines.append(SheetLine(cells=(*cells, SheetCell(content=row.path)), depth=depth, weight=_weight(row)))
+        lines.append(SheetLine(cells=(*cells, SheetCell(content=labels[index])), depth=depth, weight=_weight(row)))
     columns = (*_ABOUT, *(_metric_column(metric) for metric in column_metrics()), _PATH)
     return Sheet(name=NODES, columns=columns, lines=tuple(lines), frozen_lines=1, frozen_columns=1)
 

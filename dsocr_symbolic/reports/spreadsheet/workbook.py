@@ -30,7 +30,7 @@ _SHEETS = {
         "between their crossings, in each of which one line is the highest; an empty part begins behind the last step"
     ),
     steps.TERMS: "parts of formulas that would be longer than a spreadsheet takes",
-    inputs.RULES: "what the inputs must keep to; numbers of inputs that break a rule mean nothing",
+    inputs.RULES: "what the inputs must keep to: numbers of inputs that break a rule mean nothing; and warnings",
 }
 _NOTES = {
     "digits": (

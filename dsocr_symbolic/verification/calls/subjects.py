@@ -43,7 +43,7 @@ def count_case(case: Case, bench: Bench) -> Counted:
 def subject_of(bench: Bench, case: Case) -> Subject:
     """Make the call of a case, a layer's or the whole network's."""
     if case.layer == WHOLE:
-        return whole_prefill(bench, case.settings, case.choices["attention"], case.choices["logits"])
+        return whole_prefill(bench, case.settings, case.choices)
     return SUBJECTS[case.layer](bench, case.settings)
 
 

@@ -180,15 +180,16 @@ def _page(bench: Bench, s: Settings) -> Subject:
     return Subject(owner=network.model, call=call, kv_bytes=lambda: cache.nbytes, cache=cache, without=without)
 
 
-def whole_prefill(bench: Bench, s: Settings, attention: str, logits: str) -> Subject:
-    """Call the network on pages with its head, at ``all`` positions or the ``last`` one."""
-    network, batch = _network(bench, _page_config(s, attention), s["prefill_experts_hit"]), s["batch"]
+def whole_prefill(bench: Bench, s: Settings, choices: Mapping[str, str]) -> Subject:
+    """Call the network on pages with its head, at the positions and trained as chosen."""
+    network = _network(bench, _page_config(s, choices["attention"]), s["prefill_experts_hit"])
+    network.model.trains_encoder, batch = choices.get("train") == "all", s["batch"]
     views, ids, mask = _views(bench, s, s["crop_rows"])
     cache, last = KeyValueCache(), s["prompt_tokens"] - 1
 
     def call() -> Tensor:
         hidden = network.model(ids, cache=cache, images=[views] * batch, image_mask=mask)
-        return network.logits(hidden if logits == "all" else hidden.narrow(1, last, 1))
+        return network.logits(hidden if choices["logits"] == "all" else hidden.narrow(1, last, 1))
 
     return Subject(owner=network, call=call, cache=cache)
 

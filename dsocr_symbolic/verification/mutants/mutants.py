@@ -1,198 +1,237 @@
-"""Mutation tests of the formulas: every literal, symbol, sign, child and guard changed, one at a time."""
+"""Mutants of YAML files: every expression, guard, count, binding and constant changed, one at a time."""
 
-import ast
-import copy
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from dsocr_symbolic.language.expression import Expression, names
-from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, Repeat, Tensor
+from dsocr_symbolic.language.definition import BRACES
+from dsocr_symbolic.language.expression import names, parse
+from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.paths import data_files, data_folders
+from dsocr_symbolic.verification.mutants.changes import changed_texts
+from dsocr_symbolic.verification.mutants.keys import FILE_KINDS, Spot, root, sites
+from dsocr_symbolic.verification.mutants.vocabulary import others
 
-# Tensors of a layer say what crosses its boundary; no metric reads their shapes yet.
-_BOUNDARY = ("input", "output", "inplace", "buffer", "past")
-_TRAINING = "training"
+GONE: Any = object()
+_FOLDERS = {"operator": "operators", "layer": "layers", "model": "models", "bounds": "bounds", "time": "time"}
+_ALONE = ("conventions", "machine", "metrics")
 
 
 @frozen(kw_only=True)
 class Mutant:
-    """A formula with one thing changed.
+    """A file with one thing changed.
 
     Attributes
     ----------
-    place : str
-        Where in the file, and what was changed.
-    kind : str
-        ``literal``, ``symbol``, ``sign``, ``comparison``, ``child`` or ``guard``.
-    formula : Formula
-        The changed formula.
+    kind, file : str, Path
+        The kind of file, and the file.
+    key : str
+        Class and key of what is changed: ``Quantity.gpu``.
+    change : str
+        How: ``literal``, ``symbol``, ``swap``, ``sign``, ``drop``, ``comparison``, ``limit``, ``gone``, ``name``, ...
+    place : tuple of str or int
+        Where in the file.
+    value : Any
+        What stands there then; ``GONE`` if nothing does.
+    says : str
+        The change in words.
     """
 
-    place: str
     kind: str
-    formula: Formula
+    file: Path
+    key: str
+    change: str
+    place: tuple[str | int, ...]
+    value: Any
+    says: str
+
+    @property
+    def name(self) -> str:
+        """The file below formulas/, the place in it, and the change."""
+        return f"{self.file.stem}: {': '.join(map(str, self.place))}: {self.says}"
+
+    @property
+    def content(self) -> Any:
+        """The file's content with the change."""
+        return _with(content_of(self.file), self.place, self.value)
 
 
-def mutate(formula: Formula) -> Iterator[Mutant]:
-    """Yield every mutant of a formula, one change each."""
-    for name, expression in formula.let.items():
-        for kind, text, changed in mutate_expression(expression):
-            yield Mutant(
-                place=f"let {name}: {text}", kind=kind, formula=evolve(formula, let={**formula.let, name: changed})
-            )
-    if isinstance(formula, Operator):
-        yield from _operator(formula)
-    yield from _tensors(formula)
-    if isinstance(formula, Layer):
-        yield from _layer(formula)
+@cache
+def content_of(file: Path) -> Any:
+    """Read a file once."""
+    return read_yaml(file)
 
 
-def _operator(operator: Operator) -> Iterator[Mutant]:
-    for key in ("tensor_core_flops", "cuda_core_flops"):
-        for kind, text, changed in mutate_expression(getattr(operator, key)):
-            replaced: dict[str, Any] = {key: changed}
-            yield Mutant(place=f"{key}: {text}", kind=kind, formula=evolve(operator, **replaced))
+def _with(raw: Any, place: tuple[str | int, ...], value: Any) -> Any:
+    """Copy what leads to a place, and put a value there."""
+    step, rest = place[0], place[1:]
+    new = value if not rest else _with(raw[step], rest, value)
+    if isinstance(raw, list) and isinstance(step, int):
+        return [*raw[:step], *([] if new is GONE else [new]), *raw[step + 1 :]]
+    if new is GONE:
+        return {key: kept for key, kept in raw.items() if key != step}
+    return {**raw, step: new}
 
 
-def _tensors(formula: Formula) -> Iterator[Mutant]:
-    for name, tensor in formula.tensors.items():
-        if isinstance(formula, Layer) and tensor.role in _BOUNDARY:
-            continue
-        # What training alone keeps is nothing to the counts of a forward; the counts of saved tensors compare it.
-        if any(_TRAINING in names(size) for size in tensor.shape):
-            continue
-        for place, kind, changed in _tensor(tensor):
-            tensors = {**formula.tensors, name: changed}
-            yield Mutant(place=f"tensor {name}, {place}", kind=kind, formula=evolve(formula, tensors=tensors))
-        without = {other: kept for other, kept in formula.tensors.items() if other != name}
-        yield Mutant(place=f"tensor {name} removed", kind="child", formula=evolve(formula, tensors=without))
+def mutated_files(kind: str) -> list[Path]:
+    """List the files of a kind."""
+    if kind in _ALONE:
+        return [data_folders("formulas")[-1] / f"{kind}.yaml"]
+    return list(data_files(f"formulas/{_FOLDERS[kind]}").values())
 
 
-def _tensor(tensor: Tensor) -> Iterator[tuple[str, str, Tensor]]:
-    for kind, text, changed in mutate_expression(tensor.dtype):
-        yield f"dtype: {text}", kind, evolve(tensor, dtype=changed)
-    same = tensor.read == tensor.shape
-    for index, size in enumerate(tensor.shape):
-        for kind, text, changed in mutate_expression(size):
-            shape = (*tensor.shape[:index], changed, *tensor.shape[index + 1 :])
-            yield f"shape: {text}", kind, evolve(tensor, shape=shape, read=shape if same else tensor.read)
-    for index, size in enumerate(() if same else tensor.read):
-        for kind, text, changed in mutate_expression(size):
-            read = (*tensor.read[:index], changed, *tensor.read[index + 1 :])
-            yield f"read: {text}", kind, evolve(tensor, read=read)
+def every_mutant() -> Iterator[Mutant]:
+    """Yield the mutants of every file."""
+    for kind in FILE_KINDS:
+        for file in mutated_files(kind):
+            yield from mutants_of(kind, file)
 
 
-def _layer(layer: Layer) -> Iterator[Mutant]:
-    for index, call in enumerate(layer.calls):
-        if call.when is not None and call.when.text == f"{_TRAINING} > 0":
-            continue
-
-        def with_call(changed: tuple[Call, ...], index: int = index) -> Layer:
-            return evolve(layer, calls=(*layer.calls[:index], *changed, *layer.calls[index + 1 :]))
-
-        yield Mutant(place=f"child {call.name} removed", kind="child", formula=with_call(()))
-        for place, kind, changed in _call(call):
-            yield Mutant(place=f"child {call.name}, {place}", kind=kind, formula=with_call((changed,)))
+def mutants_of(kind: str, file: Path) -> Iterator[Mutant]:
+    """Yield the mutants of one file, each once."""
+    raw = content_of(file)
+    for site in sites(root(kind), raw):
+        seen = [value_at(raw, site.place)]
+        for change, says, place, value in _changes(kind, raw, site):
+            if place != site.place or not any(value is other or value == other for other in seen):
+                seen += [value] if place == site.place else []
+                yield Mutant(kind=kind, file=file, key=site.key, change=change, place=place, value=value, says=says)
 
 
-def _call(call: Call) -> Iterator[tuple[str, str, Call]]:
-    for name, expression in call.given.items():
-        for kind, text, changed in mutate_expression(expression):
-            yield f"with {name}: {text}", kind, evolve(call, given={**call.given, name: changed})
-    if call.when is not None and call.when.text != f"{_TRAINING} == 0":
-        yield "guard removed", "guard", evolve(call, when=None)
-        for kind, text, changed in mutate_expression(call.when):
-            yield f"when: {text}", kind, evolve(call, when=changed)
-    copied = call.repeat.calls is call.repeat.copies
-    for key in ("copies", "calls"):
-        if key == "calls" and copied:
-            continue
-        expression = getattr(call.repeat, key)
-        for kind, text, changed in mutate_expression(expression):
-            both: dict[str, Any] = {"copies": changed, "calls": changed} if copied else {key: changed}
-            repeat: Repeat = evolve(call.repeat, **both)
-            yield f"{key}: {text}", kind, evolve(call, repeat=repeat)
-    for slot, binding in call.slots.items():
-        for name, expression in binding.given.items():
-            for kind, text, changed in mutate_expression(expression):
-                filled = evolve(binding, given={**binding.given, name: changed})
-                yield f"slot {slot}, {name}: {text}", kind, evolve(call, slots={**call.slots, slot: filled})
+def value_at(raw: Any, place: tuple[str | int, ...]) -> Any:
+    """Return what stands at a place."""
+    for step in place:
+        raw = raw[step]
+    return raw
 
 
-def mutate_expression(expression: Expression) -> Iterator[tuple[str, str, Expression]]:
-    """Yield every change of one node of a formula: its kind, what it reads then, the changed formula."""
-    count = sum(1 for _ in ast.walk(expression.tree))
-    for index in range(count):
-        for kind, change in _CHANGES.items():
-            tree = copy.deepcopy(expression.tree)
-            holder = ast.Expression(body=tree)
-            if _replace(holder, index, change):
-                text = ast.unparse(holder.body)
-                yield kind, f"{expression.text} -> {text}", Expression(text=text, tree=holder.body)
+Change = tuple[str, str, tuple[str | int, ...], Any]
 
 
-def _replace(holder: ast.Expression, index: int, change: Callable[[ast.AST], ast.AST | None]) -> bool:
-    """Replace the node of this index, in the order of ast.walk, if the change applies to it."""
-    nodes = [node for node in ast.walk(holder) if node is not holder]
-    functions = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    exponents = {id(node.right) for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)}
-    target = nodes[index]
-    changed = None if id(target) in functions else change(target)
-    if changed is None:
-        return False
-    if id(target) in exponents and isinstance(target, ast.Constant):
-        changed = ast.Constant(value=int(target.value) + 1)  # type: ignore[arg-type]
-    for parent in ast.walk(holder):
-        for field, value in ast.iter_fields(parent):
-            if value is target:
-                setattr(parent, field, changed)
-            elif isinstance(value, list) and any(item is target for item in value):
-                setattr(parent, field, [changed if item is target else item for item in value])
-    return True
+def _changes(kind: str, raw: Any, site: Spot) -> Iterator[Change]:
+    """Yield every change of a site: how, in words, where, and what stands there then."""
+    old = value_at(raw, site.place)
+    if site.optional:
+        yield "gone", "removed", site.place, GONE
+    match site.way:
+        case "formula":
+            yield from _formulas(old, site.place, _symbols(kind, raw, site))
+        case "flag":
+            yield "flag", f"{old} -> {not old}", site.place, not old
+        case "number" if isinstance(old, dict):
+            for name, number in old.items():
+                yield from _numbers(number, (*site.place, name))
+                yield "gone", "removed", (*site.place, name), GONE
+        case "number":
+            yield from _numbers(old, site.place)
+        case "option":
+            for option in site.options:
+                if option != old:
+                    yield "option", f"{old} -> {option}", site.place, option
+        case "braces":
+            for match in BRACES.finditer(old):
+                for change, text in changed_texts(parse(match[1], site.key), ()):
+                    yield change, f"{match[0]} -> {{{text}}}", site.place, old.replace(match[0], f"{{{text}}}")
+        case "data":
+            for name, value in old.items():
+                other = _other(value)
+                yield "literal", f"{value} -> {other}", (*site.place, name), other
+                yield "gone", "removed", (*site.place, name), GONE
+        case "record":
+            return
+        case _:
+            for value, says in _renamed(old, lambda name: others(site, name, kind, raw)):
+                yield "name", says, site.place, value
+            if site.key == "Gradient.gives":
+                yield from _more_reads(raw, site.place[:-1])
 
 
-def _literal(node: ast.AST) -> ast.AST | None:
-    match node:
-        case ast.Constant(value=int() | float() as value):
-            return ast.Constant(value=value + 1)
-    return None
+def _more_reads(raw: Any, place: tuple[str | int, ...]) -> Iterator[Change]:
+    """Let a launch read one more tensor."""
+    reads = value_at(raw, place).get("reads", [])
+    listed = [reads] if isinstance(reads, str) else reads
+    for name in raw["tensors"]:
+        if name not in listed:
+            yield "name", f"{name} read as well", (*place, "reads"), [*listed, name]
 
 
-def _symbol(node: ast.AST) -> ast.AST | None:
-    match node:
-        case ast.Name():
-            return ast.BinOp(left=node, op=ast.Add(), right=ast.Constant(value=1))
-    return None
+def _numbers(old: Any, place: tuple[str | int, ...]) -> Iterator[Change]:
+    for new in (old + 1, old - 1):
+        yield "literal", f"{old} -> {new}", place, new
 
 
-def _sign(node: ast.AST) -> ast.AST | None:
-    match node:
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return ast.BinOp(left=left, op=ast.Sub(), right=right)
-        case ast.BinOp(left=left, op=ast.Sub(), right=right):
-            return ast.BinOp(left=left, op=ast.Add(), right=right)
-        case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return ast.BinOp(left=left, op=ast.Mult(), right=right)
-        case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            return ast.BinOp(left=left, op=ast.Add(), right=right)
-    return None
+def _other(value: Any) -> Any:
+    """Return another value of a config.json."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case str():
+            return f"{value}_x"
+        case list():
+            return [_other(value[0]), *value[1:]]
+    return 1
 
 
-def _comparison(node: ast.AST) -> ast.AST | None:
-    swaps: Mapping[type, type] = {ast.Gt: ast.LtE, ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.LtE: ast.Gt}
-    swaps = {**swaps, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
-    match node:
-        case ast.Compare(left=left, ops=[operation], comparators=[right]):
-            return ast.Compare(left=left, ops=[swaps[type(operation)]()], comparators=[right])
-        case ast.BoolOp(op=joint, values=values):
-            return ast.BoolOp(op=ast.Or() if isinstance(joint, ast.And) else ast.And(), values=values)
-    return None
+def _symbols(kind: str, raw: Any, site: Spot) -> tuple[str, ...]:
+    """Return the symbols that could stand for one another in an expression."""
+    if kind in ("operator", "layer"):
+        return (*raw["symbols"], *raw.get("let", {}))
+    old = value_at(raw, site.place)
+    each = old.items() if isinstance(old, dict) else enumerate(old if isinstance(old, list) else [old])
+    return tuple(
+        dict.fromkeys(n for name, text in each for n in sorted(names(parse(name if text is None else text, ""))))
+    )
 
 
-_CHANGES: Mapping[str, Callable[[ast.AST], ast.AST | None]] = {
-    "literal": _literal,
-    "symbol": _symbol,
-    "sign": _sign,
-    "comparison": _comparison,
-}
+def _formulas(old: Any, place: tuple[str | int, ...], symbols: tuple[str, ...]) -> Iterator[Change]:
+    """Change one expression, or each of a list or mapping of them; of a mapping swap neighbours, too."""
+    if isinstance(old, list):
+        for index, size in enumerate(old):
+            yield from _formulas(size, (*place, index), symbols)
+            if len(old) > 1:
+                yield "drop", f"{size} removed", (*place, index), GONE
+        return
+    if isinstance(old, dict):
+        full = {name: name if text is None else text for name, text in old.items()}
+        for name, text in full.items():
+            yield from _formulas(text, (*place, name), symbols)
+        pairs = list(full)
+        for one, other in pairwise(pairs):
+            if full[one] != full[other]:
+                swapped = {**full, one: full[other], other: full[one]}
+                yield "binding", f"{one} and {other} swapped", place, swapped
+        return
+    expression = parse(old, "")
+    for change, text in changed_texts(expression, symbols):
+        yield change, f"{expression.text} -> {text}", place, text
+
+
+def _renamed(old: Any, candidates: Any) -> Iterator[tuple[Any, str]]:
+    """Put another name in for each name; of several drop each, and swap neighbours."""
+    if isinstance(old, dict):
+        for key, value in old.items():
+            yield from (({**old, key: new}, f"{key}: {says}") for new, says in _renamed(value, candidates))
+            yield {name: kept for name, kept in old.items() if name != key}, f"{key} removed"
+    elif isinstance(old, list):
+        for index, value in enumerate(old):
+            new_ones = _renamed(value, candidates)
+            yield from (([*old[:index], new, *old[index + 1 :]], says) for new, says in new_ones)
+            if len(old) > 1:
+                yield [*old[:index], *old[index + 1 :]], f"{value} removed"
+            if index + 1 < len(old):
+                swapped = [*old[:index], old[index + 1], value, *old[index + 2 :]]
+                yield swapped, f"{value} and {old[index + 1]} swapped"
+    else:
+        yield from ((new, f"{old} -> {new}") for new in candidates(old))
+
+
+def patterns(mapping: Mapping[str, str], name: str) -> str | None:
+    """Return the value of the first pattern that fits a name."""
+    return next((text for pattern, text in mapping.items() if re.fullmatch(pattern, name)), None)

@@ -49,6 +49,8 @@ class DeepseekOCRModel(nn.Module):
         decoder = config.decoder
         width = decoder.hidden_size
         self.attention = decoder.attention
+        # As the network's own code has it; the towers may be trained here all the same.
+        self.trains_encoder = False
         self.embed_tokens = nn.Embedding(decoder.vocab_size, width)
         self.layers = nn.ModuleList(
             DeepseekV2DecoderLayer(decoder, layer, routing) for layer in range(decoder.num_hidden_layers)
@@ -89,12 +91,12 @@ class DeepseekOCRModel(nn.Module):
 
     def place_images(self, embeds: Tensor, images: Sequence[Views], image_mask: Tensor) -> None:
         """Write the images, one per sequence, over their placeholders, in place: embeds [B, S, D], mask bool [B, S]."""
-        # The network never trains its towers; a training step here does, as the cost model's convention has it.
-        with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
-            for row, views in enumerate(images):
-                mask = image_mask.select(0, row).unsqueeze(-1)
-                # The network joins the images of one sequence, of which there is always one.
-                embeds.select(0, row).masked_scatter_(mask, torch.cat([self.image_tokens(views)]))
+        for row, views in enumerate(images):
+            mask = image_mask.select(0, row).unsqueeze(-1)
+            with torch.set_grad_enabled(self.trains_encoder and torch.is_grad_enabled()):
+                tokens = self.image_tokens(views)
+            # The network joins the images of one sequence, of which there is always one.
+            embeds.select(0, row).masked_scatter_(mask, torch.cat([tokens]))
 
     def forward(
         self,

@@ -1,0 +1,132 @@
+"""What a sweep asks: axes that vary, names and numbers that stay, and a function for each combination of names."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from numbers import Number
+from typing import Any
+
+from attrs import evolve, frozen
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.compiled import Compiled
+from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.language.registry import Metric, is_bound, load_time
+from dsocr_symbolic.questions.sweep.axes import Axis, check_axes, is_named, make_axis
+from dsocr_symbolic.questions.sweep.grids import most_pieces
+from dsocr_symbolic.scenario.hardware import load_gpu
+from dsocr_symbolic.scenario.origins import lacking, origins, unverified
+from dsocr_symbolic.scenario.values import choose
+
+
+@frozen(kw_only=True)
+class Asked:
+    """What varies, and which names and numbers are the same at every point."""
+
+    axes: tuple[Axis, ...]
+    names: Mapping[str, str]
+    settings: Mapping[str, Any]
+
+    @property
+    def named(self) -> tuple[Axis, ...]:
+        """The axes of names: machines, workloads, options."""
+        return tuple(axis for axis in self.axes if not axis.numbers)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The symbols that vary."""
+        return tuple(symbol for axis in self.axes for symbol in axis.numbers)
+
+
+def asked_of(model: Model, settings: dict[str, Any], vary: Mapping[str, Any]) -> Asked:
+    """Sort what a user gave."""
+    names: dict[str, str] = {}
+    several: dict[str, Any] = {}
+    for word, values in vary.items():
+        name = word.replace("-", "_")
+        if is_named(model.definition, name) and isinstance(values, str):
+            names[name] = values
+        elif isinstance(values, Number) or getattr(values, "ndim", None) == 0:
+            if name in settings:
+                raise UserError(f"{name}: given twice, as {values} and in settings; give it once")
+            settings[name] = values.item() if hasattr(values, "item") else values
+        else:
+            several[name] = values
+    most = most_pieces(model, settings, {**names, **several})
+    axes = [make_axis(model.definition, name, values, most) for name, values in several.items()]
+    check_axes(axes)
+    asked = Asked(axes=tuple(axes), names=names, settings=settings)
+    for symbol in asked.inputs:
+        if symbol in settings:
+            raise UserError(f"{symbol}: varies, and is set to {settings[symbol]}; drop one of them")
+    return asked
+
+
+def functions_of(
+    model: Model, asked: Asked, metrics: Sequence[str], arguments: Mapping[str, Any]
+) -> Iterable[Compiled]:
+    """Compile one function per combination of names."""
+    models = {model.options: model}
+    for combination in product(*(axis.names for axis in asked.named)):
+        labels = {axis.name: label for axis, label in zip(asked.named, combination, strict=True)}
+        chosen = {**asked.names, **labels}
+        try:
+            options = _options(model, chosen)
+            variant = models.setdefault(options, evolve(model, options=options))
+            yield variant.compile(
+                metrics, over=asked.inputs, workload=chosen.get("workload"), gpu=chosen.get("gpu"), **arguments
+            )
+        except UserError as error:
+            where = ", ".join(f"{name} {label}" for name, label in labels.items())
+            raise UserError(f"{error}, at {where}" if where else str(error)) from None
+
+
+def _options(model: Model, chosen: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the option of every choice."""
+    own = {name: chosen[key] for name in model.definition.choices if (key := name.replace("-", "_")) in chosen}
+    return tuple(sorted(choose(model.definition, dict(model.options) | own).items()))
+
+
+def about_of(model: Model, asked: Asked) -> dict[str, str]:
+    """Say what does not vary."""
+    definition, options = model.definition, dict(_options(model, asked.names))
+    varied = {axis.name for axis in asked.axes}
+    fixed = {
+        "workload": asked.names.get("workload", definition.default_workload),
+        "gpu": asked.names.get("gpu", definition.default_gpu),
+        **{name.replace("-", "_"): options[name] for name in definition.choices},
+    }
+    quantities = definition.quantities
+    sizes = [f"{name} = {size}" for name, size in model.config if quantities[name].formula.text != str(size)]
+    given = {
+        "config": ", ".join(sizes),
+        "what_if": ", ".join(f"{name} = {value}" for name, value in model.overrides),
+        "settings": ", ".join(f"{name} = {value}" for name, value in asked.settings.items()),
+    }
+    about = {name: value for name, value in fixed.items() if name not in varied}
+    return {"model": definition.name, **about, **{name: said for name, said in given.items() if said}}
+
+
+def machine_notes(model: Model, asked: Asked, metrics: Iterable[Metric], parts: Iterable[str]) -> dict[str, str]:
+    """Name the GPUs' numbers that times rest on and no source confirms, and those that bounds miss."""
+    times = [metric.name for metric in metrics if metric.unit == "s"]
+    paths = [(metric, "" if part == "total" else part) for metric in times for part in parts]
+    used = {str(symbol) for metric, path in paths for symbol in model[path].metric(metric).free_symbols}
+    free = [name for name in used if name not in (*asked.inputs, *asked.settings)]
+    options = dict(_options(model, asked.names))
+    marked: list[str] = []
+    missed: list[str] = []
+    fixed = asked.names.get("gpu", model.definition.default_gpu)
+    for name in [name for axis in asked.named if axis.name == "gpu" for name in axis.names] or [fixed]:
+        gpu = load_gpu(name)
+        sources = origins(model.definition, options, asked.settings, gpu)
+        marked += [f"{key} of {name}" for key in sorted(set(unverified((sources[symbol] for symbol in free), gpu)))]
+        known = model.definition.quantities
+        given = {
+            symbol: origin
+            for symbol, origin in sources.items()
+            if not {symbol, known[symbol].in_bounds_for} & {*asked.inputs}
+        }
+        if any(is_bound(metric) for metric in times):
+            missed += [f"{key} of {name}" for key in lacking(load_time("lower_bound").seconds, given)]
+    notes = {"unverified": ", ".join(marked), "unclaimed": ", ".join(missed)}
+    return {kind: said for kind, said in notes.items() if said}

@@ -1,0 +1,229 @@
+"""Metrics as sums over operators and modules, and stages as calls of layers with symbols said once more."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import evolve
+
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.language.expression import evaluate, parse
+from dsocr_symbolic.language.formula import Call, Repeat, inputs
+from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.network.builder import build_tree
+from dsocr_symbolic.network.flows import boundaries, total_calls
+from dsocr_symbolic.network.fold import Fold, is_detail
+from dsocr_symbolic.network.leaves import leaves_of, saved_storages
+from dsocr_symbolic.network.node import Node
+from dsocr_symbolic.scenario.values import choose, chosen_slots
+from dsocr_symbolic.verification.expectations.facts import Facts, at_step, exact, number, page, steps
+from dsocr_symbolic.verification.expectations.sizes import Fact, network, values
+
+_FLOWS = {"tensor_core_flops": "tensor_core_flops", "cuda_core_flops": "cuda_core_flops", "io_bytes": "io_bytes"}
+_STOCKS = {
+    "parameters": "parameters",
+    "forward_weight_bytes": "weight_bytes",
+    "forward_kv_cache_bytes": "kv_cache_bytes",
+    "backward_weight_bytes": "gradient_bytes",
+}
+_NOT_HERE = ("roofline_s", "lower_bound_s", "ttft_s", "tpot_s", "ttft_lower_bound_s", "tpot_lower_bound_s")
+
+
+def metrics() -> Iterator[Fact]:
+    """Work every metric of every stage out from the nodes of the tree."""
+    point = page()
+    stages = {node.path[0]: node for node in point.tree.stages}
+    yield "metrics", {*load_metrics()} - {*_NOT_HERE}, {*_stated(point, "prefill", stages["prefill"])}
+    whole: dict[str, Any] = {}
+    for stage, node in stages.items():
+        for name, stated in _stated(point, stage, node).items():
+            yield f"{name} of {stage}", point.given(name, stage), stated
+            whole.setdefault(name, []).append(stated)
+    for name in (
+        "forward_tensor_core_flops",
+        "forward_cuda_core_flops",
+        "forward_io_bytes",
+        "forward_fused_io_bytes",
+        "operator_launches",
+    ):
+        yield f"{name} of the whole", point.given(name), sum(whole[name])
+    for kind in _FLOWS:
+        yield f"backward {kind} of the whole", point.given(f"backward_{kind}"), sum(whole[f"backward_{kind}"][:3])
+    yield "memory of the whole", point.given("peak_memory_bytes"), max(whole["peak_memory_bytes"])
+    for name, attribute in _STOCKS.items():
+        yield f"{name} of the whole", point.given(name), _owned(point, tuple(point.nodes()), attribute)
+    operator = next(row for row in point.fold.leaves.rows if row.aten and row.path.startswith("prefill"))
+    moved = point.given("forward_io_bytes", operator.path)
+    yield "compulsory bytes of an operator", point.given("forward_fused_io_bytes", operator.path), moved
+    nowhere = {name for name, metric in load_metrics().items() if metric.kind == "null"}
+    yield "what exists nowhere", nowhere, {"backward_kv_cache_bytes"}
+    details = {"forward_fused_io_bytes", *(f"backward_{kind}" for kind in _FLOWS), "backward_activation_bytes"}
+    yield "details", {name for name, metric in load_metrics().items() if is_detail(metric)}, details
+
+
+def _stated(point: Facts, stage: str, node: Node) -> dict[str, Any]:
+    """State every metric of a stage but its times."""
+    nodes = point.nodes(stage)
+    launches = list(point.launches(stage))
+    tensor_core, cuda_core, moved = (sum(launch[0] * launch[kind] for launch in launches) for kind in (1, 2, 3))
+    back = {kind: _backward(nodes, kind) for kind in _FLOWS} if node.steps is None else dict.fromkeys(_FLOWS)
+    trained = node.steps is None
+    edges = boundaries(point.tree.stages)[node.path]
+    required = sum((total(inside, inside.required_bytes) for inside in nodes), start=total(node, edges))
+    row = [row.path for row in point.fold.leaves.rows].index(stage)
+    alive, own = (number(peak[row], point.numbers) for peak in (point.fold.around, point.fold.inside))
+    cache = _owned(point, tuple(nodes), "kv_cache_bytes")
+    return {
+        "forward_tensor_core_flops": tensor_core,
+        "forward_cuda_core_flops": cuda_core,
+        "forward_io_bytes": moved,
+        "forward_fused_io_bytes": required,
+        "forward_arithmetic_intensity": (tensor_core + cuda_core) / moved,
+        "forward_activation_bytes": own,
+        **{f"backward_{kind}": value for kind, value in back.items()},
+        "backward_arithmetic_intensity": _intensity(back) if trained else None,
+        "backward_activation_bytes": sum(map(exact, saved_storages((node,)).values())) if trained else None,
+        "backward_kv_cache_bytes": None,
+        "operator_launches": sum(exact(total_calls(inside)) for inside in nodes if inside.launch is not None),
+        "peak_memory_bytes": _owned(point, tuple(point.nodes()), "weight_bytes") + cache + alive,
+        **{name: _owned(point, tuple(nodes), attribute) for name, attribute in _STOCKS.items()},
+        **({} if trained else {"backward_weight_bytes": None}),
+    }
+
+
+def _intensity(back: Mapping[str, Any]) -> Any:
+    return (back["tensor_core_flops"] + back["cuda_core_flops"]) / back["io_bytes"]
+
+
+def total(node: Node, cost: Any) -> Any:
+    """Add a cost up over the calls of a node, step by step."""
+    return sum(exact(node.calls) * exact(at_step(cost, node, step)) for step in steps(node))
+
+
+def _backward(nodes: list[Node], kind: str) -> Any:
+    trained = [node.training for node in nodes if node.training is not None and node.training.launch is not None]
+    return sum(exact(node.calls) * exact(getattr(node.launch, kind)) for node in trained)
+
+
+def _owned(point: Facts, nodes: tuple[Node, ...], attribute: str) -> Any:
+    """Count what modules own once: of one key the last that is declared."""
+    stocks = {stock.key: getattr(stock, attribute) for node in nodes for stock in node.stocks}
+    return sum(number(stock, point.numbers) for stock in stocks.values())
+
+
+# Stage -> what it calls; symbols that it does not pass on by their own names.
+_CALLS = {
+    "vision": "vision_towers",
+    "projector": "projector_views",
+    "prefill": "language_model",
+    "decode": "language_model",
+}
+
+
+def _symbols(stage: str, value: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """State the symbols of a stage that are not those of the network's own names."""
+    cell = 4 * value["sam_patch_size"]
+    match stage:
+        case "projector":
+            grids = {"base_grid": value["base_size"] // cell, "crop_grid": value["image_size"] // cell}
+            return {**grids, "feature_width": value["clip_width"] + 4 * value["sam_neck_channels"]}
+        case "prefill":
+            new = {"sequence": value["prompt_tokens"], "past": 0, "cached": 0}
+            return {**new, "experts_hit": value["prefill_experts_hit"]}
+        case "decode":
+            new = {"sequence": 1, "past": value["prompt_tokens"] + step - 1, "cached": 1, "image_tokens": 0}
+            return {**new, "experts_hit": value["decode_experts_hit"]}
+    return {}
+
+
+# Sizes of which no two are equal, so that one taken for another shows.
+_SIZES: Mapping[str, Any] = {
+    "hidden_size": 60,
+    "num_hidden_layers": 7,
+    "first_k_dense_replace": 2,
+    "num_attention_heads": 5,
+    "intermediate_size": 37,
+    "moe_intermediate_size": 23,
+    "n_routed_experts": 11,
+    "n_shared_experts": 3,
+    "num_experts_per_tok": 4,
+    "vocab_size": 101,
+    "sam_patch_size": 8,
+    "sam_width": 54,
+    "sam_heads": 6,
+    "sam_mlp_width": 67,
+    "sam_windowed_blocks": 9,
+    "sam_global_blocks": 13,
+    "sam_window_size": 3,
+    "sam_table_grid": 12,
+    "sam_neck_channels": 29,
+    "clip_width": 116,
+    "clip_heads": 2,
+    "clip_mlp_width": 71,
+    "clip_layers": 17,
+    "clip_table_grid": 19,
+    "clip_patch_size": 15,
+}
+_PAGES: tuple[Mapping[str, Any], ...] = (
+    {
+        "batch": 3,
+        "crop_columns": 2,
+        "crop_rows": 4,
+        "base_size": 160,
+        "image_size": 96,
+        "text_tokens": 6,
+        "new_tokens": 3,
+    },
+    {"batch": 2, "base_size": 128, "image_size": 224, "text_tokens": 31, "new_tokens": 1, "logits_of_all": 0},
+)
+_COUNTED = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
+_HELD = ("parameters", "forward_weight_bytes", "forward_kv_cache_bytes")
+
+
+def stages() -> Iterator[Fact]:
+    """Call each stage's layer with what its symbols must be, and compare what it costs and owns, step by step."""
+    definition = network()
+    yield "stages", {call.name: call.use for call in definition.stages}, _CALLS
+    for settings in _PAGES:
+        point = _point({**_SIZES, **settings})
+        for stage, use in _CALLS.items():
+            last = settings["new_tokens"] if stage == "decode" else 1
+            calls = [_alone(use, stage, point, step) for step in range(1, last + 1)]
+            given = _folded(definition, stage, point)
+            for name in _COUNTED:
+                yield f"{name} of {stage}", given[name], sum(call[name] for call in calls)
+            for name in _HELD:
+                yield f"{name} of {stage}", given[name], calls[-1][name]
+
+
+def _point(settings: Mapping[str, Any]) -> dict[str, Any]:
+    resolver = values(settings)
+    known = network().quantities
+    return {name: resolver.value(name) for name in known if known[name].group != "machine"}
+
+
+def _alone(use: str, stage: str, point: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """Call a layer by itself."""
+    formula = load_library()[use]
+    own = {**point, **_symbols(stage, point, step)}
+    given = {name: parse(name, name) for name in formula.symbols}
+    call = Call(name=use, use=use, given=given, reads=tuple((name,) for name in inputs(formula)), skip="")
+    return _totals((call,), own)
+
+
+def _totals(calls: tuple[Call, ...], scope: Mapping[str, Any]) -> dict[str, Any]:
+    slots = chosen_slots(network(), choose(network(), {}))
+    fold = Fold(leaves_of(build_tree(load_library(), calls, scope, slots, arithmetic), algebra=arithmetic))
+    return {name: fold.column(name)[0] for name in (*_COUNTED, *_HELD)}
+
+
+def _folded(definition: Any, stage: str, point: Mapping[str, Any]) -> dict[str, Any]:
+    """Evaluate a stage as the model file has it, one step after the other."""
+    call = next(call for call in definition.stages if call.name == stage)
+    last = call.repeat.last
+    if last is None:
+        return _totals((call,), point)
+    once = evolve(call, repeat=Repeat())
+    count = evaluate(last, point, arithmetic)
+    steps_ = [_totals((once,), {**point, call.repeat.index or "": step}) for step in range(1, count + 1)]
+    return {**steps_[-1], **{name: sum(step[name] for step in steps_) for name in _COUNTED}}

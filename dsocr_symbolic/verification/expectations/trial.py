@@ -1,0 +1,85 @@
+"""Hold files to what is stated of them, as they are or with one thing changed."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.strict_yaml import standing_in
+from dsocr_symbolic.verification.expectations import bound, counts, facts, layout, regimes, sizes, times, words
+
+_ROOMS = ("language", "network", "evaluation", "scenario", "questions", "verification.expectations")
+_CACHING = tuple(f"dsocr_symbolic.{room}." for room in _ROOMS)
+_OF_TREES = ("models", "conventions")
+Fact = tuple[str, Any, Any]
+Statement = Callable[[], Iterable[Fact]]
+
+# Kind of file, as its folder or name says -> what is stated of it, the quickest first.
+STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
+    "machine": (sizes.bare, sizes.machine_numbers, sizes.limits, times.rooflines, bound.lower_bounds),
+    "conventions": (sizes.conventions, sizes.limits),
+    "metrics": (counts.metrics, times.rooflines, times.latencies, bound.lower_bounds, words.twins),
+    "time": (times.rooflines, bound.lower_bounds, words.twins),
+    "bounds": (regimes.conditions,),
+    "models": (
+        *(
+            words.defaults,
+            words.roles,
+            words.workloads,
+            sizes.constants,
+            sizes.options,
+            sizes.limits,
+            sizes.machine_numbers,
+        ),
+        *(layout.derived, words.configs, words.identity, words.rules, words.refusals, counts.stages, times.latencies),
+        bound.lower_bounds,
+    ),
+}
+
+
+def kind_of(file: Path) -> str:
+    """Return which statements are of a file."""
+    return file.stem if file.stem in STATEMENTS else file.parent.name
+
+
+def contradicts(file: Path, content: Any, first: str = "") -> str:
+    """Say what a file's changed content contradicts; empty if nothing. The statement named ``first`` is the first."""
+    kind = kind_of(file)
+    try:
+        with standing_in(file, content):
+            forget(kind)
+            return contradiction(kind, first)
+    finally:
+        forget(kind)
+
+
+def contradiction(kind: str, first: str = "") -> str:
+    """Say what the files as they are contradict first; empty if nothing. A failure contradicts, too."""
+    for statement in sorted(STATEMENTS[kind], key=lambda statement: statement.__name__ != first):
+        try:
+            for about, found, expected in statement():
+                if found != expected:
+                    return f"{statement.__name__}: {about}: {found}, not {expected}"
+        except UserError as error:
+            return f"{statement.__name__}: refused: {error}"
+        except (
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            AssertionError,
+            RecursionError,
+        ) as error:
+            return f"{statement.__name__}: {type(error).__name__}: {error}"
+    return ""
+
+
+def forget(kind: str) -> None:
+    """Forget every file that was read, and what was made of it; the tree only where the file has a part in it."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_CACHING):
+            for value in list(vars(module).values()):
+                if hasattr(value, "cache_clear") and (value is not facts.tree_at or kind in _OF_TREES):
+                    value.cache_clear()

@@ -1,0 +1,281 @@
+"""What the model file says of the network in words: defaults, workloads, roles, rules, configs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from json import dumps
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.registry import is_bound, load_time, timed
+from dsocr_symbolic.scenario.checks import check_rules
+from dsocr_symbolic.scenario.values import read_config
+from dsocr_symbolic.verification.expectations.layout import image_tokens, pages
+from dsocr_symbolic.verification.expectations.sizes import Fact, network, published, values
+
+
+def defaults() -> Iterator[Fact]:
+    """State how the network is shipped and run: bf16, fused attention, one expert after the other, all logits."""
+    definition = network()
+    shipped = {"attention": "flash", "logits": "all", "experts": "loop", "precision": "plain"}
+    shipped |= dict.fromkeys(("weight-dtype", "activation-dtype", "kv-dtype"), "bf16")
+    yield "defaults", {name: choice.default for name, choice in definition.choices.items()}, shipped
+    yield "default workload", definition.default_workload, "gundam"
+    yield "default GPU", definition.default_gpu, "rtx5090"
+
+
+# Named workload -> view, columns and rows of crops of 640 pixels, image tokens; those of the paper for its modes.
+_WORKLOADS = {
+    "tiny": (512, 0, 0, 73),
+    "small": (640, 0, 0, 111),
+    "base": (1024, 0, 0, 273),
+    "large": (1280, 0, 0, 421),
+    "gundam": (1024, 3, 2, 893),
+    "dsocr-standard-v1": (1024, 2, 2, 693),
+    "dsocr-standard-v2": (1024, 2, 2, 693),
+}
+
+
+def workloads() -> Iterator[Fact]:
+    """State views, grids and tokens of the named workloads."""
+    definition = network()
+    yield "workloads", set(definition.workloads), set(_WORKLOADS)
+    for name, (view, columns, rows, tokens) in _WORKLOADS.items():
+        workload = definition.workloads[name]
+        yield f"document of {name}", workload.document, "crop" if columns else "native"
+        resolver = values(workload.values)
+        stated = {
+            "base_size": view,
+            "image_size": 640,
+            "crop_columns": columns,
+            "crop_rows": rows,
+            "image_tokens": tokens,
+        }
+        stated["text_tokens"] = 0 if name == "dsocr-standard-v1" else 10
+        stated["prompt_tokens"] = 512 if name == "dsocr-standard-v1" else tokens + 10
+        stated |= {"batch": 1, "new_tokens": 512}
+        yield name, {symbol: resolver.value(symbol) for symbol in stated}, stated
+        yield f"tokens of {name}", image_tokens(view, 640, columns, rows), tokens
+        yield f"names of {name}", set(workload.values) <= {*stated}, True
+
+
+def roles() -> Iterator[Fact]:
+    """State which symbols play which part."""
+    played = network().roles
+    named = {name: getattr(played, name) for name in ("batch", "prompt_tokens", "image_tokens", "new_tokens")}
+    yield "roles", named, {name: name for name in named}
+    yield "experts hit", played.hit, ("prefill_experts_hit", "decode_experts_hit")
+    yield "free symbols", played.free, ("batch", "crops", "image_tokens", "prompt_tokens", "new_tokens")
+    crops = played.crops
+    assert crops is not None  # noqa: S101 - a network without crops contradicts
+    cut = (crops.columns, crops.rows, crops.number, crops.side, crops.least, crops.most)
+    yield "crops", cut, ("crop_columns", "crop_rows", "crops", "image_size", 2, 9)
+
+
+def identity() -> Iterator[Fact]:
+    """State what reports say of the network, for a few pages."""
+    definition = network()
+    told = definition.identity
+    assert told is not None  # noqa: S101 - a network that says nothing contradicts
+    yield "vision backbone", told.vision_backbone, "vision"
+    sizes = published()
+    for page in pages(6, seed=1):
+        resolver = values(page)
+        scope = {name: resolver.value(name) for name in definition.quantities if name != "capacity"}
+        said = {name: evaluate(formula, scope, arithmetic) for name, formula in {**told.model, **told.workload}.items()}
+        stated = {name: sizes[name] for name in ("hidden_size", "intermediate_size", "num_attention_heads")}
+        stated |= {"num_layers": sizes["num_hidden_layers"], "seq_len": scope["image_tokens"] + page["text_tokens"]}
+        stated |= {"base_size": page["base_size"], "image_size": page["image_size"]}
+        stated |= {"crop_mode": int(page["crop_columns"] * page["crop_rows"] > 0), "num_pages": page["batch"]}
+        yield f"identity of {page}", said, {**stated, "max_new_tokens": page["new_tokens"]}
+
+
+# Rules, by what breaks them: a description, and whether values break it.
+Rule = Callable[[Mapping[str, Any]], bool]
+_EDGE = 0.001
+_BREAKS: tuple[Rule, ...] = (
+    lambda v: any(v[side] % (4 * v["sam_patch_size"]) for side in ("base_size", "image_size")),
+    lambda v: (v["crop_columns"] == 0) != (v["crop_rows"] == 0),
+    lambda v: v["crops"] != v["crop_columns"] * v["crop_rows"],
+    lambda v: v["crops"] not in (0, 2, 3, 4, 5, 6, 7, 8, 9),
+    lambda v: v["num_experts_per_tok"] > v["n_routed_experts"],
+    lambda v: v["first_k_dense_replace"] > v["num_hidden_layers"],
+    lambda v: v["hidden_size"] % (2 * v["num_attention_heads"]) != 0,
+    lambda v: v["sam_width"] % v["sam_heads"] != 0 or v["clip_width"] % v["clip_heads"] != 0,
+    lambda v: v["clip_width"] != 4 * v["sam_neck_channels"],
+    lambda v: max(v["prefill_experts_hit"], v["decode_experts_hit"]) > v["n_routed_experts"],
+    lambda v: min(v["prefill_experts_hit"], v["decode_experts_hit"]) < v["num_experts_per_tok"] - _EDGE,
+    lambda v: v["prefill_experts_hit"] > v["num_experts_per_tok"] * v["batch"] * v["prompt_tokens"] + _EDGE,
+    lambda v: v["decode_experts_hit"] > v["num_experts_per_tok"] * v["batch"] + _EDGE,
+)
+# Settings at both sides of every rule's edge; what is not set follows.
+_EDGES: tuple[Mapping[str, Any], ...] = (
+    *({side: pixels} for side in ("base_size", "image_size") for pixels in (64, 63, 65, 96, 48, 640, 1000, 256 + 16)),
+    *({side: 96, "sam_patch_size": patch} for side in ("base_size", "image_size") for patch in (8, 12, 6, 24, 32)),
+    *({"crop_columns": columns, "crop_rows": rows} for columns in range(5) for rows in range(6)),
+    *({"crop_columns": 2, "crop_rows": rows, "crops": crops} for rows in (0, 1, 2) for crops in (0, 1, 2, 3, 4, 10)),
+    *({"crop_columns": 0, "crop_rows": 0, "crops": crops} for crops in (1, 2, 9, 10)),
+    *({"n_routed_experts": 8, "num_experts_per_tok": chosen} for chosen in (1, 7, 8, 9, 10)),
+    *({"num_hidden_layers": 4, "first_k_dense_replace": dense} for dense in (1, 3, 4, 5, 6)),
+    *({"hidden_size": width, "num_attention_heads": heads} for width in (12, 14, 18, 20) for heads in (1, 2, 3, 6, 7)),
+    *({"sam_width": width, "sam_heads": heads} for width in (11, 12, 13) for heads in (1, 3, 5, 11, 12)),
+    *({"clip_heads": heads} for heads in (1, 3, 5, 32)),
+    *({"sam_neck_channels": neck, "clip_width": width} for neck in (4, 5, 8) for width in (16, 17, 20, 32)),
+    *({"prefill_experts_hit": hit} for hit in (5, 5.998, 5.9995, 6, 63.5, 64, 64.0005, 64.5, 65)),
+    *(
+        {"decode_experts_hit": hit, "batch": batch}
+        for hit in (5, 5.998, 5.9995, 6, 6.0005, 6.5, 12, 12.5, 65)
+        for batch in (1, 2, 16)
+    ),
+    *(
+        {"prompt_tokens": 1, "prefill_experts_hit": hit, "batch": batch}
+        for hit in (6, 6.0005, 6.5, 12, 12.5)
+        for batch in (1, 2)
+    ),
+    *({"prompt_tokens": 2, "prefill_experts_hit": hit} for hit in (11, 12, 12.0005, 12.5, 24)),
+    *(
+        {"n_routed_experts": 2, "num_experts_per_tok": 1, "decode_experts_hit": hit, "batch": 4}
+        for hit in (0.5, 1, 2, 2.0005)
+    ),
+    *({"n_routed_experts": 2, "num_experts_per_tok": 2, "prefill_experts_hit": hit} for hit in (1, 2, 2.0005, 3)),
+    *(
+        {"n_routed_experts": 2, "num_experts_per_tok": 3, name: 3}
+        for name in ("prefill_experts_hit", "decode_experts_hit")
+    ),
+)
+
+
+def rules() -> Iterator[Fact]:
+    """Ask at both sides of every edge whether values are refused, and at random pages; and what a switch lifts."""
+    random = Random(3)  # noqa: S311 - draws, no secrets
+    for settings in (*_EDGES, *({**page, **random.choice(_EDGES)} for page in pages(60, seed=2))):
+        scope = _scope(settings)
+        yield f"refusal of {settings}", bool(_refusal(scope)), any(broken(scope) for broken in _BREAKS)
+        loose = any(broken(scope) for broken in _BREAKS if broken is not _BREAKS[3])
+        yield f"refusal of {settings}, any grid", bool(_refusal(scope, "allow_any_grid")), loose
+    yield "a switch that lifts nothing", bool(_refusal(_scope({"base_size": 1000}), "another_switch")), True
+
+
+def _scope(settings: Mapping[str, Any]) -> dict[str, Any]:
+    resolver = values(settings)
+    groups = ("constant", "workload", "derived")
+    return {name: resolver.value(name) for name, known in network().quantities.items() if known.group in groups}
+
+
+def _refusal(scope: Mapping[str, Any], *waived: str) -> str:
+    try:
+        check_rules(network(), scope, frozenset(waived))
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def refusals() -> Iterator[Fact]:
+    """State the numbers that refusals name."""
+    for side in ("base_size", "image_size"):
+        for patch in (8, 16):
+            said = _refusal(
+                _scope(
+                    {side: 1000, "sam_patch_size": patch}
+                    if side == "base_size"
+                    else {"base_size": 64 * patch, side: 1000, "sam_patch_size": patch}
+                )
+            )
+            yield f"what is said of {side}", f"multiple of {4 * patch}:" in said, True
+    said = _refusal(_scope({"crop_columns": 3, "crop_rows": 2, "crops": 5}))
+    yield "what is said of crops", "crop_columns*crop_rows = 6;" in said, True
+    said = _refusal(_scope({"sam_neck_channels": 100}))
+    yield "what is said of widths", "4*sam_neck_channels = 400:" in said, True
+    said = _refusal(_scope({"batch": 3, "prompt_tokens": 2, "prefill_experts_hit": 40}))
+    yield "what is said of prefill", "routes 36 rows" in said, True
+    said = _refusal(_scope({"batch": 3, "decode_experts_hit": 40}))
+    yield "what is said of decode", "routes 18 rows" in said, True
+
+
+def twins() -> Iterator[Fact]:
+    """State which metric a time metric becomes under the other time, and which ones bound."""
+    yield (
+        "metrics of times",
+        [load_time(name).metric for name in ("roofline", "lower_bound")],
+        ["roofline_s", "lower_bound_s"],
+    )
+    yield "what times are of", [load_time(name).of for name in ("roofline", "lower_bound")], ["launch", "phase"]
+    yield "roofline", timed("roofline_s", "lower_bound"), "lower_bound_s"
+    for name in ("ttft", "tpot"):
+        yield name, timed(f"{name}_s", "lower_bound"), f"{name}_lower_bound_s"
+        yield f"bound of {name}", (is_bound(f"{name}_s"), is_bound(f"{name}_lower_bound_s")), (False, True)
+    yield "bytes", timed("forward_io_bytes", "lower_bound"), "forward_io_bytes"
+
+
+def _published_config() -> dict[str, Any]:
+    """Return the checkpoint's config.json: sizes, and what else decides how the network is built."""
+    sizes = {name: size for name, size in published().items() if not name.startswith(("sam_", "clip_"))}
+    heads = {"num_key_value_heads": sizes["num_attention_heads"], "attention_bias": False, "tie_word_embeddings": False}
+    latent: dict[str, Any] = {"use_mla": False, "q_lora_rank": None, "kv_lora_rank": None}
+    latent |= dict.fromkeys(("qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"), 0)
+    routing: dict[str, Any] = {"topk_method": "greedy", "scoring_func": "softmax", "norm_topk_prob": False}
+    routing |= dict.fromkeys(("n_group", "topk_group", "moe_layer_freq", "ep_size"), 1)
+    other = {"hidden_act": "silu", "rope_scaling": None, "lm_head": True, "rm_head": False, "quantization_config": None}
+    clip = {"heads": 16, "image_size": 224, "layers": 24, "patch_size": 14, "width": 1024}
+    sam = {
+        "downsample_channels": [512, 1024],
+        "global_attn_indexes": [2, 5, 8, 11],
+        "heads": 12,
+        "layers": 12,
+        "width": 768,
+    }
+    return {
+        "architectures": ["DeepseekOCRForCausalLM"],
+        **sizes,
+        **heads,
+        **latent,
+        **routing,
+        **other,
+        "projector_config": {"projector_type": "linear", "input_dim": 2048, "n_embed": sizes["hidden_size"]},
+        "vision_config": {"image_size": 1024, "width": {"clip-l-14-224": clip, "sam_vit_b": sam}},
+    }
+
+
+def configs() -> Iterator[Fact]:
+    """Read the checkpoint's config.json, and that with one key changed: a size follows, everything else is refused."""
+    config = _published_config()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "config.json"
+        sizes = {name: size for name, size in published().items() if not name.startswith(("sam_", "clip_"))}
+        yield "the config", _read(file, config), sizes
+        for name, size in sizes.items():
+            heads = {"num_key_value_heads": size + 8} if name == "num_attention_heads" else {}
+            width = (
+                {"projector_config": {**config["projector_config"], "n_embed": size + 8}}
+                if name == "hidden_size"
+                else {}
+            )
+            yield (
+                f"a config with {name}",
+                _read(file, {**config, name: size + 8, **heads, **width}),
+                {**sizes, name: size + 8},
+            )
+        for place in _leaves(config, ()):
+            if place[-1] not in sizes:
+                yield f"a config with another {'.'.join(place)}", _read(file, _other(config, place)), "refused"
+
+
+def _read(file: Path, config: Mapping[str, Any]) -> Any:
+    file.write_text(dumps(config), encoding="utf-8")
+    try:
+        return read_config(network(), file)
+    except UserError:
+        return "refused"
+
+
+def _leaves(config: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, value in config.items():
+        yield from _leaves(value, (*above, name)) if isinstance(value, dict) else [(*above, name)]
+
+
+def _other(config: Mapping[str, Any], place: tuple[str, ...]) -> dict[str, Any]:
+    name, *rest = place
+    return {**config, name: _other(config[name], tuple(rest)) if rest else "something else"}
