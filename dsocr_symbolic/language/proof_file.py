@@ -33,13 +33,14 @@ class SharedFile:
 
 @frozen(kw_only=True)
 class CallEntry(Given):
-    """A call, or calls that stand one after the other; with a table it is made for each column."""
+    """A call, or calls that stand one after the other; with a table for each column, or for all combinations."""
 
     use: tuple[str, ...] = entry("shared settings", NAMES, default=())
     layer: str = entry("the formula file; behind a blank, which of its variants is called", default="")
     choices: Mapping[str, str] = entry("options of the model's choices", default=BLANK)
     precisions: tuple[str, ...] = entry("plain, autocast", default=("plain",))
     at: Mapping[str, tuple[Expression, ...]] = entry("a table of values", table(listed(FORMULA)), default=BLANK)
+    over: Mapping[str, tuple[Expression, ...]] = entry("values to combine", table(listed(FORMULA)), default=BLANK)
     calls: tuple[Any, ...] = entry("calls that stand one after the other", default=())
 
 
@@ -49,6 +50,7 @@ class CallsFile:
 
     uncounted: Mapping[str, str] = entry("formula files that no call stands for, and why")
     sampled: tuple[Any, ...] = entry("what dsocr verify compares besides the cells")
+    corners: tuple[Any, ...] = entry("calls at sizes of 1, forward and backward")
     published: tuple[Any, ...] = entry("every layer at the published network's widths")
     training: tuple[Any, ...] = entry("calls of the whole network whose gradient step is compared")
     peaks: tuple[Any, ...] = entry("calls whose peak is compared besides")

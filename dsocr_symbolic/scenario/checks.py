@@ -55,13 +55,27 @@ def check_setting(definition: Definition, name: str, value: Any) -> None:
 
 
 def check_whole(definition: Definition, numbers: Mapping[str, Exact]) -> None:
-    """Refuse sizes that do not go together: what follows from them would be no whole number."""
+    """Refuse sizes that do not go together: what follows from them, and what runs needs, would be no whole number."""
+    needed = _needed(definition)
     for name, quantity in definition.quantities.items():
-        if quantity.group == "derived" and not quantity.real and not isinstance(arithmetic.whole(numbers[name]), int):
+        derived = quantity.group == "derived" and not quantity.real and name in needed
+        if derived and not isinstance(arithmetic.whole(numbers[name]), int):
             of = ", ".join(f"{used} = {arithmetic.whole(numbers[used])}" for used in sorted(names(quantity.formula)))
             raise UserError(
                 f"{name}: {of} give {float(numbers[name]):g}, which is not a whole number; set others, or {name}"
             )
+
+
+def _needed(definition: Definition) -> set[str]:
+    """List the symbols that the stages are called with, and those that they follow from: a layer alone needs few."""
+    waiting = [name for call in definition.stages for given in call.given.values() for name in names(given)]
+    needed: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in definition.quantities and name not in needed:
+            needed.add(name)
+            waiting += names(definition.quantities[name].formula)
+    return needed
 
 
 def check_free(quantity: Quantity, name: str) -> None:

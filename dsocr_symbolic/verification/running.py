@@ -42,6 +42,8 @@ class Outcome:
         Calls that do not agree.
     ratios : mapping of str to float or None
         Of a single call formula over count by metric; None where no formula is built yet.
+    beside : mapping of str to float
+        Of a backward what the conventions leave out, by kind, as parts of what they count.
     """
 
     source: str
@@ -52,6 +54,7 @@ class Outcome:
     degrees: Mapping[str, int]
     differing: Differing
     ratios: Mapping[str, float | None] = Factory(dict)
+    beside: Mapping[str, float] = Factory(dict)
 
     @property
     def proven(self) -> bool:
@@ -119,6 +122,12 @@ def single_outcome(verdict: Verdict) -> Outcome:
         degrees={},
         differing=_differing([verdict]),
         ratios=dict(verdict.ratios),
+        beside={
+            kind: cost / counted.metrics[metric]
+            for metric, kinds in counted.beside.items()
+            for kind, cost in kinds.items()
+            if counted.metrics[metric]
+        },
     )
 
 

@@ -14,13 +14,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dsocr_symbolic.language.formula import Operator
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.verification.calls.bench import Bench, Subject
-from dsocr_symbolic.verification.calls.cases import Case, few_blocks, published_layers, training_pages
+from dsocr_symbolic.verification.calls.cases import (
+    Case,
+    corner_cases,
+    few_blocks,
+    published_layers,
+    sampled_cases,
+    training_pages,
+)
 from dsocr_symbolic.verification.proof import proof_cells
 from dsocr_symbolic.verification.reference.backward import BackwardTrace
 from dsocr_symbolic.verification.reference.memory import Peak, allocation_peak
 from dsocr_symbolic.verification.reference.saved import SavedTensors
 from dsocr_symbolic.verification.reference.trace import tensors_in
+
+# Trained as a whole, with its head.
+_PAGE = "core/deepseek_ocr_model"
 
 
 class TrainingBench(Bench):
@@ -58,6 +70,11 @@ class TrainingBench(Bench):
         finally:
             owner.eval()
             owner.zero_grad(set_to_none=True)
+        moved = {"sum_bytes": trace.sums.io_bytes, "view_bytes": trace.views.io_bytes}
+        self.beside = {
+            "backward_io_bytes": {**moved, "expanded_bytes": -trace.expanded_bytes},
+            "backward_cuda_core_flops": {"sum_flops": trace.sums.cuda_core_flops + trace.views.cuda_core_flops},
+        }
         return {
             "backward_tensor_core_flops": trace.derivatives.tensor_core_flops,
             "backward_cuda_core_flops": trace.derivatives.cuda_core_flops,
@@ -102,7 +119,13 @@ class PeakBench(Bench):
 
 
 def training_cases() -> Iterator[Case]:
-    """Yield the calls that are compared: a small one of every cell, the layers at published widths, and pages."""
+    """Yield the calls that are compared: operators, corners, a small one of every cell, published layers, and pages."""
+    library = load_library()
+    for case in sampled_cases():
+        operator = library[case.layer.rpartition("/")[2]] if case.layer.startswith("operators/") else None
+        if isinstance(operator, Operator) and operator.backward is not None:
+            yield case
+    yield from (case for case in corner_cases() if not _decodes(case.settings) and case.layer != _PAGE)
     for cell in proof_cells():
         settings = cell.settings({axis: first + stride for axis, (first, stride) in cell.axes.items()})
         if not _decodes(settings):

@@ -136,12 +136,15 @@ def comparison_result(outcomes: Sequence[Outcome], versions: Mapping[str, str]) 
 
 
 def training_result(outcomes: Sequence[Outcome], versions: Mapping[str, str]) -> dict[str, Any]:
-    """Sum up steps and peaks: by layer and metric, how far formula over count reaches; null without a formula."""
+    """Sum up steps and peaks: by layer and metric, how far formula over count reaches; null without a formula.
+
+    What a backward moves beside its formula stands there too, as a part of what the formula counts.
+    """
     layers: dict[str, dict[str, Any]] = {}
     for outcome in outcomes:
         row = layers.setdefault(outcome.layer, {})
         wrong = {difference.name for _, differences in outcome.differing for difference in differences}
-        for metric, ratio in outcome.ratios.items():
+        for metric, ratio in (*outcome.ratios.items(), *outcome.beside.items()):
             cell = row.setdefault(metric, {"calls": 0, "differing": 0, "open": 0, "low": None, "high": None})
             cell["calls"] += 1
             cell["differing"] += metric in wrong

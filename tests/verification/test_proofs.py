@@ -16,6 +16,7 @@ from dsocr_symbolic.paths import data_files
 from dsocr_symbolic.verification.calls.cases import (
     WHOLE,
     Case,
+    corner_cases,
     few_blocks,
     page_settings,
     peak_cases,
@@ -40,11 +41,12 @@ def calls(cases: Any, layer: str) -> list[Case]:
 
 
 def test_nothing_is_lost() -> None:
-    assert Counter(kind for kind, _, _ in jobs()) == {"oracles": 1, "steps": 33, "case": 90, "cell": 109}
-    assert len(proof_cells()) == len({(cell.layer, cell.name) for cell in proof_cells()}) == 60
-    assert len(sampled_cases()) == 86
+    assert Counter(kind for kind, _, _ in jobs()) == {"oracles": 1, "steps": 78, "case": 355, "cell": 126}
+    assert len(proof_cells()) == len({(cell.layer, cell.name) for cell in proof_cells()}) == 73
+    assert len(corner_cases()) == 220
+    assert len(sampled_cases()) == 220 + 99
     assert len(published_layers()) == 112
-    assert len(list(training_cases())) == 169
+    assert len(list(training_cases())) == 388
     assert len(peak_cases()) == 170
     assert sum(case.layer == WHOLE for case in peak_cases()) == 16
 
@@ -52,7 +54,8 @@ def test_nothing_is_lost() -> None:
 def test_jobs_keep_their_order() -> None:
     assert proof_cells()[0].name == "windows, padded by one"
     assert proof_cells()[-1].name == "many queries of many sequences"
-    assert sampled_cases()[0].layer == "operators/linear"
+    assert sampled_cases()[: len(corner_cases())] == corner_cases()
+    assert sampled_cases()[len(corner_cases())].layer == "operators/linear"
     assert sampled_cases()[-1].settings["base_size"] == 1280
     assert [case.layer for case in published_layers()[:4]] == [
         *("vision/patch_embed", "vision/block", "vision/attention", "vision/block"),

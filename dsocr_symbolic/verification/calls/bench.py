@@ -58,6 +58,8 @@ class Bench:
     source = "reference"
 
     def __init__(self, precision: str = "plain") -> None:
+        # What the call measured last costs beside its metrics.
+        self.beside: Mapping[str, Mapping[str, int]] = {}
         self.precision = precision
         self.fake = fake_cuda() if precision == "autocast" else None
         self.device = "meta" if self.fake is None else "cuda"
@@ -114,6 +116,7 @@ class Bench:
             metrics=metrics,
             by_aten=by_aten,
             without=subject.without,
+            beside=self.beside,
         )
 
     def measure(self, subject: Subject) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:

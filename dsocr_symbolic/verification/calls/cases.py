@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import product
 from typing import Any
 
 from attrs import evolve, frozen
@@ -111,13 +112,14 @@ def _entries(calls: Iterable[Any], outer: Mapping[str, Expression], where: str) 
 
 
 def _entry(raw: Any, outer: Mapping[str, Expression], where: str) -> Iterator[Case]:
-    """Make the calls of an entry once for each column of its table."""
+    """Make the calls of an entry once for each column of its table, and once for each combination of its values."""
     call = structure(CallEntry, raw, where)
     if not call.layer and not call.calls:
         raise UserError(f"{where}: the key 'layer' is missing")
     settings = used_settings(call, outer=outer)
-    for column in zip(*call.at.values(), strict=True) if call.at else [()]:
-        let = {**settings.let, **dict(zip(call.at, column, strict=True))}
+    columns = list(zip(*call.at.values(), strict=True)) if call.at else [()]
+    for column, combination in product(columns, product(*call.over.values())):
+        let = {**settings.let, **dict(zip((*call.at, *call.over), (*column, *combination), strict=True))}
         if call.calls:
             yield from _entries(call.calls, let, where)
             continue
@@ -129,9 +131,14 @@ def _entry(raw: Any, outer: Mapping[str, Expression], where: str) -> Iterator[Ca
         )
 
 
+def corner_cases() -> tuple[Case, ...]:
+    """Return the calls at sizes of 1, where copies are views."""
+    return _cases("corners")
+
+
 def sampled_cases() -> tuple[Case, ...]:
     """Return every single call that ``dsocr verify`` compares, the quick ones first."""
-    return _cases("sampled")
+    return corner_cases() + _cases("sampled")
 
 
 def published_layers() -> tuple[Case, ...]:

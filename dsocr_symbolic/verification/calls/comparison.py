@@ -44,6 +44,9 @@ class Counted:
         Bytes moved and launches by aten operator; empty if not counted.
     without : tuple of str
         Nodes of the formula (last part of the path) that the call leaves out, such as ``embed_tokens``.
+    beside : mapping of str to (mapping of str to int)
+        By metric what a backward costs besides, by the kinds that the conventions leave out; less than 0 where it costs
+        less.
     """
 
     source: str
@@ -53,6 +56,7 @@ class Counted:
     metrics: Mapping[str, int]
     by_aten: Mapping[str, tuple[int, int]] = EMPTY
     without: tuple[str, ...] = ()
+    beside: Mapping[str, Mapping[str, int]] = EMPTY
 
 
 @frozen(kw_only=True)

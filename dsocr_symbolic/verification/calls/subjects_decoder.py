@@ -87,7 +87,7 @@ def _attend(bench: Bench, s: Settings, *, kind: str) -> Subject:
 
     def tokens(count: int) -> Tensor:
         """Lay tokens out as projections leave them, heads together; a cache joins them head by head."""
-        if s["sequence"] > 1:
+        if s["sequence"] > 1 and count == s["sequence"]:
             return bench.empty(s["batch"], count, heads, width).transpose(1, 2)
         return bench.empty(s["batch"], heads, count, width)
 
@@ -149,9 +149,21 @@ def _views(bench: Bench, s: Settings, rows: int) -> tuple[Views, Tensor, Tensor]
     return views, bench.empty(s["batch"], tokens, size=8), bench.empty(s["batch"], tokens, size=1)
 
 
+def _page_config(s: Settings, attention: Any) -> OcrConfig:
+    """Say how many layers of each kind the network has, as many as are published or so many; windowed blocks first."""
+    if "num_hidden_layers" not in s:
+        return OcrConfig(decoder=_config({}, attention))
+    windowed, whole = s["sam_windowed_blocks"], s["sam_global_blocks"]
+    return OcrConfig(
+        sam=SamConfig(num_layers=windowed + whole, global_layers=tuple(range(windowed, windowed + whole))),
+        clip=ClipConfig(num_layers=s["clip_layers"]),
+        decoder=_config({"num_hidden_layers": s["num_hidden_layers"]}, attention),
+    )
+
+
 def _page(bench: Bench, s: Settings) -> Subject:
     """Call the whole network without its head on pages, after the sums that ask whether there are pixels."""
-    network, batch = _network(bench, OcrConfig(), s["prefill_experts_hit"]), s["batch"]
+    network, batch = _network(bench, _page_config(s, "flash"), s["prefill_experts_hit"]), s["batch"]
     views, ids, mask = _views(bench, s, s["crops"] // max(s["crop_columns"], 1))
     summed = bench.constant(*views.whole.shape) if views.crops is None else views.crops
     cache = KeyValueCache()
@@ -169,15 +181,9 @@ def _page(bench: Bench, s: Settings) -> Subject:
 
 
 def whole_prefill(bench: Bench, s: Settings, choices: Mapping[str, str]) -> Subject:
-    """Call the network on pages with its head, at the positions and trained as chosen; windowed blocks come first."""
-    windowed, whole = s["sam_windowed_blocks"], s["sam_global_blocks"]
-    config = OcrConfig(
-        sam=SamConfig(num_layers=windowed + whole, global_layers=tuple(range(windowed, windowed + whole))),
-        clip=ClipConfig(num_layers=s["clip_layers"]),
-        decoder=_config({"num_hidden_layers": s["num_hidden_layers"]}, choices["attention"]),
-    )
-    network, batch = _network(bench, config, s["prefill_experts_hit"]), s["batch"]
-    network.model.trains_encoder = choices.get("train") == "all"
+    """Call the network on pages with its head, at the positions and trained as chosen."""
+    network = _network(bench, _page_config(s, choices["attention"]), s["prefill_experts_hit"])
+    network.model.trains_encoder, batch = choices.get("train") == "all", s["batch"]
     views, ids, mask = _views(bench, s, s["crop_rows"])
     cache, last = KeyValueCache(), s["prompt_tokens"] - 1
 

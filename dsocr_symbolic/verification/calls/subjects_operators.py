@@ -63,6 +63,18 @@ def _binary(function: Callable[[Any, Any], Any], a: str = "dtype", b: str = "dty
     return make
 
 
+def _row(function: Callable[[Any, Any], Any], row: str, others: str, dtypes: Mapping[str, str]) -> Maker:
+    """Call f(a, b) on a row and any number of others, even one."""
+
+    def make(bench: Bench, s: Settings) -> Subject:
+        one = bench.empty(s[row], size=s[dtypes[row]])
+        many = bench.empty(s[others] // s[row], s[row], size=s[dtypes[others]])
+        operands = (one, many) if row == "a" else (many, one)
+        return Subject(owner=None, call=lambda: function(*operands))
+
+    return make
+
+
 def _mixed(function: Callable[[Any, Any], Any]) -> Maker:
     return _binary(function, "dtype_a", "dtype_b")
 
@@ -157,6 +169,9 @@ OPERATORS: Mapping[str, Maker] = {
     "operators/add_mixed": _mixed(torch.add),
     "operators/multiply_mixed": _mixed(torch.mul),
     "operators/divide_mixed": _mixed(torch.div),
+    "operators/multiply_row": _row(torch.mul, "a", "b", {"a": "dtype", "b": "dtype"}),
+    "operators/multiply_row_mixed": _row(torch.mul, "a", "b", {"a": "dtype_a", "b": "dtype_b"}),
+    "operators/add_row_mixed": _row(torch.add, "b", "a", {"a": "dtype_a", "b": "dtype_b"}),
     "operators/multiply_inplace": _binary(Tensor.mul_, written=True),
     "operators/sum": _reduce(torch.sum),
     "operators/mean": _reduce(torch.mean),
@@ -176,6 +191,11 @@ OPERATORS: Mapping[str, Maker] = {
     "operators/arange": _call(lambda like, last: torch.arange(last, device=like.device), _of(1), then=("elements",)),
     "operators/full": _call(
         lambda like, count: torch.full((count,), 1, dtype=like.dtype, device=like.device),
+        _of(1, element="dtype"),
+        then=("elements",),
+    ),
+    "operators/zeros": _call(
+        lambda like, count: torch.zeros(count, dtype=like.dtype, device=like.device),
         _of(1, element="dtype"),
         then=("elements",),
     ),

@@ -54,12 +54,14 @@ class BackwardTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         Sums of gradients, and gradients that pass through views and writes in place: beside the derivatives.
     expanded_bytes : int
         Bytes that derivatives are counted to read of expanded gradients, and that a kernel reads once instead.
+    copied_bytes : int
+        Size of what is copied before it is written, which PyTorch does in one operator.
     """
 
     def __init__(self, results: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.derivatives, self.sums, self.views = Traffic(), Traffic(), Traffic()
-        self.expanded_bytes = 0
+        self.expanded_bytes = self.copied_bytes = 0
         self._kind = ""
         self._expanded: set[tuple[int, torch.Size]] = set()
         # An expanded tensor that is copied is an operator of the forward, which repeats; others are views.
@@ -103,6 +105,7 @@ class BackwardTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 # Not in place: the whole of it is copied first.
                 traffic.bytes_read += args[0].nbytes
                 traffic.bytes_written += args[0].nbytes
+                self.copied_bytes += args[0].nbytes
             self.views.add(traffic)
         else:
             whole = sum(
