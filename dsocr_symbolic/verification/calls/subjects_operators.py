@@ -203,8 +203,8 @@ OPERATORS: Mapping[str, Maker] = {
         lambda x, index: aten.index(x, [index]), _of("stored", "width"), _of("indices", element=8)
     ),
     "operators/scatter_rows": _call(
-        lambda x, index, rows: x.index_put_((index,), rows),
-        *(_of(99, "width", written=True), _of("indices", element=8), _of("indices", "width")),
+        lambda x, index, rows: x.detach().index_put_((index,), rows),
+        *(_of(99, "width"), _of("indices", element=8), _of("indices", "width")),
     ),
     "operators/masked_scatter": _call(
         Tensor.masked_scatter_,

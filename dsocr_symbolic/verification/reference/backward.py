@@ -3,6 +3,8 @@
 What a node launches belongs to the operator whose derivative it is, with three exceptions, which are counted by
 themselves: sums of the gradients that meet at one tensor, copies where a gradient passes through a view or a tensor
 that was written in place, and zero strides: a gradient that was expanded is read as if it had been written out.
+Where rows are taken one part after the other, the gradient of each part is as large as the whole: their sums belong to
+the taking, and copies of the whole to the putting.
 """
 
 from collections.abc import Iterable
@@ -21,7 +23,7 @@ _VIEWS = frozenset(
         *("Squeeze", "T", "Transpose", "Unbind", "UnsafeView", "Unsqueeze", "View"),
     )
 )
-_ACCUMULATE, _IN_PLACE, _INTO_VIEW = "AccumulateGrad", "IndexPutBackward", "CopySlices"
+_ACCUMULATE, _TAKEN, _IN_PLACE, _INTO_VIEW = "AccumulateGrad", "Part", "IndexPutBackward", "CopySlices"
 # Of a node that writes in place, what hands on the gradient of the destination.
 _HANDED_ON = {_IN_PLACE: frozenset({"zeros", "index_put"}), _INTO_VIEW: frozenset({"clone", "copy_"})}
 
@@ -43,6 +45,17 @@ def _kind(node: Any) -> str:
     return str(node.name()).rpartition(":")[2].rstrip("0123456789")
 
 
+def _role(node: Any, copied: set[Any]) -> str:
+    """Name a node's kind, and by names of their own an expansion that is copied and rows taken of a result."""
+    kind = _kind(node)
+    if kind == "ExpandBackward" and node in copied:
+        # An operator of the forward, which repeats, and no view.
+        return "Repeat"
+    if kind == "IndexBackward" and _kind(node.next_functions[0][0]) != _ACCUMULATE:
+        return _TAKEN
+    return kind
+
+
 class BackwardTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Count the backward pass of some results that runs within the block.
 
@@ -62,17 +75,16 @@ class BackwardTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.derivatives, self.sums, self.views = Traffic(), Traffic(), Traffic()
         self.expanded_bytes = self.copied_bytes = 0
-        self._kind = ""
+        self._kind = self._last = ""
         self._expanded: set[tuple[int, torch.Size]] = set()
-        # An expanded tensor that is copied is an operator of the forward, which repeats; others are views.
         nodes = _nodes(results)
         copied = {below for node in nodes if _kind(node) == "CloneBackward" for below, _ in node.next_functions}
         for node in nodes:
-            self._watch(node, "Repeat" if _kind(node) == "ExpandBackward" and node in copied else _kind(node))
+            self._watch(node, _role(node, copied))
 
     def _watch(self, node: Any, kind: str) -> None:
         def enter(gradients: Iterable[Tensor | None]) -> None:
-            self._kind = kind
+            self._kind = self._last = kind
             self._expanded = {
                 _place(gradient)
                 for gradient in gradients
@@ -99,12 +111,11 @@ class BackwardTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _add(self, name: str, args: tuple[Any, ...], traffic: Traffic) -> None:
         if not self._kind:
-            self.sums.add(traffic)
+            (self.derivatives if self._last == _TAKEN else self.sums).add(traffic)
         elif self._kind in _VIEWS or name in _HANDED_ON.get(self._kind, ()):
             if name == "index_put":
                 # Not in place: the whole of it is copied first.
-                traffic.bytes_read += args[0].nbytes
-                traffic.bytes_written += args[0].nbytes
+                self.derivatives.add(Traffic(bytes_read=args[0].nbytes, bytes_written=args[0].nbytes))
                 self.copied_bytes += args[0].nbytes
             self.views.add(traffic)
         else:
