@@ -26,12 +26,22 @@ _STOCKS = {
     "forward_kv_cache_bytes": "kv_cache_bytes",
     "backward_weight_bytes": "gradient_bytes",
 }
+_KEPT = ("weight_bytes", "activation_bytes")
 _NOT_HERE = ("roofline_s", "lower_bound_s", "ttft_s", "tpot_s", "ttft_lower_bound_s", "tpot_lower_bound_s")
 
 
 def metrics() -> Iterator[Fact]:
-    """Work every metric of every stage out from the nodes of the tree."""
-    point = page()
+    """Work every metric of every stage out from the nodes of the tree, with and without gradients of the encoder."""
+    shipped = page()
+    for stage in ("vision", "projector"):
+        of_nothing = {f"backward_{name}": shipped.given(f"backward_{name}", stage) for name in (*_FLOWS, *_KEPT)}
+        yield f"backward of {stage} as shipped", of_nothing, dict.fromkeys(of_nothing, 0)
+        yield f"intensity of {stage}", shipped.given("backward_arithmetic_intensity", stage), None
+    for point in (shipped, page(trains_encoder=1)):
+        yield from _metrics(point)
+
+
+def _metrics(point: Facts) -> Iterator[Fact]:
     stages = {node.path[0]: node for node in point.tree.stages}
     yield "metrics", {*load_metrics()} - {*_NOT_HERE}, {*_stated(point, "prefill", stages["prefill"])}
     whole: dict[str, Any] = {}
@@ -92,7 +102,7 @@ def _stated(point: Facts, stage: str, node: Node) -> dict[str, Any]:
 
 
 def _intensity(back: Mapping[str, Any]) -> Any:
-    return (back["tensor_core_flops"] + back["cuda_core_flops"]) / back["io_bytes"]
+    return (back["tensor_core_flops"] + back["cuda_core_flops"]) / back["io_bytes"] if back["io_bytes"] else None
 
 
 def total(node: Node, cost: Any) -> Any:

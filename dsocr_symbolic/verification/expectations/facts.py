@@ -66,10 +66,10 @@ class Facts:
     fold: Fold
 
     def given(self, metric: str, path: str = "") -> Any:
-        """Return what the files give for a metric of a part, as a number."""
+        """Return what the files give for a metric of a part, as a number; None where there is none, as of 0/0."""
         paths = [row.path for row in self.fold.leaves.rows]
         found = self.fold.column(metric)[paths.index(path) if path else 0]
-        return None if found is None else number(found, self.numbers)
+        return None if found is None or str(found) == "nan" else number(found, self.numbers)
 
     def nodes(self, *parts: str) -> list[Node]:
         """Return every node at or below some paths; all without paths."""

@@ -32,7 +32,8 @@ STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
             sizes.limits,
             sizes.machine_numbers,
         ),
-        *(layout.derived, words.configs, words.identity, words.rules, words.refusals, counts.stages, times.latencies),
+        *(layout.derived, words.configs, words.identity, words.rules, words.refusals),
+        *(words.warnings, words.servers, counts.stages, times.latencies),
         bound.lower_bounds,
     ),
 }
