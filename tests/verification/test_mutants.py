@@ -56,9 +56,9 @@ def test_every_formula_file_is_of_a_kind_that_is_mutated() -> None:
 
 
 def _leaves(raw: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Yield where every single value of a file stands."""
-    inside = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
-    yield from [leaf for name, value in inside for leaf in _leaves(value, (*place, name))] if inside else [place]
+    """Yield where every single value of a file stands; what is empty holds none."""
+    inside = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else None
+    yield from [place] if inside is None else [leaf for n, value in inside for leaf in _leaves(value, (*place, n))]
 
 
 @pytest.mark.parametrize(("kind", "file"), FILES, ids=lambda each: getattr(each, "stem", each))

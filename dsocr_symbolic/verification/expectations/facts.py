@@ -6,6 +6,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from attrs import evolve, frozen
+from sympy import nan
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.language.library import load_library
@@ -69,7 +70,7 @@ class Facts:
         """Return what the files give for a metric of a part, as a number; None where there is none, as of 0/0."""
         paths = [row.path for row in self.fold.leaves.rows]
         found = self.fold.column(metric)[paths.index(path) if path else 0]
-        return None if found is None or str(found) == "nan" else number(found, self.numbers)
+        return None if found is None or found is nan else number(found, self.numbers)
 
     def nodes(self, *parts: str) -> list[Node]:
         """Return every node at or below some paths; all without paths."""

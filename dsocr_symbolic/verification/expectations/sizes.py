@@ -12,10 +12,11 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.registry import load_conventions
+from dsocr_symbolic.language.schema import structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_files
 from dsocr_symbolic.scenario.checks import check_setting
-from dsocr_symbolic.scenario.hardware import Number, load_gpu
+from dsocr_symbolic.scenario.hardware import Gpu, Number, load_gpu
 from dsocr_symbolic.scenario.origins import lacks, origins
 from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
 from dsocr_symbolic.verification.reference.config import ClipConfig, DecoderConfig, SamConfig
@@ -101,11 +102,11 @@ def network() -> Definition:
 _machine = cache(load_gpu)
 
 
-def values(settings: Mapping[str, Any], gpu: str = "", **chosen: str) -> Resolver:
+def values(settings: Mapping[str, Any], gpu: str | Gpu = "", **chosen: str) -> Resolver:
     """Return what works symbols out, rules and ranges left out; choices with underscores."""
     definition = network()
     options = choose(definition, {name.replace("_", "-"): option for name, option in chosen.items()})
-    machine = _machine(gpu or definition.default_gpu)
+    machine = gpu if isinstance(gpu, Gpu) else _machine(gpu or definition.default_gpu)
     return Resolver(definition, origins(definition, options, settings, machine), machine)
 
 
@@ -146,25 +147,41 @@ def machine_numbers() -> Iterator[Fact]:
     known = {name for name, quantity in network().quantities.items() if quantity.group == "machine"}
     stated = {*NUMBERS, *EXTREMES, *IN_BOUNDS, *IN_BOUNDS.values(), "capacity", "on_chip"}
     yield "symbols of the machine", known, stated
-    for gpu, path in data_files("hardware").items():
-        raw = read_yaml(path)["numbers"]
-        resolver = values({}, gpu)
-        for name, keys in NUMBERS.items():
-            yield f"{name} of {gpu}", _value(resolver, name), _datasheet(raw, keys)
-        extremes = {name: _extreme(raw, *extreme) for name, extreme in EXTREMES.items()}
-        for name, number in extremes.items():
-            yield f"{name} of {gpu}", _value(resolver, name), number
-        yield f"on_chip of {gpu}", _value(resolver, "on_chip"), _on_chip(extremes)
-        usable = _datasheet(raw, NUMBERS["usable_memory"])
-        yield f"capacity of {gpu}", _value(resolver, "capacity"), usable - float(2**30)
-        for dtype, key in PEAKS.items():
-            chosen = values({}, gpu, activation_dtype=dtype)
-            yield f"{dtype} peak of {gpu}", _value(chosen, "tensor_core_peak"), _datasheet(raw, (key,))
-            fastest = _extreme(raw, max, *FASTEST[dtype])
-            yield f"fastest {dtype} peak of {gpu}", _value(chosen, "fastest_tensor_core_peak"), fastest
-            fastest = _extreme(raw, max, *FASTEST_CORES[dtype])
-            yield f"fastest {dtype} cores of {gpu}", _value(chosen, "fastest_cuda_core_peak"), fastest
+    sheets = {gpu: read_yaml(path)["numbers"] for gpu, path in data_files("hardware").items()}
+    made_up = {gpu: _made_up(sheets, falling=falling) for gpu, falling in (("rising", False), ("falling", True))}
+    for name, raw in {**sheets, **made_up}.items():
+        gpu = name if name in sheets else structure(Gpu, {"title": name, "numbers": raw}, name, name=name)
+        yield from _of_machine(name, gpu, raw)
     yield from _in_bounds()
+
+
+def _made_up(sheets: Mapping[str, Mapping[str, Any]], *, falling: bool) -> dict[str, Any]:
+    """Return a machine that has every number, no two of them equal, and sources that say less and more."""
+    keys = dict.fromkeys(key for raw in sheets.values() for key in raw if not key.startswith("process_memory"))
+    made_up: dict[str, Any] = {}
+    for place, key in enumerate(sorted(keys, reverse=falling)):
+        others = [{"value": value, "source": "made up"} for value in (90 + place, 400 + 3 * place)]
+        made_up[key] = {"value": 200 + 2 * place, "source": "made up", "disagree": others}
+    return made_up
+
+
+def _of_machine(gpu: str, machine: str | Gpu, raw: Mapping[str, Any]) -> Iterator[Fact]:
+    resolver = values({}, machine)
+    for name, keys in NUMBERS.items():
+        yield f"{name} of {gpu}", _value(resolver, name), _datasheet(raw, keys)
+    extremes = {name: _extreme(raw, *extreme) for name, extreme in EXTREMES.items()}
+    for name, number in extremes.items():
+        yield f"{name} of {gpu}", _value(resolver, name), number
+    yield f"on_chip of {gpu}", _value(resolver, "on_chip"), _on_chip(extremes)
+    usable = _datasheet(raw, NUMBERS["usable_memory"])
+    yield f"capacity of {gpu}", _value(resolver, "capacity"), usable - float(2**30)
+    for dtype, key in PEAKS.items():
+        chosen = values({}, machine, activation_dtype=dtype)
+        yield f"{dtype} peak of {gpu}", _value(chosen, "tensor_core_peak"), _datasheet(raw, (key,))
+        fastest = _extreme(raw, max, *FASTEST[dtype])
+        yield f"fastest {dtype} peak of {gpu}", _value(chosen, "fastest_tensor_core_peak"), fastest
+        fastest = _extreme(raw, max, *FASTEST_CORES[dtype])
+        yield f"fastest {dtype} cores of {gpu}", _value(chosen, "fastest_cuda_core_peak"), fastest
 
 
 def _on_chip(numbers: Mapping[str, Any]) -> Any:

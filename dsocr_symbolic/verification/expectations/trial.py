@@ -33,7 +33,7 @@ STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
             sizes.machine_numbers,
         ),
         *(layout.derived, words.configs, words.identity, words.rules, words.refusals),
-        *(words.warnings, words.servers, counts.stages, times.latencies),
+        *(words.warnings, words.servers, counts.stages, times.latencies, counts.trained),
         bound.lower_bounds,
     ),
 }
