@@ -4,10 +4,15 @@ Whoever changes formulas/time/lower_bound.yaml, the phases or a machine's symbol
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from random import Random
 from typing import Any
 
 from attrs import frozen
 
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.registry import load_time
 from dsocr_symbolic.verification.expectations.facts import Facts, exact, machines, number, on, page
 from dsocr_symbolic.verification.expectations.sizes import Fact, network
 
@@ -39,6 +44,23 @@ def phase(machine: Mapping[str, Any], work: Work) -> Any:
         work.cuda_core / (machine["fastest_cuda_core_peak"] * cores),
         moved / bandwidth,
     )
+
+
+def made_up() -> Iterator[Fact]:
+    """Compare phases that no network has: much is written, nothing is read, every resource the slowest in turn."""
+    random = Random(7)  # noqa: S311 - draws, no secrets
+    seconds = load_time("lower_bound").seconds
+    names = ("tensor_core_peak", "cuda_core_peak", "memory_bandwidth")
+    for _ in range(300):
+        tensor_core, cuda_core, read, written, on_chip = (random.choice((0, random.randint(1, 99))) for _ in range(5))
+        work = Work(tensor_core=tensor_core, cuda_core=cuda_core, read=read, written=written)
+        machine: dict[str, Any] = {f"fastest_{name}": Fraction(random.randint(1, 9)) for name in names}
+        for name in ("rated_clock", "highest_clock", "compute_efficiency", "bandwidth_efficiency"):
+            machine[name] = Fraction(random.randint(1, 9), random.randint(1, 9))
+        machine["on_chip"] = on_chip
+        given = {"tensor_core_flops": tensor_core, "cuda_core_flops": cuda_core}
+        given |= {"read_bytes": read, "written_bytes": written}
+        yield f"bound of {work}", max(0, evaluate(seconds, {**machine, **given}, arithmetic)), phase(machine, work)
 
 
 def _flops(point: Facts, paths: Sequence[str]) -> tuple[Any, Any]:

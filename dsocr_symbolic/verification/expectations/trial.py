@@ -20,7 +20,7 @@ STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
     "machine": (sizes.bare, sizes.machine_numbers, sizes.limits, times.rooflines, bound.lower_bounds),
     "conventions": (sizes.conventions, sizes.limits),
     "metrics": (counts.metrics, times.rooflines, times.latencies, bound.lower_bounds, words.twins),
-    "time": (times.rooflines, bound.lower_bounds, words.twins),
+    "time": (bound.made_up, times.rooflines, bound.lower_bounds, words.twins),
     "bounds": (regimes.conditions,),
     "models": (
         *(

@@ -13,7 +13,7 @@ from typing import Any
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.language.registry import is_bound, load_time, timed
+from dsocr_symbolic.language.registry import is_bound, load_metrics, load_time, timed
 from dsocr_symbolic.scenario.checks import check_rules, warnings_of
 from dsocr_symbolic.scenario.values import read_config
 from dsocr_symbolic.verification.expectations.layout import image_tokens, pages
@@ -273,6 +273,12 @@ def twins() -> Iterator[Fact]:
         "metrics of times",
         [load_time(name).metric for name in ("roofline", "lower_bound")],
         ["roofline_s", "lower_bound_s"],
+    )
+    summed = {metric.name: metric.takes for metric in load_metrics().values() if metric.kind in ("time", "bound")}
+    yield (
+        "what times take",
+        {name: load_time(takes).metric for name, takes in summed.items()},
+        {name: name for name in summed},
     )
     yield "what times are of", [load_time(name).of for name in ("roofline", "lower_bound")], ["launch", "phase"]
     yield "roofline", timed("roofline_s", "lower_bound"), "lower_bound_s"
