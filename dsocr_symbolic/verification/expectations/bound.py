@@ -60,7 +60,7 @@ def made_up() -> Iterator[Fact]:
         machine["on_chip"] = on_chip
         given = {"tensor_core_flops": tensor_core, "cuda_core_flops": cuda_core}
         given |= {"read_bytes": read, "written_bytes": written}
-        yield f"bound of {work}", max(0, evaluate(seconds, {**machine, **given}, arithmetic)), phase(machine, work)
+        yield f"bound of {work}", evaluate(seconds, {**machine, **given}, arithmetic), phase(machine, work)
 
 
 def _flops(point: Facts, paths: Sequence[str]) -> tuple[Any, Any]:
