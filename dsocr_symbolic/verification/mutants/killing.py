@@ -50,6 +50,10 @@ REASONS: Mapping[str, str] = {
 }
 
 
+# Keys of operators and layers that no count of a call can tell: what bounds leave out, and how layers are numbered.
+STATED = ("Call.needed", "Tensor.least", "Layer.fewest", "Call.numbers")
+
+
 def try_file(kind: str, file: Path, mutants: Iterable[Mutant] | None = None, draws: int = DRAWS) -> list[Fate]:
     """Try the mutants of a file, or some of them."""
     chosen = mutants_of(kind, file) if mutants is None else mutants
@@ -99,6 +103,11 @@ def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
             ready.insert(0, held)
             return _fate(mutant, f"{held.counted.source}: {held.counted.layer}", "")
         tried.add(id(held))
+    if mutant.key in STATED:
+        from dsocr_symbolic.verification.expectations.trial import contradicts
+
+        if found := contradicts(mutant.file, mutant.content):
+            return _fate(mutant, found, "")
     places = {equivalent(changed, around(name), draws) for name in own}
     equal = "" if "" in places else "its symbols" if places == {"alone"} else "the network's symbols"
     return _fate(mutant, "", equal and f"equal on {draws} draws of {equal}")
