@@ -117,7 +117,7 @@ ONCE_ALIVE = {
         "model",
         "activation-dtype: options: fp16: gpu: .*tensor_fp16_flops_per_s -> tensor_fp16_acc16_flops_per_s",
     ),
-    "the highest clock is the boost clock": ("machine", "highest_clock: gpu: highest_clock_hz removed"),
+    "the highest clock is the boost clock": ("machine", "highest_clock: gpu: highest_clock_hz -> boost_clock_hz"),
     "the bound of CUDA cores without the clocks": ("time", r"lower_bound: seconds: .*cuda_core_flops / \(Max"),
     "the right side of a bound": ("bounds", "cache_passes_weights_read: right: .*-> weights - table$"),
 }
