@@ -80,7 +80,9 @@ def test_every_value_of_every_file_is_mutated_or_of_a_key_that_is_left_out(kind:
         if value in ({}, []) or (leaf[-1] == "say" and "{" not in value):
             continue
         touched = leaf in gone or any(place[: len(leaf)] == leaf or leaf[: len(place)] == place for place in places)
-        assert touched or left_out & {str(step) for step in leaf}, leaf
+        # What is said of a broken rule is text wherever no formula stands in it.
+        plain = leaf[-1] == "say" and "{" not in value_at(content_of(file), leaf)
+        assert touched or plain or left_out & {str(step) for step in leaf}, leaf
 
 
 def test_mutants_differ_from_their_file_and_from_one_another() -> None:
@@ -117,7 +119,7 @@ ONCE_ALIVE = {
         "model",
         "activation-dtype: options: fp16: gpu: .*tensor_fp16_flops_per_s -> tensor_fp16_acc16_flops_per_s",
     ),
-    "the highest clock is the boost clock": ("machine", "highest_clock: gpu: highest_clock_hz removed"),
+    "the highest clock is the boost clock": ("machine", "highest_clock: gpu: highest_clock_hz -> boost_clock_hz"),
     "the bound of CUDA cores without the clocks": ("time", r"lower_bound: seconds: .*cuda_core_flops / \(Max"),
     "the right side of a bound": ("bounds", "cache_passes_weights_read: right: .*-> weights - table$"),
 }

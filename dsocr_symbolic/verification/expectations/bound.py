@@ -180,11 +180,11 @@ def fewest() -> Iterator[Fact]:
 
 def numbered() -> Iterator[Fact]:
     """State the numbers of layers, first and last."""
-    sizes = {"clip_layers": 17, "num_hidden_layers": 7, "first_k_dense_replace": 2}
+    sizes = {"clip_layers": 17, "num_hidden_layers": 7, "first_k_dense_replace": 3}
     stated = {
         ("notp_transformer", "layers.0-23"): [0, 16],
-        ("deepseek_v2_model", "layers.0"): [0, 1],
-        ("deepseek_v2_model", "layers.1-11"): [2, 6],
+        ("deepseek_v2_model", "layers.0"): [0, 2],
+        ("deepseek_v2_model", "layers.1-11"): [3, 6],
     }
     calls = {
         (formula.name, call.name): [evaluate(number, sizes, arithmetic) for number in call.numbers]

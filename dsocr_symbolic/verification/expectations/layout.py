@@ -57,7 +57,14 @@ def derived() -> Iterator[Fact]:
     tokens = {"view_tokens", "image_tokens", "prompt_tokens", "vision_tokens", "compression"}
     yield "derived symbols", known, {"crops", *tokens, *FRACTIONS}
     # Without an image, without a prompt, and of an image that has more or fewer tokens than its views.
-    for page in [{}, *pages(12), *({**page, **_WITHOUT[place % 4]} for place, page in enumerate(pages(8, seed=5)))]:
+    # Grids that no rule allows without a word, and the smallest view, whose image is one token.
+    odd: list[dict[str, int]] = [{"crop_rows": 3}, {"crop_columns": 1, "crop_rows": 1}, {"base_size": 64}]
+    for page in [
+        {},
+        *odd,
+        *pages(12),
+        *({**page, **_WITHOUT[place % 4]} for place, page in enumerate(pages(8, seed=5))),
+    ]:
         for experts, chosen in ((64, 6), (8, 2), (16, 16)):
             resolver = values({**page, "n_routed_experts": experts, "num_experts_per_tok": chosen})
             sizes = [resolver.value(name) for name in ("base_size", "image_size", "crop_columns", "crop_rows")]

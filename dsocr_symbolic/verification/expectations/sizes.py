@@ -152,6 +152,9 @@ def machine_numbers() -> Iterator[Fact]:
     for name, raw in {**sheets, **made_up}.items():
         gpu = name if name in sheets else structure(Gpu, {"title": name, "numbers": raw}, name, name=name)
         yield from _of_machine(name, gpu, raw)
+        if isinstance(gpu, Gpu):
+            cores = _value(_without_choices(gpu.numbers), "fastest_cuda_core_peak")
+            yield f"cores of {name} without choices", cores, _extreme(raw, max, *FASTEST_CORES["bf16"])
     yield from _in_bounds()
 
 

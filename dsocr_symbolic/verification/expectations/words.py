@@ -139,6 +139,11 @@ _EDGES: tuple[Mapping[str, Any], ...] = (
     *({"num_hidden_layers": 4, "first_k_dense_replace": dense} for dense in (1, 3, 4, 5, 6)),
     *({"hidden_size": width, "num_attention_heads": heads} for width in (12, 14, 18, 20) for heads in (1, 2, 3, 6, 7)),
     *({"sam_width": width, "sam_heads": heads} for width in (11, 12, 13) for heads in (1, 3, 5, 11, 12)),
+    *({"sam_width": heads + 1, "sam_heads": heads} for heads in (1, 2)),
+    *(
+        {"n_routed_experts": 8, "num_experts_per_tok": chosen, "prefill_experts_hit": 8, "decode_experts_hit": 8}
+        for chosen in (8, 9)
+    ),
     *({"clip_heads": heads} for heads in (1, 3, 5, 32)),
     *({"sam_neck_channels": neck, "clip_width": width} for neck in (4, 5, 8) for width in (16, 17, 20, 32)),
     *({"prefill_experts_hit": hit} for hit in (5, 5.998, 5.9995, 6, 63.5, 64, 64.0005, 64.5, 65)),

@@ -44,7 +44,7 @@ NAMES: Mapping[str, str] = {
     "Member.aten": "aten",
     "Rule.waived_by": "switch",
     "Condition.waive": "switch",
-    "Choice.default": "choice option",
+    "Choice.default": "chosen",
     "Option.gpu": "gpu number",
     "Quantity.gpu": "gpu number",
     "Quantity.config": "config key",
