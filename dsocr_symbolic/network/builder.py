@@ -195,7 +195,7 @@ class _Builder:
             caches=dataflow.joined([dataflow.caches(formula, inside), *(each.caches for each in inline)]),
             kept=kept,
             held=dataflow.joined([dataflow.held(formula, inside), *(each.held for each in inline)]),
-            accumulated=dataflow.accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
+            accumulated=guard * dataflow.accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
             required=costs.joined(costs.required(formula, site), *(each.required for each in inline)),
             read_once={
                 **costs.read_once(formula, place.module, place.distinct, site),
