@@ -12,7 +12,7 @@ from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate
-from dsocr_symbolic.language.registry import load_time
+from dsocr_symbolic.language.registry import load_bound
 from dsocr_symbolic.scenario.checks import check_free, check_setting, quantity_of
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import Origin, lacking, layered, origins
@@ -89,7 +89,7 @@ def bind(
             for name, value in values.items()
             if isinstance(value, sympy.Basic) and not (name in inputs and value == symbolic.symbol(name))
         },
-        unclaimed=lacking(load_time("lower_bound").seconds, unsaid),
+        unclaimed=lacking(load_bound().seconds, unsaid),
     )
 
 

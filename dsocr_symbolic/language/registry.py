@@ -151,6 +151,12 @@ def load_time(name: str) -> TimeFormula:
     return time
 
 
+def load_bound() -> TimeFormula:
+    """Read the time formula of lower bounds, the one that the registry names."""
+    (bound,) = (metric for metric in load_metrics().values() if metric.kind == "bound")
+    return load_time(bound.takes)
+
+
 # What a bounds file calls the whole network.
 WHOLE = "total"
 

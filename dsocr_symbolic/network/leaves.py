@@ -12,7 +12,7 @@ from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import EMPTY, Operator
-from dsocr_symbolic.language.registry import Metric, load_metrics, load_time
+from dsocr_symbolic.language.registry import Metric, load_bound, load_metrics, load_time
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
 from dsocr_symbolic.network.flows import boundaries, handed_on, launch_seconds, over_steps, phase_seconds, total_calls
 from dsocr_symbolic.network.fold import BESIDE, OWN, Fold, Leaves, Row
@@ -218,7 +218,7 @@ class _Placed:
     def _phases(self) -> Sequence[Expr]:
         assert self.whole is not None  # noqa: S101 - bounds are asked of a whole alone
         definition, by_path = self.whole.definition, {"/".join(node.path): node for node in self.nodes}
-        edges, bound = boundaries(self.stages), load_time("lower_bound")
+        edges, bound = boundaries(self.stages), load_bound()
         known = definition.quantities.items()
         standing = [(quantity.in_bounds_for, name) for name, quantity in known if quantity.group != "machine"]
         fewest = {symbolic.symbol(base): symbolic.symbol(name) for base, name in standing if base}

@@ -14,7 +14,7 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, Workload, read_workload
 from dsocr_symbolic.language.expression import Expression, evaluate, names
-from dsocr_symbolic.language.registry import load_time
+from dsocr_symbolic.language.registry import load_bound
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_rules, check_setting, check_whole, warnings_of
 from dsocr_symbolic.scenario.hardware import Gpu
@@ -160,7 +160,7 @@ def resolve(
         origins=sources,
         overridden=overridden,
         unverified=unverified(sources.values(), gpu),
-        unclaimed=lacking(load_time("lower_bound").seconds, sources),
+        unclaimed=lacking(load_bound().seconds, sources),
         warnings=warnings_of(definition, numbers),
     )
 

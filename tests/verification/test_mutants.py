@@ -31,7 +31,14 @@ from dsocr_symbolic.verification.mutants.killing import (
     changed_library,
     try_file,
 )
-from dsocr_symbolic.verification.mutants.mutants import Mutant, content_of, every_mutant, mutants_of, mutated_files
+from dsocr_symbolic.verification.mutants.mutants import (
+    Mutant,
+    content_of,
+    every_mutant,
+    mutants_of,
+    mutated_files,
+    value_at,
+)
 from dsocr_symbolic.verification.training import TrainingBench
 
 REPORTS = PACKAGE.parent / "reports"
@@ -56,9 +63,9 @@ def test_every_formula_file_is_of_a_kind_that_is_mutated() -> None:
 
 
 def _leaves(raw: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Yield where every single value of a file stands."""
-    inside = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
-    yield from [leaf for name, value in inside for leaf in _leaves(value, (*place, name))] if inside else [place]
+    """Yield where every single value of a file stands; what is empty holds none."""
+    inside = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else None
+    yield from [place] if inside is None else [leaf for n, value in inside for leaf in _leaves(value, (*place, n))]
 
 
 @pytest.mark.parametrize(("kind", "file"), FILES, ids=lambda each: getattr(each, "stem", each))
@@ -69,15 +76,20 @@ def test_every_value_of_every_file_is_mutated_or_of_a_key_that_is_left_out(kind:
     gone = {mutant.place for mutant in mutants if mutant.change == "gone"}
     left_out = {key.rpartition(".")[2] for key, way in declared(root(kind)).items() if way == "out"}
     for leaf in _leaves(content_of(file)):
+        value = value_at(content_of(file), leaf)
+        if value in ({}, []) or (leaf[-1] == "say" and "{" not in value):
+            continue
         touched = leaf in gone or any(place[: len(leaf)] == leaf or leaf[: len(place)] == place for place in places)
-        assert touched or left_out & {str(step) for step in leaf}, leaf
+        # What is said of a broken rule is text wherever no formula stands in it.
+        plain = leaf[-1] == "say" and "{" not in value_at(content_of(file), leaf)
+        assert touched or plain or left_out & {str(step) for step in leaf}, leaf
 
 
 def test_mutants_differ_from_their_file_and_from_one_another() -> None:
     for kind, file in FILES:
         mutants = list(mutants_of(kind, file))
         assert all(mutant.content != content_of(file) for mutant in mutants)
-        assert len({(mutant.name, mutant.change) for mutant in mutants}) == len(mutants), file
+        assert len({(mutant.place, str(mutant.value)) for mutant in mutants}) == len(mutants), file
 
 
 def test_a_formula_is_changed_in_every_way() -> None:
@@ -107,7 +119,7 @@ ONCE_ALIVE = {
         "model",
         "activation-dtype: options: fp16: gpu: .*tensor_fp16_flops_per_s -> tensor_fp16_acc16_flops_per_s",
     ),
-    "the highest clock is the boost clock": ("machine", "highest_clock: gpu: highest_clock_hz removed"),
+    "the highest clock is the boost clock": ("machine", "highest_clock: gpu: highest_clock_hz -> boost_clock_hz"),
     "the bound of CUDA cores without the clocks": ("time", r"lower_bound: seconds: .*cuda_core_flops / \(Max"),
     "the right side of a bound": ("bounds", "cache_passes_weights_read: right: .*-> weights - table$"),
 }
@@ -140,11 +152,7 @@ def test_everything_that_a_gradient_step_counts_is_compared() -> None:
 
 
 # Files of which something small is counted by itself.
-QUICK = {
-    *data_files("formulas/operators"),
-    *("layer_norm", "deepseek_v2_mlp", "deepseek_v2_rms_norm", "lm_head", "rotate", "mlp_block", "notp_attention"),
-    *("attend_eager", "llama_attention", "moe_gate", "llama_flash_attention2", "deepseek_v2_moe"),
-}
+QUICK = {*data_files("formulas/operators"), "layer_norm", "deepseek_v2_rms_norm", "lm_head", "rotate", "mlp_block"}
 
 
 def _pending(fate: Fate) -> bool:
@@ -154,11 +162,13 @@ def _pending(fate: Fate) -> bool:
 
 @pytest.mark.parametrize("kind", FILE_KINDS)
 def test_a_sample_of_every_key_is_killed_or_equal(kind: str) -> None:
-    fates = [
-        fate
-        for mutant in running.sample(1, seed=11, kinds=[kind], quick=QUICK)
-        for fate in try_file(kind, mutant.file, [mutant], draws=20)
-    ]
+    by_file: dict[Path, list[Mutant]] = {}
+    for mutant in running.sample(1, seed=11, kinds=[kind], quick=QUICK):
+        by_file.setdefault(mutant.file, []).append(mutant)
+    fates = [fate for file, mutants in by_file.items() for fate in try_file(kind, file, mutants, draws=5)]
+    assert {fate.key for fate in fates} == {
+        mutant.key for file in mutated_files(kind) for mutant in mutants_of(kind, file)
+    }
     assert [fate.name for fate in fates if fate.fate == SURVIVES and not _pending(fate)] == []
     assert {fate.fate for fate in fates} <= {KILLED, EQUIVALENT, SURVIVES}
 
@@ -166,7 +176,7 @@ def test_a_sample_of_every_key_is_killed_or_equal(kind: str) -> None:
 def test_an_equal_mutant_is_shown_to_be_equal_and_another_one_is_not() -> None:
     formula = data_files("formulas/operators")["gelu"]
     (one,) = [mutant for mutant in mutants_of("operator", formula) if mutant.change == "symbol"][:1]
-    changed = changed_library(evolve(one, value="elements*1*(5 + flops_per_erf)", place=("cuda_core_flops",)))
+    changed = changed_library(evolve(one, value="elements*(9 + 2*flops_per_erf)", place=("cuda_core_flops",)))
     same = changed_library(evolve(one, value=content_of(formula)["cuda_core_flops"], place=("cuda_core_flops",)))
     assert equivalent(same, ("gelu",), draws=50) == "alone"
     assert equivalent(changed, ("gelu",), draws=50) == ""
@@ -198,7 +208,10 @@ def _fate(mutant: Mutant) -> Fate:
 
 
 def test_the_committed_run_tried_every_mutant() -> None:
-    committed = json.loads((REPORTS / "verification" / "mutants.json").read_text(encoding="utf-8"))
+    path = REPORTS / "verification" / "mutants.json"
+    if not path.is_file():
+        pytest.skip("no full run of these formulas is recorded; dsocr verify --mutants --out reports makes one")
+    committed = json.loads(path.read_text(encoding="utf-8"))
     tried: dict[str, int] = {}
     for mutant in every_mutant():
         tried[mutant.kind] = tried.get(mutant.kind, 0) + 1

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.compiled import Compiled
 from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.language.registry import Metric, is_bound, load_time
+from dsocr_symbolic.language.registry import Metric, is_bound, load_bound
 from dsocr_symbolic.questions.sweep.axes import Axis, check_axes, is_named, make_axis
 from dsocr_symbolic.questions.sweep.grids import most_pieces
 from dsocr_symbolic.scenario.hardware import load_gpu
@@ -127,6 +127,6 @@ def machine_notes(model: Model, asked: Asked, metrics: Iterable[Metric], parts: 
             if not {symbol, known[symbol].in_bounds_for} & {*asked.inputs}
         }
         if any(is_bound(metric) for metric in times):
-            missed += [f"{key} of {name}" for key in lacking(load_time("lower_bound").seconds, given)]
+            missed += [f"{key} of {name}" for key in lacking(load_bound().seconds, given)]
     notes = {"unverified": ", ".join(marked), "unclaimed": ", ".join(missed)}
     return {kind: said for kind, said in notes.items() if said}

@@ -4,10 +4,17 @@ Whoever changes formulas/time/lower_bound.yaml, the phases or a machine's symbol
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from random import Random
 from typing import Any
 
 from attrs import frozen
 
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.formula import Layer
+from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.registry import load_time
 from dsocr_symbolic.verification.expectations.facts import Facts, exact, machines, number, on, page
 from dsocr_symbolic.verification.expectations.sizes import Fact, network
 
@@ -15,8 +22,8 @@ VIEWS = ("vision/crops", "vision/global")
 # The views of a page need nothing of one another, and the projector of one view nothing of the next view.
 PHASES = ((*VIEWS, "projector"), ("prefill",), ("decode",))
 _FP32, _INT64, _BF16 = 4, 8, 2
-# A score is scaled, compared, subtracted from, raised, added up and divided.
-_PER_SCORE = 6
+# A score is scaled, compared, subtracted from, raised, added up and divided; a mask is added where there is one.
+_PER_SCORE, _PER_MASKED = 6, 7
 
 
 @frozen(kw_only=True)
@@ -39,6 +46,23 @@ def phase(machine: Mapping[str, Any], work: Work) -> Any:
         work.cuda_core / (machine["fastest_cuda_core_peak"] * cores),
         moved / bandwidth,
     )
+
+
+def made_up() -> Iterator[Fact]:
+    """Compare phases that no network has: much is written, nothing is read, every resource the slowest in turn."""
+    random = Random(7)  # noqa: S311 - draws, no secrets
+    seconds = load_time("lower_bound").seconds
+    names = ("tensor_core_peak", "cuda_core_peak", "memory_bandwidth")
+    for _ in range(300):
+        tensor_core, cuda_core, read, written, on_chip = (random.choice((0, random.randint(1, 99))) for _ in range(5))
+        work = Work(tensor_core=tensor_core, cuda_core=cuda_core, read=read, written=written)
+        machine: dict[str, Any] = {f"fastest_{name}": Fraction(random.randint(1, 9)) for name in names}
+        for name in ("rated_clock", "highest_clock", "compute_efficiency", "bandwidth_efficiency"):
+            machine[name] = Fraction(random.randint(1, 9), random.randint(1, 9))
+        machine["on_chip"] = on_chip
+        given = {"tensor_core_flops": tensor_core, "cuda_core_flops": cuda_core}
+        given |= {"read_bytes": read, "written_bytes": written}
+        yield f"bound of {work}", evaluate(seconds, {**machine, **given}, arithmetic), phase(machine, work)
 
 
 def _flops(point: Facts, paths: Sequence[str]) -> tuple[Any, Any]:
@@ -80,7 +104,7 @@ def views(point: Facts, paths: Sequence[str]) -> Work:
     )
 
 
-def forward(point: Facts, stage: str, *, tokens: Any, past: Any, image_tokens: Any) -> Work:
+def forward(point: Facts, stage: str, *, tokens: Any, past: Any, image_tokens: Any, each: int = _PER_SCORE) -> Work:
     """State what a forward of the decoder needs: of scores those of keys that a query sees."""
     of = point.numbers
     batch, width, layers = of["batch"], of["hidden_size"], of["num_hidden_layers"]
@@ -89,7 +113,7 @@ def forward(point: Facts, stage: str, *, tokens: Any, past: Any, image_tokens: A
     keys_and_values = 2 * layers * batch * width * _BF16
     return Work(
         tensor_core=tensor_core - 4 * width * hidden,
-        cuda_core=cuda_core - _PER_SCORE * of["num_attention_heads"] * hidden,
+        cuda_core=cuda_core - each * of["num_attention_heads"] * hidden,
         read=batch * tokens * (_INT64 + (image_tokens > 0))
         + batch * image_tokens * width * _BF16
         + past * keys_and_values
@@ -128,3 +152,44 @@ def lower_bounds() -> Iterator[Fact]:
             yield f"bound of {path}", point.given("lower_bound_s", path), stated
         yield "bound of the whole", point.given("lower_bound_s"), sum(stages.values())
     yield "bound below roofline", whole.given("lower_bound_s") <= whole.given("roofline_s"), True
+
+
+def masked() -> Iterator[Fact]:
+    """Compare prefill's bound where scores are masked: nobody needs those of keys that a query does not see."""
+    chosen = int(page().numbers["num_experts_per_tok"])
+    whole = page(attention="eager", prefill_experts_hit=chosen, decode_experts_hit=chosen, new_tokens=1)
+    sizes = {"tokens": int(whole.numbers["prompt_tokens"]), "image_tokens": int(whole.numbers["image_tokens"])}
+    work = forward(whole, "prefill", **sizes, past=0, each=_PER_MASKED)
+    for machine in machines():
+        point = on(whole, machine)
+        yield "bound of a masked prefill", point.given("lower_bound_s", "prefill"), phase(point.numbers, work)
+
+
+def fewest() -> Iterator[Fact]:
+    """State the fewest experts of every layer that has some: those that one token chooses, and no more than rows."""
+    for formula in load_library().formulas.values():
+        if not isinstance(formula, Layer) or "experts_hit" not in formula.symbols:
+            continue
+        yield f"fewest of {formula.name}", set(formula.fewest), {"experts_hit"}
+        for rows, chosen in ((1, 6), (5, 6), (6, 6), (7, 6), (40, 2)):
+            given = dict.fromkeys(formula.symbols, 3) | {"rows": rows, "num_experts_per_tok": chosen}
+            stated = min(rows, chosen) if "rows" in formula.symbols else chosen
+            found = evaluate(formula.fewest["experts_hit"], given, arithmetic)
+            yield f"fewest experts of {formula.name}", found, stated
+
+
+def numbered() -> Iterator[Fact]:
+    """State the numbers of layers, first and last."""
+    sizes = {"clip_layers": 17, "num_hidden_layers": 7, "first_k_dense_replace": 3}
+    stated = {
+        ("notp_transformer", "layers.0-23"): [0, 16],
+        ("deepseek_v2_model", "layers.0"): [0, 2],
+        ("deepseek_v2_model", "layers.1-11"): [3, 6],
+    }
+    calls = {
+        (formula.name, call.name): [evaluate(number, sizes, arithmetic) for number in call.numbers]
+        for formula in load_library().formulas.values()
+        for call in getattr(formula, "calls", ())
+        if call.numbers
+    }
+    yield "numbers of layers", calls, stated

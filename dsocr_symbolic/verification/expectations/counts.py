@@ -26,12 +26,22 @@ _STOCKS = {
     "forward_kv_cache_bytes": "kv_cache_bytes",
     "backward_weight_bytes": "gradient_bytes",
 }
+_KEPT = ("weight_bytes", "activation_bytes")
 _NOT_HERE = ("roofline_s", "lower_bound_s", "ttft_s", "tpot_s", "ttft_lower_bound_s", "tpot_lower_bound_s")
 
 
 def metrics() -> Iterator[Fact]:
-    """Work every metric of every stage out from the nodes of the tree."""
-    point = page()
+    """Work every metric of every stage out from the nodes of the tree, with and without gradients of the encoder."""
+    shipped = page()
+    for stage in ("vision", "projector"):
+        of_nothing = {f"backward_{name}": shipped.given(f"backward_{name}", stage) for name in (*_FLOWS, *_KEPT)}
+        yield f"backward of {stage} as shipped", of_nothing, dict.fromkeys(of_nothing, 0)
+        yield f"intensity of {stage}", shipped.given("backward_arithmetic_intensity", stage), None
+    for point in (shipped, page(trains_encoder=1)):
+        yield from _metrics(point)
+
+
+def _metrics(point: Facts) -> Iterator[Fact]:
     stages = {node.path[0]: node for node in point.tree.stages}
     yield "metrics", {*load_metrics()} - {*_NOT_HERE}, {*_stated(point, "prefill", stages["prefill"])}
     whole: dict[str, Any] = {}
@@ -92,7 +102,7 @@ def _stated(point: Facts, stage: str, node: Node) -> dict[str, Any]:
 
 
 def _intensity(back: Mapping[str, Any]) -> Any:
-    return (back["tensor_core_flops"] + back["cuda_core_flops"]) / back["io_bytes"]
+    return (back["tensor_core_flops"] + back["cuda_core_flops"]) / back["io_bytes"] if back["io_bytes"] else None
 
 
 def total(node: Node, cost: Any) -> Any:
@@ -123,10 +133,13 @@ _CALLS = {
 def _symbols(stage: str, value: Mapping[str, Any], step: int) -> dict[str, Any]:
     """State the symbols of a stage that are not those of the network's own names."""
     cell = 4 * value["sam_patch_size"]
+    part = {"weight": value["encoder_weight"]}
     match stage:
+        case "vision":
+            return part
         case "projector":
             grids = {"base_grid": value["base_size"] // cell, "crop_grid": value["image_size"] // cell}
-            return {**grids, "feature_width": value["clip_width"] + 4 * value["sam_neck_channels"]}
+            return {**part, **grids, "feature_width": value["clip_width"] + 4 * value["sam_neck_channels"]}
         case "prefill":
             new = {"sequence": value["prompt_tokens"], "past": 0, "cached": 0}
             return {**new, "experts_hit": value["prefill_experts_hit"]}
@@ -163,6 +176,10 @@ _SIZES: Mapping[str, Any] = {
     "clip_layers": 17,
     "clip_table_grid": 19,
     "clip_patch_size": 15,
+    "weight": 3,
+    "encoder_weight": 5,
+    "norm_weight": 7,
+    "router_weight": 11,
 }
 _PAGES: tuple[Mapping[str, Any], ...] = (
     {
@@ -175,7 +192,10 @@ _PAGES: tuple[Mapping[str, Any], ...] = (
         "new_tokens": 3,
     },
     {"batch": 2, "base_size": 128, "image_size": 224, "text_tokens": 31, "new_tokens": 1, "logits_of_all": 0},
+    {"batch": 2, "image_tokens": 0, "text_tokens": 5, "new_tokens": 2},
 )
+# What has to be there, or a stage does not run.
+_NEEDS = {"vision": "image_tokens", "projector": "image_tokens", "prefill": "prompt_tokens", "decode": ""}
 _COUNTED = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
 _HELD = ("parameters", "forward_weight_bytes", "forward_kv_cache_bytes")
 
@@ -184,16 +204,53 @@ def stages() -> Iterator[Fact]:
     """Call each stage's layer with what its symbols must be, and compare what it costs and owns, step by step."""
     definition = network()
     yield "stages", {call.name: call.use for call in definition.stages}, _CALLS
+    yield from _guards()
     for settings in _PAGES:
         point = _point({**_SIZES, **settings})
         for stage, use in _CALLS.items():
+            given = _folded(definition, stage, point)
+            if not point.get(_NEEDS[stage], 1):
+                yield f"{stage} that does not run", {name: given[name] for name in _COUNTED}, dict.fromkeys(_COUNTED, 0)
+                there = _alone(use, stage, _point({**_SIZES, "base_size": 128, "image_size": 96}), 1)
+                for name in ("parameters", "forward_weight_bytes"):
+                    yield f"{name} of {stage} that does not run", given[name], there[name]
+                yield f"KV cache of {stage} that does not run", given["forward_kv_cache_bytes"], 0
+                continue
             last = settings["new_tokens"] if stage == "decode" else 1
             calls = [_alone(use, stage, point, step) for step in range(1, last + 1)]
-            given = _folded(definition, stage, point)
             for name in _COUNTED:
                 yield f"{name} of {stage}", given[name], sum(call[name] for call in calls)
             for name in _HELD:
                 yield f"{name} of {stage}", given[name], calls[-1][name]
+
+
+def _guards() -> Iterator[Fact]:
+    """State when stages run; a prefill of nothing routes nothing, and rows of an expert are then those of one."""
+    for images, prompt in ((0, 0), (0, 1), (0, 3), (1, 1), (2, 5)):
+        scope = {"image_tokens": images, "prompt_tokens": prompt, "prefill_experts_hit": 6 * prompt}
+        for call in network().stages:
+            runs = None if call.when is None else evaluate(call.when, scope, arithmetic)
+            yield f"whether {call.name} runs", runs, int(scope[_NEEDS[call.name]] > 0) if _NEEDS[call.name] else None
+            if call.name == "prefill":
+                hit = evaluate(call.given["experts_hit"], scope, arithmetic)
+                yield f"experts hit by {prompt} tokens", hit, 6 * prompt or 1
+
+
+def trained() -> Iterator[Fact]:
+    """State which weights get a gradient: those of the decoder, of the encoder with ``--train all`` alone."""
+    for encoder in (0, 1):
+        point = page(trains_encoder=encoder)
+        for stage in _CALLS:
+            stocks = {stock.key: (node, stock) for node in point.nodes(stage) for stock in node.stocks}
+            held = sum(stock.weight_bytes for node, stock in stocks.values() if _runs(node, stock.key))
+            stated = {"decode": None, "prefill": held}.get(stage, held * encoder)
+            yield f"gradients of {stage}", point.given("backward_weight_bytes", stage), stated
+
+
+def _runs(node: Node, key: str) -> bool:
+    """Say whether a weight is one that runs."""
+    tensor = node.formula.tensors.get(key.rpartition(".")[2])
+    return tensor is None or tensor.runs
 
 
 def _point(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from attrs import evolve, frozen
+from sympy import nan
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.language.library import load_library
@@ -13,7 +14,7 @@ from dsocr_symbolic.network.builder import trained_tree
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.leaves import Whole, leaves_of
 from dsocr_symbolic.network.node import Node, walk
-from dsocr_symbolic.scenario.values import choose, chosen_slots
+from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
 from dsocr_symbolic.verification.expectations.sizes import network, values
 
 Launch = tuple[Any, ...]
@@ -66,10 +67,10 @@ class Facts:
     fold: Fold
 
     def given(self, metric: str, path: str = "") -> Any:
-        """Return what the files give for a metric of a part, as a number."""
+        """Return what the files give for a metric of a part, as a number; None where there is none, as of 0/0."""
         paths = [row.path for row in self.fold.leaves.rows]
         found = self.fold.column(metric)[paths.index(path) if path else 0]
-        return None if found is None else number(found, self.numbers)
+        return None if found is None or found is nan else number(found, self.numbers)
 
     def nodes(self, *parts: str) -> list[Node]:
         """Return every node at or below some paths; all without paths."""
@@ -126,23 +127,29 @@ def rational(value: Any) -> Any:
     return Rational(plain.numerator, plain.denominator)
 
 
+def _numbers(settings: tuple[tuple[str, Any], ...]) -> Resolver:
+    """Work symbols out; what is text is an option of a choice."""
+    return values({name: value for name, value in settings if not isinstance(value, str)})
+
+
 @cache
 def tree_at(settings: tuple[tuple[str, Any], ...]) -> Tree:
     """Build the network at settings; no file of metrics, times, bounds or the machine has a part in it."""
     definition = network()
-    resolver = values(dict(settings))
+    chosen = {name: option for name, option in settings if isinstance(option, str)}
+    resolver = _numbers(settings)
     scope = {
         name: symbolic.symbol(name) if known.group == "machine" else rational(resolver.value(name))
         for name, known in definition.quantities.items()
     }
-    slots = chosen_slots(definition, choose(definition, {}))
+    slots = chosen_slots(definition, choose(definition, chosen))
     return Tree(stages=trained_tree(load_library(), definition.stages, scope, slots, symbolic), scope=scope)
 
 
 @cache
 def at(settings: tuple[tuple[str, Any], ...]) -> Facts:
     """Evaluate the network at settings, on the default machine."""
-    tree, resolver = tree_at(settings), values(dict(settings))
+    tree, resolver = tree_at(settings), _numbers(settings)
     leaves = leaves_of(tree.stages, whole=Whole(definition=network(), stages=tree.stages))
     numbers = {name: Fraction(resolver.value(name)) for name in network().quantities}
     return Facts(numbers=numbers, tree=tree, fold=Fold(evolve(leaves, scope=tree.scope)))

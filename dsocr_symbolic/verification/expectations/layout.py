@@ -1,12 +1,14 @@
 """Tokens of a page and experts that are hit, said once more: by laying a page out, and token by token."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from random import Random
+from typing import Any
 
 from dsocr_symbolic.verification.expectations.sizes import FRACTIONS, Fact, network, values
 
 
-def image_tokens(base_size: int, image_size: int, columns: int, rows: int, patch: int = 16) -> int:
+def laid_out(base_size: int, image_size: int, columns: int, rows: int, patch: int = 16) -> list[str]:
     """Lay an image out row by row, as the network's processor does: features, a newline a row, one separator."""
 
     def side(pixels: int) -> int:
@@ -17,7 +19,12 @@ def image_tokens(base_size: int, image_size: int, columns: int, rows: int, patch
         layout += ["feature"] * (columns * side(image_size)) + ["newline"]
     for _ in range(side(base_size)):
         layout += ["feature"] * side(base_size) + ["newline"]
-    return len([*layout, "separator"])
+    return [*layout, "separator"]
+
+
+def image_tokens(base_size: int, image_size: int, columns: int, rows: int, patch: int = 16) -> int:
+    """Count the tokens of an image."""
+    return len(laid_out(base_size, image_size, columns, rows, patch))
 
 
 def hit(experts: int, chosen: int, tokens: int) -> float:
@@ -47,19 +54,58 @@ def pages(count: int, seed: int = 0) -> Iterator[dict[str, int]]:
 def derived() -> Iterator[Fact]:
     """Work out what follows from a page another way: by laying it out, and token by token."""
     known = set(network().derived)
-    yield "derived symbols", known, {"crops", "image_tokens", "prompt_tokens", *FRACTIONS}
-    for page in [{}, *pages(12)]:
+    tokens = {"view_tokens", "image_tokens", "prompt_tokens", "vision_tokens", "compression"}
+    yield "derived symbols", known, {"crops", *tokens, *FRACTIONS}
+    # Without an image, without a prompt, and of an image that has more or fewer tokens than its views.
+    # Grids that no rule allows without a word, and the smallest view, whose image is one token.
+    odd: list[dict[str, int]] = [{"crop_rows": 3}, {"crop_columns": 1, "crop_rows": 1}, {"base_size": 64}]
+    for page in [
+        {},
+        *odd,
+        *pages(12),
+        *({**page, **_WITHOUT[place % 4]} for place, page in enumerate(pages(8, seed=5))),
+    ]:
         for experts, chosen in ((64, 6), (8, 2), (16, 16)):
             resolver = values({**page, "n_routed_experts": experts, "num_experts_per_tok": chosen})
-            sizes = (resolver.value(name) for name in ("base_size", "image_size", "crop_columns", "crop_rows"))
-            tokens = image_tokens(*sizes)
-            prompt = tokens + resolver.value("text_tokens")
-            batch = resolver.value("batch")
-            yield "crops", resolver.value("crops"), resolver.value("crop_columns") * resolver.value("crop_rows")
-            yield f"image_tokens of {page}", resolver.value("image_tokens"), tokens
-            yield f"prompt_tokens of {page}", resolver.value("prompt_tokens"), prompt
-            for name, routed in (("prefill_experts_hit", batch * prompt), ("decode_experts_hit", batch)):
-                stated = hit(experts, chosen, routed)
-                yield f"{name} of {page}", abs(resolver.value(name) - stated) < 1e-6 * stated, True
-    finer = values({"sam_patch_size": 8, "crop_columns": 2, "crop_rows": 1})
-    yield "image_tokens of finer patches", finer.value("image_tokens"), image_tokens(1024, 640, 2, 1, patch=8)
+            sizes = [resolver.value(name) for name in ("base_size", "image_size", "crop_columns", "crop_rows")]
+            yield from _of_page(page, resolver, laid_out(*sizes))
+            routed = resolver.value("batch")
+            for name, count in (
+                ("prefill_experts_hit", routed * resolver.value("prompt_tokens")),
+                ("decode_experts_hit", routed),
+            ):
+                stated = hit(experts, chosen, count)
+                yield f"{name} of {page}", abs(resolver.value(name) - stated) <= 1e-6 * stated, True
+                yield f"fewest {name}", resolver.value(f"fewest_{name}"), chosen if count else 0
+                said = values({**page, name: 2 * chosen})
+                yield f"{name} that somebody sets", said.value(f"fewest_{name}"), 2 * chosen
+    for patch, columns, rows in ((8, 2, 1), (32, 3, 2)):
+        finer = {"sam_patch_size": patch, "crop_columns": columns, "crop_rows": rows, "base_size": 1280}
+        yield from _of_page(finer, values(finer), laid_out(1280, 640, columns, rows, patch))
+
+
+_WITHOUT: tuple[Mapping[str, int], ...] = (
+    {"image_tokens": 0},
+    {"image_tokens": 0, "text_tokens": 0},
+    {"image_tokens": 7},
+    {"prompt_tokens": 30},
+)
+
+
+def _of_page(page: Mapping[str, int], resolver: Any, layout: list[str]) -> Iterator[Fact]:
+    """State what follows from the views of a page."""
+    images = page.get("image_tokens", len(layout))
+    prompt = page.get("prompt_tokens", images + resolver.value("text_tokens"))
+    features = layout.count("feature") if images else 0
+    new = resolver.value("new_tokens")
+    stated = {
+        "crops": resolver.value("crop_columns") * resolver.value("crop_rows"),
+        "view_tokens": len(layout),
+        "image_tokens": images,
+        "prompt_tokens": prompt,
+        "chunk_tokens": prompt,
+        "vision_tokens": features,
+        "compression": Fraction(new, features) if features else 0,
+    }
+    for name, value in stated.items():
+        yield f"{name} of {page}", resolver.value(name), value

@@ -11,7 +11,9 @@ from dsocr_symbolic.verification.expectations import bound, counts, facts, layou
 
 _ROOMS = ("language", "network", "evaluation", "scenario", "questions", "verification.expectations")
 _CACHING = tuple(f"dsocr_symbolic.{room}." for room in _ROOMS)
-_OF_TREES = ("models", "conventions")
+# What is stated of operators and layers, whatever their folders are.
+FORMULAS = "formulas"
+_OF_TREES = ("models", "conventions", FORMULAS)
 Fact = tuple[str, Any, Any]
 Statement = Callable[[], Iterable[Fact]]
 
@@ -20,8 +22,9 @@ STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
     "machine": (sizes.bare, sizes.machine_numbers, sizes.limits, times.rooflines, bound.lower_bounds),
     "conventions": (sizes.conventions, sizes.limits),
     "metrics": (counts.metrics, times.rooflines, times.latencies, bound.lower_bounds, words.twins),
-    "time": (times.rooflines, bound.lower_bounds, words.twins),
+    "time": (bound.made_up, times.rooflines, bound.lower_bounds, words.twins),
     "bounds": (regimes.conditions,),
+    FORMULAS: (bound.fewest, bound.numbered, bound.masked, bound.lower_bounds),
     "models": (
         *(
             words.defaults,
@@ -32,7 +35,8 @@ STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
             sizes.limits,
             sizes.machine_numbers,
         ),
-        *(layout.derived, words.configs, words.identity, words.rules, words.refusals, counts.stages, times.latencies),
+        *(layout.derived, words.configs, words.identity, words.rules, words.refusals),
+        *(words.warnings, words.servers, counts.stages, times.latencies, counts.trained),
         bound.lower_bounds,
     ),
 }
@@ -40,6 +44,8 @@ STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
 
 def kind_of(file: Path) -> str:
     """Return which statements are of a file."""
+    if {"operators", "layers"} & set(file.parts):
+        return FORMULAS
     return file.stem if file.stem in STATEMENTS else file.parent.name
 
 

@@ -1,6 +1,9 @@
 """What the model file says of the network in words: defaults, workloads, roles, rules, configs."""
 
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from json import dumps
 from pathlib import Path
 from random import Random
@@ -10,8 +13,8 @@ from typing import Any
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.language.registry import is_bound, load_time, timed
-from dsocr_symbolic.scenario.checks import check_rules
+from dsocr_symbolic.language.registry import is_bound, load_metrics, load_time, timed
+from dsocr_symbolic.scenario.checks import check_rules, warnings_of
 from dsocr_symbolic.scenario.values import read_config
 from dsocr_symbolic.verification.expectations.layout import image_tokens, pages
 from dsocr_symbolic.verification.expectations.sizes import Fact, network, published, values
@@ -21,6 +24,7 @@ def defaults() -> Iterator[Fact]:
     """State how the network is shipped and run: bf16, fused attention, one expert after the other, all logits."""
     definition = network()
     shipped = {"attention": "flash", "logits": "all", "experts": "loop", "precision": "plain"}
+    shipped["train"] = "decoder"
     shipped |= dict.fromkeys(("weight-dtype", "activation-dtype", "kv-dtype"), "bf16")
     yield "defaults", {name: choice.default for name, choice in definition.choices.items()}, shipped
     yield "default workload", definition.default_workload, "gundam"
@@ -34,6 +38,7 @@ _WORKLOADS = {
     "base": (1024, 0, 0, 273),
     "large": (1280, 0, 0, 421),
     "gundam": (1024, 3, 2, 893),
+    "gundam-served": (1024, 3, 2, 893),
     "dsocr-standard-v1": (1024, 2, 2, 693),
     "dsocr-standard-v2": (1024, 2, 2, 693),
 }
@@ -56,7 +61,7 @@ def workloads() -> Iterator[Fact]:
         }
         stated["text_tokens"] = 0 if name == "dsocr-standard-v1" else 10
         stated["prompt_tokens"] = 512 if name == "dsocr-standard-v1" else tokens + 10
-        stated |= {"batch": 1, "new_tokens": 512}
+        stated |= {"batch": 1, "new_tokens": 512, "max_crops": 6 if name == "gundam-served" else 9}
         yield name, {symbol: resolver.value(symbol) for symbol in stated}, stated
         yield f"tokens of {name}", image_tokens(view, 640, columns, rows), tokens
         yield f"names of {name}", set(workload.values) <= {*stated}, True
@@ -71,8 +76,9 @@ def roles() -> Iterator[Fact]:
     yield "free symbols", played.free, ("batch", "crops", "image_tokens", "prompt_tokens", "new_tokens")
     crops = played.crops
     assert crops is not None  # noqa: S101 - a network without crops contradicts
-    cut = (crops.columns, crops.rows, crops.number, crops.side, crops.least, crops.most)
-    yield "crops", cut, ("crop_columns", "crop_rows", "crops", "image_size", 2, 9)
+    cut = (crops.columns, crops.rows, crops.number, crops.side, crops.uncut, crops.least, crops.most)
+    yield "crops", cut, ("crop_columns", "crop_rows", "crops", "image_size", 640, 2, "max_crops")
+    yield "who cuts", set(crops.cut_by), {"9", "6"}
 
 
 def identity() -> Iterator[Fact]:
@@ -100,28 +106,44 @@ _BREAKS: tuple[Rule, ...] = (
     lambda v: any(v[side] % (4 * v["sam_patch_size"]) for side in ("base_size", "image_size")),
     lambda v: (v["crop_columns"] == 0) != (v["crop_rows"] == 0),
     lambda v: v["crops"] != v["crop_columns"] * v["crop_rows"],
-    lambda v: v["crops"] not in (0, 2, 3, 4, 5, 6, 7, 8, 9),
+    lambda v: v["crops"] == 1 or v["crops"] > v["max_crops"],
     lambda v: v["num_experts_per_tok"] > v["n_routed_experts"],
     lambda v: v["first_k_dense_replace"] > v["num_hidden_layers"],
     lambda v: v["hidden_size"] % (2 * v["num_attention_heads"]) != 0,
     lambda v: v["sam_width"] % v["sam_heads"] != 0 or v["clip_width"] % v["clip_heads"] != 0,
+    lambda v: v["sam_width"] <= v["sam_heads"],
     lambda v: v["clip_width"] != 4 * v["sam_neck_channels"],
     lambda v: max(v["prefill_experts_hit"], v["decode_experts_hit"]) > v["n_routed_experts"],
-    lambda v: min(v["prefill_experts_hit"], v["decode_experts_hit"]) < v["num_experts_per_tok"] - _EDGE,
+    lambda v: v["decode_experts_hit"] < v["num_experts_per_tok"] - _EDGE,
+    lambda v: v["prompt_tokens"] > 0 and v["prefill_experts_hit"] < v["num_experts_per_tok"] - _EDGE,
     lambda v: v["prefill_experts_hit"] > v["num_experts_per_tok"] * v["batch"] * v["prompt_tokens"] + _EDGE,
     lambda v: v["decode_experts_hit"] > v["num_experts_per_tok"] * v["batch"] + _EDGE,
+    lambda v: v["memory_utilisation"] > 1,
 )
 # Settings at both sides of every rule's edge; what is not set follows.
 _EDGES: tuple[Mapping[str, Any], ...] = (
     *({side: pixels} for side in ("base_size", "image_size") for pixels in (64, 63, 65, 96, 48, 640, 1000, 256 + 16)),
     *({side: 96, "sam_patch_size": patch} for side in ("base_size", "image_size") for patch in (8, 12, 6, 24, 32)),
     *({"crop_columns": columns, "crop_rows": rows} for columns in range(5) for rows in range(6)),
+    *(
+        {"max_crops": most, "crop_columns": columns, "crop_rows": rows}
+        for most in (2, 6, 12)
+        for columns, rows in ((0, 0), (1, 1), (1, 2), (3, 2), (7, 1), (3, 4), (13, 1))
+    ),
+    *({"memory_utilisation": share} for share in (0.1, 0.5, 0.999, 1, 1.001, 2)),
+    *({"image_tokens": 0, "text_tokens": text} for text in (0, 1, 2)),
+    *({"image_tokens": 0, "text_tokens": 0, "prefill_experts_hit": hit} for hit in (0, 0.0005, 1, 6)),
     *({"crop_columns": 2, "crop_rows": rows, "crops": crops} for rows in (0, 1, 2) for crops in (0, 1, 2, 3, 4, 10)),
     *({"crop_columns": 0, "crop_rows": 0, "crops": crops} for crops in (1, 2, 9, 10)),
     *({"n_routed_experts": 8, "num_experts_per_tok": chosen} for chosen in (1, 7, 8, 9, 10)),
     *({"num_hidden_layers": 4, "first_k_dense_replace": dense} for dense in (1, 3, 4, 5, 6)),
     *({"hidden_size": width, "num_attention_heads": heads} for width in (12, 14, 18, 20) for heads in (1, 2, 3, 6, 7)),
     *({"sam_width": width, "sam_heads": heads} for width in (11, 12, 13) for heads in (1, 3, 5, 11, 12)),
+    *({"sam_width": heads + 1, "sam_heads": heads} for heads in (1, 2)),
+    *(
+        {"n_routed_experts": 8, "num_experts_per_tok": chosen, "prefill_experts_hit": 8, "decode_experts_hit": 8}
+        for chosen in (8, 9)
+    ),
     *({"clip_heads": heads} for heads in (1, 3, 5, 32)),
     *({"sam_neck_channels": neck, "clip_width": width} for neck in (4, 5, 8) for width in (16, 17, 20, 32)),
     *({"prefill_experts_hit": hit} for hit in (5, 5.998, 5.9995, 6, 63.5, 64, 64.0005, 64.5, 65)),
@@ -162,7 +184,8 @@ def rules() -> Iterator[Fact]:
 def _scope(settings: Mapping[str, Any]) -> dict[str, Any]:
     resolver = values(settings)
     groups = ("constant", "workload", "derived")
-    return {name: resolver.value(name) for name, known in network().quantities.items() if known.group in groups}
+    names = [name for name, known in network().quantities.items() if known.group in groups]
+    return {name: resolver.value(name) for name in (*names, "memory_utilisation")}
 
 
 def _refusal(scope: Mapping[str, Any], *waived: str) -> str:
@@ -187,6 +210,9 @@ def refusals() -> Iterator[Fact]:
             yield f"what is said of {side}", f"multiple of {4 * patch}:" in said, True
     said = _refusal(_scope({"crop_columns": 3, "crop_rows": 2, "crops": 5}))
     yield "what is said of crops", "crop_columns*crop_rows = 6;" in said, True
+    for most in (4, 9):
+        said = _refusal(_scope({"crop_columns": 5, "crop_rows": 3, "max_crops": most}))
+        yield "what is said of many crops", f"into 2 to {most} crops" in said, True
     said = _refusal(_scope({"sam_neck_channels": 100}))
     yield "what is said of widths", "4*sam_neck_channels = 400:" in said, True
     said = _refusal(_scope({"batch": 3, "prompt_tokens": 2, "prefill_experts_hit": 40}))
@@ -195,12 +221,69 @@ def refusals() -> Iterator[Fact]:
     yield "what is said of decode", "routes 18 rows" in said, True
 
 
+# Settings at both sides of what a warning is of.
+_WARNED: tuple[Mapping[str, Any], ...] = (
+    {},
+    *({"prompt_tokens": 8000, "new_tokens": new} for new in (1, 191, 192, 193, 500)),
+    *({"max_position_embeddings": most} for most in (100, 794, 795, 796)),
+    *({"image_tokens": images} for images in (0, 1, 272, 273, 274)),
+    *({"image_tokens": images, "prompt_tokens": 7} for images in (0, 1, 6, 7, 8)),
+    *({"prompt_tokens": prompt} for prompt in (0, 1, 272, 273, 274)),
+    {"image_tokens": 5, "prompt_tokens": 3, "new_tokens": 9000},
+)
+
+
+def warnings() -> Iterator[Fact]:
+    """State what is warned of, and the numbers that are named."""
+    for settings in _WARNED:
+        v = _scope(settings)
+        positions, most = v["prompt_tokens"] + v["new_tokens"], v["max_position_embeddings"]
+        images, views = v["image_tokens"], image_tokens(v["base_size"], v["image_size"], 0, 0)
+        stated = [
+            *([["prompt_tokens + new_tokens = ", positions, most]] if positions > most else []),
+            *([["image_tokens is ", images, views]] if images not in (0, views) else []),
+            *([["the image alone needs ", images, v["prompt_tokens"]]] if v["prompt_tokens"] < images else []),
+        ]
+        said = warnings_of(network(), v)
+        numbers = [[int(number) for number in re.findall(r"\d+", text)] for text in said]
+        yield f"warnings at {settings}", numbers, [row[1:] for row in stated]
+        begin = [text.startswith(row[0]) for text, row in zip(said, stated, strict=True)]
+        yield f"texts of warnings at {settings}", all(begin), True
+
+
+def servers() -> Iterator[Fact]:
+    """State what a server does with memory, for some machines and workloads, pools that are empty included."""
+    server = network().server
+    assert server is not None  # noqa: S101 - a network that no server runs contradicts
+    for share, taken, batch, tokens in ((0.5, 900, 1, (7, 3)), (0.9, 1000, 2, (100, 1)), (0.75, 480, 3, (0, 9))):
+        scope = {"memory_utilisation": Fraction(share), "process_memory": taken, "chunk_tokens": 11, "batch": batch}
+        scope |= {"prompt_tokens": tokens[0], "new_tokens": tokens[1]}
+        scope |= {"weight_bytes": Fraction(301, 2), "activation_bytes": 210, "kv_cache_bytes": 13}
+        forward = {name: evaluate(formula, scope, arithmetic) for name, formula in server.forward.items()}
+        yield "a server's forward", forward, {"batch": 1, "prompt_tokens": 11, "logits_of_all": 0}
+        memory = Fraction(share) * taken
+        left = math.floor(memory - Fraction(301, 2) - 210)
+        requests = Fraction(max(left, 0) * batch, 13)
+        stated = {"memory_bytes": memory, "bytes": left, "requests": requests}
+        stated["tokens"] = math.floor(requests * sum(tokens))
+        found: dict[str, Any] = {}
+        for name, formula in server.formulas.items():
+            found[name] = evaluate(formula, {**scope, **found}, arithmetic)
+        yield "a server's memory", found, stated
+
+
 def twins() -> Iterator[Fact]:
     """State which metric a time metric becomes under the other time, and which ones bound."""
     yield (
         "metrics of times",
         [load_time(name).metric for name in ("roofline", "lower_bound")],
         ["roofline_s", "lower_bound_s"],
+    )
+    summed = {metric.name: metric.takes for metric in load_metrics().values() if metric.kind in ("time", "bound")}
+    yield (
+        "what times take",
+        {name: load_time(takes).metric for name, takes in summed.items()},
+        {name: name for name in summed},
     )
     yield "what times are of", [load_time(name).of for name in ("roofline", "lower_bound")], ["launch", "phase"]
     yield "roofline", timed("roofline_s", "lower_bound"), "lower_bound_s"

@@ -11,7 +11,8 @@ from attrs import frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.formula import Layer
+from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.language.lookup import default_definition, layer_definition
 from dsocr_symbolic.language.registry import load_metrics
@@ -164,7 +165,7 @@ def reduced(counted: Iterable[Counted], most: int) -> Iterator[Counted]:
 def counts_of(layer: str) -> tuple[Held, ...]:
     """Count calls of a layer itself: a few points of its cells, single calls, gradient steps, peaks and edges."""
     cells = [cell for cell in proof_cells() if formula_file(cell.layer) == layer]
-    counted = list(chain.from_iterable(_of_cell(cell) for cell in cells if "published" not in cell.name))
+    counted = [*_example(layer), *chain.from_iterable(_of_cell(cell) for cell in cells if "published" not in cell.name)]
     cases = [case for case in sampled_cases() if formula_file(case.layer) == layer]
     small = [
         case for case in cases if layer.startswith("operators/") or layer == "core/deepseek_ocr_model" or not cells
@@ -175,6 +176,15 @@ def counts_of(layer: str) -> tuple[Held, ...]:
             counted += [count_case(case, bench()) for bench in (TrainingBench, PeakBench, EdgeBench)]
     counted += chain.from_iterable(_besides(case) for case in small)
     return tuple(filter(None, map(held, counted)))
+
+
+def _example(layer: str) -> Iterator[Counted]:
+    """Return the numbers that an operator's file holds it to; a function costs 1 FLOP there."""
+    formula = load_library()[layer.rpartition("/")[2]]
+    if isinstance(formula, Operator) and formula.example.gives and formula.example.member in ("", formula.name):
+        given = {name: evaluate(value, {}, arithmetic) for name, value in formula.example.given.items()}
+        settings = {**dict.fromkeys(FUNCTION_COSTS, 1), **given}
+        yield Counted(source="example", layer=layer, settings=settings, metrics=formula.example.gives)  # type: ignore[arg-type]
 
 
 def _besides(case: Case) -> Iterator[Counted]:

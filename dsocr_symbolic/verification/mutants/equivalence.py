@@ -24,6 +24,7 @@ from dsocr_symbolic.scenario.origins import origins
 from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
 
 DRAWS, DRAWS_OF_CALLERS, NEAREST = 1000, 5, 4
+_MOST = 4
 _KINDS = ("flow", "stock", "boundary", "peak")
 _WRONG = (UserError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 Draw = Callable[[Random], tuple[Mapping[str, Any], Mapping[str, str]]]
@@ -57,22 +58,28 @@ def equivalent(changed: Library, callers: tuple[str, ...], draws: int = DRAWS) -
             break
     else:
         return "alone"
-    return "network" if _equal(_network(callers), library, changed, draws) else ""
+    world = _network(callers)
+    return "network" if world.definition.stages and _equal(world, library, changed, draws) else ""
 
 
 def _equal(world: World, library: Library, changed: Library, draws: int) -> bool:
-    for seed in range(draws):
+    tried = 0
+    for seed in range(_MOST * draws):
+        if tried == draws:
+            break
         values, slots = world.draw(Random(seed))  # noqa: S311 - draws, no secrets
         try:
             before = _signature(world.definition, library, values, slots)
         except _WRONG:
             continue
+        tried += 1
         try:
             if _signature(world.definition, changed, values, slots) != before:
                 return False
         except _WRONG:
             return False
-    return True
+    # Draws at which the formula itself has no value show nothing.
+    return tried == draws
 
 
 def _signature(

@@ -18,6 +18,7 @@ FILE_KINDS = ("operator", "layer", "model", "bounds", "conventions", "machine", 
 OUT: Mapping[str, str] = {
     **dict.fromkeys(("summary", "why", "source", "meaning", "definition", "reason", "statements"), "text"),
     **dict.fromkeys(("letter", "latex"), "letters in print"),
+    "cut_by": "names in print",
     "unit": "a unit",
     **dict.fromkeys(
         ("class", "category", "categories", "model_id", "model_variant"), "a label that no number is made of"
@@ -43,7 +44,7 @@ NAMES: Mapping[str, str] = {
     "Member.aten": "aten",
     "Rule.waived_by": "switch",
     "Condition.waive": "switch",
-    "Choice.default": "option",
+    "Choice.default": "chosen",
     "Option.gpu": "gpu number",
     "Quantity.gpu": "gpu number",
     "Quantity.config": "config key",
@@ -52,6 +53,7 @@ NAMES: Mapping[str, str] = {
     "Definition.phases": "path",
     "Identity.vision_backbone": "path",
     **{f"Roles.{key}": "symbol" for key in ("batch", "prompt_tokens", "image_tokens", "new_tokens", "hit", "free")},
+    "Quantity.in_bounds_for": "symbol",
     **{f"Crops.{key}": "symbol" for key in ("columns", "rows", "number", "side")},
     "Condition.vary": "symbol",
     "Metric.latency": "latency",

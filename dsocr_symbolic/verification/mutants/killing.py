@@ -15,7 +15,7 @@ from dsocr_symbolic.verification.mutants.equivalence import DRAWS, equivalent
 from dsocr_symbolic.verification.mutants.mutants import Mutant, mutants_of, patterns
 from dsocr_symbolic.verification.mutants.sameness import says_the_same
 
-_NEAREST = 2
+_NEAREST = 1
 _LONG = ("deepseek_v2_model", "deepseek_ocr_model", "language_model", "image_encoder_vit", "vision_towers")
 KILLED, EQUIVALENT, SURVIVES = "killed", "equivalent", "survives"
 
@@ -48,6 +48,10 @@ REASONS: Mapping[str, str] = {
     r"decoder_inputs: children: scatter: when: .*": "the smallest image takes 73 tokens",
     r".*: with: narrow: .*": "a flag: whatever is greater than 0 says the same",
 }
+
+
+# Keys of operators and layers that no count of a call can tell: what bounds leave out, and how layers are numbered.
+STATED = ("Call.needed", "Tensor.least", "Layer.fewest", "Call.numbers")
 
 
 def try_file(kind: str, file: Path, mutants: Iterable[Mutant] | None = None, draws: int = DRAWS) -> list[Fate]:
@@ -85,32 +89,40 @@ def _fate(mutant: Mutant, killer: str, equal: str) -> Fate:
 
 def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
     """Try a mutant of an operator or layer on counts; those that killed before go first."""
-    library = load_library()
-    names = [formula.name for formula in library.formulas.values() if formula.file == str(mutant.file)]
-    callers = tuple(dict.fromkeys(caller for name in names for caller in around(name)))
     try:
         changed = changed_library(mutant)
     except (UserError, KeyError) as error:
         return _fate(mutant, f"refused: {error}", "")
+    formulas = load_library().formulas.values()
+    own = [formula.name for formula in formulas if formula.file == str(mutant.file)]
     tried: set[int] = set()
-    for held in _in_turn(ready, callers):
+    for held in _in_turn(ready, own):
         if id(held) not in tried and held.tells(changed):
             if held in ready:
                 ready.remove(held)
             ready.insert(0, held)
             return _fate(mutant, f"{held.counted.source}: {held.counted.layer}", "")
         tried.add(id(held))
-    where = {"alone": "its symbols", "network": "the network's symbols", "": ""}[equivalent(changed, callers, draws)]
-    return _fate(mutant, "", where and f"equal on {draws} draws of {where}")
+    if mutant.key in STATED:
+        from dsocr_symbolic.verification.expectations.trial import contradicts
+
+        if found := contradicts(mutant.file, mutant.content):
+            return _fate(mutant, found, "")
+    places = {equivalent(changed, around(name), draws) for name in own}
+    equal = "" if "" in places else "its symbols" if places == {"alone"} else "the network's symbols"
+    return _fate(mutant, "", equal and f"equal on {draws} draws of {equal}")
 
 
-def _in_turn(ready: list[Held], callers: tuple[str, ...]) -> Iterable[Held]:
-    """Yield what killed before, then the counts of a formula and of the nearest of its callers that are counted."""
+def _in_turn(ready: list[Held], own: list[str]) -> Iterable[Held]:
+    """Yield what killed before, then the counts of a file's formulas and of the nearest of their callers."""
     yield from list(ready)
+    counted = [name for name in own if counts_of(layer_of(name))]
+    for name in counted:
+        yield from counts_of(layer_of(name))
     near = 0
-    for name in callers:
+    for name in dict.fromkeys(caller for formula in own for caller in around(formula) if caller not in own):
         # Whole models take long to count, and their parts tell as much.
-        if near < _NEAREST and not (near and name in _LONG):
+        if near < _NEAREST and not ((counted or near) and name in _LONG):
             counts = counts_of(layer_of(name))
             near += bool(counts)
             yield from counts

@@ -127,6 +127,10 @@ def _changes(kind: str, raw: Any, site: Spot) -> Iterator[Change]:
             for name, number in old.items():
                 yield from _numbers(number, (*site.place, name))
                 yield "gone", "removed", (*site.place, name), GONE
+        case "number" if isinstance(old, str):
+            # A symbol may stand where a number does.
+            named = site._replace(way="symbol")
+            yield from (("name", f"{old} -> {new}", site.place, new) for new in others(named, old, kind, raw))
         case "number":
             yield from _numbers(old, site.place)
         case "option":

@@ -93,22 +93,23 @@ def result(tried: Mapping[Job, list[Fate]]) -> dict[str, Any]:
     """Sum up: numbers by kind of file and by key, and each mutant that was not killed; JSON-ready."""
     kinds: dict[str, dict[str, int]] = {}
     keys: dict[str, dict[str, dict[str, int]]] = {}
-    files: dict[str, int] = {}
+    layers: dict[str, dict[str, int]] = {}
     alive: dict[str, list[dict[str, str]]] = {EQUIVALENT: [], SURVIVES: []}
     for (kind, file, _), fates in sorted(tried.items()):
         for fate in fates:
             for row in (kinds.setdefault(kind, _row()), keys.setdefault(kind, {}).setdefault(fate.key, _row())):
                 row["mutants"] += 1
                 row[fate.fate] += 1
-            name = f"{kind} {Path(file).stem}"
-            files[name] = files.get(name, 0) + 1
+            of_file = layers.setdefault(f"{Path(file).parent.name}/{Path(file).stem}", {"killed": 0, "total": 0})
+            of_file["total"] += 1
+            of_file["killed"] += fate.fate == KILLED
             if fate.fate != KILLED:
                 alive[fate.fate].append({"kind": kind, "mutant": fate.name, "why": fate.by})
     out = {why: ", ".join(key for key, reason in OUT.items() if reason == why) for why in dict.fromkeys(OUT.values())}
     return {
         "kinds": kinds,
         "keys": keys,
-        "files": files,
+        "layers": layers,
         "equivalent": alive[EQUIVALENT],
         "survivors": alive[SURVIVES],
         "out": out,

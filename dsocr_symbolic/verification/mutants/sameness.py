@@ -9,8 +9,9 @@ from attrs import fields, has
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.definition import Option
 from dsocr_symbolic.language.expression import Expression, evaluate, names
-from dsocr_symbolic.language.registry import METRICS, WHOLE, Quantity, Term
+from dsocr_symbolic.language.registry import METRICS, WHOLE, Quantity, Term, load_machine
 from dsocr_symbolic.language.schema import structure
 from dsocr_symbolic.python_api import load_model
 from dsocr_symbolic.verification.mutants.keys import root
@@ -35,9 +36,24 @@ def _same(before: Any, after: Any, draws: int) -> bool:
     match before, after:
         case Expression(), Expression():
             return before.text == after.text or _equal(before, after, draws)
+        case Quantity(), Quantity() if before.extreme and (before.extreme, sorted(before.gpu)) == (
+            after.extreme,
+            sorted(after.gpu),
+        ):
+            # The largest of several has no order.
+            skipped: tuple[str, ...] = ("gpu",)
+        case Option(), Option():
+            known = load_machine()
+            ways = [
+                {name: sorted(keys) if known[name].extreme else keys for name, keys in option.gpu.items()}
+                for option in (before, after)
+            ]
+            if ways[0] != ways[1]:
+                return False
+            skipped = ("gpu",)
         case Quantity(), Quantity() if not (before.gpu or after.gpu):
             # Without a number of the GPU a value is its formula.
-            skipped: tuple[str, ...] = ("value",)
+            skipped = ("value",)
         case Term(), Term():
             return _same_term(before, after, draws)
         case Mapping(), Mapping():

@@ -80,7 +80,7 @@ _KNOWN: Mapping[str, Callable[[Spot, str, str, Any], list[str]]] = {
     "module": _modules,
     "aten": lambda *_: sorted({getattr(formula, "aten", "") for formula in load_library().formulas.values()} - {""}),
     "switch": lambda *_: ["another_switch"],
-    "option": lambda site, _, __, raw: list(raw["choices"][site.place[1]]["options"]),
+    "chosen": lambda site, _, __, raw: list(raw["choices"][site.place[1]]["options"]),
     "gpu number": _same_unit,
     "config key": lambda _, __, ___, raw: [known["config"] for known in raw["constants"].values() if "config" in known],
     "workload": lambda _, __, ___, raw: list(raw["workloads"]),
