@@ -114,7 +114,7 @@ def find(problem: Problem) -> tuple[search.Boundary, Method]:
 
 
 def changes(problem: Problem) -> tuple[search.Boundary, ...]:
-    """Find every value at which a constraint begins or ceases to hold, from the least one up; none at nothing at all."""
+    """Find every value at which a constraint begins or ceases to hold, from the least one up but 0."""
     slack, domain = _along(problem, above=1)
     problem.curve.check(domain.lowest())
     return search.find_changes(slack, domain)
