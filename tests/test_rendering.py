@@ -42,7 +42,7 @@ def test_published_profile(golden: Golden) -> None:
     text = shown("--workload", "dsocr-standard-v1")
     golden("totals-dsocr-standard-v1.txt", text)
     assert "  prompt_tokens is overridden: 512; its formula gives 693\n" in text
-    assert "  the image alone needs 693 prompt tokens\n" in text
+    assert "the image alone needs 693" in " ".join(text.split())
     assert "overridden" not in shown("--workload", "dsocr-standard-v2")
 
 
