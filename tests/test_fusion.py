@@ -12,7 +12,7 @@ from dsocr_symbolic.scenario.hardware import load_gpus
 
 FUSED, EAGER, BOUND, ROOFLINE = "forward_fused_io_bytes", "forward_io_bytes", "lower_bound_s", "roofline_s"
 few = settings(deadline=None, max_examples=8)
-# A GPU without bf16 prices no bf16, and one without a number that a bound needs has none: both are tested by themselves.
+# A GPU without bf16 prices none, and one without a number that a bound needs claims none: tested by themselves.
 gpus = st.sampled_from([gpu.name for gpu in load_gpus() if gpu.name not in ("t4", "rtx5080", "mi300x", "mi355x")])
 
 
