@@ -149,10 +149,11 @@ def test_all_that_is_trained_is_what_layers_alone_are(workload: dict[str, Any]) 
 
 
 PINNED = {
-    # As of the version before, which knew no other way to train: Tensor Cores, CUDA cores, moved, gradients, saved.
-    "vision": (7153598152704, 28605597022, 42041280904, 796289536, 9089056648),
+    # As of the version before, which trained all, but for CUDA cores and bytes, which are now those of autograd:
+    # Tensor Cores, CUDA cores, moved, gradients, saved.
+    "vision": (7153598152704, 28612609374, 42281563016, 796289536, 9089056648),
     "projector": (8975810560, 1095680, 34563072, 5250560, 3506176),
-    "prefill": (2198879262720, 1948592730, 20444301558, 5869468160, 1337766499),
+    "prefill": (2198879262720, 6783448875, 80451728982, 5869468160, 1337766499),
 }
 
 

@@ -301,7 +301,7 @@ GOOD = {"batch": 1, "crop_columns": 3, "crop_rows": 2, "text_tokens": 10, "new_t
         ({"batch": None}, "batch: an array of object"),
         ({"batch": "8"}, "batch: an array of <U1"),
         ({"batch": 10**19}, "larger than 1e+18"),
-        ({"crop_rows": 4}, "network cuts 2 to 9 crops or none (--allow-any-grid lifts this rule); got crops = 12"),
+        ({"crop_rows": 4}, "--allow-any-grid lifts this rule); got crops = 12, max_crops = 9"),
         ({"crop_rows": 0}, "crop_columns and crop_rows are both 0 or both positive"),
         ({"batch": np.array([2, 1, 0, -1])}, "batch: 0 is less than 1 (requests in the batch) (point 2)"),
         ({"batch": np.array([[2.0], [0.5]])}, "batch: 0.5 is not a whole number (requests in the batch) (point 1)"),
@@ -314,8 +314,8 @@ GOOD = {"batch": 1, "crop_columns": 3, "crop_rows": 2, "text_tokens": 10, "new_t
         ({"batch": np.array([1j])}, "batch: an array of complex128"),
         ({"batch": np.array([1], dtype=np.longdouble)}, "batch: an array of float128"),
         ({"batch": np.ones(2), "new_tokens": np.ones(3)}, "batch (2,), new_tokens (3,)"),
-        ({"crop_rows": np.array([1, 3, 4])}, "got crops = 12 (point 2)"),
-        ({"crop_rows": np.array([4, 0])}, "got crops = 12 (point 0)"),
+        ({"crop_rows": np.array([1, 3, 4])}, "got crops = 12, max_crops = 9 (point 2)"),
+        ({"crop_rows": np.array([4, 0])}, "got crops = 12, max_crops = 9 (point 0)"),
         ({"bach": 2}, "did you mean batch"),
     ],
 )
@@ -335,7 +335,7 @@ def test_the_first_bad_point_of_all_blocks_is_named(monkeypatch: pytest.MonkeyPa
     rows = np.full(1000, 2)
     rows[[57, 321, 999]] = 4
     for _ in range(5):
-        with pytest.raises(UserError, match=r"crops = 12 \(point 57\)"):
+        with pytest.raises(UserError, match=r"crops = 12, max_crops = 9 \(point 57\)"):
             _compiled(FEW, threads=8)(**{**GOOD, "crop_rows": rows})
 
 
@@ -346,7 +346,7 @@ def test_points_that_only_float64_finds_broken_are_passed_over() -> None:
     broken = [np.array([False, True, False, True])]
     refuse_points(function, wide, broken, 1, 0)
     wide["crop_rows"] = np.array([2, 2, 2, 4])
-    with pytest.raises(UserError, match=r"crops = 12 \(point 13\)"):
+    with pytest.raises(UserError, match=r"crops = 12, max_crops = 9 \(point 13\)"):
         refuse_points(function, wide, broken, 1, 10)
 
 

@@ -12,7 +12,8 @@ from dsocr_symbolic.scenario.hardware import load_gpus
 
 FUSED, EAGER, BOUND, ROOFLINE = "forward_fused_io_bytes", "forward_io_bytes", "lower_bound_s", "roofline_s"
 few = settings(deadline=None, max_examples=8)
-gpus = st.sampled_from([gpu.name for gpu in load_gpus()])
+# A GPU without bf16 prices none, and one without a number that a bound needs claims none: tested by themselves.
+gpus = st.sampled_from([gpu.name for gpu in load_gpus() if gpu.name not in ("t4", "rtx5080", "mi300x", "mi355x")])
 
 
 @few
@@ -73,11 +74,12 @@ def test_flash_and_eager_attention_need_the_same_but_for_the_mask(workload: dict
 @given(workload=workloads())
 def test_the_bound_of_decode_is_the_sum_over_its_steps(workload: dict[str, Any]) -> None:
     steps = {**workload, "new_tokens": workload["new_tokens"] % 12}
-    whole = evaluate_model("tiny", steps)
+    # As many experts as bounds take, said, so that roofline and bound are of one routing.
+    hits = {"prefill_experts_hit": 6, "decode_experts_hit": 6}
+    whole = evaluate_model("tiny", {**steps, **hits})
     prompt = whole.values.numbers["prompt_tokens"]
     added = 0.0
     for step in range(steps["new_tokens"]):
-        hits = {name: whole.values.numbers[name] for name in ("prefill_experts_hit", "decode_experts_hit")}
         one = {**steps, "prompt_tokens": prompt + step, "new_tokens": 1, **hits}
         added += evaluate_model("tiny", one).stages["decode"][BOUND]
     assert whole.stages["decode"][BOUND] == pytest.approx(added, rel=1e-9)

@@ -42,7 +42,7 @@ def test_published_profile(golden: Golden) -> None:
     text = shown("--workload", "dsocr-standard-v1")
     golden("totals-dsocr-standard-v1.txt", text)
     assert "  prompt_tokens is overridden: 512; its formula gives 693\n" in text
-    assert "  the image alone needs 693 prompt tokens\n" in text
+    assert "the image alone needs 693" in " ".join(text.split())
     assert "overridden" not in shown("--workload", "dsocr-standard-v2")
 
 
@@ -159,7 +159,7 @@ def document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str | Pat
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.chdir(tmp_path)
     Image.new("L", (8, 8)).save("a.png")
-    return ("totals", "--document", "a.png", "missing.png")
+    return ("totals", "--by", "page", "--document", "a.png", "missing.png")
 
 
 COLOUR = re.compile(r"\x1b\[(\d+;)*(3|4|9|10)\d")
@@ -196,7 +196,7 @@ def test_a_wide_terminal_is_used(document: tuple[str | Path, ...], monkeypatch: 
     *_, path, missing = document
     long = Path(path).rename(Path(path).with_name("a" * 100 + ".png"))
     monkeypatch.setenv("COLUMNS", "400")
-    plain = re.sub(r"\x1b\[[\d;]*m", "", on_a_terminal("totals", "--document", long, missing))
+    plain = re.sub(r"\x1b\[[\d;]*m", "", on_a_terminal("totals", "--by", "page", "--document", long, missing))
     assert f"{long}:1" in plain
 
 

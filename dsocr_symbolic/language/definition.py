@@ -1,6 +1,5 @@
 """Model files as data: a network's symbols, rules, choices and workloads, and what runs."""
 
-import itertools
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -163,12 +162,6 @@ class Definition:
     identity: Identity | None = entry("what a report of the network says of it", default=None)
     quantities: Mapping[str, Quantity] = field(default=follows(_quantities))
     roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
-
-
-def common_path(phase: tuple[str, ...]) -> str:
-    """Return the path of the node that all of a phase's paths stand at or below."""
-    ways = zip(*(path.split("/") for path in phase), strict=False)
-    return "/".join(way[0] for way in itertools.takewhile(lambda way: len({*way}) == 1, ways))
 
 
 def load_definition(path: Path) -> Definition:

@@ -10,7 +10,7 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import answer, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
-from dsocr_symbolic.language.definition import Definition, common_path
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.registry import known_metric, load_metrics, timed
@@ -244,8 +244,8 @@ def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
 
 
 def _phases(nodes: Sequence[NodeNumbers], definition: Definition) -> list[NodeNumbers]:
-    """Return the nodes whose bounds add up to that of the whole: of what overlaps the node above."""
-    return [node for node in nodes if node.row.path in {common_path(phase) for phase in definition.phases}]
+    """Return the nodes whose bounds add up to that of the whole: of what overlaps each has what it adds."""
+    return [node for node in nodes if any(node.row.path in phase for phase in definition.phases)]
 
 
 def _owned(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:

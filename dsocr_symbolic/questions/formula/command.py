@@ -22,9 +22,8 @@ def formula_command(definition: Definition) -> click.Command:
 
 def _formula(definition: Definition, given: Given) -> int:
     from dsocr_symbolic.questions.formula.derivation import derive
-    from dsocr_symbolic.scenario.scenario import scenario_values
 
-    scenario = asked_scenario(definition, given)
-    click.echo(derive(scenario, given["path"], given["metric"], given["format"]), nl=False)
-    warn(scenario_values(scenario).warnings)
+    text, warnings = derive(asked_scenario(definition, given), given["path"], given["metric"], given["format"])
+    click.echo(text, nl=False)
+    warn(warnings)
     return 0

@@ -23,8 +23,8 @@ _LONG = {"time": "Summed over", "ratio": "Of", "bound": "Of phases of", "latency
 _LONG |= dict.fromkeys(("peak", "memory"), "The largest of moments at")
 
 
-def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
-    """Derive one metric of a node's path, ``total`` or a layer, as ``text`` or ``latex``: formula, numbers, result."""
+def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str, tuple[str, ...]]:
+    """Derive one metric of a node's path, ``total`` or a layer, as ``text`` or ``latex``; return warnings, too."""
     metrics = load_metrics()
     known_metric(metric)
     slots = chosen_slots(scenario.definition, scenario.options)
@@ -43,7 +43,7 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
     expression = metric_expression(nodes, metric, Whole(definition=scenario.definition, stages=stages))
     head = f"{path}: {metric} [{metrics[metric].unit}], {metrics[metric].definition}"
     if expression is None:
-        return f"{head}\n  null: {metrics[metric].reason}\n"
+        return f"{head}\n  null: {metrics[metric].reason}\n", ()
     values = scenario_values(scenario)
     # Whether its stage runs at all is decided: what is printed is what it then costs.
     expression = sympy.sympify(expression).xreplace(stage_guards(scenario.definition, values.numbers))
@@ -51,17 +51,17 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> str:
     if metrics[metric].kind in _LONG and len(nodes[0].children) > 0:
         operators = sum(node.launch is not None for node in walk(nodes))
         summed = f"{_LONG[metrics[metric].kind]} {operators} operators; ask for one of them to see its formula."
-        return f"{head}\n= {result} {metrics[metric].unit}\n  {summed}\n"
+        return f"{head}\n= {result} {metrics[metric].unit}\n  {summed}\n", values.warnings
     if output == "latex":
         letters = {name: quantity.letter for name, quantity in scenario.definition.quantities.items()}
-        return f"{metrics[metric].latex} = {as_latex(expression, letters)} = {result}\n"
+        return f"{metrics[metric].latex} = {as_latex(expression, letters)} = {result}\n", values.warnings
     used = {str(symbol) for symbol in collect(expression).free_symbols}
     numbers = {name: arithmetic.whole(values.numbers[name]) for name in used if name in values.numbers}
     meanings = "".join(
         f"    {name} = {numbers[name]}: {scenario.definition.quantities[name].meaning}\n" for name in sorted(numbers)
     )
     steps = f"  {as_text(expression)}\n= {as_numbers(expression, numbers)}\n= {result} {metrics[metric].unit}\n"
-    return f"{head}\n{steps}  where\n{meanings}"
+    return f"{head}\n{steps}  where\n{meanings}", values.warnings
 
 
 def _result(scenario: Scenario, path: str, metric: str) -> Any:

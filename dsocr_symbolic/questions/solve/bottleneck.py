@@ -6,7 +6,6 @@ from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras.branches import as_sympy, exact, value_of
 from dsocr_symbolic.evaluation.answer import scenario_program
-from dsocr_symbolic.language.definition import common_path
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.registry import Term, is_bound, load_metrics
 from dsocr_symbolic.questions.capacity import PeakMoment, worst_moment
@@ -89,8 +88,8 @@ def _parts(question: Question, metric: str) -> Sequence[Term]:
         stages, metric = [stage for stage in stages if stage in used], known.of
     kind = load_metrics()[metric].kind
     if kind == "bound":
-        phases = map(common_path, question.definition.phases)
-        stages = [path for path in phases if path.partition("/")[0] in stages]
+        paths = (path for phase in question.definition.phases for path in phase)
+        stages = [path for path in paths if path.partition("/")[0] in stages]
     return [Term(paths=(path,), metric=metric) for path in stages] if kind in ("flow", "time", "bound") else []
 
 

@@ -114,13 +114,13 @@ def find(problem: Problem) -> tuple[search.Boundary, Method]:
 
 
 def changes(problem: Problem) -> tuple[search.Boundary, ...]:
-    """Find every value at which a constraint begins or ceases to hold, from the least one up."""
-    slack, domain = _along(problem)
+    """Find every value at which a constraint begins or ceases to hold, from the least one up but 0."""
+    slack, domain = _along(problem, above=1)
     problem.curve.check(domain.lowest())
     return search.find_changes(slack, domain)
 
 
-def _along(problem: Problem) -> tuple[search.Slack, search.Domain]:
+def _along(problem: Problem, above: int = 0) -> tuple[search.Slack, search.Domain]:
     """Return the slack, and the values that the symbol may have; the workload's own one to start from."""
     slack = cache(problem.slack)
     quantity = problem.question.definition.quantities[problem.symbol]
@@ -137,7 +137,7 @@ def _along(problem: Problem) -> tuple[search.Slack, search.Domain]:
             return False
         return True
 
-    return slack, search.WholeDomain(start=int(start), least=quantity.least, allowed=allowed)
+    return slack, search.WholeDomain(start=int(start), least=max(above, quantity.least), allowed=allowed)
 
 
 def _check_freedom(problem: Problem, domain: search.Domain) -> None:

@@ -16,7 +16,7 @@ from dsocr_symbolic.language.formula import Layer
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.registry import load_time
 from dsocr_symbolic.verification.expectations.facts import Facts, exact, machines, number, on, page
-from dsocr_symbolic.verification.expectations.sizes import Fact, network
+from dsocr_symbolic.verification.expectations.machine import Fact, network
 
 VIEWS = ("vision/crops", "vision/global")
 # The views of a page need nothing of one another, and the projector of one view nothing of the next view.

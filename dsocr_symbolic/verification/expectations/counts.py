@@ -17,7 +17,7 @@ from dsocr_symbolic.network.leaves import leaves_of, saved_storages
 from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.scenario.values import choose, chosen_slots
 from dsocr_symbolic.verification.expectations.facts import Facts, at_step, exact, number, page, steps
-from dsocr_symbolic.verification.expectations.sizes import Fact, network, values
+from dsocr_symbolic.verification.expectations.machine import Fact, network, values
 
 _FLOWS = {"tensor_core_flops": "tensor_core_flops", "cuda_core_flops": "cuda_core_flops", "io_bytes": "io_bytes"}
 _STOCKS = {

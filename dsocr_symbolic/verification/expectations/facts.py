@@ -6,7 +6,6 @@ from functools import cache, cached_property
 from typing import Any
 
 from attrs import evolve, frozen
-from sympy import nan
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.language.library import load_library
@@ -14,8 +13,9 @@ from dsocr_symbolic.network.builder import trained_tree
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.leaves import Whole, leaves_of
 from dsocr_symbolic.network.node import Node, walk
+from dsocr_symbolic.scenario.overrides import as_number, as_rational
 from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
-from dsocr_symbolic.verification.expectations.sizes import network, values
+from dsocr_symbolic.verification.expectations.machine import network, values
 
 Launch = tuple[Any, ...]
 
@@ -70,7 +70,7 @@ class Facts:
         """Return what the files give for a metric of a part, as a number; None where there is none, as of 0/0."""
         paths = [row.path for row in self.fold.leaves.rows]
         found = self.fold.column(metric)[paths.index(path) if path else 0]
-        return None if found is None or found is nan else number(found, self.numbers)
+        return None if found is None or str(found) == "nan" else number(found, self.numbers)
 
     def nodes(self, *parts: str) -> list[Node]:
         """Return every node at or below some paths; all without paths."""
@@ -98,17 +98,14 @@ def at_step(cost: Any, node: Node, step: int) -> Any:
 
 def exact(value: Any) -> Fraction:
     """Turn a sympy number into a plain one."""
-    from sympy import Rational
-
-    rational = Rational(value)
-    return Fraction(int(rational.p), int(rational.q))
+    return Fraction(as_number(value) if hasattr(value, "free_symbols") else value)
 
 
 def number(value: Any, numbers: Mapping[str, Any]) -> Fraction:
     """Put numbers in for all symbols that are left."""
-    from sympy import sympify
-
-    expression = sympify(value)
+    if not hasattr(value, "free_symbols"):
+        return Fraction(value)
+    expression = value
     there = expression.xreplace({free: rational(numbers[str(free)]) for free in expression.free_symbols})
     return exact(there.replace(symbolic.sum_maxima, _summed))
 
@@ -121,10 +118,7 @@ def _summed(last: Any, *ends: Any) -> Any:
 
 def rational(value: Any) -> Any:
     """Turn a plain number into an exact sympy one."""
-    from sympy import Rational
-
-    plain = Fraction(value)
-    return Rational(plain.numerator, plain.denominator)
+    return as_rational(Fraction(value))
 
 
 def _numbers(settings: tuple[tuple[str, Any], ...]) -> Resolver:

@@ -5,7 +5,8 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
-from dsocr_symbolic.verification.expectations.sizes import FRACTIONS, Fact, network, values
+from dsocr_symbolic.verification.expectations.machine import Fact, network, values
+from dsocr_symbolic.verification.expectations.sizes import FRACTIONS
 
 
 def laid_out(base_size: int, image_size: int, columns: int, rows: int, patch: int = 16) -> list[str]:

@@ -7,7 +7,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.bounds_file import BoundsFile, load_bounds
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.verification.expectations.facts import Facts, machines, on, page
-from dsocr_symbolic.verification.expectations.sizes import Fact, network
+from dsocr_symbolic.verification.expectations.machine import Fact, network
 
 _EXPERTS, _ATTEND = "decode/layers.1-11/mlp/experts", "self_attn/attend"
 _FREE = frozenset({"allow_any_grid"})

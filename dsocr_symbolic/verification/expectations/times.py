@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dsocr_symbolic.verification.expectations.facts import machines, on, page
-from dsocr_symbolic.verification.expectations.sizes import Fact
+from dsocr_symbolic.verification.expectations.machine import Fact
 
 STAGES = ("vision", "projector", "prefill", "decode")
 

@@ -7,7 +7,18 @@ from typing import Any
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.strict_yaml import standing_in
-from dsocr_symbolic.verification.expectations import bound, counts, facts, layout, regimes, sizes, times, words
+from dsocr_symbolic.verification.expectations import (
+    bound,
+    configs,
+    counts,
+    facts,
+    layout,
+    machine,
+    regimes,
+    sizes,
+    times,
+    words,
+)
 
 _ROOMS = ("language", "network", "evaluation", "scenario", "questions", "verification.expectations")
 _CACHING = tuple(f"dsocr_symbolic.{room}." for room in _ROOMS)
@@ -19,7 +30,7 @@ Statement = Callable[[], Iterable[Fact]]
 
 # Kind of file, as its folder or name says -> what is stated of it, the quickest first.
 STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
-    "machine": (sizes.bare, sizes.machine_numbers, sizes.limits, times.rooflines, bound.lower_bounds),
+    "machine": (machine.bare, machine.machine_numbers, sizes.limits, times.rooflines, bound.lower_bounds),
     "conventions": (sizes.conventions, sizes.limits),
     "metrics": (counts.metrics, times.rooflines, times.latencies, bound.lower_bounds, words.twins),
     "time": (bound.made_up, times.rooflines, bound.lower_bounds, words.twins),
@@ -33,9 +44,9 @@ STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
             sizes.constants,
             sizes.options,
             sizes.limits,
-            sizes.machine_numbers,
+            machine.machine_numbers,
         ),
-        *(layout.derived, words.configs, words.identity, words.rules, words.refusals),
+        *(layout.derived, configs.configs, words.identity, words.rules, words.refusals),
         *(words.warnings, words.servers, counts.stages, times.latencies, counts.trained),
         bound.lower_bounds,
     ),

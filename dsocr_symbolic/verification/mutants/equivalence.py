@@ -114,9 +114,7 @@ def _common(definition: Definition, random: Random) -> tuple[dict[str, Any], Map
     options["activation-dtype"] = "bf16"
     gpu = _machine(definition.default_gpu)
     resolver = Resolver(definition, origins(definition, options, {}, gpu), gpu)
-    values = {
-        name: resolver.value(name) for name in definition.quantities if definition.quantities[name].group != "machine"
-    }
+    values = {name: resolver.value(name) for name in definition.quantities}
     costs = {name: random.randint(1, 9) for name in values if name.startswith("flops_per_")}
     widths = {name: random.choice((1, 2, 4)) for name in ("weight", "kv")}
     return {**values, **costs, **widths}, chosen_slots(definition, options)
