@@ -170,7 +170,9 @@ SAMPLES: dict[str, Any] = {
     "workload": {"summary": "mine", "document": "crop", "set": {"tokens": 1.5}},
 }
 # What a schema cannot know: formulas, other files, and what names stand for.
-BEYOND = re.compile(r"is not a formula|is not allowed|unknown metric|'.*' is none of(?! input)|gives '.*' as")
+BEYOND = re.compile(
+    r"is not a formula|is not allowed|unknown metric|expected \[first, last\]|'.*' is none of(?! input)|gives '.*' as"
+)
 
 
 def _changes(raw: Any) -> Iterator[tuple[str, Any]]:

@@ -57,7 +57,7 @@ def test_memory_is_a_share_of_what_a_process_gets(tmp_path: Path) -> None:
 
 
 def default_usable() -> Any:
-    return evaluate_model().values.numbers["usable_memory"]
+    return evaluate_model().values.numbers["process_memory"]
 
 
 @pytest.mark.parametrize("workload", ["tiny", "gundam"])

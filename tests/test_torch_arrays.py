@@ -77,7 +77,7 @@ def test_lists_and_numpy_are_taken_in_float64() -> None:
         ({"batch": torch.tensor([1.0, math.nan])}, r"nan is not a number \(point 1\)"),
         ({"batch": torch.tensor([True])}, "a tensor of torch.bool"),
         ({"batch": torch.tensor([1j])}, "a tensor of torch.complex"),
-        ({"crop_rows": torch.tensor([1, 2, 4])}, r"crops = 12 \(point 2\)"),
+        ({"crop_rows": torch.tensor([1, 2, 4])}, r"crops = 12, max_crops = 9 \(point 2\)"),
         ({"batch": torch.ones(2), "crop_rows": torch.ones(3)}, "do not go together"),
         ({"batch": torch.ones(2), "crop_rows": torch.ones(2, device="meta")}, "do not go together"),
     ],

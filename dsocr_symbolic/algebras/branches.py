@@ -131,8 +131,19 @@ def positive(value: Any) -> Any:
     """Return 1 if the value is greater than 0, else 0."""
     if not isinstance(value, Branch):
         return int(value > 0)
+    if not value.decided and _surely_positive(value.form):
+        return 1
     ties = value.ties | {value.form} if value.value == 0 else value.ties
     return Branch(value=int(value.value > 0), form=sympy.Integer(int(value.value > 0)), ties=ties, decided=True)
+
+
+def _surely_positive(form: Expr) -> bool:
+    """Say whether a form is greater than 0 whatever its symbols are, as none of them is negative."""
+    polynomial = form.as_poly()
+    if polynomial is None:
+        return False
+    constant = polynomial.coeff_monomial(1)
+    return bool(constant > 0 and all(factor >= 0 for factor in polynomial.coeffs()))
 
 
 def nonzero(value: Any) -> Any:

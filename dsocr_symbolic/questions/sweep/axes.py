@@ -268,7 +268,11 @@ def _check_variable(definition: Definition, name: str) -> None:
         grid = [GRID] if definition.roles.crops else []
         raise UserError(f"cannot vary '{name}': {nearest(name, [*known, *_choices(definition), *_PLACES, *grid])}")
     if quantity.group == "derived":
-        used = [symbol for symbol in definition.quantities if symbol in names(quantity.formula)]
+        behind = names(quantity.formula)
+        # What is itself a definition cannot vary either: look behind it.
+        for symbol in [symbol for symbol in behind if definition.quantities[symbol].fixed]:
+            behind = behind - {symbol} | names(definition.quantities[symbol].formula)
+        used = [symbol for symbol in definition.quantities if symbol in behind]
         free = [symbol for symbol in used if definition.quantities[symbol].group == "workload"]
         cut = definition.roles.crops
         sides = {cut.columns, cut.rows} if cut else set()

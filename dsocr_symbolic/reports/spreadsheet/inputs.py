@@ -1,6 +1,6 @@
 """The sheets Inputs and Rules: a line per symbol of the model, and what its values must keep to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sympy
 
@@ -39,19 +39,24 @@ _HOLDS, _BROKEN, _WARNS = "holds", "broken", "warning"
 
 def symbol_pieces(scenario: Scenario, values: Values) -> dict[str, Piece]:
     """Return the name and the value of each symbol's cell."""
-    named = cell_names(scenario.definition.quantities)
+    named = cell_names(_shown(scenario))
     return {symbol: Piece(text=name, value=values.numbers[symbol]) for symbol, name in named.items()}
 
 
 def name_references(scenario: Scenario, first_row: int) -> dict[str, str]:
     """Return the cell behind each name."""
-    named = cell_names(scenario.definition.quantities)
+    named = cell_names(_shown(scenario))
     return {name: f"{INPUTS}!${_VALUE}${row}" for row, name in enumerate(named.values(), start=first_row)}
+
+
+def _shown(scenario: Scenario) -> Mapping[str, Quantity]:
+    """Return the symbols that have a line: a workbook has no bounds, nor what stands for a symbol there."""
+    return {name: known for name, known in scenario.definition.quantities.items() if not known.in_bounds_for}
 
 
 def inputs_sheet(scenario: Scenario, values: Values, printer: Printer, rules: Sheet | None) -> Sheet:
     """Lay out a line per symbol below the state of the rules: inputs as numbers, what follows from them as formulas."""
-    quantities = scenario.definition.quantities
+    quantities = _shown(scenario)
     lines = [_line(name, quantity, scenario, values, printer) for name, quantity in quantities.items()]
     workload = f", workload {scenario.workload.name}" if scenario.workload else ""
     options = ", ".join(f"{name} {option}" for name, option in scenario.options.items())
