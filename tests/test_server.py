@@ -44,7 +44,7 @@ def test_memory_is_a_share_of_what_a_process_gets(tmp_path: Path) -> None:
     assert usual.memory_bytes == pytest.approx(0.9 * usable)
     assert usual.bytes == int(usual.memory_bytes - WEIGHTS - usual.activation_bytes)
     assert pool(memory_utilisation=0.5).memory_bytes == pytest.approx(0.5 * usable)
-    assert pool(usable_memory=20e9).memory_bytes == pytest.approx(18e9)
+    assert pool(process_memory=20e9).memory_bytes == pytest.approx(18e9)
     numbers = {
         **{key: {"value": 100, "source": "made up"} for key in ("tensor_bf16_tflops", "cuda_fp32_tflops")},
         "memory_bandwidth_gb_per_s": {"value": 1000, "source": "made up"},

@@ -499,7 +499,7 @@ def test_inputs_say_what_every_symbol_is(opened: Any) -> None:
     formula = {row[1]: row[5] for row in rows if str(row[5]).startswith("=")}
     assert set(formula) == {
         *(name for name, each in shown.items() if each.group == "derived"),
-        *("chunk_tokens", "wide", "process_memory", "capacity", "on_chip"),
+        *("chunk_tokens", "wide", "capacity", "on_chip"),
         *("encoder_weight", "norm_weight", "router_weight"),
     }
     assert formula["prompt_tokens"] == "=image_tokens+text_tokens"
