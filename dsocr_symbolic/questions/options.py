@@ -69,10 +69,10 @@ def command(
 def show(given: Given, document: Mapping[str, Any], text: Callable[[], str]) -> int:
     """Print an answer in the format that was asked for; its warnings stand behind a text."""
     from dsocr_symbolic.writing.data import to_json
-    from dsocr_symbolic.writing.terminal import indented
+    from dsocr_symbolic.writing.terminal import warning_text
 
-    said = "".join(f"{indented([f'warning: {warning}'])}\n" for warning in document["warnings"])
-    click.echo(to_json(document) if given["format"] == "json" else text() + said, nl=False)
+    as_text = given["format"] != "json"
+    click.echo(text() + warning_text(document["warnings"]) if as_text else to_json(document), nl=False)
     return 0
 
 

@@ -73,6 +73,11 @@ def on_terminal(content: Any, width: int | None = None) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
+def warning_text(warnings: Iterable[str]) -> str:
+    """Say each warning in a paragraph of its own, as it stands behind a text."""
+    return "".join(f"{indented([f'warning: {warning}'])}\n" for warning in warnings)
+
+
 def indented(lines: Sequence[str]) -> str:
     """Join lines to a paragraph, those behind the first indented, long ones broken at spaces."""
     broken = []

@@ -17,7 +17,7 @@ from dsocr_symbolic.questions.sweep.warned import warnings_along
 from dsocr_symbolic.writing.amounts import cell
 from dsocr_symbolic.writing.data import to_json
 from dsocr_symbolic.writing.files import remove, write_files, written_whole
-from dsocr_symbolic.writing.terminal import indented, on_terminal, table
+from dsocr_symbolic.writing.terminal import on_terminal, table, warning_text
 
 SHOWN = 20
 _QUESTION = "question.json"
@@ -65,7 +65,7 @@ def table_text(plan: Plan) -> str:
     for row in zip(*shown, strict=True):
         made.add_row(*row)
     rest = f"\n{plan.count - stop:,} more of {plan.count:,} points: --out FILE writes them all\n"
-    said = "".join(f"{indented([f'warning: {warning}'])}\n" for warning in warnings_along(plan, stop))
+    said = warning_text(warnings_along(plan, stop))
     return f"{_heading(plan)}\n\n{on_terminal(made)}{rest if plan.count > stop else ''}{said}"
 
 
