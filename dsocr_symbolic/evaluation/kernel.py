@@ -109,6 +109,16 @@ class Kernel:
         return tuple(compile_function(source, self.algebra) for source in (self.follow, self.require, self.decimal))
 
     @cached_property
+    def warned_numbers(self) -> Run:
+        """The warnings and what they name, exactly."""
+        return compile_function(self.warn, arithmetic)
+
+    @cached_property
+    def warned_arrays(self) -> Run:
+        """The same on arrays of the backend."""
+        return compile_function(self.warn, self.algebra)
+
+    @cached_property
     def algebra(self) -> ModuleType:
         """The algebra of the backend's arrays."""
         return import_module(f"dsocr_symbolic.algebras.{_ALGEBRAS[self.backend]}")
@@ -135,13 +145,13 @@ def find_warnings(function: Kernel, values: Mapping[str, Any]) -> list[tuple[Rul
     shape, flat = algebra.flattened(list(wide.values()))
     points = dict(zip(wide, flat, strict=True))
     with algebra.quiet():
-        _, kept = compile_function(function.warn, algebra)(points)
+        _, kept = function.warned_arrays(points)
     found = []
     for rule, keeps in zip(function.definition.warnings, kept, strict=True):
         broken = algebra.float64(keeps) == 0
         if (place := algebra.first_true(broken)) is not None:
             point = {name: _at(column, place) for name, column in points.items()}
-            point.update(zip(function.warned, compile_function(function.warn, arithmetic)(point)[0], strict=True))
+            point.update(zip(function.warned, function.warned_numbers(point)[0], strict=True))
             count = int(broken.sum()) if broken.ndim else prod(shape)
             found.append((rule, rule_says(rule, {**dict(function.numbers), **point}), place, count))
     return found

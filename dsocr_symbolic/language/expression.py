@@ -7,6 +7,7 @@ small literal exponent, comparisons joined by and/or (1 or 0), and the named fun
 import ast
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from operator import add, mod, mul, sub
 from types import ModuleType
 from typing import Any
@@ -49,8 +50,9 @@ def parse(source: Any, where: str) -> Expression:
     return Expression(text=text, tree=tree)
 
 
+@cache
 def names(expression: Expression) -> frozenset[str]:
-    """Return the symbols that a formula uses."""
+    """Return the symbols that a formula uses; equal texts use the same."""
     symbols: set[str] = set()
     nodes: list[ast.AST] = [expression.tree]
     while nodes:

@@ -1,6 +1,6 @@
 """Does a workload fit a machine: its worst moment against usable memory, and the largest batch that fits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import evolve, frozen
@@ -11,7 +11,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.network.fold import quotient
+from dsocr_symbolic.network.fold import Fold, quotient
 from dsocr_symbolic.network.labels import labels_of
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 
@@ -106,7 +106,8 @@ def fit(scenario: Scenario, program: Program | None = None) -> Fit:
     program = scenario_program(scenario) if program is None else program
     values = scenario_values(scenario)
     capacity = values.numbers["capacity"]
-    moment = worst_moment(program, values.numbers)
+    fold = run_program(program, values.numbers)
+    moment = _worst(moments_of(fold))
     largest, beyond = None, None
     requests = scenario.definition.roles.batch
     if scenario.workload is not None and requests:
@@ -120,13 +121,13 @@ def fit(scenario: Scenario, program: Program | None = None) -> Fit:
         fits=moment.peak_memory_bytes <= capacity,
         largest_batch=largest,
         beyond=beyond,
-        kv_pool=kv_pool(scenario, program, values.numbers),
+        kv_pool=kv_pool(scenario, program, fold),
     )
 
 
-def kv_pool(scenario: Scenario, program: Program, numbers: Mapping[str, Exact]) -> KvPool | None:
+def kv_pool(scenario: Scenario, program: Program, workload: Fold) -> KvPool | None:
     """Return what a server has for its KV cache: its largest forward is one of the same network at other symbols."""
-    server, roles = scenario.definition.server, scenario.definition.roles
+    server, roles, numbers = scenario.definition.server, scenario.definition.roles, workload.leaves.scope
     if server is None or scenario.workload is None:
         return None
     # Experts that the user set as hit are those of the workload's own forward.
@@ -134,7 +135,7 @@ def kv_pool(scenario: Scenario, program: Program, numbers: Mapping[str, Exact]) 
     forward = {name: evaluate(formula, numbers, arithmetic) for name, formula in server.forward.items()}
     chunk = scenario_values(evolve(scenario, user=user), forward).numbers
     moment = max(stage_moments(program, chunk), key=lambda moment: moment.activation_bytes)
-    cache = run_program(program, numbers).owned("forward_kv_cache_bytes", 0)
+    cache = workload.owned("forward_kv_cache_bytes", 0)
     held = {"weight_bytes": moment.weight_bytes, "activation_bytes": moment.activation_bytes, "kv_cache_bytes": cache}
     given: dict[str, Any] = {}
     for name, formula in server.formulas.items():
@@ -151,12 +152,21 @@ def kv_pool(scenario: Scenario, program: Program, numbers: Mapping[str, Exact]) 
 
 def worst_moment(program: Program, numbers: Mapping[str, Exact]) -> PeakMoment:
     """Return the moment of the stage that needs most memory."""
-    return max(stage_moments(program, numbers), key=lambda moment: moment.peak_memory_bytes)
+    return _worst(stage_moments(program, numbers))
 
 
 def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[PeakMoment]:
     """Return the moment of each stage at which most memory is resident, in the order of the stages."""
-    rows, fold = program.rows, run_program(program, numbers)
+    return moments_of(run_program(program, numbers))
+
+
+def _worst(moments: Iterable[PeakMoment]) -> PeakMoment:
+    return max(moments, key=lambda moment: moment.peak_memory_bytes)
+
+
+def moments_of(fold: Fold) -> list[PeakMoment]:
+    """Return the moment of each stage in a program that has run."""
+    rows = fold.leaves.rows
     labels = labels_of(fold.leaves)
     weights, peaks = fold.owned("forward_weight_bytes", 0), fold.column("peak_memory_bytes")
 

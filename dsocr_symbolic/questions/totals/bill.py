@@ -10,6 +10,8 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate, estimate, sum_estimates, with_fused_traffic
+from dsocr_symbolic.evaluation.program import Program
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.roles import Roles, played
 from dsocr_symbolic.scenario.crop_grids import crop_grid
 from dsocr_symbolic.scenario.documents import PageSize
@@ -41,17 +43,25 @@ class Bill:
     largest: Scenario | None
 
 
-def make_bill(scenario: Scenario, pages: Iterable[PageSize], *, details: bool = True, fused: bool = False) -> Bill:
+def make_bill(
+    scenario: Scenario,
+    pages: Iterable[PageSize],
+    *,
+    details: bool = True,
+    fused: bool = False,
+    program: Program | None = None,
+) -> Bill:
     """Evaluate every page of a document: flows add up, stocks count once, the KV cache is that of the largest page.
 
-    ``fused`` reads compulsory bytes for those moved, of pages too.
+    ``fused`` reads compulsory bytes for those moved, of pages too. ``program`` is the compiled model, if at hand.
     """
     roles = scenario.definition.roles
     (crops,) = played(roles, scenario.definition.name, fields(Roles).crops)
     # What pages decide a user cannot set as well.
     for name in scenario.user:
         if name in (crops.columns, crops.rows, crops.number):
-            raise UserError(f"{name}: the pages decide it; drop --set {name} or --document{_instead(scenario)}")
+            ways = _instead(scenario.definition, crops.limit)
+            raise UserError(f"{name}: the pages decide it; drop --set {name} or --document{ways}")
     if crops.limit in scenario.user and scenario.workload and scenario.workload.document == "native":
         raise UserError(f"{crops.limit}: {scenario.workload.name} cuts no page; drop it or take another workload")
     one = roles.batch
@@ -59,7 +69,7 @@ def make_bill(scenario: Scenario, pages: Iterable[PageSize], *, details: bool = 
         raise UserError(f"{one}: each page of a document is one request of {one} 1; drop --set {one} or --document")
     if scenario.workload is None:
         raise UserError("--layer: a layer alone reads no document; drop --layer or --document")
-    program = scenario_program(scenario)
+    program = scenario_program(scenario) if program is None else program
     more = scenario_details(scenario) if details else None
     uncut = scenario_values(scenario, {crops.columns: 0, crops.rows: 0}).numbers
     cutting = None if scenario.workload.document == "native" else crops.cutting(uncut)
@@ -96,10 +106,8 @@ def _symbols(page: Estimate, names: Iterable[str]) -> dict[str, Any]:
     return {name: arithmetic.whole(page.values.numbers[name]) for name in names}
 
 
-def _instead(scenario: Scenario) -> str:
+def _instead(definition: Definition, limit: str) -> str:
     """Say how a user has a say in the grids of pages."""
-    definition = scenario.definition
-    limit = definition.roles.crops.limit if definition.roles.crops else ""
     one_view = [name for name, workload in definition.workloads.items() if workload.document == "native"]
     ways = [f"--set {limit}=N limits the pieces of a page"] if limit else []
     ways += [f"--workload {one_view[-1]} cuts none"] if one_view else []

@@ -73,7 +73,8 @@ def _totals(definition: Definition, given: Given) -> int:
     details = given["format"] != "text" or given["traffic"] == "fused"
     if given["document"]:
         pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"], left_out=left_out)
-        bill = make_bill(scenario, tracked(pages, "pages"), details=details, fused=given["traffic"] == "fused")
+        fused = given["traffic"] == "fused"
+        bill = make_bill(scenario, tracked(pages, "pages"), details=details, fused=fused, program=program)
         result, largest = bill.total, bill.largest
         status = int(any(row["error"] for row in bill.rows))
         click.echo(left_out_text(left_out), nl=False, err=True)

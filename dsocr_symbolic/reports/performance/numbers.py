@@ -153,7 +153,7 @@ def performance(scenario: Scenario) -> Performance:
         rated_bounds={name: row["lower_bound_s"] for name, row in {**rated.stages, "total": rated.total}.items()},
         rates={resource: float(1 / _time({resource: 1}, values.numbers)) for resource in RESOURCES},
         moments=tuple(stage_moments(program, values.numbers)),
-        fit=fit(scenario),
+        fit=fit(scenario, program),
     )
 
 
