@@ -9,7 +9,7 @@ from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.language.formula import Formula, Gradient, Operator, Tensor, outputs
-from dsocr_symbolic.network.node import Launch, Moved, Required, Scope, Site, Steps, Stock
+from dsocr_symbolic.network.node import Launch, Required, Scope, Site, Steps, Stock
 
 READS = ("input", "inplace", "weight")
 WRITES = ("output", "inplace")
@@ -154,14 +154,15 @@ def required(formula: Formula, site: Site) -> Required:
             past += size(tensor, site.scope, site.algebra)
         if tensor.role == "cache":
             cache += size(tensor, site.scope, site.algebra)
-    return Required(weights=weights, cache=Moved(read=past, written=cache - past))
+    return Required(weights=weights, cache_read=past, cache_written=cache - past)
 
 
 def joined(*parts: Required) -> Required:
     """Add up what several calls require."""
     return Required(
         weights=sum(part.weights for part in parts),
-        cache=Moved(read=sum(part.cache.read for part in parts), written=sum(part.cache.written for part in parts)),
+        cache_read=sum(part.cache_read for part in parts),
+        cache_written=sum(part.cache_written for part in parts),
     )
 
 

@@ -69,8 +69,8 @@ def phase_seconds(
     whole = PhaseWork(
         tensor_core_flops=sympy.Add(*(calls * launch.tensor_core_flops for calls, launch in launches)),
         cuda_core_flops=sympy.Add(*(calls * launch.cuda_core_flops for calls, launch in launches)),
-        read_bytes=sympy.Add(*read, *weights_read(inside), *(node.calls * node.required.cache.read for node in inside)),
-        written_bytes=sympy.Add(*written, *(node.calls * node.required.cache.written for node in inside)),
+        read_bytes=sympy.Add(*read, *weights_read(inside), *(node.calls * node.required.cache_read for node in inside)),
+        written_bytes=sympy.Add(*written, *(node.calls * node.required.cache_written for node in inside)),
     )
     least = PhaseWork(**{name: sympy.sympify(work).xreplace(fewest) for name, work in asdict(whole).items()})
     return launch_seconds(least, phase[0].steps, time, phase[0].path)

@@ -151,7 +151,7 @@ class _Placed:
                 ports = (edges[node.path].moved if node.path in edges else 0 for node in self.nodes)
                 return [0, *(over_steps(node, moved) for node, moved in zip(self.nodes, ports, strict=True))]
             case "required_bytes":
-                return [0, *(over_steps(node, node.required.both) for node in self.nodes)]
+                return [0, *(over_steps(node, node.required.moved) for node in self.nodes)]
             case "sizes":
                 return list(self.lives[1])
             case "saved":

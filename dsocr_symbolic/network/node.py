@@ -54,31 +54,18 @@ class Launch:
 
 
 @frozen(kw_only=True)
-class Moved:
-    """Bytes that are read, and bytes that are written."""
-
-    read: Value
-    written: Value
-
-    @property
-    def both(self) -> Value:
-        """All that is moved."""
-        both: Value = self.read + self.written
-        return both
-
-
-@frozen(kw_only=True)
 class Required:
     """Bytes that one call cannot avoid: its weights and cache read once, what the cache gains written once."""
 
     weights: Value
-    cache: Moved
+    cache_read: Value
+    cache_written: Value
 
     @property
-    def both(self) -> Value:
+    def moved(self) -> Value:
         """All of them."""
-        both: Value = self.weights + self.cache.both
-        return both
+        moved: Value = self.weights + (self.cache_read + self.cache_written)
+        return moved
 
 
 @frozen(kw_only=True)

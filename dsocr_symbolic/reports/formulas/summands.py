@@ -177,12 +177,12 @@ def compulsory(alone: Alone) -> list[Summand]:
     if isinstance(alone.formula, Operator):
         return []
     node = alone.node
-    own = node.calls * node.required.both
+    own = node.calls * node.required.moved
     edge = boundaries((node,))[node.path].moved + own
     label = "inputs and outputs" + (", own weights and cache" if own != 0 else "")
     summands = [] if edge == 0 else [single(alone, 0, label, edge)]
     for group in alone.groups:
-        required = sympy.Add(*(call.calls * call.required.both for call in walk(group.nodes)))
+        required = sympy.Add(*(call.calls * call.required.moved for call in walk(group.nodes)))
         if required != 0:
             summands.append(_of_line(alone, group, _times(alone, group, training=False), required))
     return summands

@@ -79,7 +79,7 @@ def _stated(point: Facts, stage: str, node: Node) -> dict[str, Any]:
     back = {kind: _backward(nodes, kind) for kind in _FLOWS} if node.steps is None else dict.fromkeys(_FLOWS)
     trained = node.steps is None
     edges = boundaries(point.tree.stages)[node.path]
-    required = sum((total(inside, inside.required.both) for inside in nodes), start=total(node, edges.moved))
+    required = sum((total(inside, inside.required.moved) for inside in nodes), start=total(node, edges.moved))
     row = [row.path for row in point.fold.leaves.rows].index(stage)
     alive, own = (number(peak[row], point.numbers) for peak in (point.fold.around, point.fold.inside))
     cache = _owned(point, tuple(nodes), "kv_cache_bytes")
