@@ -12,9 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from dsocr_symbolic.verification.reference.trace import Traffic, operator_traffic, stored_elements, tensors_in
+from dsocr_symbolic.verification.reference.trace import CountingMode, Traffic, stored_elements, tensors_in
 
 _VIEWS = frozenset(
     f"{name}Backward"
@@ -56,7 +55,7 @@ def _role(node: Any, copied: set[Any]) -> str:
     return kind
 
 
-class BackwardTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class BackwardTrace(CountingMode):
     """Count the backward pass of some results that runs within the block.
 
     Attributes
@@ -98,18 +97,8 @@ class BackwardTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             node.register_prehook(enter)
             node.register_hook(leave)
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Run the operator and count it."""
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        traffic = operator_traffic(func, args, kwargs, out)
-        if traffic is not None:
-            self._add(func._overloadpacket.__name__, args, traffic)  # noqa: SLF001
-        return out
-
-    def _add(self, name: str, args: tuple[Any, ...], traffic: Traffic) -> None:
+    def count(self, name: str, args: tuple[Any, ...], traffic: Traffic) -> None:
+        """Add what an operator costs to the derivatives, to the sums or to the views."""
         if not self._kind:
             (self.derivatives if self._last == _TAKEN else self.sums).add(traffic)
         elif self._kind in _VIEWS or name in _HANDED_ON.get(self._kind, ()):

@@ -158,7 +158,26 @@ def operator_traffic(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     )
 
 
-class OperatorTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class CountingMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Hand what every operator costs that is dispatched within the block to :meth:`count`."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operator and count it."""
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        traffic = operator_traffic(func, args, kwargs, out)
+        if traffic is not None:
+            self.count(func._overloadpacket.__name__, args, traffic)  # noqa: SLF001
+        return out
+
+    def count(self, name: str, args: tuple[Any, ...], traffic: Traffic) -> None:
+        """Take the cost of one operator, by aten name without overload, that ran on these arguments."""
+        raise NotImplementedError
+
+
+class OperatorTrace(CountingMode):
     """Count every operator that is dispatched within the block.
 
     With a model, counts are also kept per module of it, by path; operators outside any of its modules and those of a
@@ -219,20 +238,12 @@ class OperatorTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._hooks.append(module.register_forward_pre_hook(enter, prepend=True))
         self._hooks.append(module.register_forward_hook(leave, always_call=True))
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Run the operator and count it."""
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        traffic = operator_traffic(func, args, kwargs, out)
-        if traffic is not None:
-            name = func._overloadpacket.__name__  # noqa: SLF001
-            self.by_operator.setdefault(name, Traffic()).add(traffic)
-            if self._model is not None:
-                operators = self.by_module.setdefault(self._path[-1] if self._path else "", {})
-                operators.setdefault(name, Traffic()).add(traffic)
-        return out
+    def count(self, name: str, args: tuple[Any, ...], traffic: Traffic) -> None:  # noqa: ARG002 - a hook
+        """Add what an operator costs to those of its name, and to those of its module."""
+        self.by_operator.setdefault(name, Traffic()).add(traffic)
+        if self._model is not None:
+            operators = self.by_module.setdefault(self._path[-1] if self._path else "", {})
+            operators.setdefault(name, Traffic()).add(traffic)
 
 
 def _sum(parts: Iterable[Traffic]) -> Traffic:
