@@ -1,6 +1,7 @@
 """The lower bound holds against an adversary: a perfect compiler, any routing, warm caches, the highest clock."""
 
 import random
+import re
 from collections.abc import Iterator, Mapping
 from itertools import combinations, product
 from typing import Any
@@ -11,11 +12,14 @@ from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsocr_symbolic import UserError, load_model, solve
+from dsocr_symbolic import UserError, compare, load_model, solve
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.questions.compare.text import comparison_text
+from dsocr_symbolic.questions.formula.derivation import derive
 from dsocr_symbolic.scenario.hardware import Gpu, Number, OtherSource, load_gpu, load_gpus
+from dsocr_symbolic.scenario.scenario import make_scenario
 
 BOUND, ROOFLINE, TC = "lower_bound_s", "roofline_s", "forward_tensor_core_flops"
 PAIRS = (
@@ -246,8 +250,16 @@ def test_a_bound_of_nothing_is_null_everywhere(tmp_path: Any) -> None:
     assert function(batch=2)["lower_bound_s"]["total"] is None
     assert function(batch=2)["roofline_s"]["total"] > 0
     assert str(function(batch=[1, 2])["lower_bound_s"]["total"]) == "[nan nan]"
-    with pytest.raises(UserError, match=r"no lower bound is claimed on unknown: its file gives no .*highest_clock_hz"):
+    said = r"no lower bound is claimed on unknown: its file gives no .*highest_clock_hz"
+    with pytest.raises(UserError, match=said):
         solve("batch", "lower_bound_s <= 1", gpu=str(path))
+    definition = find_definition("deepseek-ocr")
+    for node, metric in [("total", BOUND), ("total", "ttft_lower_bound_s")]:
+        text, _ = derive(make_scenario(definition=definition, gpu=str(path)), node, metric, "text")
+        assert re.search(rf"null: {said}", text)
+    told = comparison_text(compare(f"gpu={path}", "gpu=h200", metrics=[BOUND]))
+    assert re.search(said, " ".join(told.split()))
+    assert "claimed" not in comparison_text(compare(f"gpu={path}", "gpu=h200", metrics=[ROOFLINE]))
 
 
 def test_the_largest_number_that_any_source_says_counts() -> None:

@@ -14,10 +14,10 @@ from dsocr_symbolic.evaluation.binding import Binding, bind
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.registry import Term, is_bound
+from dsocr_symbolic.language.registry import Term, is_bound, load_bound
 from dsocr_symbolic.python_api import load_model
 from dsocr_symbolic.scenario.checks import warnings_of
-from dsocr_symbolic.scenario.origins import origins, unclaimed, unverified
+from dsocr_symbolic.scenario.origins import lacking, origins, unclaimed, unverified
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 
@@ -78,16 +78,16 @@ class Question:
             named = ", ".join(dict.fromkeys(term.metric for term in terms))
             raise UserError(f"{named}: has no value at this workload ({error}); ask of another one") from error
 
-    def refuse_unclaimed(self, terms: tuple[Term, ...], lacking: tuple[str, ...]) -> None:
+    def refuse_unclaimed(self, terms: tuple[Term, ...], missing: tuple[str, ...]) -> None:
         """Raise where a bound is asked of a machine on which none is claimed."""
-        if lacking and any(is_bound(term.metric) for term in terms):
-            raise UserError(unclaimed(self.scenario.gpu, lacking))
+        if missing and any(is_bound(term.metric) for term in terms):
+            raise UserError(unclaimed(self.scenario.gpu.name, missing))
 
     def described(self) -> dict[str, Any]:
         """Say what it is about, as plain data."""
         scenario, options, put_in = self.scenario, dict(self.model.options), dict(self.model.overrides)
         sources = origins(self.definition, options, scenario.settings, scenario.gpu)
-        kept = (origin for name, origin in sources.items() if name not in put_in)
+        kept = {name: origin for name, origin in sources.items() if name not in put_in}
         return {
             "model": self.definition.name,
             "workload": scenario.workload.name if scenario.workload else None,
@@ -96,7 +96,8 @@ class Question:
             "choices": options,
             "settings": {name: arithmetic.whole(value) for name, value in scenario.settings.items()},
             "what_if": {name: str(value) for name, value in put_in.items()},
-            "unverified": list(unverified(kept, scenario.gpu)),
+            "unverified": list(unverified(kept.values(), scenario.gpu)),
+            "unclaimed": list(lacking(load_bound().seconds, kept)),
             "warnings": list(self.warnings),
         }
 

@@ -110,11 +110,9 @@ def lacks(origin: Origin, sources: Mapping[str, Origin]) -> tuple[str, ...]:
     return lacking(origin.value, sources) if origin.kind == "formula" else ()
 
 
-def unclaimed(gpu: Gpu, keys: Iterable[str]) -> str:
+def unclaimed(gpu: str, keys: Iterable[str]) -> str:
     """Say why there is no bound on a machine."""
-    return (
-        f"no lower bound is claimed on {gpu.name}: its file gives no {', '.join(keys)}; add the number and its source"
-    )
+    return f"no lower bound is claimed on {gpu}: its file gives no {', '.join(keys)}; add the number and its source"
 
 
 def unverified(sources: Iterable[Origin], gpu: Gpu) -> tuple[str, ...]:

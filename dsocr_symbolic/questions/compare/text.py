@@ -5,6 +5,7 @@ from typing import Any
 
 from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
 from dsocr_symbolic.questions.compare.comparison import Comparison, MetricDifference
+from dsocr_symbolic.scenario.origins import unclaimed
 from dsocr_symbolic.writing.amounts import measured
 from dsocr_symbolic.writing.notebook import Page, TextGrid, warned
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
@@ -85,6 +86,8 @@ def _legend(comparison: Comparison) -> str:
     times = [name for name in comparison.metrics if is_time(name)]
     bounds = [name for name in times if is_bound(name)]
     said = [f"{', '.join(bounds)}: no run is faster; a ratio of lower bounds bounds no ratio."] if bounds else []
+    known = {about["gpu"]: about["unclaimed"] for about in comparison.about if bounds and about["unclaimed"]}
+    said += [f"{unclaimed(gpu, keys)}." for gpu, keys in known.items()]
     plain = [name for name in times if name not in bounds]
     said += [f"{', '.join(plain)}: neither bound nor forecast."] if plain else []
     said += [f"unverified: {', '.join(doubtful)}."] if doubtful else []

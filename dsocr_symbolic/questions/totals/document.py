@@ -97,7 +97,7 @@ def reasons(result: Estimate, gpu: Gpu) -> dict[str, str]:
     said = {name: metric.reason for name, metric in load_metrics().items() if metric.reason}
     lacking = result.values.unclaimed
     said["kv_pool"] = "of a workload on a network whose model file says what a server does"
-    return said | {name: unclaimed(gpu, lacking) for name in load_metrics() if lacking and is_bound(name)}
+    return said | {name: unclaimed(gpu.name, lacking) for name in load_metrics() if lacking and is_bound(name)}
 
 
 def _of_layer(stage: Call) -> list[str]:
