@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -9,11 +10,12 @@ from typing import Any
 
 import click
 
-from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.bounds.command import bounds_command
 from dsocr_symbolic.questions.compare.command import compare_command
+from dsocr_symbolic.questions.completion import attach
 from dsocr_symbolic.questions.formula.command import formula_command
 from dsocr_symbolic.questions.listings import print_listing, schema_command
 from dsocr_symbolic.questions.options import MODEL
@@ -32,13 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: exit 0 if all is well, 1 if a page could not be read, 2 for a mistake."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        definition = default_definition(_model_name(arguments))
+        definition = _definition(arguments)
         status = _commands(definition).main(arguments, prog_name="dsocr", standalone_mode=False)
     except UserError as error:
         click.echo(f"dsocr: {error}", err=True)
         status = 2
     except click.ClickException as error:
-        click.echo(f"dsocr: {error.format_message()}", err=True)
+        click.echo(f"dsocr: {_said(error)}", err=True)
         status = 2
     except (click.Abort, KeyboardInterrupt):
         status = 130
@@ -48,6 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # click leaves like this when the reader of its output has gone: that is no failure of ours.
         status = 0
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _said(error: click.ClickException) -> str:
+    """Say what is wrong with options, and which one was meant."""
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        options = [name for known in error.ctx.command.get_params(error.ctx) for name in known.opts if name[:1] == "-"]
+        return f"no such option '{error.option_name}': {nearest(error.option_name, options)}"
+    return error.format_message()
 
 
 def _after_write_error(error: OSError) -> int:
@@ -76,6 +86,30 @@ def capture(arguments: Sequence[str]) -> str:
     return output.getvalue()
 
 
+class _Verbs(click.Group):
+    """The commands; of an unknown one it says which is nearest."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first word names."""
+        if args and args[0] not in self.commands and not ctx.resilient_parsing and args[0][:1] != "-":
+            raise UserError(f"no such command '{args[0]}': {nearest(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
+
+
+def _definition(arguments: Sequence[str]) -> Definition:
+    """Load the network that is asked about; while it is being typed, whatever can be loaded."""
+    if "_DSOCR_COMPLETE" not in os.environ:
+        return default_definition(_model_name(arguments))
+    from dsocr_symbolic.questions.shells import asked_words
+
+    try:
+        return default_definition(_model_name(asked_words()))
+    except UserError:
+        return default_definition(None)
+
+
 def _model_name(arguments: Sequence[str]) -> str | None:
     """Look for --model ahead of parsing: the model file decides which options there are."""
     for place, argument in enumerate(arguments):
@@ -87,11 +121,12 @@ def _model_name(arguments: Sequence[str]) -> str | None:
 
 
 def _commands(definition: Definition) -> click.Group:
-    group = click.Group(
+    group = _Verbs(
         "dsocr",
         help="Exact FLOPs, traffic and memory of DeepSeek-OCR, with the formula behind each number.",
         context_settings={"help_option_names": ["-h", "--help"]},
-        no_args_is_help=False,
+        invoke_without_command=True,
+        callback=_help,
     )
     group.params.append(_version_option())
     group.add_command(totals_command(definition))
@@ -121,7 +156,16 @@ def _commands(definition: Definition) -> click.Group:
     symbols.callback = lambda metrics, **_: print_listing(definition, "metrics" if metrics else "symbols")
     group.add_command(symbols)
     group.add_command(schema_command())
+    for known in group.commands.values():
+        attach(known, definition)
     return group
+
+
+@click.pass_context
+def _help(context: click.Context) -> None:
+    """Print help where nothing is asked."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def _version_option() -> click.Option:

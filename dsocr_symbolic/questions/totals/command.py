@@ -42,8 +42,9 @@ def totals_command(definition: Definition) -> click.Command:
 def tree_command(definition: Definition) -> click.Command:
     """Make ``dsocr tree``, with one option per choice of the model."""
     depth = click.Option(["--depth"], type=click.IntRange(min=1), default=_DEPTH, help=f"Levels; {_DEPTH} by default.")
-    parameters = [*question_options(definition), depth]
-    return command(definition, "tree", _tree, parameters, "The network as a tree, with the cost of each node.")
+    parameters = [*question_options(definition), depth, click.Argument(["path"], default="")]
+    help_text = "The network, or the part at PATH, as a tree with the cost of each node."
+    return command(definition, "tree", _tree, parameters, help_text)
 
 
 def _tree(definition: Definition, given: Given) -> int:
@@ -53,7 +54,8 @@ def _tree(definition: Definition, given: Given) -> int:
 
     scenario = asked_scenario(definition, given)
     result = answer(scenario, details=False)
-    click.echo(tree_text(totals_document(scenario, result), definition.roles, result, given["depth"]))
+    part = "" if given["path"] == "total" else given["path"].strip("/")
+    click.echo(tree_text(totals_document(scenario, result), definition.roles, result, given["depth"], part))
     return 0
 
 

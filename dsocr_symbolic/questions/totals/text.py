@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.language.roles import Roles
@@ -209,12 +210,22 @@ def count(calls: Any) -> str:
     return calls if isinstance(calls, str) else f"{calls:,.1f}" if isinstance(calls, float) else f"{calls:,}"
 
 
-def tree_text(document: Document, roles: Roles, result: Estimate, depth: int) -> str:
-    """Print the network as a tree, with the cost of each node, down to a depth."""
-    return "\n\n".join([preamble(document, roles), on_terminal(_tree_table(result, depth)).strip("\n"), _TREE_LEGEND])
+def tree_text(document: Document, roles: Roles, result: Estimate, depth: int, part: str = "") -> str:
+    """Print the network, or a part of it, as a tree with the cost of each node, down to a depth."""
+    roots = [_node_at(result, part)] if part else result.below[0]
+    made = on_terminal(_tree_table(result, depth, roots))
+    return "\n\n".join([preamble(document, roles), made.strip("\n"), _TREE_LEGEND])
 
 
-def _tree_table(result: Estimate, depth: int) -> Any:
+def _node_at(result: Estimate, part: str) -> int:
+    """Find the row of a path, or of one with the numbers that layers have here."""
+    for row, node in enumerate(result.nodes, start=1):
+        if part in (node.row.path, node.label):
+            return row
+    raise UserError(f"unknown part '{part}': {nearest(part, [node.row.path for node in result.nodes])}")
+
+
+def _tree_table(result: Estimate, depth: int, roots: Sequence[int]) -> Any:
     from rich.text import Text
 
     def cells(metrics: Metrics) -> list[str]:
@@ -222,7 +233,7 @@ def _tree_table(result: Estimate, depth: int) -> Any:
 
     made = table("node", *(f">{title}" for title in ("calls", *dict(_TREE_COLUMNS), "share")), gap=1)
     whole = result.total["roofline_s"]
-    for guide, name, node in _tree_lines(result, depth):
+    for guide, name, node in _tree_lines(result, depth, roots):
         share = node.metrics["roofline_s"] / whole if whole else 0.0
         label = Text.assemble((guide, "dim"), (name, "" if guide else "bold"))
         numbers = [*cells(node.metrics), f"{share:.1%}"] if node.calls else ["-"] * (len(_TREE_COLUMNS) + 1)
@@ -232,8 +243,8 @@ def _tree_table(result: Estimate, depth: int) -> Any:
     return made
 
 
-def _tree_lines(result: Estimate, depth: int) -> Iterator[tuple[str, str, NodeNumbers]]:
-    """Yield what stands before each node, its name and the node, down to a depth."""
+def _tree_lines(result: Estimate, depth: int, roots: Sequence[int]) -> Iterator[tuple[str, str, NodeNumbers]]:
+    """Yield what stands before each node, its name and the node, down to a depth; roots have their whole path."""
     below = result.below
     inner, last = _GUIDES[(sys.stdout.encoding or "utf-8").lower().startswith("utf")]
 
@@ -243,10 +254,11 @@ def _tree_lines(result: Estimate, depth: int) -> Iterator[tuple[str, str, NodeNu
     def descend(index: int, level: int, guide: str, after: str) -> Iterator[tuple[str, str, NodeNumbers]]:
         node, children = result.nodes[index - 1], there(below[index])
         hidden = " +" if children and level == depth else ""
-        yield guide, (node.label or "").rpartition("/")[2] + hidden, node
+        label = node.label or node.row.path
+        yield guide, (label.rpartition("/")[2] if guide else label) + hidden, node
         for child in children if level < depth else ():
             first, rest = last if child == children[-1] else inner
             yield from descend(child, level + 1, after + first, after + rest)
 
-    for stage in below[0]:
-        yield from descend(stage, 1, "", "")
+    for root in roots:
+        yield from descend(root, 1, "", "")
