@@ -28,6 +28,7 @@ from dsocr_symbolic.reports.performance.command import report_command
 from dsocr_symbolic.reports.spreadsheet.command import export_command
 from dsocr_symbolic.verification.command import torchinfo_command, verify_command
 from dsocr_symbolic.version import __version__
+from dsocr_symbolic.writing.terminal import columns
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -124,7 +125,7 @@ def _commands(definition: Definition) -> click.Group:
     group = _Verbs(
         "dsocr",
         help="Exact FLOPs, traffic and memory of DeepSeek-OCR, with the formula behind each number.",
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": columns() + 2},
         invoke_without_command=True,
         callback=_help,
     )

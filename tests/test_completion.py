@@ -161,7 +161,7 @@ class Shell:
         self.process, self.terminal = pty.fork()
         if self.process == 0:
             os.chdir(folder)
-            os.execvpe(name, [name, *options], environment)
+            os.execvpe(name, [name, *options], environment)  # noqa: S606 - the child is the shell
         self.type(f'stty cols 200; {start}; eval "$(_DSOCR_COMPLETE={name}_source dsocr)"; echo rea""dy\r', "ready")
 
     def type(self, text: str, expected: str) -> None:

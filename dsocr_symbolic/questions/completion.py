@@ -40,7 +40,12 @@ class Named(click.types.StringParamType):
         self.m_find = find
         self.m_or_file = or_file
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 - click's
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
         """Return the names that begin so."""
         try:
             names = list(self.m_find(self.m_definition, ctx.params, incomplete))

@@ -10,7 +10,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.paths import data_files, data_folders
-from dsocr_symbolic.writing.terminal import on_terminal, table
+from dsocr_symbolic.writing.terminal import flowed, on_terminal, table
 
 Rows = Iterator[tuple[str, ...]]
 _GPU_NUMBERS = {
@@ -28,9 +28,9 @@ def print_listing(definition: Definition, name: str, **_: Any) -> int:
     made = table(*titles)
     for row in rows(definition):
         made.add_row(*row)
-    if name == "gpus":
-        made.caption, made.caption_justify = _GPUS, "left"
     click.echo(on_terminal(made), nl=False)
+    if name == "gpus":
+        click.echo(flowed(_GPUS))
     return 0
 
 

@@ -18,7 +18,7 @@ def comparison_text(comparison: Comparison) -> str:
     from rich.markup import escape
 
     head, *titles = map(escape, _titles(comparison))
-    summary = table(head, *(f">{title}" for title in titles), wrap=True)
+    summary = table(head, *(f">{title}" for title in titles))
     for row in _rows(comparison):
         summary.add_row(*row)
     parts = [on_terminal(summary).rstrip()]

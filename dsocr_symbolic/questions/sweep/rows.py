@@ -2,7 +2,6 @@
 
 import csv
 import json
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,12 @@ from dsocr_symbolic.questions.sweep.warned import warnings_along
 from dsocr_symbolic.writing.amounts import cell
 from dsocr_symbolic.writing.data import to_json
 from dsocr_symbolic.writing.files import remove, write_files, written_whole
-from dsocr_symbolic.writing.terminal import on_terminal, table, warning_text
+from dsocr_symbolic.writing.terminal import on_terminal, table, warning_text, wrapped
 
 SHOWN = 20
 _QUESTION = "question.json"
 _CHUNKS = "chunk-*.parquet"
 _EXACT = 2.0**53
-_WIDTH = 96
 _NOTES = {
     "config": "config.json",
     "what_if": "what if",
@@ -53,9 +51,7 @@ def table_text(plan: Plan) -> str:
     labels = {axis.name: plan.coordinates(places)[axis.name] for axis in plan.axes}
     titles = plan.titles if len(plan.metrics) > 1 else [column.part for column in plan.columns]
     aligned = (f">{name}" if values.dtype.kind in "if" else name for name, values in labels.items())
-    made = table(*aligned, *(f">{title}" for title in titles), wrap=True)
-    for axis in made.columns[: len(labels)]:
-        axis.no_wrap = True
+    made = table(*aligned, *(f">{title}" for title in titles))
     shown = [
         [f"{value:.10g}" if isinstance(value, float) else str(value) for value in values.tolist()]
         for values in labels.values()
@@ -66,7 +62,7 @@ def table_text(plan: Plan) -> str:
         made.add_row(*row)
     rest = f"\n{plan.count - stop:,} more of {plan.count:,} points: --out FILE writes them all\n"
     said = warning_text(warnings_along(plan, stop))
-    return f"{_heading(plan)}\n\n{on_terminal(made)}{rest if plan.count > stop else ''}{said}"
+    return f"{_heading(plan)}\n\n{on_terminal(made, keys=len(labels))}{rest if plan.count > stop else ''}{said}"
 
 
 def _number(value: float) -> float | str:
@@ -85,9 +81,8 @@ def _heading(plan: Plan) -> str:
     )
     lines = [asked, f"choices: {', '.join(chosen)}"]
     lines += [f"{said}: {plan.about[name]}" for name, said in _NOTES.items() if name in plan.about]
-    wrapped = (textwrap.wrap(line, _WIDTH, subsequent_indent="  ") for line in lines)
     what = ", ".join(plan.about[name] for name in names if name in plan.about)
-    return "\n  ".join([what, *(line for broken in wrapped for line in broken)])
+    return "\n  ".join([what, *(line for said in lines for line in wrapped(said))])
 
 
 def write_parquet(

@@ -21,10 +21,8 @@ from dsocr_symbolic.questions.totals.views import ViewLine
 from dsocr_symbolic.writing.amounts import amount, cell, seconds
 from dsocr_symbolic.writing.data import Document
 from dsocr_symbolic.writing.templates import template
-from dsocr_symbolic.writing.terminal import on_terminal, table, wrapped
+from dsocr_symbolic.writing.terminal import columns, flowed, natural_width, on_terminal, table, wrapped
 
-# Names longer than this leave room for three digits only.
-_SHORT_NAME = 14
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("TC", "forward_tensor_core_flops"),
     ("CC", "forward_cuda_core_flops"),
@@ -35,15 +33,14 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("KV", "forward_kv_cache_bytes"),
     ("time", "roofline_s"),
 )
-_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: {traffic}
-F/B: FLOPs of both kinds per byte. ops: operators launched.
-weights, KV: what distinct modules own, once. GB = 1e9 bytes. time: roofline_s, each operator at its
-slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
-time. JSON, YAML and CSV hold more: activations, backward, compulsory bytes; what does not exist is
-null in JSON, with its reason."""
+_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: {traffic} F/B: FLOPs of both
+kinds per byte. ops: operators launched. weights, KV: what distinct modules own, once. GB = 1e9 bytes. time:
+roofline_s, each operator at its slowest resource, no overlap, every operand from DRAM: neither a bound nor a
+forecast. share: of the time. JSON, YAML and CSV hold more: activations, backward, compulsory bytes; what does not
+exist is null in JSON, with its reason."""
 _TRAFFIC = {
-    "eager": "bytes that every launched\noperator reads and writes (eager).",
-    "fused": "bytes that a perfect\ncompiler must still move (fused; parts do not add up).",
+    "eager": "bytes that every launched operator reads and writes (eager).",
+    "fused": "bytes that a perfect compiler must still move (fused; parts do not add up).",
 }
 
 
@@ -53,6 +50,10 @@ _TREE_COLUMNS = (
     ("live", "forward_activation_bytes"),
     ("time", "roofline_s"),
 )
+# What a narrow terminal does without, the first first.
+_SPARE = ("ops", "KV", "CC", "F/B", "weights", "calls", "TC")
+_PAGES_SPARE = ("pixels", "CC", "image", "KV", "TC")
+_TREE_SPARE = ("live", "calls", "TC")
 _HOT, _WARM = 0.2, 0.05
 # What stands before a child, and before what is below it; for a child that others follow, and for the last one.
 _GUIDES = {True: (("├─ ", "│  "), ("└─ ", "   ")), False: (("|- ", "|  "), ("`- ", "   "))}
@@ -146,10 +147,27 @@ def preamble(document: Document, roles: Roles) -> str:
     return "\n".join([heading(document), *(f"  {line}" for note in notes(document, roles) for line in wrapped(note))])
 
 
-def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine], *, width: int | None = None) -> str:
-    """Print a table, a total below several lines, notes around it; ``width`` in columns, None for the terminal's."""
+def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine]) -> str:
+    """Print a table, a total below several lines, notes around it; in as many digits as the terminal has room for."""
+    made = _totals_table(document, head, lines, 4)
+    if natural_width(made) > columns():
+        made = _totals_table(document, head, lines, 3)
+    parts = [
+        preamble(document, roles),
+        on_terminal(pages_table(document, roles, each=head == "page"), spare=_PAGES_SPARE)
+        if "pages" in document
+        else "",
+        "" if head == "page" else _lines([f"not counted: {line}" for line in unread_lines(document.get("pages", []))]),
+        on_terminal(made, spare=_SPARE),
+        _lines([*latency_lines(document), *page_latency_lines(document), *memory_lines(document, roles)]),
+        _closed_form_text(document["closed_form"]),
+        flowed(_LEGEND.format(traffic=_TRAFFIC[document["traffic"]])),
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def _totals_table(document: Document, head: str, lines: Sequence[ViewLine], digits: int) -> Any:
     rows = [*lines] if len(lines) == 1 else [*lines, _total(document)]
-    digits = 4 if max(len(line.name) for line in rows) <= _SHORT_NAME else 3
     shown = {title: metric for title, metric in _COLUMNS if any(line.metrics[metric] is not None for line in lines)}
     made = _table(head, "calls", *shown, "share")
     if document["machine"]["unverified"]:
@@ -160,16 +178,7 @@ def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLin
         cells = [cell(metric, line.metrics[metric], digits) for metric in shown.values()]
         last = place == len(rows) - 1 and len(rows) > 1
         made.add_row(line.name, count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
-    parts = [
-        preamble(document, roles),
-        on_terminal(pages_table(document, roles, each=head == "page"), width) if "pages" in document else "",
-        "" if head == "page" else _lines([f"not counted: {line}" for line in unread_lines(document.get("pages", []))]),
-        on_terminal(made, width),
-        _lines([*latency_lines(document), *page_latency_lines(document), *memory_lines(document, roles)]),
-        _closed_form_text(document["closed_form"]),
-        _LEGEND.format(traffic=_TRAFFIC[document["traffic"]]),
-    ]
-    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+    return made
 
 
 def _lines(said: Sequence[str]) -> str:
@@ -213,8 +222,8 @@ def count(calls: Any) -> str:
 def tree_text(document: Document, roles: Roles, result: Estimate, depth: int, part: str = "") -> str:
     """Print the network, or a part of it, as a tree with the cost of each node, down to a depth."""
     roots = [_node_at(result, part)] if part else result.below[0]
-    made = on_terminal(_tree_table(result, depth, roots))
-    return "\n\n".join([preamble(document, roles), made.strip("\n"), _TREE_LEGEND])
+    made = on_terminal(_tree_table(result, depth, roots), spare=_TREE_SPARE)
+    return "\n\n".join([preamble(document, roles), made.strip("\n"), flowed(_TREE_LEGEND)])
 
 
 def _node_at(result: Estimate, part: str) -> int:
