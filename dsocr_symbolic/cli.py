@@ -5,7 +5,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import click
@@ -17,8 +16,7 @@ from dsocr_symbolic.questions.bounds.command import bounds_command
 from dsocr_symbolic.questions.compare.command import compare_command
 from dsocr_symbolic.questions.completion import attach
 from dsocr_symbolic.questions.formula.command import formula_command
-from dsocr_symbolic.questions.listings import print_listing, schema_command
-from dsocr_symbolic.questions.options import MODEL
+from dsocr_symbolic.questions.listings import listing_commands, schema_command
 from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
 from dsocr_symbolic.questions.solve.command import solve_command
 from dsocr_symbolic.questions.sweep.command import sweep_command
@@ -143,19 +141,8 @@ def _commands(definition: Definition) -> click.Group:
     group.add_command(docs_command(definition))
     group.add_command(verify_command())
     group.add_command(torchinfo_command())
-    listings = {
-        "models": "Networks that can be evaluated.",
-        "gpus": "Machines and their numbers.",
-        "workloads": "Named workloads of the model.",
-        "layers": "Layers and operators with a formula file.",
-    }
-    for name, text in listings.items():
-        listing = partial(print_listing, definition, name)
-        group.add_command(click.Command(name, params=[MODEL], callback=listing, help=text))
-    metrics = click.Option(["--metrics"], is_flag=True, help="List the metrics instead.")
-    symbols = click.Command("symbols", params=[MODEL, metrics], help="Symbols of the model: value, meaning.")
-    symbols.callback = lambda metrics, **_: print_listing(definition, "metrics" if metrics else "symbols")
-    group.add_command(symbols)
+    for listing in listing_commands(definition):
+        group.add_command(listing)
     group.add_command(schema_command())
     for known in group.commands.values():
         attach(known, definition)

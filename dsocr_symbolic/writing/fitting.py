@@ -140,7 +140,7 @@ def _drawn(made: Any, columns: Sequence[_Sized], widths: Sequence[int]) -> Any:
 
     drawn = Table(box=None, pad_edge=False, padding=made.padding, show_header=made.show_header)
     drawn.header_style = made.header_style
-    sides: list[list["Text"]] = []
+    sides: list[list[Any]] = []
     for column, width in zip(columns, widths, strict=True):
         title = _broken(column.title, width, names=True)
         drawn.add_column(title, justify=column.source.justify, width=width, overflow="fold")

@@ -2,9 +2,9 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from dsocr_symbolic.questions.sweep.extras import extra
 from dsocr_symbolic.questions.sweep.plan import Plan
 from dsocr_symbolic.questions.sweep.warned import warnings_along
 from dsocr_symbolic.writing.amounts import cell
+from dsocr_symbolic.writing.comments import comment_lines
 from dsocr_symbolic.writing.data import to_json
 from dsocr_symbolic.writing.files import remove, write_files, written_whole
 from dsocr_symbolic.writing.terminal import on_terminal, table, warning_text, wrapped
@@ -34,14 +35,54 @@ _NOTES = {
 def write_csv(plan: Plan, path: Path, advance: Callable[[int], Any] = lambda _: None) -> None:
     """Write one row per point, in C order; what does not exist is empty. ``advance`` is told of points done."""
     with written_whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*plan.coordinates(plan.places(0, 1)), *plan.titles])
-        for start, stop in plan.blocks():
-            places = plan.places(start, stop)
-            labels = [values.tolist() for values in plan.coordinates(places).values()]
-            numbers = [[_number(value) for value in values.tolist()] for values in plan.evaluate(places)]
-            writer.writerows(zip(*labels, *numbers, strict=True))
-            advance(stop - start)
+        _stream_csv(plan, stream, advance)
+
+
+def print_csv(plan: Plan, stream: TextIO, advance: Callable[[int], Any] = lambda _: None) -> None:
+    """Print comments that say what is asked, then what :func:`write_csv` writes."""
+    stream.write(comment_lines(_stated(plan)))
+    _stream_csv(plan, stream, advance)
+
+
+def _stated(plan: Plan) -> list[str]:
+    """Say what the rows are of."""
+    metrics = (f"{metric.name} [{metric.unit}]: {metric.definition}" for metric in plan.metrics)
+    return [*(f"{name}: {value}" for name, value in plan.about.items()), *metrics]
+
+
+def print_json(plan: Plan, stream: TextIO, advance: Callable[[int], Any] = lambda _: None) -> None:
+    """Print what is asked, and an object per point, in C order; what does not exist is null."""
+    head = {
+        "about": dict(plan.about),
+        "axes": {axis.name: axis.meaning for axis in plan.axes},
+        "metrics": {metric.name: {"unit": metric.unit, "definition": metric.definition} for metric in plan.metrics},
+    }
+    stream.write(f'{json.dumps(head, indent=1, ensure_ascii=False)[:-2]},\n "points": [')
+    separator = "\n  "
+    for titles, rows in _blocks(plan, advance):
+        for row in rows:
+            point = {title: None if value == "" else value for title, value in zip(titles, row, strict=True)}
+            stream.write(f"{separator}{json.dumps(point, ensure_ascii=False)}")
+            separator = ",\n  "
+    stream.write(f'\n ],\n "warnings": {json.dumps(list(warnings_along(plan)), ensure_ascii=False)}\n}}\n')
+
+
+def _stream_csv(plan: Plan, stream: TextIO, advance: Callable[[int], Any]) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    for place, (titles, rows) in enumerate(_blocks(plan, advance)):
+        if place == 0:
+            writer.writerow(titles)
+        writer.writerows(rows)
+
+
+def _blocks(plan: Plan, advance: Callable[[int], Any]) -> Iterator[tuple[list[str], Iterator[tuple[Any, ...]]]]:
+    """Yield the titles and the rows of some points at a time."""
+    for start, stop in plan.blocks():
+        places = plan.places(start, stop)
+        labels = {name: values.tolist() for name, values in plan.coordinates(places).items()}
+        numbers = [[_number(value) for value in values.tolist()] for values in plan.evaluate(places)]
+        yield [*labels, *plan.titles], zip(*labels.values(), *numbers, strict=True)
+        advance(stop - start)
 
 
 def table_text(plan: Plan) -> str:
