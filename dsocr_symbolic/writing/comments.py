@@ -1,8 +1,8 @@
-"""Lines that a reader of numbers passes over."""
+"""Comment lines above a table of comma-separated values, or in a file beside it."""
 
 from collections.abc import Iterable
 
 
-def comment_lines(lines: Iterable[str]) -> str:
-    """Write each line as a comment of a CSV file."""
+def commented(lines: Iterable[str]) -> str:
+    """Put each line behind ``#``; what a line breaks in itself stays one comment."""
     return "".join(f"# {' '.join(line.split())}\n" for line in lines)

@@ -164,12 +164,11 @@ def _folded(line: "Text", width: int, *, names: bool) -> list["Text"]:
     before = guide[0].translate(_BELOW) + "  " * bool(guide[0].strip()) if guide else ""
     places, start, length, indents = [], 0, 0, [""]
     for word in (_WORD if names else _GLUED).findall(line.plain):
-        bare = len(word.rstrip())
-        whole = not names or bare <= width - len(before) - 2
-        for piece in [word] if whole else [*filter(None, _PIECE.findall(word))]:
+        whole = not names or len(word.rstrip()) <= width - len(before)
+        for place, piece in enumerate([word] if whole else filter(None, _PIECE.findall(word))):
             fits = length + len(piece.rstrip()) <= width
             if not fits and length > len(indents[-1]):
-                indents.append(before or ("" if whole else "  "))
+                indents.append(before or "  " * (place > 0))
                 places.append(start)
                 length = len(indents[-1])
             length += len(piece)

@@ -14,7 +14,7 @@ from dsocr_symbolic.questions.sweep.extras import extra
 from dsocr_symbolic.questions.sweep.plan import Plan
 from dsocr_symbolic.questions.sweep.warned import warnings_along
 from dsocr_symbolic.writing.amounts import cell
-from dsocr_symbolic.writing.comments import comment_lines
+from dsocr_symbolic.writing.comments import commented
 from dsocr_symbolic.writing.data import to_json
 from dsocr_symbolic.writing.files import remove, write_files, written_whole
 from dsocr_symbolic.writing.terminal import on_terminal, table, warning_text, wrapped
@@ -40,14 +40,8 @@ def write_csv(plan: Plan, path: Path, advance: Callable[[int], Any] = lambda _: 
 
 def print_csv(plan: Plan, stream: TextIO, advance: Callable[[int], Any] = lambda _: None) -> None:
     """Print comments that say what is asked, then what :func:`write_csv` writes."""
-    stream.write(comment_lines(_stated(plan)))
+    stream.write(commented(about_lines(plan)))
     _stream_csv(plan, stream, advance)
-
-
-def _stated(plan: Plan) -> list[str]:
-    """Say what the rows are of."""
-    metrics = (f"{metric.name} [{metric.unit}]: {metric.definition}" for metric in plan.metrics)
-    return [*(f"{name}: {value}" for name, value in plan.about.items()), *metrics]
 
 
 def print_json(plan: Plan, stream: TextIO, advance: Callable[[int], Any] = lambda _: None) -> None:
@@ -103,7 +97,9 @@ def table_text(plan: Plan) -> str:
         made.add_row(*row)
     rest = f"\n{plan.count - stop:,} more of {plan.count:,} points: --out FILE writes them all\n"
     said = warning_text(warnings_along(plan, stop))
-    return f"{_heading(plan)}\n\n{on_terminal(made, keys=len(labels))}{rest if plan.count > stop else ''}{said}"
+    what, *lines = about_lines(plan)
+    heading = "\n  ".join([what, *(line for said in lines for line in wrapped(said))])
+    return f"{heading}\n\n{on_terminal(made, keys=len(labels))}{rest if plan.count > stop else ''}{said}"
 
 
 def _number(value: float) -> float | str:
@@ -113,7 +109,7 @@ def _number(value: float) -> float | str:
     return "" if np.isnan(value) else value
 
 
-def _heading(plan: Plan) -> str:
+def about_lines(plan: Plan) -> list[str]:
     """Say what is shown, and what is the same in every row."""
     asked = "; ".join(f"{metric.name} [{metric.unit}]: {metric.definition}" for metric in plan.metrics)
     names = ("model", "workload", "gpu")
@@ -123,7 +119,7 @@ def _heading(plan: Plan) -> str:
     lines = [asked, f"choices: {', '.join(chosen)}"]
     lines += [f"{said}: {plan.about[name]}" for name, said in _NOTES.items() if name in plan.about]
     what = ", ".join(plan.about[name] for name in names if name in plan.about)
-    return "\n  ".join([what, *(line for said in lines for line in wrapped(said))])
+    return [what, *lines]
 
 
 def write_parquet(

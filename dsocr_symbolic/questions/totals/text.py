@@ -21,7 +21,7 @@ from dsocr_symbolic.questions.totals.views import ViewLine
 from dsocr_symbolic.writing.amounts import amount, cell, seconds
 from dsocr_symbolic.writing.data import Document
 from dsocr_symbolic.writing.templates import template
-from dsocr_symbolic.writing.terminal import columns, flowed, natural_width, on_terminal, table, wrapped
+from dsocr_symbolic.writing.terminal import columns, flowed, indented, natural_width, on_terminal, table, wrapped
 
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("TC", "forward_tensor_core_flops"),
@@ -144,7 +144,9 @@ def notes(document: Document, roles: Roles) -> list[str]:
 
 def preamble(document: Document, roles: Roles) -> str:
     """Print the heading and the notes, as lines of a terminal."""
-    return "\n".join([heading(document), *(f"  {line}" for note in notes(document, roles) for line in wrapped(note))])
+    return "\n".join(
+        [indented([heading(document)]), *(f"  {line}" for note in notes(document, roles) for line in wrapped(note))]
+    )
 
 
 def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine]) -> str:
