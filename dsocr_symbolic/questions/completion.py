@@ -45,7 +45,7 @@ class Named(click.types.StringParamType):
         ctx: click.Context,
         param: click.Parameter,  # noqa: ARG002 - click's
         incomplete: str,
-    ) -> list[CompletionItem[str]]:
+    ) -> "list[CompletionItem[str]]":
         """Return the names that begin so."""
         try:
             names = list(self.m_find(self.m_definition, ctx.params, incomplete))
@@ -164,7 +164,8 @@ def _varied(definition: Definition, given: Mapping[str, Any], word: str) -> Name
     known = definition.quantities.items()
     free = {name: known.meaning for name, known in known if known.group != "derived" and not known.fixed}
     if definition.roles.crops:
-        free["crop_grid"] = "columns x rows of crops"
+        sides = (definition.roles.crops.columns, definition.roles.crops.rows)
+        free["crop_grid"] = " x ".join(definition.quantities[side].meaning for side in sides)
     return _assigned(definition, given, word, free, several=True)
 
 

@@ -74,7 +74,7 @@ class Bash(BashComplete):
         """Return the words before the cursor, and the beginning of the one at it."""
         return _typed()
 
-    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
+    def get_completions(self, args: list[str], incomplete: str) -> "list[CompletionItem[str]]":
         """Return what completes a word, without what bash takes for words of their own."""
         breaks = os.environ.get("COMP_BREAKS", "=:")
         kept = incomplete[: 1 + max((incomplete.rfind(mark) for mark in "=:" if mark in breaks), default=-1)]
@@ -93,7 +93,7 @@ class Zsh(ZshComplete):
         """Return the words before the cursor, and the beginning of the one at it."""
         return _typed()
 
-    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
+    def get_completions(self, args: list[str], incomplete: str) -> "list[CompletionItem[str]]":
         """Return what completes a word."""
         option, sign, _ = incomplete.partition("=")
         items = super().get_completions(args, incomplete)
@@ -102,7 +102,7 @@ class Zsh(ZshComplete):
                 item.value = f"{option}={item.value}"
         return items
 
-    def format_completion(self, item: CompletionItem[str]) -> str:
+    def format_completion(self, item: "CompletionItem[str]") -> str:
         """Say type, value and meaning on a line each, colons of the value escaped."""
         value = item.value.replace(":", r"\:")
         return f"{item.type}\n{value}\n{' '.join((item.help or '_').split())}"

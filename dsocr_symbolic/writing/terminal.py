@@ -14,16 +14,23 @@ T = TypeVar("T")
 # Narrower than this nothing can be read; where nobody watches and nobody says, text is as wide as in documents.
 _NARROWEST, _UNWATCHED, _WIDEST = 40, 100, 10_000
 
+# What takes less than these seconds shows no progress.
+_PATIENCE = 0.5
+_shown: list[str] = []
+
 
 @contextmanager
 def progress(what: str = "", total: int | None = None) -> Iterator[Callable[[int | str], None]]:
-    """Show on standard error how far something is; None: nobody knows how many steps there are.
+    """Show on standard error how far something is that takes a while; None: nobody knows how many steps there are.
 
-    Yields what is to be told how many steps are done, or in a word what the next one is.
+    Yields what is to be told how many steps are done, or in a word what the next one is. Within another one it is
+    silent.
     """
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or _shown:
         yield lambda _: None
         return
+    import threading
+
     from rich import progress as bars
     from rich.console import Console
 
@@ -34,16 +41,26 @@ def progress(what: str = "", total: int | None = None) -> Iterator[Callable[[int
         bars.MofNCompleteColumn(),
         bars.TimeElapsedColumn(),
     )
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+    bar = bars.Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(what, total=total)
 
-        def advance(step: int | str) -> None:
-            if isinstance(step, str):
-                bar.update(task, advance=1, description=step)
-            else:
-                bar.advance(task, step)
+    def advance(step: int | str) -> None:
+        if isinstance(step, str):
+            bar.update(task, advance=1, description=step)
+        else:
+            bar.advance(task, step)
 
+    start = threading.Timer(_PATIENCE, bar.start)
+    start.daemon = True
+    _shown.append(what)
+    try:
+        start.start()
         yield advance
+    finally:
+        start.cancel()
+        start.join()
+        bar.stop()
+        _shown.remove(what)
 
 
 def tracked(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:

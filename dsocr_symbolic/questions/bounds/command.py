@@ -29,7 +29,7 @@ def _bounds(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.questions.bounds.text import bounds_table, bounds_text
     from dsocr_symbolic.questions.question import of_scenario
     from dsocr_symbolic.scenario.hardware import load_gpus
-    from dsocr_symbolic.writing.terminal import indented
+    from dsocr_symbolic.writing.terminal import indented, tracked
 
     question = of_scenario(options.asked_scenario(definition, given))
     by_gpu = given["by"] == "gpu"
@@ -37,7 +37,7 @@ def _bounds(definition: Definition, given: options.Given) -> int:
         raise UserError("--by gpu takes every machine; drop --gpu")
     gpus = load_gpus() if by_gpu else [question.scenario.gpu]
     machines, left_out = [], {}
-    for gpu in gpus:
+    for gpu in tracked(gpus, "machines", len(gpus)):
         machine = evolve(question, scenario=evolve(question.scenario, gpu=gpu))
         try:
             machines.append(find_bounds(machine, given["names"] or None, given["time"]))

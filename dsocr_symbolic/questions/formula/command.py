@@ -4,6 +4,7 @@ import click
 
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import Given, asked_scenario, command, warn, whole_options
+from dsocr_symbolic.writing.terminal import progress
 
 _FIRST_METRIC = "forward_tensor_core_flops"
 
@@ -23,7 +24,9 @@ def formula_command(definition: Definition) -> click.Command:
 def _formula(definition: Definition, given: Given) -> int:
     from dsocr_symbolic.questions.formula.derivation import derive
 
-    text, warnings = derive(asked_scenario(definition, given), given["path"], given["metric"], given["format"])
+    scenario = asked_scenario(definition, given)
+    with progress("building the model"):
+        text, warnings = derive(scenario, given["path"], given["metric"], given["format"])
     click.echo(text, nl=False)
     warn(warnings)
     return 0
