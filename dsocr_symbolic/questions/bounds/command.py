@@ -29,7 +29,7 @@ def _bounds(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.questions.bounds.text import bounds_table, bounds_text
     from dsocr_symbolic.questions.question import of_scenario
     from dsocr_symbolic.scenario.hardware import load_gpus
-    from dsocr_symbolic.writing.terminal import indented, tracked
+    from dsocr_symbolic.writing.terminal import hung, tracked
 
     question = of_scenario(options.asked_scenario(definition, given))
     by_gpu = given["by"] == "gpu"
@@ -53,7 +53,7 @@ def _bounds(definition: Definition, given: options.Given) -> int:
     }
     if by_gpu:
         document["left_out"] = left_out
-        lines = [f"{indented([f'left out: {reason}'])}\n" for reason in left_out.values()]
+        lines = [f"{hung(f'left out: {reason}')}\n" for reason in left_out.values()]
     return options.show(
         given,
         document,

@@ -11,7 +11,7 @@ import click
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions import options
-from dsocr_symbolic.writing.terminal import progress
+from dsocr_symbolic.writing.terminal import hung, progress
 
 # What a file's name may end in -> the libraries that write it.
 LIBRARIES = {
@@ -88,7 +88,7 @@ def _sweep(definition: Definition, given: options.Given) -> int:
     with progress("points", plan.count) as advance:
         _write(plan, out, advance, force=given["force"])
     options.warn(warnings_along(plan))
-    click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
+    click.echo(hung(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}"))
     return 0
 
 
