@@ -147,3 +147,22 @@ def test_a_terminal_without_unicode_gets_ascii(terminal: Any) -> None:
     text = plain(terminal(PlainTerminal()))
     assert text.isascii()
     assert "`- global" in text
+
+
+def test_a_part_is_the_tree_below_it() -> None:
+    nodes = [node.row.path for node in evaluate_model().nodes]
+    below = "prefill/layers.1-11/mlp"
+    for path in (below, f"{below}/", f"/{below}"):
+        lines = rows(path, "--depth", "20")
+        assert lines[0].startswith(f"{below} ")
+        found = [below, *(f"{below}/{name}" for name in paths(["x" + lines[0].removeprefix(below), *lines[1:]])[1:])]
+        assert [name.replace("/x/", "/") for name in found] == [
+            node for node in nodes if node == below or node.startswith(f"{below}/")
+        ]
+    assert len(rows(below, "--depth", "1")) == 1
+    assert rows("total") == rows()
+    # The numbers that layers have here name them as well.
+    assert rows("prefill/layers.1-2", "--set", "num_hidden_layers=3") == rows(
+        "prefill/layers.1-11", "--set", "num_hidden_layers=3"
+    )
+    assert_refused(dsocr("tree", "prefill/layers.1-11/mpl"), "unknown part", f"did you mean {below}")
