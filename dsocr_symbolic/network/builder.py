@@ -74,11 +74,14 @@ def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bo
     return trained_tree(load_library(), definition.stages, scope, slots, symbolic)
 
 
-def stage_guards(definition: Definition, numbers: Mapping[str, Exact]) -> dict[Expr, Expr]:
-    """Return the guards of a model's stages, each with 1 where it lets its stages run at some numbers, else 0."""
+def stage_guards(definition: Definition, numbers: Mapping[str, Exact], scope: Scope | None = None) -> dict[Expr, Expr]:
+    """Return the guards of a model's stages, each with 1 where it lets its stages run at some numbers, else 0.
+
+    ``scope`` gives some symbols a value; all are free without it.
+    """
     from dsocr_symbolic.algebras import symbolic
 
-    scope = {name: symbolic.symbol(name) for name in definition.quantities}
+    scope = scope or {name: symbolic.symbol(name) for name in definition.quantities}
     guards = [call.when for call in definition.stages if call.when is not None]
     return {
         costs.value(guard, scope, symbolic): symbolic.number(costs.value(guard, numbers, arithmetic))
