@@ -25,6 +25,7 @@ from dsocr_symbolic.scenario.crop_grids import all_grids
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.origins import origins
 from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
+from dsocr_symbolic.verification.mutants.counting import used
 
 DRAWS, DRAWS_OF_CALLERS, NEAREST = 1000, 5, 4
 _MOST = 4
@@ -55,9 +56,10 @@ def equivalent(changed: Library, callers: tuple[str, ...], draws: int = DRAWS) -
     ``callers`` are the formula itself and those that call it, nearest first. Alone it must agree in them, too.
     """
     for place, name in enumerate(callers[:NEAREST]):
-        world = _alone(name)
         # What are the same expressions are equal wherever they are evaluated.
-        if not _identical(world, changed) and not _equal(world, changed, draws if place == 0 else DRAWS_OF_CALLERS):
+        if place == 0 and _identical(name, changed):
+            continue
+        if not _equal(_alone(name), changed, draws if place == 0 else DRAWS_OF_CALLERS):
             break
     else:
         return "alone"
@@ -101,27 +103,40 @@ def _before(world: World, seed: int) -> list[Any] | None:
         return None
 
 
-def _identical(world: World, changed: Library) -> bool:
+def _identical(name: str, changed: Library) -> bool:
     """Say whether every count is the same expression, whatever the choices put into slots."""
     try:
-        return all(_expressions(world, changed, slots) == known for slots, known in _known(world))
+        return all(_expressions(name, changed, slots) == known for slots, known in _known(name))
     except _WRONG:
         return False
 
 
 @cache
-def _known(world: World) -> list[tuple[Mapping[str, str], list[Any]]]:
-    choices = world.definition.choices
+def _known(name: str) -> list[tuple[Mapping[str, str], list[Any]]]:
+    """Return the formula's own expressions, each with what choices put into the slots at or below it."""
+    choices, own = _model().choices, _slots(name)
     options = [
-        dict(zip(choices, each, strict=True)) for each in product(*(choice.options for choice in choices.values()))
+        dict(zip(choices, option, strict=True)) for option in product(*(choices[each].options for each in choices))
     ]
-    filled = {tuple(chosen_slots(world.definition, each).items()) for each in options}
-    return [(dict(slots), _expressions(world, load_library(), dict(slots))) for slots in sorted(filled)]
+    filled = [chosen_slots(_model(), option) for option in options]
+    distinct = {tuple((slot, formula) for slot, formula in slots.items() if slot in own): slots for slots in filled}
+    return [(slots, _expressions(name, load_library(), slots)) for slots in distinct.values()]
 
 
-def _expressions(world: World, library: Library, slots: Mapping[str, str]) -> list[Any]:
-    free = {name: symbolic.symbol(name) for name in world.definition.quantities}
-    return _signature(world.definition, library, free, slots, symbolic)
+def _slots(name: str) -> set[str]:
+    """Return the slots at or below a formula."""
+    library = load_library()
+    reached = [name]
+    for formula in reached:
+        reached += sorted(used(library[formula]) & library.formulas.keys() - {*reached})
+    calls = (call for formula in reached for call in getattr(library[formula], "calls", ()))
+    return {call.use[1:] for call in calls if call.use.startswith("$")}
+
+
+def _expressions(name: str, library: Library, slots: Mapping[str, str]) -> list[Any]:
+    definition = _alone(name).definition
+    free = {symbol: symbolic.symbol(symbol) for symbol in definition.quantities}
+    return _signature(definition, library, free, slots, symbolic)
 
 
 def _signature(
