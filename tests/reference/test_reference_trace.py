@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ANCHORS = Path(__file__).parents[1] / "anchors" / "prototype.json"
 MANY_STEPS = 16
 CROPS = 6
-HEAVY = {"decoder", "image_encoder_vi_t", "vision", "prefill"}
+HEAVY = {"decode", "decoder", "image_encoder_vi_t", "vision", "prefill"}
 EVERY = {True: 9, False: 3}
 """Of heavy layers each ninth record is run, of others each third: the verification counts all of them anew."""
 ALL = "DSOCR_ALL_ANCHORS"
