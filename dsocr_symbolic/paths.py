@@ -41,6 +41,11 @@ def data_folders(kind: str) -> list[Path]:
     return [folder for folder in candidates if folder.is_dir()]
 
 
+def is_ours(path: str | Path) -> bool:
+    """Say whether a data file is one of our own, not a user's."""
+    return any(Path(path).resolve().is_relative_to(_own_folder(kind)) for kind in ("formulas", "hardware"))
+
+
 def data_files(kind: str) -> dict[str, Path]:
     """Map the name (file stem) of every YAML file of one kind to its path.
 

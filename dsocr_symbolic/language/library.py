@@ -1,6 +1,6 @@
 """All formula files together: found by name, checked against one another."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from attrs import frozen
 from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.expression import Expression, check_names, names
 from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, inputs, outputs, read_layer, read_operators
-from dsocr_symbolic.language.registry import load_conventions
+from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.paths import data_files
 
 READABLE = ("input", "inplace", "weight", "buffer", "past")
@@ -61,6 +61,21 @@ def _check_cycles(library: Library) -> None:
         visit(name, ())
 
 
+def reached(library: Library, names: Iterable[str]) -> frozenset[str]:
+    """Return some formulas and all that they can call, whatever fills their slots."""
+    waiting = [name for name in names if name in library.formulas]
+    known: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        formula = library.formulas[name]
+        if name not in known and isinstance(formula, Layer):
+            fillings = [*formula.slots.values(), *(fill for call in formula.calls for fill in call.slots.values())]
+            used = (*(call.use for call in formula.calls), *(filling.use for filling in fillings))
+            waiting += [other for other in used if other in library.formulas]
+        known.add(name)
+    return frozenset(known)
+
+
 def find_formula(name: str) -> Formula:
     """Find a formula by its name, with or without its folders."""
     folders, _, stem = name.rpartition("/")
@@ -90,6 +105,8 @@ def check_formula(library: Library, formula: Formula) -> None:
     slots = formula.slots.values() if isinstance(formula, Layer) else ()
     taken = {name for own in slots for value in own.given.values() for name in names(value)}
     check_known(formula.alone, {*formula.symbols, *taken}, f"{formula.file}: alone", "symbol")
+    check_known(formula.example.given, {*formula.symbols, *taken}, f"{formula.file}: example: with", "symbol")
+    check_known(formula.example.gives, load_metrics(), f"{formula.file}: example: gives", "metric")
     check_known(formula.fewest, formula.symbols, f"{formula.file}: fewest", "symbol")
     categories = {"", *load_conventions().categories}
     check_known([formula.category], categories, f"{formula.file}: category", "category")

@@ -5,7 +5,7 @@ from attrs import evolve
 from dsocr_symbolic.language.definition import Definition, load_definition, with_fewest
 from dsocr_symbolic.language.expression import names, parse
 from dsocr_symbolic.language.formula import EMPTY, ONE, Call, Formula, inputs
-from dsocr_symbolic.language.library import find_formula
+from dsocr_symbolic.language.library import Library, find_formula, reached
 from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.paths import find_file
 
@@ -18,6 +18,14 @@ def find_definition(name: str) -> Definition:
 def default_definition(name: str | None) -> Definition:
     """Load a model by name or path, DeepSeek-OCR if None."""
     return find_definition(name or "deepseek-ocr")
+
+
+def called(library: Library, definition: Definition) -> frozenset[str]:
+    """Return the formulas that a network can call, under any choice."""
+    fillings = [filling.use for call in definition.stages for filling in call.slots.values()]
+    options = [option for choice in definition.choices.values() for option in choice.options.values()]
+    chosen = [formula for option in options for formula in option.slots.values()]
+    return reached(library, [*(call.use for call in definition.stages), *fillings, *chosen])
 
 
 def layer_definition(definition: Definition, layer: str) -> Definition:
@@ -48,13 +56,14 @@ def definition_of(definition: Definition, formula: Formula) -> Definition:
     )
     # A layer knows nothing of the rest of the network: only rules about its own symbols hold for it.
     rules, warnings = (
-        tuple(rule for rule in kind if names(rule.require) <= set(formula.symbols))
+        tuple(rule for rule in kind if names(rule.require) and names(rule.require) <= set(formula.symbols))
         for kind in (definition.rules, definition.warnings)
     )
     return evolve(
         definition,
         quantities=quantities,
         stages=(call,),
+        tied=EMPTY,
         phases=((call.name,),),
         latencies=EMPTY,
         server=None,

@@ -11,11 +11,11 @@ from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.formula import Call, Filling, Formula, Layer, Operator, Repeat
+from dsocr_symbolic.language.formula import EMPTY, Call, Filling, Formula, Layer, Operator, Repeat
 from dsocr_symbolic.language.library import Library, fit_symbols, load_library
-from dsocr_symbolic.network import costs, dataflow
+from dsocr_symbolic.network import costs, dataflow, modules
 from dsocr_symbolic.network.dataflow import Names
-from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
+from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages, walk
 from dsocr_symbolic.network.place import Place, module_of, repetition_of
 
 
@@ -27,6 +27,7 @@ def build_tree(
     algebra: ModuleType,
     *,
     training: bool = False,
+    tied: Mapping[str, str] = EMPTY,
 ) -> tuple[Node, ...]:
     """Build the tree below a list of calls.
 
@@ -45,6 +46,8 @@ def build_tree(
         at the first where there are none.
     training : bool
         Whether it is a training step: launches are then those of the backward.
+    tied : mapping of str to str
+        Weights that are other ones, by their paths.
 
     Returns
     -------
@@ -61,7 +64,8 @@ def build_tree(
     builder = _Builder(library, scope, chosen, algebra, training=training)
     said = {"path": (), "module": "", "category": "", "slots": {}, "own_slots": {}, "common": {}}
     root = Place(calls=one, copies=one, distinct=one, needed=one, steps=None, repetition="none", **said)  # type: ignore[arg-type]
-    return builder.place_all(calls, scope, root, {})[0]
+    stages = builder.place_all(modules.rooted(library, calls, chosen), scope, root, {})[0]
+    return modules.tied(stages, tied, "the model")
 
 
 def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bool = True) -> tuple[Node, ...]:
@@ -69,9 +73,10 @@ def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bo
     from dsocr_symbolic.algebras import symbolic
 
     scope = {name: symbolic.symbol(name) for name in definition.quantities}
-    if not training:
-        return build_tree(load_library(), definition.stages, scope, slots, symbolic)
-    return trained_tree(load_library(), definition.stages, scope, slots, symbolic)
+    build = trained_tree if training else build_tree
+    stages = build(load_library(), definition.stages, scope, slots, symbolic, tied=definition.tied)
+    modules.check_owners(walk(stages))
+    return stages
 
 
 def stage_guards(definition: Definition, numbers: Mapping[str, Exact]) -> dict[Expr, Expr]:
@@ -87,10 +92,16 @@ def stage_guards(definition: Definition, numbers: Mapping[str, Exact]) -> dict[E
 
 
 def trained_tree(
-    library: Library, calls: tuple[Call, ...], scope: Scope, chosen: Mapping[str, str], algebra: ModuleType
+    library: Library,
+    calls: tuple[Call, ...],
+    scope: Scope,
+    chosen: Mapping[str, str],
+    algebra: ModuleType,
+    *,
+    tied: Mapping[str, str] = EMPTY,
 ) -> tuple[Node, ...]:
     """Build the tree as :func:`build_tree` does, the training step of each call beside it; steps have none."""
-    forward = build_tree(library, calls, scope, chosen, algebra)
+    forward = build_tree(library, calls, scope, chosen, algebra, tied=tied)
     once = tuple(call for call in calls if call.repeat.index is None)
     backward = {node.path: node for node in build_tree(library, once, scope, chosen, algebra, training=True)}
     return tuple(_paired(node, backward[node.path]) if node.path in backward else node for node in forward)
@@ -172,7 +183,7 @@ class _Builder:
         results = dataflow.handed_out(call, formula, inside, site)
         dataflow.bind(call, results, guard, names)
         launch, saved = self._launch(formula, {**common, **given}, inner, ports, inside)
-        return Node(
+        node = Node(
             path=place.path,
             stem=call.stem if call.numbers else "",
             numbers=tuple(self._value(number, scope) for number in call.numbers),
@@ -205,6 +216,8 @@ class _Builder:
             saved=dataflow.under(guard, saved),
             children=children,
         )
+        ties = formula.tied if isinstance(formula, Layer) else EMPTY
+        return modules.tied((node,), ties, formula.file, place.module)[0]
 
     def _inside(
         self, formula: Formula, place: Place, ports: tuple[Port, ...], site: Site

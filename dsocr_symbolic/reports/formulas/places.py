@@ -65,7 +65,7 @@ def lay_out(scenario: Scenario) -> Places:
     """Evaluate every call of a scenario."""
     definition, library, numbers = scenario.definition, load_library(), scenario_values(scenario).numbers
     slots = chosen_slots(definition, scenario.options)
-    stages = build_tree(library, definition.stages, numbers, slots, arithmetic)
+    stages = build_tree(library, definition.stages, numbers, slots, arithmetic, tied=definition.tied)
     nodes: dict[str, list[Node]] = {}
     for node in walk(stages):
         nodes.setdefault(node.formula.name, []).append(node)

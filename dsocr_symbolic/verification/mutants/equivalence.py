@@ -86,7 +86,7 @@ def _signature(
     definition: Definition, library: Library, values: Mapping[str, Any], slots: Mapping[str, str]
 ) -> list[Any]:
     """Return every count of every stage, and bytes and launches of each aten operator."""
-    tree = trained_tree(library, definition.stages, values, slots, arithmetic)
+    tree = trained_tree(library, definition.stages, values, slots, arithmetic, tied=definition.tied)
     fold = Fold(leaves_of(tree, whole=Whole(definition=definition, stages=tree), algebra=arithmetic))
     counted = [name for name, metric in load_metrics().items() if metric.kind in _KINDS]
     by_aten: dict[str, Any] = {}
