@@ -14,6 +14,7 @@ from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.bounds.command import bounds_command
+from dsocr_symbolic.questions.check.command import check_command
 from dsocr_symbolic.questions.compare.command import compare_command
 from dsocr_symbolic.questions.formula.command import formula_command
 from dsocr_symbolic.questions.listings import print_listing, schema_command
@@ -121,6 +122,7 @@ def _commands(definition: Definition) -> click.Group:
     group.add_command(bounds_command(definition))
     group.add_command(compare_command(definition))
     group.add_command(docs_command(definition))
+    group.add_command(check_command(definition))
     group.add_command(verify_command())
     group.add_command(torchinfo_command())
     for name, text in _LISTINGS.items():

@@ -134,9 +134,7 @@ def _plainly(
 def _is_same(said: float, given: Any) -> bool:
     if given is None:
         return False
-    if isinstance(given, float):
-        return float(said) == given
-    return Fraction(str(said)) == given
+    return bool(float(said) == given if isinstance(given, float) else Fraction(str(said)) == given)
 
 
 def _number(value: Any) -> str:

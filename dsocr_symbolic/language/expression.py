@@ -115,7 +115,7 @@ def evaluate(expression: Expression, scope: Mapping[str, Any], algebra: ModuleTy
 def _check(node: ast.expr, where: str, text: str) -> None:
     """Refuse every node that is not on the whitelist."""
     inside: Sequence[ast.expr]
-    divides = False
+    divisor: ast.expr | None = None
     match node:
         case ast.Constant(value=int() | float() as number) if number - number == 0 and not isinstance(number, bool):
             inside = ()
@@ -133,7 +133,7 @@ def _check(node: ast.expr, where: str, text: str) -> None:
             left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Mod() as operation, right=right
         ):
             inside = (left, right)
-            divides = isinstance(operation, ast.Div | ast.Mod)
+            divisor = right if isinstance(operation, ast.Div | ast.Mod) else None
         case ast.Compare(left=left, ops=[ast.Gt() | ast.Lt() | ast.GtE() | ast.LtE() | ast.Eq() | ast.NotEq()]):
             inside = (left, node.comparators[0])
         case ast.BoolOp(values=inside):
@@ -148,7 +148,7 @@ def _check(node: ast.expr, where: str, text: str) -> None:
     for part in inside:
         _check(part, where, text)
     # What it divides by is on the whitelist, and no power that takes forever, only now.
-    if divides and _exponent(inside[1]) <= _LARGEST_EXPONENT**2 and _constant(inside[1]) == 0:
+    if divisor is not None and _exponent(divisor) <= _LARGEST_EXPONENT**2 and _constant(divisor) == 0:
         raise UserError(f"{where}: '{text}' divides by 0; divide by a number or a symbol that is not 0")
 
 

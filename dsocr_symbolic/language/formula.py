@@ -8,12 +8,7 @@ from typing import Any, ClassVar, Literal
 from attrs import evolve, field, frozen
 
 from dsocr_symbolic.errors import UserError, check_known
-from dsocr_symbolic.language.expression import (
-    Expression,
-    check_symbol,
-    names,
-    parse,
-)
+from dsocr_symbolic.language.expression import Expression, names, parse
 from dsocr_symbolic.language.schema import (
     BLANK,
     COUNT,
@@ -22,6 +17,7 @@ from dsocr_symbolic.language.schema import (
     POSITIVE,
     PROSE,
     SHARE,
+    SYMBOL,
     Reader,
     entry,
     follows,
@@ -99,15 +95,15 @@ class Repeat:
     calls: Expression = entry(
         "calls in one run of the parent: flows", COUNT, default=follows(lambda repeat: repeat.copies)
     )
-    index: str | None = entry("step from 1 to 'last': flows add up, stocks are the last", key="over", default=None)
+    index: str | None = entry(
+        "step from 1 to 'last': flows add up, stocks are the last", SYMBOL, key="over", default=None
+    )
     last: Expression | None = entry("the last step", COUNT, default=None)
 
     def __attrs_post_init__(self) -> None:
         """Refuse half a step."""
         if (self.index is None) != (self.last is None):
             raise UserError("'over' names a step and 'last' its last value; give both or neither")
-        if self.index is not None:
-            check_symbol(self.index, "over")
 
 
 def _first_read(call: "Call") -> str:

@@ -131,7 +131,14 @@ def _sizes(raw: Any, where: str) -> tuple[Expression, ...]:
     return tuple(COUNT.read(size, where) for size in raw)
 
 
+def _symbol(raw: Any, where: str) -> str:
+    name = _text(raw, where)
+    check_symbol(name, where)
+    return name
+
+
 TEXT = Reader(_text, {"type": "string"})
+SYMBOL = Reader(_symbol, TEXT.form)
 PROSE = Reader(lambda raw, where: " ".join(_text(raw, where).split()), TEXT.form)
 FORMULA = Reader(parse, {"type": ["string", "number"]})
 COUNT = _formula(

@@ -62,8 +62,11 @@ def _alike(earlier: Call, call: Call, sizes: Sizes) -> bool:
     """Say whether two calls give the weights of one formula the same sizes."""
     same = [(one.use, one.repeat.copies, dict(one.below), _fillings(one)) for one in (earlier, call)]
     given = [(earlier.given.get(name), call.given.get(name)) for name in sizes.own]
-    given += [tuple(one.slots[slot].given.get(name) for one in (earlier, call)) for slot, name in sizes.filled]
-    return same[0] == same[1] and all(one == other for one, other in given)
+    if same[0] != same[1]:
+        return False
+    filled = [(earlier.slots[slot].given, call.slots[slot].given, name) for slot, name in sizes.filled]
+    given += [(one.get(name), other.get(name)) for one, other, name in filled]
+    return all(one == other for one, other in given)
 
 
 def _fillings(call: Call) -> dict[str, str]:

@@ -68,6 +68,9 @@ def load_workload(definition: Definition, name: str) -> Workload:
             except UserError as error:
                 raise UserError(f"{path}: set: {error}") from error
         return workload
+    if not definition.workloads and not name:
+        way_out = "add one under 'workloads', or give a workload file"
+        raise UserError(f"{definition.file}: workloads: there is none; {way_out}")
     if name not in definition.workloads:
         raise UserError(f"unknown workload '{name}': {nearest(name, definition.workloads)}")
     return definition.workloads[name]
