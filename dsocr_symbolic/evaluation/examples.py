@@ -12,7 +12,7 @@ from dsocr_symbolic.evaluation.program import load_program
 from dsocr_symbolic.language.definition import Definition, load_definition
 from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.formula import EMPTY, Formula, Operator
-from dsocr_symbolic.language.library import load_library, reached
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import called, default_definition, definition_of
 from dsocr_symbolic.language.registry import is_time, load_metrics
 from dsocr_symbolic.network.builder import build_tree, model_tree
@@ -32,7 +32,7 @@ def check_used(definition: Definition, named: Iterable[str], models: Iterable[Pa
     """Check the examples of a user's files that a network can call, and of those that are named."""
     library, homes = load_library(), tuple(readable([*models, Path(definition.file)]))
     stems = [name for name, formula in library.formulas.items() if Path(formula.file).stem in named]
-    for name in sorted(called(library, definition) | reached(library, stems)):
+    for name in sorted(called(library, definition, stems)):
         formula = library[name]
         if not is_ours(formula.file):
             check_example(formula, home_of(formula, homes))

@@ -1,6 +1,6 @@
 """All formula files together: found by name, checked against one another."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -61,19 +61,36 @@ def _check_cycles(library: Library) -> None:
         visit(name, ())
 
 
-def reached(library: Library, names: Iterable[str]) -> frozenset[str]:
-    """Return some formulas and all that they can call, whatever fills their slots."""
-    waiting = [name for name in names if name in library.formulas]
-    known: set[str] = set()
+def reached(library: Library, calls: Iterable[Call], chosen: Mapping[str, Collection[str]]) -> frozenset[str]:
+    """Return the formulas that calls can come to: a slot is filled by its caller, by any choice, or by default.
+
+    ``chosen`` are the formulas that choices put into a slot, an empty name among them where they may leave it open.
+    """
+    known: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    waiting: list[tuple[Call, Mapping[str, str], Formula | None]] = [(call, {}, None) for call in calls]
     while waiting:
-        name = waiting.pop()
-        formula = library.formulas[name]
-        if name not in known and isinstance(formula, Layer):
-            fillings = [*formula.slots.values(), *(fill for call in formula.calls for fill in call.slots.values())]
-            used = (*(call.use for call in formula.calls), *(filling.use for filling in fillings))
-            waiting += [other for other in used if other in library.formulas]
-        known.add(name)
-    return frozenset(known)
+        call, fillings, caller = waiting.pop()
+        own = caller.slots if isinstance(caller, Layer) else {}
+        inside = {slot: filling.use for slot, filling in call.slots.items()}
+        for use in uses_of(call.use, fillings, chosen, {slot: filling.use for slot, filling in own.items()}):
+            formula = library.formulas.get(use)
+            key = (use, tuple(sorted(inside.items())))
+            if formula is not None and key not in known:
+                known.add(key)
+                waiting += [(line, inside, formula) for line in formula.calls] if isinstance(formula, Layer) else []
+    return frozenset(name for name, _ in known)
+
+
+def uses_of(
+    use: str, fillings: Mapping[str, str], chosen: Mapping[str, Collection[str]], own: Mapping[str, str]
+) -> list[str]:
+    """Return what a call may use: of a slot what its caller says, else what choices say, else its default."""
+    slot = use[1:]
+    if not use.startswith("$"):
+        return [use]
+    if slot in fillings:
+        return [fillings[slot]]
+    return [name for name in (option or own.get(slot, "") for option in chosen.get(slot, [""])) if name]
 
 
 def find_formula(name: str) -> Formula:

@@ -1,5 +1,7 @@
 """Find what is to be evaluated: a network, or one of its layers in its stead."""
 
+from collections.abc import Iterable
+
 from attrs import evolve
 
 from dsocr_symbolic.language.definition import Definition, load_definition, with_fewest
@@ -20,12 +22,20 @@ def default_definition(name: str | None) -> Definition:
     return find_definition(name or "deepseek-ocr")
 
 
-def called(library: Library, definition: Definition) -> frozenset[str]:
-    """Return the formulas that a network can call, under any choice."""
-    fillings = [filling.use for call in definition.stages for filling in call.slots.values()]
-    options = [option for choice in definition.choices.values() for option in choice.options.values()]
-    chosen = [formula for option in options for formula in option.slots.values()]
-    return reached(library, [*(call.use for call in definition.stages), *fillings, *chosen])
+def called(library: Library, definition: Definition, names: Iterable[str] = ()) -> frozenset[str]:
+    """Return the formulas that a network can call under any choice, and what some other formulas can."""
+    calls = [*definition.stages, *(Call(name=name, use=name) for name in names)]
+    return reached(library, calls, fillings_of(definition))
+
+
+def fillings_of(definition: Definition) -> dict[str, set[str]]:
+    """Return the formulas that choices put into each slot, an empty name among them where one may leave it open."""
+    choices = [[option.slots for option in choice.options.values()] for choice in definition.choices.values()]
+    fillings: dict[str, set[str]] = {}
+    for options in choices:
+        for slot in {slot for slots in options for slot in slots}:
+            fillings.setdefault(slot, set()).update(slots.get(slot, "") for slots in options)
+    return fillings
 
 
 def layer_definition(definition: Definition, layer: str) -> Definition:

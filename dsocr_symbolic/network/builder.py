@@ -134,8 +134,9 @@ class _Builder:
         inline: list[Node] = []
         for call in calls:
             node = self.place(call, scope, parent, names)
-            nodes += dataflow.spliced(node) if call.inline else [node]
-            inline += [node] if call.inline else []
+            is_spliced = call.inline and isinstance(node.formula, Layer)
+            nodes += dataflow.spliced(node) if is_spliced else [node]
+            inline += [node] if is_spliced else []
         return tuple(nodes), tuple(inline)
 
     def place(self, call: Call, scope: Scope, parent: Place, names: Names) -> Node:
@@ -143,6 +144,8 @@ class _Builder:
         binding, binding_scope = self._bound(call, scope, parent)
         formula = self.m_library.formulas.get(binding.use)
         where = "/".join((*parent.path, call.name))
+        # An operator holds nothing that could stand in its place.
+        inline = call.inline and isinstance(formula, Layer)
         if formula is None:
             raise UserError(
                 f"{where}: unknown formula '{binding.use}': {nearest(binding.use, self.m_library.formulas)}"
@@ -160,15 +163,15 @@ class _Builder:
         copies = self._value(call.repeat.copies, scope)
         repetition = max(parent.repetition, repetition_of(call.repeat), key=get_args(Repetition).index)
         place = Place(
-            path=parent.path if call.inline else (*parent.path, call.name),
-            module=module_of(call, parent.module),
+            path=parent.path if inline else (*parent.path, call.name),
+            module=module_of(call, parent.module, inline=inline),
             category=call.category or (formula.category if isinstance(formula, Layer) else "") or parent.category,
             calls=parent.calls * guard * repeats,
             copies=parent.copies * copies,
             distinct=parent.distinct * guard * self._distinct(call.repeat, copies, repeats),
             needed=parent.needed * self._value(call.needed, scope),
             steps=steps or parent.steps,
-            repetition=repetition if call.inline else "none",
+            repetition=repetition if inline else "none",
             slots={name: (each, scope) for name, each in call.slots.items()},
             own_slots=formula.slots if isinstance(formula, Layer) else {},
             common=common,
@@ -178,7 +181,7 @@ class _Builder:
             raise UserError(f"{where}: a guard or a count depends on the step {index}; pass a 0|1 instead")
         site = Site(key=where, calls=parent.calls, repeats=repeats, scope=inner, algebra=self.m_algebra)
         ports = dataflow.fed(call, formula, names, site)
-        children, inline, inside = self._inside(formula, place, ports, site)
+        children, spliced, inside = self._inside(formula, place, ports, site)
         kept = dataflow.joined(names[name] for name in call.keeps)
         results = dataflow.handed_out(call, formula, inside, site)
         dataflow.bind(call, results, guard, names)
@@ -189,6 +192,10 @@ class _Builder:
             numbers=tuple(self._value(number, scope) for number in call.numbers),
             formula=formula,
             given=given,
+            slots={
+                slot: (filling.use, {name: self._value(each, scope) for name, each in filling.given.items()})
+                for slot, filling in call.slots.items()
+            },
             module=place.module,
             category=(place.category or formula.category) if isinstance(formula, Operator) else "",
             calls=place.calls,
@@ -197,20 +204,20 @@ class _Builder:
             launch=launch,
             stocks=(
                 *costs.owned(formula, place.module, place.copies, place.steps, site),
-                *(stock for each in inline for stock in each.stocks),
+                *(stock for each in spliced for stock in each.stocks),
             ),
             runs=guard if call.repeat.calls.text == "1" else guard * self.m_algebra.positive(repeats),
             again=self.m_algebra.positive(repeats - 1) if dataflow.is_chained(call) else self.m_algebra.number(0),
             inputs=ports,
             outputs=results,
-            caches=dataflow.joined([dataflow.caches(formula, inside), *(each.caches for each in inline)]),
+            caches=dataflow.joined([dataflow.caches(formula, inside), *(each.caches for each in spliced)]),
             kept=kept,
-            held=dataflow.joined([dataflow.held(formula, inside), *(each.held for each in inline)]),
+            held=dataflow.joined([dataflow.held(formula, inside), *(each.held for each in spliced)]),
             accumulated=guard * dataflow.accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
-            required=costs.joined(costs.required(formula, site), *(each.required for each in inline)),
+            required=costs.joined(costs.required(formula, site), *(each.required for each in spliced)),
             read_once={
                 **costs.read_once(formula, place.module, place.distinct, site),
-                **{key: size for each in inline for key, size in each.read_once.items()},
+                **{key: size for each in spliced for key, size in each.read_once.items()},
             },
             needed=place.needed,
             saved=dataflow.under(guard, saved),
