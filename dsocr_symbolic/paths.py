@@ -69,6 +69,12 @@ def is_ours(path: str | Path) -> bool:
     return any(Path(path).resolve().is_relative_to(_own_folder(kind)) for kind in ("formulas", "hardware"))
 
 
+def name_taken(name: str, first: str | Path, second: str | Path) -> UserError:
+    """Say that two files share a name, a user's before one of our own, which nobody is to rename."""
+    own, other = (first, second) if is_ours(second) and not is_ours(first) else (second, first)
+    return UserError(f"{own}: the name '{name}' is taken by {other}; rename one of them")
+
+
 def data_files(kind: str) -> dict[str, Path]:
     """Map the name (file stem) of every YAML file of one kind to its path.
 
@@ -91,7 +97,7 @@ def data_files(kind: str) -> dict[str, Path]:
     paths = [path for folder in data_folders(kind) for path in sorted(folder.rglob("*.yaml"))]
     for path in [*_MORE_FILES.get(kind, ()), *paths]:
         if path.stem in found:
-            raise UserError(f"{path}: the name '{path.stem}' is taken by {found[path.stem]}; rename one of them")
+            raise name_taken(path.stem, found[path.stem], path)
         found[path.stem] = path
     return dict(sorted(found.items()))
 

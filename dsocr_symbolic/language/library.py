@@ -10,7 +10,7 @@ from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.expression import Expression, check_names, names
 from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, inputs, outputs, read_layer, read_operators
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
-from dsocr_symbolic.paths import data_files
+from dsocr_symbolic.paths import data_files, name_taken
 
 READABLE = ("input", "inplace", "weight", "buffer", "past")
 
@@ -32,8 +32,7 @@ def load_library() -> Library:
     operators = [operator for path in data_files("formulas/operators").values() for operator in read_operators(path)]
     for formula in [*operators, *map(read_layer, data_files("formulas/layers").values())]:
         if formula.name in formulas:
-            taken = formulas[formula.name].file
-            raise UserError(f"{formula.file}: the name '{formula.name}' is taken by {taken}; rename one of them")
+            raise name_taken(formula.name, formulas[formula.name].file, formula.file)
         formulas[formula.name] = formula
     library = Library(formulas=formulas)
     for formula in formulas.values():

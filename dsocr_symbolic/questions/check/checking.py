@@ -34,6 +34,8 @@ class Checked:
         What was checked, in words; of a wrong one empty.
     wrong : str
         The first thing that is wrong, in one line; empty if nothing is.
+    evaluated : bool
+        False where a wrong file stands in the way.
     warnings : tuple of str
         What is doubtful.
     """
@@ -42,16 +44,26 @@ class Checked:
     kind: str
     says: str
     wrong: str = ""
+    evaluated: bool = True
     warnings: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
 class _Around:
-    """What files are checked with: the network of workloads and scenarios, a user's networks, what is wrong already."""
+    """What files are checked with.
+
+    Attributes
+    ----------
+    definition, models : Definition, tuple of Definition
+        The network of workloads and scenarios, and a user's networks.
+    broken, named : mapping of str to str, bool
+        What is wrong with operators and layers already, by file; whether one of these is to be checked itself.
+    """
 
     definition: Definition
     models: tuple[Definition, ...]
     broken: Mapping[str, str]
+    named: bool
 
 
 def check_files(named: Iterable[Path], definition: Definition) -> list[Checked]:
@@ -68,8 +80,12 @@ def check_files(named: Iterable[Path], definition: Definition) -> list[Checked]:
     try:
         with besides(folders, loose):
             models = [*own_models(), *(file.path for file in found if file.kind == "model")]
+            broken = _broken(definition)
             around = _Around(
-                definition=definition, models=tuple(readable(dict.fromkeys(models))), broken=_broken(definition)
+                definition=definition,
+                models=tuple(readable(dict.fromkeys(models))),
+                broken=broken,
+                named=bool({Path(path).resolve() for path in broken} & {file.path.resolve() for file in found}),
             )
             return [_checked(file, around) for file in found]
     finally:
@@ -119,8 +135,10 @@ def _checked(file: FoundFile, around: _Around) -> Checked:
     if own:
         return evolve(blank, wrong=own)
     if around.broken and file.kind in ("operator", "layer", "model", "bounds"):
-        others = ", ".join(around.broken)
-        return evolve(blank, wrong=f"{file.path}: not evaluated, for others are wrong: {others}; correct them first")
+        said = f"not evaluated, for others are wrong: {', '.join(around.broken)}; correct them first"
+        if around.named:
+            return evolve(blank, says=said, evaluated=False)
+        return evolve(blank, wrong=f"{file.path}: {said}", evaluated=False)
     try:
         says, warnings = _BY_KIND[file.kind](file, around)
     except UserError as error:

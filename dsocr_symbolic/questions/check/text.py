@@ -15,5 +15,8 @@ def checks_text(checks: Sequence[Checked]) -> str:
     ]
     wrong = sum(1 for check in checks if check.wrong)
     files = f"{len(checks)} file{'s' if len(checks) > 1 else ''}"
-    held = f"{files} checked: all hold" if not wrong else f"{files} checked: {wrong} wrong"
+    left = sum(1 for check in checks if not check.evaluated)
+    held = (
+        f"{files} checked: " + (f"{wrong} wrong" if wrong else "all hold") + (f", {left} not evaluated" if left else "")
+    )
     return "".join(f"{line}\n" for line in (*lines, held))

@@ -18,7 +18,7 @@ from dsocr_symbolic.language.lookup import definition_of
 from dsocr_symbolic.network.builder import trained_tree
 from dsocr_symbolic.network.costs import value
 from dsocr_symbolic.network.flows import total_calls
-from dsocr_symbolic.network.node import Node
+from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.reports.formulas.fillings import (
     Slots,
     callee,
@@ -112,7 +112,9 @@ def stand_alone(places: Places, formula: Formula, given: Mapping[str, Exact], sl
     fillings: dict[str, Filling] = {}
     for slot, (use, sizes) in slots.items():
         symbols = {name: symbol_of(formula, slot, name) for name in sizes}
-        filled |= {symbol: places.library[use].symbols[name] for name, symbol in symbols.items()}
+        filled |= {
+            symbol: _lettered(places.library[use].symbols[name], slot, formula) for name, symbol in symbols.items()
+        }
         fillings[slot] = Filling(use=use, given={name: parse(symbol, slot) for name, symbol in symbols.items()})
     given = {**given, **filled_sizes(formula, slots)}
     named = {name: Symbol(letter=upright(name), meaning="") for name in local_names(formula)}
@@ -142,6 +144,12 @@ def stand_alone(places: Places, formula: Formula, given: Mapping[str, Exact], sl
         groups=_groups(places, opened, node, fillings),
         filled=filled,
     )
+
+
+def _lettered(symbol: Symbol, slot: str, formula: Formula) -> Symbol:
+    """Mark a letter that is one of the formula's own by the slot that it stands in."""
+    taken = symbol.letter in {own.letter for own in formula.symbols.values()}
+    return evolve(symbol, letter=f"{{{symbol.letter}}}^{{{upright(slot)}}}") if taken else symbol
 
 
 def _scope(definition: Definition, switched: Mapping[str, Any], formula: Formula) -> dict[str, Expr]:
@@ -192,7 +200,7 @@ def shown_call(places: Places, formula: Formula, lines: Lines) -> ShownCall:
     for fills in (False, True):
         for inside, node in running.items():
             alone = _if_it_can(places, formula, node.given, node.slots if fills else EMPTY)
-            if alone is not None and shape(alone.node) == inside:
+            if alone is not None and shape(alone.node) == inside and (fills or _is_same(alone, node)):
                 return ShownCall(alone=alone, source="call", path="/".join(node.path))
     for line in lines.get(formula.name, ()):
         if line.inline:
@@ -212,6 +220,17 @@ def shown_call(places: Places, formula: Formula, lines: Lines) -> ShownCall:
         if alone is not None:
             return ShownCall(alone=alone, source="example")
     return ShownCall(alone=stand_alone(places, formula, given), source="example")
+
+
+def _is_same(alone: Alone, node: Node) -> bool:
+    """Say whether what fills a slot by default, or by choice, has the sizes that the caller's filling has."""
+    if not node.slots:
+        return True
+    pairs = zip(walk((alone.node,)), walk((node,)), strict=True)
+    return all(
+        {name: alone.exact(size) for name, size in there.given.items() if name in here.given} == dict(here.given)
+        for there, here in pairs
+    )
 
 
 def _if_it_can(places: Places, formula: Formula, given: Mapping[str, Exact], slots: Slots = EMPTY) -> Alone | None:
