@@ -12,13 +12,14 @@ import click
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.bounds.command import bounds_command
 from dsocr_symbolic.questions.check.command import check_command
 from dsocr_symbolic.questions.compare.command import compare_command
 from dsocr_symbolic.questions.formula.command import formula_command
 from dsocr_symbolic.questions.listings import print_listing, schema_command
-from dsocr_symbolic.questions.options import MODEL
+from dsocr_symbolic.questions.options import MODEL, warn
 from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
 from dsocr_symbolic.questions.solve.command import solve_command
 from dsocr_symbolic.questions.sweep.command import sweep_command
@@ -109,6 +110,8 @@ def _commands(definition: Definition) -> click.Group:
         help="Exact FLOPs, traffic and memory of DeepSeek-OCR, with the formula behind each number.",
         context_settings={"help_option_names": ["-h", "--help"]},
         no_args_is_help=False,
+        # What is doubtful whatever is asked stands in what is printed, too.
+        callback=lambda: warn(rule.say for rule in definition.warnings if rule.require == ZERO),
     )
     group.params.append(_version_option())
     group.add_command(totals_command(definition))

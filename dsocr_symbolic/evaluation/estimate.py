@@ -108,7 +108,7 @@ def check_counts(fold: Fold) -> None:
             raise UserError(f"{row.path}: {calls} calls; see what 'repeat' and 'with' give it and those above it")
     for name, unit in _NEVER_LESS.items():
         for row, amount in zip(rows, fold.column(name), strict=True):
-            if amount < 0:
+            if amount < 0 and (row.aten or name == "parameters"):
                 raise UserError(f"{row.path}: {arithmetic.whole(amount)} {unit}; see what 'with' and 'repeat' give it")
 
 

@@ -11,8 +11,8 @@ from dsocr_symbolic.evaluation.estimate import check_counts, estimate
 from dsocr_symbolic.evaluation.program import load_program
 from dsocr_symbolic.language.definition import Definition, load_definition
 from dsocr_symbolic.language.expression import evaluate, names
-from dsocr_symbolic.language.formula import EMPTY, Formula, Operator
-from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.formula import EMPTY, Call, Formula, Operator
+from dsocr_symbolic.language.library import Library, load_library, reached
 from dsocr_symbolic.language.lookup import called, default_definition, definition_of
 from dsocr_symbolic.language.registry import is_time, load_metrics
 from dsocr_symbolic.network.builder import build_tree, model_tree
@@ -32,10 +32,15 @@ def check_used(definition: Definition, named: Iterable[str], models: Iterable[Pa
     """Check the examples of a user's files that a network can call, and of those that are named."""
     library, homes = load_library(), tuple(readable([*models, Path(definition.file)]))
     stems = [name for name, formula in library.formulas.items() if Path(formula.file).stem in named]
-    for name in sorted(called(library, definition, stems)):
-        formula = library[name]
+    used = [library[name] for name in called(library, definition, stems)]
+    # What is called before what calls it, so that the one that is wrong is named.
+    for formula in sorted(used, key=lambda formula: (_depth(library, formula), formula.name)):
         if not is_ours(formula.file):
             check_example(formula, home_of(formula, homes))
+
+
+def _depth(library: Library, formula: Formula) -> int:
+    return len(reached(library, [Call(name=formula.name, use=formula.name)], EMPTY))
 
 
 def readable(models: Iterable[Path]) -> Iterator[Definition]:
@@ -65,7 +70,7 @@ def counted_twice(definition: Definition) -> list[str]:
 
 def is_told(formula: Formula) -> bool:
     """Say whether the example of a file is about a formula, and gives something; a family's is about one member."""
-    member = formula.example.member or formula.name
+    member = formula.example.member or (formula.family if isinstance(formula, Operator) else formula.name)
     return bool(formula.example.gives) and member == formula.name
 
 
@@ -75,8 +80,10 @@ def check_example(formula: Formula, home: Definition) -> Mapping[str, Any]:
     Symbols that it leaves out, and slots, have the values of a network, its ``home``.
     """
     place = f"{formula.file}: example"
-    if isinstance(formula, Operator) and formula.family != formula.name and not formula.example.member:
-        raise UserError(f"{place}: the file holds several operators; name one under 'member'")
+    if isinstance(formula, Operator) and not formula.example.member:
+        named = load_library().formulas.get(formula.family)
+        if named is None or named.file != formula.file:
+            raise UserError(f"{place}: the file holds several operators; name one under 'member'")
     if not is_told(formula):
         return EMPTY
     left_out = [name for name in formula.symbols if name not in formula.example.given]
@@ -103,7 +110,7 @@ def evaluated(formula: Formula, home: Definition) -> dict[str, Any]:
     """Return the metrics that an example names, as the formula gives them."""
     definition, options = definition_of(home, formula), choose(home, {})
     settings = {name: evaluate(value, EMPTY, arithmetic) for name, value in formula.example.given.items()}
-    gpu = load_gpu(home.default_gpu)
+    gpu = load_gpu(default_definition(None).default_gpu)
     values = resolve(definition, options=options, settings=settings, gpu=gpu)
     metrics, slots = [*formula.example.gives], chosen_slots(home, options)
     given = _plainly(definition, slots, values, metrics)

@@ -14,6 +14,7 @@ from dsocr_symbolic.language.registry import Quantity, load_conventions, load_ma
 from dsocr_symbolic.language.roles import Identity, Roles, in_roles, symbols_of
 from dsocr_symbolic.language.schema import BLANK, FORMULA, NAMES, entry, follows, of_symbols, records, structure, table
 from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.paths import data_files
 
 # What a rule says may hold formulas in braces.
 BRACES = re.compile(r"\{([^}]*)\}")
@@ -193,6 +194,8 @@ def _check_definition(definition: Definition) -> None:
     for name, decision in definition.choices.items():
         for option, content in decision.options.items():
             check(f"choices: {name}: {option}", *content.symbols.values())
+    if not definition.default_gpu.endswith((".yaml", ".yml")):
+        check_known([definition.default_gpu], data_files("hardware"), f"{definition.file}: default_gpu", "GPU")
     if definition.workloads:
         check_known(
             [definition.default_workload], definition.workloads, f"{definition.file}: default_workload", "workload"

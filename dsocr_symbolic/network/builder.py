@@ -28,6 +28,7 @@ def build_tree(
     *,
     training: bool = False,
     tied: Mapping[str, str] = EMPTY,
+    file: str = "the model",
 ) -> tuple[Node, ...]:
     """Build the tree below a list of calls.
 
@@ -42,12 +43,9 @@ def build_tree(
     chosen : mapping of str to str
         Formulas that the choices put into slots; a caller's own filling comes first.
     algebra : module
-        ``symbolic`` for expressions, ``arithmetic`` for numbers: what repeats over steps then stands at its last one,
-        at the first where there are none.
-    training : bool
-        Whether it is a training step: launches are then those of the backward.
-    tied : mapping of str to str
-        Weights that are other ones, by their paths.
+        ``symbolic`` for expressions, ``arithmetic`` for numbers: steps then stand at the last, or the first of none.
+    training, tied, file : bool, mapping of str to str, str
+        Whether launches are those of the backward; weights that are other ones, by path, and which file says so.
 
     Returns
     -------
@@ -65,7 +63,7 @@ def build_tree(
     said = {"path": (), "module": "", "category": "", "slots": {}, "own_slots": {}, "common": {}}
     root = Place(calls=one, copies=one, distinct=one, needed=one, steps=None, repetition="none", **said)  # type: ignore[arg-type]
     stages = builder.place_all(modules.rooted(library, calls, chosen), scope, root, {})[0]
-    return modules.tied(stages, tied, "the model")
+    return modules.tied(stages, tied, file)
 
 
 def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bool = True) -> tuple[Node, ...]:
@@ -74,8 +72,10 @@ def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bo
 
     scope = {name: symbolic.symbol(name) for name in definition.quantities}
     build = trained_tree if training else build_tree
-    stages = build(load_library(), definition.stages, scope, slots, symbolic, tied=definition.tied)
-    modules.check_owners(walk(stages))
+    stages = build(
+        load_library(), definition.stages, scope, slots, symbolic, tied=definition.tied, file=definition.file
+    )
+    modules.check_owners(walk(stages), definition.file)
     return stages
 
 
@@ -99,9 +99,10 @@ def trained_tree(
     algebra: ModuleType,
     *,
     tied: Mapping[str, str] = EMPTY,
+    file: str = "the model",
 ) -> tuple[Node, ...]:
     """Build the tree as :func:`build_tree` does, the training step of each call beside it; steps have none."""
-    forward = build_tree(library, calls, scope, chosen, algebra, tied=tied)
+    forward = build_tree(library, calls, scope, chosen, algebra, tied=tied, file=file)
     once = tuple(call for call in calls if call.repeat.index is None)
     backward = {node.path: node for node in build_tree(library, once, scope, chosen, algebra, training=True)}
     return tuple(_paired(node, backward[node.path]) if node.path in backward else node for node in forward)
@@ -154,9 +155,8 @@ class _Builder:
         steps = self._steps(call, scope)
         if steps is not None and call.repeat.index is not None:
             scope = {**scope, call.repeat.index: steps.index}
-        given = {name: self._value(each, scope) for name, each in call.given.items()}
-        given |= {name: self._value(each, binding_scope) for name, each in binding.given.items()}
-        common = {**parent.common, **{name: self._value(each, scope) for name, each in call.below.items()}}
+        given = self._values(call.given, scope) | self._values(binding.given, binding_scope)
+        common = {**parent.common, **self._values(call.below, scope)}
         inner = self._scope(formula, {**common, **given})
         guard = 1 if call.when is None else self._value(call.when, scope)
         repeats = self._value(call.repeat.calls, scope)
@@ -192,10 +192,7 @@ class _Builder:
             numbers=tuple(self._value(number, scope) for number in call.numbers),
             formula=formula,
             given=given,
-            slots={
-                slot: (filling.use, {name: self._value(each, scope) for name, each in filling.given.items()})
-                for slot, filling in call.slots.items()
-            },
+            slots={slot: (fill.use, self._values(fill.given, scope)) for slot, fill in call.slots.items()},
             module=place.module,
             category=(place.category or formula.category) if isinstance(formula, Operator) else "",
             calls=place.calls,
@@ -297,3 +294,6 @@ class _Builder:
 
     def _value(self, expression: Expression, scope: Scope) -> Any:
         return costs.value(expression, scope, self.m_algebra)
+
+    def _values(self, expressions: Mapping[str, Expression], scope: Scope) -> dict[str, Any]:
+        return {name: self._value(expression, scope) for name, expression in expressions.items()}

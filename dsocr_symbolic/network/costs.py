@@ -24,7 +24,7 @@ def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Expr:
         raise UserError(f"{expression.text}: unknown symbol '{name}': {nearest(name, scope)}") from error
     except ZeroDivisionError as error:
         zero = ", ".join(name for name in sorted(names(expression)) if scope.get(name) == 0)
-        raise UserError(f"{expression.text} divides by 0{f', for 0 is {zero}' if zero else ''}") from error
+        raise UserError(f"{expression.text} divides by 0{f', where this is 0: {zero}' if zero else ''}") from error
 
 
 def elements(shape: Iterable[Expression], scope: Scope, algebra: ModuleType) -> Expr:

@@ -150,7 +150,7 @@ def _renamed(node: Node, names: Mapping[str, str]) -> Node:
     )
 
 
-def check_owners(nodes: Iterable[Node]) -> None:
+def check_owners(nodes: Iterable[Node], file: str) -> None:
     """Refuse two weights of different sizes under one path: one of them would not be counted."""
     owners: dict[str, tuple[Node, Stock]] = {}
     for node in nodes:
@@ -159,7 +159,7 @@ def check_owners(nodes: Iterable[Node]) -> None:
             if stock.parameters != known.parameters:
                 paths = ["/".join(owner.path) for owner in (first, node)]
                 raise UserError(
-                    f"{node.formula.file}: {paths[0]} and {paths[1]} own {stock.key} with {known.parameters} and "
+                    f"{file}: {paths[0]} and {paths[1]} own {stock.key} with {known.parameters} and "
                     f"{stock.parameters} elements; give one of the calls, or of those above it, another 'module'"
                 )
 

@@ -118,7 +118,8 @@ def _file_by_file() -> dict[str, str]:
             formulas |= {formula.name: formula for formula in read(path)}
         except UserError as error:
             broken[str(path)] = str(error)
-    for formula in formulas.values():
+    # What calls a file that cannot be read is not wrong for that.
+    for formula in () if broken else formulas.values():
         try:
             check_formula(Library(formulas=formulas), formula)
         except UserError as error:
@@ -143,7 +144,8 @@ def _checked(file: FoundFile, around: _Around) -> Checked:
         says, warnings = _BY_KIND[file.kind](file, around)
     except UserError as error:
         said = str(error)
-        return evolve(blank, wrong=said if said.startswith(f"{file.path}") else f"{file.path}: {said}")
+        named = said.startswith((str(file.path), str(file.path.resolve())))
+        return evolve(blank, wrong=said if named else f"{file.path}: {said}")
     return evolve(blank, says=says, warnings=tuple(warnings))
 
 
