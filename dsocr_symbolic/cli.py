@@ -10,13 +10,16 @@ from typing import Any
 import click
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.bounds.command import bounds_command
+from dsocr_symbolic.questions.check.command import check_command
 from dsocr_symbolic.questions.compare.command import compare_command
 from dsocr_symbolic.questions.formula.command import formula_command
 from dsocr_symbolic.questions.listings import print_listing, schema_command
-from dsocr_symbolic.questions.options import MODEL
+from dsocr_symbolic.questions.options import MODEL, warn
 from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
 from dsocr_symbolic.questions.solve.command import solve_command
 from dsocr_symbolic.questions.sweep.command import sweep_command
@@ -27,12 +30,21 @@ from dsocr_symbolic.reports.spreadsheet.command import export_command
 from dsocr_symbolic.verification.command import torchinfo_command, verify_command
 from dsocr_symbolic.version import __version__
 
+_LISTINGS = {
+    "models": "Networks that can be evaluated.",
+    "gpus": "Machines and their numbers.",
+    "workloads": "Named workloads of the model.",
+    "layers": "Layers and operators with a formula file.",
+}
+# What these verbs say holds whatever a user's examples say.
+_WITHOUT_NUMBERS = ("check", "schema", "symbols", *_LISTINGS)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: exit 0 if all is well, 1 if a page could not be read, 2 for a mistake."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        definition = default_definition(_model_name(arguments))
+        definition = _definition(arguments)
         status = _commands(definition).main(arguments, prog_name="dsocr", standalone_mode=False)
     except UserError as error:
         click.echo(f"dsocr: {error}", err=True)
@@ -70,10 +82,16 @@ def capture(arguments: Sequence[str]) -> str:
     """
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        _commands(default_definition(_model_name(arguments))).main(
-            list(arguments), prog_name="dsocr", standalone_mode=False
-        )
+        _commands(_definition(arguments)).main(list(arguments), prog_name="dsocr", standalone_mode=False)
     return output.getvalue()
+
+
+def _definition(arguments: Sequence[str]) -> Definition:
+    """Load the network that the words name; a verb that asks it for numbers wants a user's files to hold."""
+    verb = next((word for word in arguments if not word.startswith("-")), "")
+    if verb in _WITHOUT_NUMBERS or {"-h", "--help", "--version"} & set(arguments):
+        return default_definition(_model_name(arguments))
+    return load_network(_model_name(arguments), arguments)
 
 
 def _model_name(arguments: Sequence[str]) -> str | None:
@@ -92,6 +110,8 @@ def _commands(definition: Definition) -> click.Group:
         help="Exact FLOPs, traffic and memory of DeepSeek-OCR, with the formula behind each number.",
         context_settings={"help_option_names": ["-h", "--help"]},
         no_args_is_help=False,
+        # What is doubtful whatever is asked stands in what is printed, too.
+        callback=lambda: warn(rule.say for rule in definition.warnings if rule.require == ZERO),
     )
     group.params.append(_version_option())
     group.add_command(totals_command(definition))
@@ -105,15 +125,10 @@ def _commands(definition: Definition) -> click.Group:
     group.add_command(bounds_command(definition))
     group.add_command(compare_command(definition))
     group.add_command(docs_command(definition))
+    group.add_command(check_command(definition))
     group.add_command(verify_command())
     group.add_command(torchinfo_command())
-    listings = {
-        "models": "Networks that can be evaluated.",
-        "gpus": "Machines and their numbers.",
-        "workloads": "Named workloads of the model.",
-        "layers": "Layers and operators with a formula file.",
-    }
-    for name, text in listings.items():
+    for name, text in _LISTINGS.items():
         listing = partial(print_listing, definition, name)
         group.add_command(click.Command(name, params=[MODEL], callback=listing, help=text))
     metrics = click.Option(["--metrics"], is_flag=True, help="List the metrics instead.")

@@ -27,7 +27,7 @@ TOP = Path(__file__).resolve().parent.parent
 MODEL = TOP / "formulas" / "models" / "deepseek-ocr.yaml"
 COMMANDS = (
     *("totals", "tree", "report", "formula", "export", "sweep", "solve", "sensitivity", "bounds", "compare", "docs"),
-    *("verify", "torchinfo", "models", "gpus", "workloads", "layers", "symbols", "schema"),
+    *("check", "verify", "torchinfo", "models", "gpus", "workloads", "layers", "symbols", "schema"),
 )
 _UNIQUE_LAYERS = """
 core/deepseek_ocr_model vision/attention vision/block vision/clip_vision_embeddings vision/image_encoder_vit

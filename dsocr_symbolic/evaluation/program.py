@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,20 @@ def load_program(definition: Definition, slots: Mapping[str, str], *, details: b
     content = build_program(definition, slots, details=details)
     _to_cache(path, key, content)
     return _program(content, definition)
+
+
+def recalled(definition: Definition, more: Iterable[Path | str], make: Callable[[], Any]) -> Any:
+    """Return what follows from a model and all formulas, and some more files and words: made once for each content."""
+    digest = hashlib.sha256(_key(definition, {}).encode())
+    for part in more:
+        digest.update(b"\0" + (part.encode() if isinstance(part, str) else part.read_bytes()))
+    key = digest.hexdigest()[:32]
+    path = cache_folder() / f"{key}.json"
+    content = _from_cache(path, key)
+    if content is None:
+        content = make()
+        _to_cache(path, key, content)
+    return content
 
 
 def _program(content: Mapping[str, Any], definition: Definition) -> Program:

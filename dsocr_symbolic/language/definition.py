@@ -12,8 +12,9 @@ from dsocr_symbolic.language.expression import Expression, check_names, names, p
 from dsocr_symbolic.language.formula import CALLS, Call
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
 from dsocr_symbolic.language.roles import Identity, Roles, in_roles, symbols_of
-from dsocr_symbolic.language.schema import BLANK, FORMULA, NAMES, entry, follows, records, structure, table
+from dsocr_symbolic.language.schema import BLANK, FORMULA, NAMES, entry, follows, of_symbols, records, structure, table
 from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.paths import data_files
 
 # What a rule says may hold formulas in braces.
 BRACES = re.compile(r"\{([^}]*)\}")
@@ -41,7 +42,7 @@ class Option:
     """One option of a choice."""
 
     slots: Mapping[str, str] = entry("formulas for slots", default=BLANK)
-    symbols: Mapping[str, Expression] = entry("values for symbols", table(FORMULA), default=BLANK)
+    symbols: Mapping[str, Expression] = entry("values for symbols", of_symbols(table(FORMULA)), default=BLANK)
     gpu: Mapping[str, tuple[str, ...]] = entry("GPU numbers for symbols of the machine", table(NAMES), default=BLANK)
 
 
@@ -140,10 +141,12 @@ class Definition:
     file: str
     summary: str = entry("the network, in one line")
     source: str = entry("what it was read off", default="")
-    constants: Mapping[str, Quantity] = entry("sizes of the network", records(Quantity, group="constant"))
-    workload: Mapping[str, Quantity] = entry("sizes of what it works on", records(Quantity, group="workload"))
+    constants: Mapping[str, Quantity] = entry("sizes of the network", of_symbols(records(Quantity, group="constant")))
+    workload: Mapping[str, Quantity] = entry(
+        "sizes of what it works on", of_symbols(records(Quantity, group="workload"))
+    )
     derived: Mapping[str, Quantity] = entry(
-        "symbols that follow from those above", records(Quantity, group="derived"), default=BLANK
+        "symbols that follow from those above", of_symbols(records(Quantity, group="derived")), default=BLANK
     )
     config: Mapping[str, Any] = entry("what a config.json may say besides; nothing else is modelled", default=BLANK)
     rules: tuple[Rule, ...] = entry("conditions on values", default=())
@@ -153,6 +156,7 @@ class Definition:
     default_workload: str = entry("if none is named", default=follows(lambda model: next(iter(model.workloads), "")))
     default_gpu: str = entry("the machine if none is named", default="rtx5090")
     stages: tuple[Call, ...] = entry("what runs, in order", CALLS, key="children")
+    tied: Mapping[str, str] = entry("weights that are another one, both by their module paths", default=BLANK)
     phases: tuple[tuple[str, ...], ...] = entry(
         "paths of what runs one after the other, in a list what may overlap; they cover the network", default=()
     )
@@ -190,6 +194,12 @@ def _check_definition(definition: Definition) -> None:
     for name, decision in definition.choices.items():
         for option, content in decision.options.items():
             check(f"choices: {name}: {option}", *content.symbols.values())
+    if not definition.default_gpu.endswith((".yaml", ".yml")):
+        check_known([definition.default_gpu], data_files("hardware"), f"{definition.file}: default_gpu", "GPU")
+    if definition.workloads:
+        check_known(
+            [definition.default_workload], definition.workloads, f"{definition.file}: default_workload", "workload"
+        )
     for name, workload in definition.workloads.items():
         check(f"workloads: {name}", *(parse(symbol, symbol) for symbol in workload.values))
     check("roles", *(parse(symbol, symbol) for symbol in symbols_of(definition.roles)))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
-from dsocr_symbolic.language.expression import Expression, check_names
+from dsocr_symbolic.language.expression import Expression, check_names, constant
 from dsocr_symbolic.language.formula import ZERO, Symbol
 from dsocr_symbolic.language.schema import NAMES, PROSE, TEXT, Reader, entry, follows, listed, records, structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
@@ -73,6 +73,11 @@ class Quantity:
         """Refuse two values."""
         if self.value is not None and self.formula is not self.value:
             raise UserError("'value' and 'formula' both give it; keep one")
+        number = constant(self.value)
+        if number is not None and number < self.least:
+            raise UserError(f"value: {number} is less than {self.least}, the least allowed; correct it, or 'least'")
+        if number is not None and number % 1 and not self.real:
+            raise UserError(f"value: {number} is no whole number; correct it, or say 'real: true'")
 
     @property
     def optional(self) -> bool:

@@ -84,9 +84,13 @@ def as_data(answer: Any) -> dict[str, Any]:
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Say on standard error what numbers that go elsewhere deserve."""
+    """Say on standard error what numbers that go elsewhere deserve, each once in a run."""
+    context = click.get_current_context(silent=True)
+    said: set[str] = set() if context is None else context.find_root().meta.setdefault(__name__, set())
     for warning in warnings:
-        click.echo(f"dsocr: warning: {warning}", err=True)
+        if warning not in said:
+            click.echo(f"dsocr: warning: {warning}", err=True)
+        said.add(warning)
 
 
 def asked_scenario(definition: Definition, given: Given) -> Scenario:

@@ -62,15 +62,23 @@ def load_workload(definition: Definition, name: str) -> Workload:
         if not path.is_file():
             raise UserError(f"{name}: no such workload file")
         workload = read_workload(path.stem, read_yaml(path), str(path))
-        for symbol, value in workload.values.items():
-            try:
-                check_setting(definition, symbol, value)
-            except UserError as error:
-                raise UserError(f"{path}: set: {error}") from error
+        _check_settings(definition, workload, str(path))
         return workload
+    if not definition.workloads and not name:
+        way_out = "add one under 'workloads', or give a workload file"
+        raise UserError(f"{definition.file}: workloads: there is none; {way_out}")
     if name not in definition.workloads:
         raise UserError(f"unknown workload '{name}': {nearest(name, definition.workloads)}")
+    _check_settings(definition, definition.workloads[name], f"{definition.file}: workloads: {name}")
     return definition.workloads[name]
+
+
+def _check_settings(definition: Definition, workload: Workload, where: str) -> None:
+    for symbol, value in workload.values.items():
+        try:
+            check_setting(definition, symbol, value)
+        except UserError as error:
+            raise UserError(f"{where}: set: {error}") from error
 
 
 def read_config(definition: Definition, path: Path) -> dict[str, int]:

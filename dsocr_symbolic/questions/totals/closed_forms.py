@@ -7,9 +7,8 @@ import sympy
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.expression import evaluate, names
-from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.builder import stage_guards, trained_tree
+from dsocr_symbolic.network.builder import model_tree, stage_guards
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.leaves import leaves_of
 from dsocr_symbolic.scenario.overrides import as_rational
@@ -34,9 +33,7 @@ def closed_forms(
         for name, value in values.numbers.items()
     }
     guards = stage_guards(definition, values.numbers, scope)
-    stages = trained_tree(
-        load_library(), definition.stages, scope, chosen_slots(definition, scenario.options), symbolic
-    )
+    stages = model_tree(definition, chosen_slots(definition, scenario.options), scope=scope)
     fold = Fold(leaves_of(stages))
     rows = {**{fold.leaves.rows[row].path: row for row in fold.below[0]}, "total": 0}
     letters = {name: quantity.letter for name, quantity in definition.quantities.items()} if latex else None

@@ -11,7 +11,7 @@ from dsocr_symbolic.language.registry import Metric, load_metrics
 from dsocr_symbolic.network.liveness import Memory, memory
 from dsocr_symbolic.network.node import Node, Storage, walk
 from dsocr_symbolic.reports.formulas import summands
-from dsocr_symbolic.reports.formulas.alone import Alone, local_names, local_value
+from dsocr_symbolic.reports.formulas.alone import Alone, is_spliced, local_names, local_value
 from dsocr_symbolic.reports.formulas.layout import Scripts, aligned, is_short, scripts_of, steps, sum_rows, summand_rows
 from dsocr_symbolic.reports.formulas.summands import Summand
 from dsocr_symbolic.writing.latex import upright
@@ -192,7 +192,7 @@ class _Names:
     def __init__(self, alone: Alone) -> None:
         self.m_root = alone.node.path
         self.m_nodes = {"/".join(node.path): node for node in walk((alone.node,))}
-        lines = [group for group in alone.groups if not group.call.inline]
+        lines = [group for group in alone.groups if not is_spliced(group)]
         self.m_written = {"/".join(group.nodes[0].path): group.call.writes for group in lines}
 
     def below(self, path: tuple[str, ...]) -> str:

@@ -147,7 +147,7 @@ def _signature(
     algebra: ModuleType = arithmetic,
 ) -> list[Any]:
     """Return every count of every stage, and bytes and launches of each aten operator."""
-    tree = trained_tree(library, definition.stages, values, slots, algebra)
+    tree = trained_tree(library, definition.stages, values, slots, algebra, tied=definition.tied)
     fold = Fold(leaves_of(tree, whole=Whole(definition=definition, stages=tree), algebra=algebra))
     counted = [name for name, metric in load_metrics().items() if metric.kind in _KINDS]
     by_aten: dict[str, Any] = {}

@@ -40,6 +40,8 @@ NAMES: Mapping[str, str] = {
     "Gradient.gives": "tensor",
     "Gradient.reads": "tensor",
     "Call.module": "module",
+    "Layer.tied": "weight",
+    "Definition.tied": "weight",
     "Operator.aten": "aten",
     "Member.aten": "aten",
     "Rule.waived_by": "switch",
