@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         definition = default_definition(_model_name(arguments))
-        status = _commands(definition).main(arguments, prog_name="dsocr", standalone_mode=False)
+        status = _run(definition, arguments)
     except UserError as error:
         click.echo(f"dsocr: {error}", err=True)
         status = 2
@@ -70,10 +71,14 @@ def capture(arguments: Sequence[str]) -> str:
     """
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        _commands(default_definition(_model_name(arguments))).main(
-            list(arguments), prog_name="dsocr", standalone_mode=False
-        )
+        _run(default_definition(_model_name(arguments)), list(arguments))
     return output.getvalue()
+
+
+def _run(definition: Definition, arguments: list[str]) -> Any:
+    """Run a command; what was typed goes with it, for outputs that say so."""
+    typed = shlex.join(["dsocr", *arguments])
+    return _commands(definition).main(arguments, prog_name="dsocr", standalone_mode=False, obj=typed)
 
 
 def _model_name(arguments: Sequence[str]) -> str | None:

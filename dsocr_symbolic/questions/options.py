@@ -101,7 +101,14 @@ def asked_scenario(definition: Definition, given: Given) -> Scenario:
         gpu=given["gpu"],
         config=given["config"],
         waived=frozenset({"allow_any_grid"} if given["allow_any_grid"] else ()),
+        command=typed(),
     )
+
+
+def typed() -> str:
+    """Return the command as it was typed; empty where none was."""
+    context = click.get_current_context(silent=True)
+    return str(context.obj or "") if context else ""
 
 
 def asked_settings(definition: Definition, given: Given) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from typing import Any
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import BRACES, Definition, Rule
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.registry import Quantity
+from dsocr_symbolic.language.rules import BRACES, Rule
 
 _NUMBER = re.compile(r"[-+]?(\d+(_\d+)*(\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?(/\d+)?", re.ASCII)
 _LONGEST_NUMBER = 40

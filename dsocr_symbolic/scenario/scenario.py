@@ -33,6 +33,8 @@ class Scenario:
         What the user set, and the sizes of a config.json.
     gpu, waived : Gpu, frozenset of str
         The machine, and switches that lift rules.
+    command : str
+        What was typed for it; empty in Python.
     """
 
     definition: Definition
@@ -42,6 +44,7 @@ class Scenario:
     config: Mapping[str, int]
     gpu: Gpu
     waived: frozenset[str]
+    command: str = ""
 
     @property
     def settings(self) -> Mapping[str, Exact]:
@@ -75,10 +78,11 @@ def make_scenario(
     gpu: str | None = None,
     config: Path | None = None,
     waived: frozenset[str] = frozenset(),
+    command: str = "",
 ) -> Scenario:
     """Put a question together, of one layer alone if one is named; what is None is the model's default."""
     options = choose(definition, choices or {})
-    constants = read_config(definition, config) if config else {}
+    constants = read_config(definition, config) if config is not None else {}
     named = definition.default_workload if workload is None else workload
     return Scenario(
         workload=None if layer is not None else load_workload(definition, named),
@@ -86,8 +90,9 @@ def make_scenario(
         options=options,
         user=dict(settings or {}),
         config=constants,
-        gpu=load_gpu(gpu or definition.default_gpu),
+        gpu=load_gpu(definition.default_gpu if gpu is None else gpu),
         waived=waived,
+        command=command,
     )
 
 

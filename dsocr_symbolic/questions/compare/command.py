@@ -24,5 +24,6 @@ def _compare(definition: Definition, given: options.Given) -> int:
     base = options.asked_scenario(definition, given)
     comparison = compare_with(base, given["scenarios"], given["metrics"] or METRICS, given["time"])
     warnings = list(comparison.warnings)
-    document = {"time": given["time"], "warnings": warnings, "comparison": asdict(comparison)}
-    return options.show(given, document, lambda: comparison_text(comparison))
+    typed = base.command or None
+    document = {"time": given["time"], "command": typed, "warnings": warnings, "comparison": asdict(comparison)}
+    return options.show(given, document, lambda: comparison_text(comparison, typed))

@@ -13,11 +13,13 @@ from dsocr_symbolic.language.registry import is_bound, known_metric, load_metric
 from dsocr_symbolic.network.builder import model_tree, stage_guards
 from dsocr_symbolic.network.leaves import Whole, metric_expression
 from dsocr_symbolic.network.node import walk
+from dsocr_symbolic.questions.question import of_scenario
 from dsocr_symbolic.scenario.origins import unclaimed
 from dsocr_symbolic.scenario.scenario import Scenario, of_layer, scenario_values
 from dsocr_symbolic.scenario.values import chosen_slots
 from dsocr_symbolic.writing.formula_text import as_numbers, as_text, collect
 from dsocr_symbolic.writing.latex import as_latex
+from dsocr_symbolic.writing.terminal import wrapped
 
 # Kinds whose formula of many operators is a book, and what they do with these.
 _LONG = {"time": "Summed over", "ratio": "Of", "bound": "Of phases of", "latency": "Of stages of"}
@@ -42,7 +44,9 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
         scenario = of_layer(scenario, definition)
         nodes = stages = model_tree(definition, slots)
     expression = metric_expression(nodes, metric, Whole(definition=scenario.definition, stages=stages))
+    about = of_scenario(scenario).heading()
     head = f"{path}: {metric} [{metrics[metric].unit}], {metrics[metric].definition}"
+    head = "\n  ".join([head, *wrapped(about)])
     if expression is None:
         return f"{head}\n  null: {metrics[metric].reason}\n", ()
     values = scenario_values(scenario)
@@ -57,7 +61,8 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
         return f"{head}\n= {result} {metrics[metric].unit}\n  {summed}\n", values.warnings
     if output == "latex":
         letters = {name: quantity.letter for name, quantity in scenario.definition.quantities.items()}
-        return f"{metrics[metric].latex} = {as_latex(expression, letters)} = {result}\n", values.warnings
+        said = f"% {about}\n{metrics[metric].latex} = {as_latex(expression, letters)} = {result}\n"
+        return said, values.warnings
     used = {str(symbol) for symbol in collect(expression).free_symbols}
     numbers = {name: arithmetic.whole(values.numbers[name]) for name in used if name in values.numbers}
     meanings = "".join(

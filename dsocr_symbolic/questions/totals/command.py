@@ -150,7 +150,7 @@ def _formatted(document: dict[str, Any], roles: Roles, result: Estimate, view: s
         lines = getattr(views, f"by_{view}")(result)
     views.check_sums(result, lines)
     if output == "csv":
-        return text.to_csv(roles, view, lines, document.get("pages") if view == "page" else None)
+        return text.to_csv(document, roles, view, lines)
     if output == "markdown":
         return text.to_markdown(document, roles, view, lines)
     return text.to_text(document, roles, view, lines)

@@ -14,6 +14,7 @@ from dsocr_symbolic.questions.capacity import Fit
 from dsocr_symbolic.questions.totals.bill import Bill
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import unclaimed
+from dsocr_symbolic.scenario.provenance import what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario
 
 SCHEMA_VERSION = 2
@@ -48,10 +49,9 @@ def totals_document(
         "workload": of("workload", "derived")
         if workload
         else {name: arithmetic.whole(values.numbers[name]) for name in _of_layer(definition.stages[0])},
-        "overridden": {
-            name: {"value": arithmetic.whole(values.numbers[name]), "formula_gives": given}
-            for name, given in values.overridden.items()
-        },
+        "overridden": {name: setting.data for name, setting in what_was_set(scenario, values.numbers).items()},
+        "waived": sorted(scenario.waived),
+        "command": scenario.command or None,
         "constants": of("constant"),
         "gpu": gpu.name,
         "machine": {
