@@ -17,7 +17,7 @@ from dsocr_symbolic.questions.bounds.command import bounds_command
 from dsocr_symbolic.questions.compare.command import compare_command
 from dsocr_symbolic.questions.formula.command import formula_command
 from dsocr_symbolic.questions.listings import print_listing, schema_command
-from dsocr_symbolic.questions.options import MODEL
+from dsocr_symbolic.questions.options import MODEL, Invocation, refuse_empty
 from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
 from dsocr_symbolic.questions.solve.command import solve_command
 from dsocr_symbolic.questions.sweep.command import sweep_command
@@ -77,8 +77,10 @@ def capture(arguments: Sequence[str]) -> str:
 
 def _run(definition: Definition, arguments: list[str]) -> Any:
     """Run a command; what was typed goes with it, for outputs that say so."""
-    typed = shlex.join(["dsocr", *arguments])
-    return _commands(definition).main(arguments, prog_name="dsocr", standalone_mode=False, obj=typed)
+    invocation = Invocation(command=shlex.join(["dsocr", *arguments]))
+    status = _commands(definition).main(arguments, prog_name="dsocr", standalone_mode=False, obj=invocation)
+    invocation.end()
+    return status
 
 
 def _model_name(arguments: Sequence[str]) -> str | None:
@@ -126,6 +128,8 @@ def _commands(definition: Definition) -> click.Group:
     symbols.callback = lambda metrics, **_: print_listing(definition, "metrics" if metrics else "symbols")
     group.add_command(symbols)
     group.add_command(schema_command())
+    for verb in group.commands.values():
+        refuse_empty(verb.params)
     return group
 
 

@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.scenario.origins import Origin, layered, origins
@@ -77,6 +78,12 @@ def what_was_set(
         if origin.kind == "choice" and plain[name] != origin:
             add(name, numbers[name], f"choice {origin.name}", plain)
     return settings
+
+
+def of_example(definition: Definition, sources: Mapping[str, Origin]) -> list[str]:
+    """Return the symbols of a layer alone that have the value of its example, for nobody else gives them one."""
+    alone = (name for name, quantity in definition.quantities.items() if quantity.group == "layer")
+    return [name for name in alone if sources[name].kind == "default"]
 
 
 def common(several: Sequence[Mapping[str, Setting]]) -> dict[str, Setting]:

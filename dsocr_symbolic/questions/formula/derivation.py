@@ -12,7 +12,7 @@ from dsocr_symbolic.language.lookup import layer_definition
 from dsocr_symbolic.language.registry import is_bound, known_metric, load_metrics
 from dsocr_symbolic.network.builder import model_tree, stage_guards
 from dsocr_symbolic.network.leaves import Whole, metric_expression
-from dsocr_symbolic.network.node import walk
+from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.questions.question import of_scenario
 from dsocr_symbolic.scenario.origins import unclaimed
 from dsocr_symbolic.scenario.scenario import Scenario, of_layer, scenario_values
@@ -32,9 +32,7 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
     known_metric(metric)
     slots = chosen_slots(scenario.definition, scenario.options)
     stages = model_tree(scenario.definition, slots)
-    nodes = tuple(node for node in walk(stages) if "/".join(node.path) == path.strip("/"))
-    if path in ("", "total"):
-        nodes = stages
+    nodes = _nodes(stages, path)
     if not nodes:
         try:
             definition = layer_definition(scenario.definition, path)
@@ -70,6 +68,20 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
     )
     steps = f"  {as_text(expression)}\n= {as_numbers(expression, numbers)}\n= {result} {metrics[metric].unit}\n"
     return f"{head}\n{steps}  where\n{meanings}", values.warnings
+
+
+def refuse_workload(scenario: Scenario, path: str) -> None:
+    """Raise where a workload is named for what is no part of the network: a layer alone has none."""
+    stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
+    if not _nodes(stages, path) and scenario.workload is not None:
+        raise UserError(f"{path} is one layer alone: it has no --workload; drop it, or --set its symbols")
+
+
+def _nodes(stages: tuple[Node, ...], path: str) -> tuple[Node, ...]:
+    """Return the node of a path, or all stages."""
+    if path in ("", "total"):
+        return stages
+    return tuple(node for node in walk(stages) if "/".join(node.path) == path.strip("/"))
 
 
 def _result(scenario: Scenario, path: str, metric: str) -> Any:

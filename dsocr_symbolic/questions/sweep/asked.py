@@ -18,7 +18,7 @@ from dsocr_symbolic.questions.sweep.grids import most_pieces
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.origins import lacking, origins, unverified
 from dsocr_symbolic.scenario.provenance import common
-from dsocr_symbolic.scenario.scenario import make_scenario
+from dsocr_symbolic.scenario.scenario import doubts, make_scenario, refuse_idle
 from dsocr_symbolic.scenario.values import choose
 
 
@@ -60,6 +60,11 @@ def asked_of(model: Model, settings: dict[str, Any], vary: Mapping[str, Any]) ->
             settings[name] = values.item() if hasattr(values, "item") else values
         else:
             several[name] = values
+    for choice, definition in model.definition.choices.items():
+        varied = {**names, **several}.get(choice.replace("-", "_"), ())
+        for label in (varied,) if isinstance(varied, str) else varied:
+            if label in definition.options:
+                refuse_idle(model.definition, {choice: label}, settings)
     most = most_pieces(model, settings, {**names, **several})
     axes = [make_axis(model.definition, name, values, most) for name, values in several.items()]
     check_axes(axes)
@@ -116,10 +121,12 @@ def about_of(model: Model, asked: Asked, waived: Iterable[str]) -> dict[str, str
     return {"model": definition.name, **about, **{name: said for name, said in given.items() if said}}
 
 
-def set_along(model: Model, asked: Asked, waived: Iterable[str]) -> dict[str, Mapping[str, Any]]:
-    """Return what was set at every point, as plain data; where a default differs between points it is None."""
+def set_along(
+    model: Model, asked: Asked, waived: Iterable[str]
+) -> tuple[dict[str, Mapping[str, Any]], tuple[str, ...]]:
+    """Return what was set at every point, as plain data, and what is doubtful; a default that differs is None."""
     first = {name: at(numbers, np.zeros(1, dtype=np.int64)).tolist()[0] for name, numbers in asked.numbers.items()}
-    along = []
+    along, doubtful = [], dict[str, None]()
     for combination in product(*(axis.names for axis in asked.named)):
         chosen = {**asked.names, **{axis.name: label for axis, label in zip(asked.named, combination, strict=True)}}
         options = _options(model, chosen)
@@ -131,9 +138,10 @@ def set_along(model: Model, asked: Asked, waived: Iterable[str]) -> dict[str, Ma
             choices=dict(options),
             waived=frozenset(waived),
         )
+        doubtful |= dict.fromkeys(doubts(scenario, asked.inputs))
         question = Question(model=evolve(model, options=options), scenario=evolve(scenario, config=dict(model.config)))
         along.append({name: told for name, told in question.was_set(asked.inputs).items() if name not in asked.inputs})
-    return {name: setting.data for name, setting in common(along).items()}
+    return {name: setting.data for name, setting in common(along).items()}, tuple(doubtful)
 
 
 def machine_notes(model: Model, asked: Asked, metrics: Iterable[Metric], parts: Iterable[str]) -> dict[str, str]:

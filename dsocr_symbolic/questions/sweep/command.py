@@ -46,6 +46,7 @@ def _sweep(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.questions.sweep.plan import plan_sweep
     from dsocr_symbolic.questions.sweep.rows import companion
     from dsocr_symbolic.questions.sweep.warned import warnings_along
+    from dsocr_symbolic.scenario.scenario import refuse_idle
     from dsocr_symbolic.writing.files import check_target
 
     out = given["out"]
@@ -59,9 +60,12 @@ def _sweep(definition: Definition, given: options.Given) -> int:
             extra(library)
     if not given["metrics"]:
         raise UserError("--metric: name one or more, such as --metric roofline_s; dsocr symbols --metrics lists them")
+    if given["force"] and out is None:
+        raise UserError("--force replaces a file; name it with --out or drop --force")
     vary = read_vary(definition, given["vary"])
     settings = options.asked_settings(definition, given)
     chosen = {name: option for name in definition.choices if (option := given[options.choice_key(name)]) is not None}
+    refuse_idle(definition, chosen, settings)
     named = {name: given[name] for name in ("workload", "gpu") if given[name] is not None}
     for name in (*chosen, *named):
         if name.replace("-", "_") in vary:
@@ -81,6 +85,7 @@ def _sweep(definition: Definition, given: options.Given) -> int:
             **vary,
             **named,
         )
+    options.doubt(plan.doubts)
     if out is None:
         from dsocr_symbolic.questions.sweep.rows import table_text
 

@@ -56,6 +56,8 @@ class Plan:
         What does not vary: model, workload, gpu, choices, settings.
     overridden : mapping of str to mapping
         What was set at every point, as JSON says it.
+    doubts : tuple of str
+        What is doubtful about numbers of conventions and machine that are the same at every point.
     command : str
         What was typed for it; empty in Python.
     """
@@ -67,6 +69,7 @@ class Plan:
     functions: tuple[Compiled, ...]
     about: Mapping[str, str]
     overridden: Mapping[str, Mapping[str, Any]]
+    doubts: tuple[str, ...]
     command: str = ""
 
     @property
@@ -188,6 +191,7 @@ def plan_sweep(
         raise UserError("nothing is asked; name a metric (dsocr symbols --metrics) and a part")
     arguments = {"settings": question.settings, "by": parts, "waived": tuple(waived), "threads": threads}
     functions = tuple(functions_of(model, question, asked, arguments))
+    overridden, doubtful = set_along(model, question, waived)
     registered = tuple(load_metrics()[name] for name in asked)
     return Plan(
         axes=question.axes,
@@ -196,6 +200,7 @@ def plan_sweep(
         part_dimension="stage" if by == "stage" else "" if isinstance(by, str) else "part",
         functions=functions,
         about=about_of(model, question, waived) | machine_notes(model, question, registered, parts),
-        overridden=set_along(model, question, waived),
+        overridden=overridden,
+        doubts=doubtful,
         command=command,
     )

@@ -127,6 +127,8 @@ def notes(document: Document, roles: Roles) -> list[str]:
     shown = ", ".join(f"{name} {amount(value)}" for name, value in values.items())
     result = [shown, "choices: " + ", ".join(f"{name} {option}" for name, option in document["choices"].items())]
     result += [*setting_notes(document["overridden"]), *lifted(document["waived"])]
+    if example := document["of_example"]:
+        result.append(f"of the layer's example, until --set gives others: {', '.join(example)}")
     if "pages" in document:
         pages = f"{len(document['pages'])} pages, each a request of its own"
         result[0] = f"{pages}; symbols are those of the first page: {shown}"
