@@ -85,8 +85,8 @@ def _sweep(definition: Definition, given: options.Given) -> int:
             **vary,
             **named,
         )
-    options.doubt(plan.doubts)
     if out is None:
+        options.doubt(plan.doubts)
         from dsocr_symbolic.questions.sweep.rows import table_text
 
         click.echo(table_text(plan), nl=False)
