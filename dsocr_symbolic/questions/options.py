@@ -137,6 +137,8 @@ def warn(warnings: Iterable[str]) -> None:
 def asked_scenario(definition: Definition, given: Given) -> Scenario:
     """Put together what the options ask."""
     choices = {name: given[key] for name in definition.choices if given.get(key := choice_key(name)) is not None}
+    if given.get("layer") is not None and given["workload"] is not None:
+        raise UserError("--layer evaluates one layer alone: it has no --workload; drop one of them")
     scenario = make_scenario(
         definition=definition,
         layer=given.get("layer"),

@@ -110,8 +110,6 @@ def _check_together(given: Given) -> None:
     """Refuse options that would silently be ignored."""
     if given["more"] and not given["document"]:
         raise UserError(f"unexpected argument '{given['more'][0]}'; documents follow --document")
-    if given["layer"] is not None and given["workload"] is not None:
-        raise UserError("--layer evaluates one layer alone: it has no --workload; drop one of them")
     if given["by"] == "page" and not given["document"]:
         raise UserError("--by page: only a document has pages; add --document PATH or drop --by page")
     if given["dpi"] is not None and not given["document"]:
