@@ -24,6 +24,7 @@ from dsocr_symbolic.writing.data import Document
 from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import on_terminal, table, wrapped
 
+WARNING = "warning: "
 # Names longer than this leave room for three digits only.
 _SHORT_NAME = 14
 _COLUMNS: tuple[tuple[str, str], ...] = (
@@ -64,10 +65,14 @@ time. GB = 1e9 bytes. +: more is below, see --depth. -: never runs."""
 
 
 def to_csv(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine]) -> str:
-    """Write what it is of as comments, then a row per line, or page, and a column per metric; null is empty."""
+    """Write what it is of as comments, then a row per line, or page, and a column per metric; null is empty.
+
+    Warnings go elsewhere.
+    """
     pages = document.get("pages") if head == "page" else None
     buffer = io.StringIO()
-    buffer.write(commented([heading(document), *notes(document, roles), *command_notes(document["command"])]))
+    said = [note for note in notes(document, roles) if not note.startswith(WARNING)]
+    buffer.write(commented([heading(document), *said, *command_notes(document["command"])]))
     writer = csv.writer(buffer, lineterminator="\n")
     if pages is None:
         writer.writerow([head, "calls", *load_metrics()])
@@ -133,7 +138,7 @@ def notes(document: Document, roles: Roles) -> list[str]:
         pages = f"{len(document['pages'])} pages, each a request of its own"
         result[0] = f"{pages}; symbols are those of the first page: {shown}"
         result += [*limit_notes(document, roles), "a row of pages of one grid holds the numbers of one page"]
-    result += [f"warning: {said}" for said in document["warnings"]]
+    result += [f"{WARNING}{said}" for said in document["warnings"]]
     if failed:
         result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
     if document["closed_form"]:
