@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -19,7 +20,7 @@ from dsocr_symbolic.questions.check.command import check_command
 from dsocr_symbolic.questions.compare.command import compare_command
 from dsocr_symbolic.questions.formula.command import formula_command
 from dsocr_symbolic.questions.listings import print_listing, schema_command
-from dsocr_symbolic.questions.options import MODEL, warn
+from dsocr_symbolic.questions.options import MODEL, Invocation, refuse_empty, warn
 from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
 from dsocr_symbolic.questions.solve.command import solve_command
 from dsocr_symbolic.questions.sweep.command import sweep_command
@@ -44,8 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: exit 0 if all is well, 1 if a page could not be read, 2 for a mistake."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        definition = _definition(arguments)
-        status = _commands(definition).main(arguments, prog_name="dsocr", standalone_mode=False)
+        status = _run(_definition(arguments), arguments)
     except UserError as error:
         click.echo(f"dsocr: {error}", err=True)
         status = 2
@@ -82,8 +82,16 @@ def capture(arguments: Sequence[str]) -> str:
     """
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        _commands(_definition(arguments)).main(list(arguments), prog_name="dsocr", standalone_mode=False)
+        _run(_definition(arguments), list(arguments))
     return output.getvalue()
+
+
+def _run(definition: Definition, arguments: list[str]) -> Any:
+    """Run a command; what was typed goes with it, for outputs that say so."""
+    invocation = Invocation(command=shlex.join(["dsocr", *arguments]))
+    status = _commands(definition).main(arguments, prog_name="dsocr", standalone_mode=False, obj=invocation)
+    invocation.end()
+    return status
 
 
 def _definition(arguments: Sequence[str]) -> Definition:
@@ -136,6 +144,8 @@ def _commands(definition: Definition) -> click.Group:
     symbols.callback = lambda metrics, **_: print_listing(definition, "metrics" if metrics else "symbols")
     group.add_command(symbols)
     group.add_command(schema_command())
+    for verb in group.commands.values():
+        refuse_empty(verb.params)
     return group
 
 

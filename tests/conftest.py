@@ -83,3 +83,8 @@ def evaluate_model(
     if details and key not in _DETAILS:
         _DETAILS[key] = load_program(definition, slots, details=True)
     return estimate(_PROGRAMS[key], numbers, _DETAILS[key] if details else None)
+
+
+def uncommented(text: str) -> str:
+    """Return comma-separated values without the comment lines above them."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))

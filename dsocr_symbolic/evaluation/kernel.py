@@ -16,8 +16,9 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import Run, compile_function
-from dsocr_symbolic.language.definition import Definition, Rule
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.scenario.checks import LARGEST, check_rules, check_setting, rule_says
 
 Backend = Literal["numpy", "torch"]

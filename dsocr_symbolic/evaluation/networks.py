@@ -6,9 +6,10 @@ from pathlib import Path
 from attrs import evolve
 
 from dsocr_symbolic.evaluation.program import recalled
-from dsocr_symbolic.language.definition import Definition, Rule
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.paths import data_files, is_ours
 
 _FOLDERS = ("formulas/operators", "formulas/layers")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from attrs import evolve
 
-from dsocr_symbolic.language.definition import Definition, load_definition, with_fewest
+from dsocr_symbolic.language.definition import Definition, load_definition, shared, with_fewest
 from dsocr_symbolic.language.expression import names, parse
 from dsocr_symbolic.language.formula import EMPTY, ONE, Call, Formula, inputs
 from dsocr_symbolic.language.library import Library, find_formula, reached
@@ -19,7 +19,7 @@ def find_definition(name: str) -> Definition:
 
 def default_definition(name: str | None) -> Definition:
     """Load a model by name or path, DeepSeek-OCR if None."""
-    return find_definition(name or "deepseek-ocr")
+    return find_definition("deepseek-ocr" if name is None else name)
 
 
 def called(library: Library, definition: Definition, names: Iterable[str] = ()) -> frozenset[str]:
@@ -43,6 +43,12 @@ def layer_definition(definition: Definition, layer: str) -> Definition:
     return definition_of(definition, find_formula(layer))
 
 
+def symbols_of_layer(definition: Definition) -> list[str]:
+    """Return the symbols of a layer alone, and those that its own slots take besides."""
+    stage = definition.stages[0]
+    return list({**stage.given, **find_formula(stage.use).alone})
+
+
 def definition_of(definition: Definition, formula: Formula) -> Definition:
     """Let a formula be the only stage: what follows is as it says; else the model's value, else its example's."""
     quantities = dict(definition.quantities)
@@ -64,10 +70,14 @@ def definition_of(definition: Definition, formula: Formula) -> Definition:
         reads=tuple((name,) for name in inputs(formula)),
         skip="",
     )
-    # A layer knows nothing of the rest of the network: only rules about its own symbols hold for it.
+    # A layer knows nothing of the rest of the network: only rules about its own symbols and those of all hold for it.
     rules, warnings = (
-        tuple(rule for rule in kind if names(rule.require) and names(rule.require) <= set(formula.symbols))
-        for kind in (definition.rules, definition.warnings)
+        tuple(
+            rule
+            for rule in kind
+            if rule in everywhere or (names(rule.require) and names(rule.require) <= set(formula.symbols))
+        )
+        for kind, everywhere in ((definition.rules, shared("rules")), (definition.warnings, shared("warnings")))
     )
     return evolve(
         definition,

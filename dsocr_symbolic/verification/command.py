@@ -27,9 +27,15 @@ def verify_command() -> click.Command:
     )
 
 
+def _check_trust(given: dict[str, Any]) -> None:
+    if given["trust_remote_code"] and given["checkpoint"] is None:
+        raise UserError("--trust-remote-code is of a snapshot's files; add --checkpoint DIR or drop it")
+
+
 def _verify(given: dict[str, Any]) -> int:
     from dsocr_symbolic.verification.calls.requirements import installed, require_torch
 
+    _check_trust(given)
     if installed("torch") is None:
         require_torch()
     from dsocr_symbolic.verification.verify import check_folder, verify, verify_checkpoint
@@ -56,6 +62,7 @@ def _torchinfo(given: dict[str, Any]) -> int:
     from dsocr_symbolic.verification.calls.requirements import require_torch
     from dsocr_symbolic.verification.torchinfo.run import MissingLayersError, run
 
+    _check_trust(given)
     require_torch()
     out = given["out"] or Path("reports/torchinfo")
     try:

@@ -21,9 +21,12 @@ def formula_command(definition: Definition) -> click.Command:
 
 
 def _formula(definition: Definition, given: Given) -> int:
-    from dsocr_symbolic.questions.formula.derivation import derive
+    from dsocr_symbolic.questions.formula.derivation import derive, refuse_workload
 
-    text, warnings = derive(asked_scenario(definition, given), given["path"], given["metric"], given["format"])
+    scenario = asked_scenario(definition, given)
+    if given["workload"] is not None:
+        refuse_workload(scenario, given["path"])
+    text, warnings = derive(scenario, given["path"], given["metric"], given["format"])
     click.echo(text, nl=False)
     warn(warnings)
     return 0

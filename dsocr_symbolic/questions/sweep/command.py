@@ -1,5 +1,6 @@
 """``dsocr sweep``: metrics at every combination of values, as a table or a file."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def _sweep(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.questions.sweep.axes import read_vary
     from dsocr_symbolic.questions.sweep.extras import extra
     from dsocr_symbolic.questions.sweep.plan import plan_sweep
+    from dsocr_symbolic.questions.sweep.rows import companion
     from dsocr_symbolic.questions.sweep.warned import warnings_along
+    from dsocr_symbolic.scenario.scenario import refuse_idle
     from dsocr_symbolic.writing.files import check_target
 
     out = given["out"]
@@ -51,13 +54,18 @@ def _sweep(definition: Definition, given: options.Given) -> int:
         if out.suffix not in LIBRARIES:
             raise UserError(f"{out}: the name ends in none of {', '.join(LIBRARIES)}, which say what to write")
         check_target(out, force=given["force"], folder=out.suffix == ".parquet")
+        if out.suffix == ".csv":
+            check_target(companion(out), force=given["force"])
         for library in LIBRARIES[out.suffix]:
             extra(library)
     if not given["metrics"]:
         raise UserError("--metric: name one or more, such as --metric roofline_s; dsocr symbols --metrics lists them")
+    if given["force"] and out is None:
+        raise UserError("--force replaces a file; name it with --out or drop --force")
     vary = read_vary(definition, given["vary"])
     settings = options.asked_settings(definition, given)
     chosen = {name: option for name in definition.choices if (option := given[options.choice_key(name)]) is not None}
+    refuse_idle(definition, chosen, settings)
     named = {name: given[name] for name in ("workload", "gpu") if given[name] is not None}
     for name in (*chosen, *named):
         if name.replace("-", "_") in vary:
@@ -73,10 +81,12 @@ def _sweep(definition: Definition, given: options.Given) -> int:
             by=given["by"],
             settings=settings,
             waived=["allow_any_grid"] if given["allow_any_grid"] else [],
+            command=options.typed(),
             **vary,
             **named,
         )
     if out is None:
+        options.doubt(plan.doubts)
         from dsocr_symbolic.questions.sweep.rows import table_text
 
         click.echo(table_text(plan), nl=False)
@@ -92,14 +102,19 @@ def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) 
     """Write a sweep in the format that a file's name says."""
     from dsocr_symbolic.questions.sweep.dataset import dataset, write_netcdf
     from dsocr_symbolic.questions.sweep.picture import check_numbers, write_picture
-    from dsocr_symbolic.questions.sweep.rows import write_csv, write_parquet
+    from dsocr_symbolic.questions.sweep.rows import write_companion, write_csv, write_parquet
 
     if out.suffix == ".parquet":
         write_parquet(plan, out, force=force, advance=advance)
     elif out.suffix == ".csv":
         write_csv(plan, out, advance)
+        write_companion(plan, out)
     else:
         if out.suffix == ".svg":
             check_numbers(plan.count * len(plan.columns))
         data = dataset(plan, advance)
-        (write_netcdf if out.suffix == ".nc" else write_picture)(data, out)
+        if out.suffix == ".nc":
+            said = {"overridden": json.dumps(plan.overridden), "command": plan.command}
+            write_netcdf(data.assign_attrs({name: text for name, text in said.items() if text}), out)
+        else:
+            write_picture(data, out)

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.questions.settings_text import command_notes, setting_notes
 from dsocr_symbolic.questions.sweep.axes import at
 from dsocr_symbolic.questions.sweep.extras import extra
 from dsocr_symbolic.questions.sweep.plan import Plan
 from dsocr_symbolic.questions.sweep.warned import warnings_along
 from dsocr_symbolic.writing.amounts import cell
+from dsocr_symbolic.writing.comments import commented
 from dsocr_symbolic.writing.data import to_json
 from dsocr_symbolic.writing.files import remove, write_files, written_whole
 from dsocr_symbolic.writing.terminal import on_terminal, table, warning_text
@@ -25,12 +27,12 @@ _CHUNKS = "chunk-*.parquet"
 _EXACT = 2.0**53
 _WIDTH = 96
 _NOTES = {
-    "config": "config.json",
-    "what_if": "what if",
-    "settings": "set",
+    "waived": "rules lifted",
     "unverified": "unverified, from memory or of conflicting sources",
     "unclaimed": "no lower bound, for no source gives",
 }
+# What was set is said with what it is otherwise.
+_SETTINGS = ("config", "what_if", "settings")
 
 
 def write_csv(plan: Plan, path: Path, advance: Callable[[int], Any] = lambda _: None) -> None:
@@ -66,7 +68,9 @@ def table_text(plan: Plan) -> str:
         made.add_row(*row)
     rest = f"\n{plan.count - stop:,} more of {plan.count:,} points: --out FILE writes them all\n"
     said = warning_text(warnings_along(plan, stop))
-    return f"{_heading(plan)}\n\n{on_terminal(made)}{rest if plan.count > stop else ''}{said}"
+    lines = (textwrap.wrap(line, _WIDTH, subsequent_indent="  ") for line in about_lines(plan))
+    heading = "\n  ".join(line for broken in lines for line in broken)
+    return f"{heading}\n\n{on_terminal(made)}{rest if plan.count > stop else ''}{said}"
 
 
 def _number(value: float) -> float | str:
@@ -76,18 +80,31 @@ def _number(value: float) -> float | str:
     return "" if np.isnan(value) else value
 
 
-def _heading(plan: Plan) -> str:
-    """Say what is shown, and what is the same in every row."""
+def about_lines(plan: Plan) -> list[str]:
+    """Say what is shown, what is the same in every row, and what was typed."""
     asked = "; ".join(f"{metric.name} [{metric.unit}]: {metric.definition}" for metric in plan.metrics)
     names = ("model", "workload", "gpu")
     chosen = (
-        f"{name.replace('_', '-')} {value}" for name, value in plan.about.items() if name not in (*names, *_NOTES)
+        f"{name.replace('_', '-')} {value}"
+        for name, value in plan.about.items()
+        if name not in (*names, *_NOTES, *_SETTINGS)
     )
-    lines = [asked, f"choices: {', '.join(chosen)}"]
+    lines = [asked, f"choices: {', '.join(chosen)}", *setting_notes(plan.overridden)]
     lines += [f"{said}: {plan.about[name]}" for name, said in _NOTES.items() if name in plan.about]
-    wrapped = (textwrap.wrap(line, _WIDTH, subsequent_indent="  ") for line in lines)
     what = ", ".join(plan.about[name] for name in names if name in plan.about)
-    return "\n  ".join([what, *(line for broken in wrapped for line in broken)])
+    return [what, *lines, *command_notes(plan.command)]
+
+
+def companion(path: Path) -> Path:
+    """Return the file beside a CSV file that says what its numbers are of."""
+    return path.with_name(f"{path.name}.txt")
+
+
+def write_companion(plan: Plan, path: Path) -> None:
+    """Write what the numbers of a CSV file are of, and what the model file warns of, as comment lines beside it."""
+    warnings = (f"warning: {said}" for said in warnings_along(plan))
+    with written_whole(companion(path)) as draft:
+        draft.write_text(commented([*about_lines(plan), *warnings]), encoding="utf-8")
 
 
 def write_parquet(
@@ -141,6 +158,8 @@ def _question(plan: Plan) -> dict[str, Any]:
     return {
         "sweep": plan.fingerprint,
         "about": dict(plan.about),
+        "overridden": dict(plan.overridden),
+        "command": plan.command or None,
         "axes": {axis.name: len(axis) for axis in plan.axes},
         "metrics": [metric.name for metric in plan.metrics],
         "parts": list(plan.parts),

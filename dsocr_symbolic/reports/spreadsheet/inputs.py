@@ -6,9 +6,10 @@ import sympy
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.value import Expr
-from dsocr_symbolic.language.definition import BRACES
 from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.language.registry import Quantity
+from dsocr_symbolic.language.rules import BRACES
+from dsocr_symbolic.questions.settings_text import Told, lifted, otherwise, setting_notes
 from dsocr_symbolic.reports.spreadsheet.cells import (
     Sheet,
     SheetCell,
@@ -18,6 +19,7 @@ from dsocr_symbolic.reports.spreadsheet.cells import (
     text_line,
 )
 from dsocr_symbolic.reports.spreadsheet.excel_formula import Piece, Printer
+from dsocr_symbolic.scenario.provenance import what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import Values
 
@@ -57,7 +59,8 @@ def _shown(scenario: Scenario) -> Mapping[str, Quantity]:
 def inputs_sheet(scenario: Scenario, values: Values, printer: Printer, rules: Sheet | None) -> Sheet:
     """Lay out a line per symbol below the state of the rules: inputs as numbers, what follows from them as formulas."""
     quantities = _shown(scenario)
-    lines = [_line(name, quantity, scenario, values, printer) for name, quantity in quantities.items()]
+    was_set = {name: setting.data for name, setting in what_was_set(scenario, values.numbers).items()}
+    lines = [_line(name, scenario, values, was_set, printer) for name in quantities]
     workload = f", workload {scenario.workload.name}" if scenario.workload else ""
     options = ", ".join(f"{name} {option}" for name, option in scenario.options.items())
     hint = "Change the coloured cells: everything else follows. Names in formulas are the symbols."
@@ -65,6 +68,7 @@ def inputs_sheet(scenario: Scenario, values: Values, printer: Printer, rules: Sh
         text_line(f"{scenario.definition.name}{workload}, {scenario.gpu.title}", look="heading"),
         text_line(f"Choices of this workbook: {options}. Another choice is another export.", look="note"),
         text_line(hint, look="note"),
+        *(text_line(note, look="note") for note in (*setting_notes(was_set), *lifted(sorted(scenario.waived)))),
     ]
     if rules is not None:
         above.append(SheetLine(cells=(_state(rules),)))
@@ -79,10 +83,10 @@ def rules_sheet(scenario: Scenario, printer: Printer) -> Sheet | None:
     if not rules:
         return None
     lines = []
-    for rule, otherwise in rules:
+    for rule, failing in rules:
         condition = printer.piece(_expression(rule.require, scenario))
-        content = _HOLDS if condition.value else otherwise
-        state = SheetCell(content=content, formula=f'IF({condition.text}=1,"{_HOLDS}","{otherwise}")', look="state")
+        content = _HOLDS if condition.value else failing
+        state = SheetCell(content=content, formula=f'IF({condition.text}=1,"{_HOLDS}","{failing}")', look="state")
         parts = [printer.piece(_expression(part, scenario)) for part in rule.parts]
         lines.append(SheetLine(cells=(state, _said(rule.say, parts))))
     return Sheet(name=RULES, columns=_RULE_COLUMNS, lines=tuple(lines), prose=True)
@@ -115,8 +119,11 @@ def _said(sentence: str, parts: Sequence[Piece]) -> SheetCell:
     return SheetCell(content="{}".join(texts).format(*numbers), formula=formula)
 
 
-def _line(name: str, quantity: Quantity, scenario: Scenario, values: Values, printer: Printer) -> SheetLine:
+def _line(name: str, scenario: Scenario, values: Values, was_set: Told, printer: Printer) -> SheetLine:
+    quantity = scenario.definition.quantities[name]
     source, live = _source(name, quantity, scenario, values)
+    if name in was_set:
+        source = f"{source}; {otherwise(was_set[name])}"
     number = arithmetic.whole(values.numbers[name])
     if live:
         formula = printer.piece(_expression(quantity.formula, scenario)).text

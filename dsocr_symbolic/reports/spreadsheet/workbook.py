@@ -74,7 +74,7 @@ def _conventions_sheet(scenario: Scenario, sheets: list[str]) -> Sheet:
     columns = nodes.column_metrics()
     others = [name for name in load_metrics() if name not in nodes.COLUMN_METRICS]
     lines: list[SheetLine] = [
-        text_line("made by", f"dsocr {__version__}: dsocr export"),
+        text_line("made by", f"dsocr {__version__}: {scenario.command or 'dsocr export'}"),
         text_line("model", f"{scenario.definition.name}: {scenario.definition.summary}"),
         *(text_line(f"sheet {name}", about) for name, about in _SHEETS.items() if name in sheets),
         *(text_line(name, text) for name, text in _NOTES.items()),

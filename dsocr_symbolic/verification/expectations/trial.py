@@ -15,6 +15,7 @@ from dsocr_symbolic.verification.expectations import (
     facts,
     layout,
     machine,
+    plausible,
     regimes,
     sizes,
     times,
@@ -31,8 +32,15 @@ Statement = Callable[[], Iterable[Fact]]
 
 # Kind of file, as its folder or name says -> what is stated of it, the quickest first.
 STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
-    "machine": (machine.bare, machine.machine_numbers, sizes.limits, times.rooflines, bound.lower_bounds),
-    "conventions": (sizes.conventions, sizes.limits),
+    "machine": (
+        machine.bare,
+        machine.machine_numbers,
+        plausible.machines,
+        sizes.limits,
+        times.rooflines,
+        bound.lower_bounds,
+    ),
+    "conventions": (sizes.conventions, sizes.limits, plausible.conventions),
     "metrics": (counts.metrics, times.rooflines, times.latencies, bound.lower_bounds, words.twins),
     "time": (bound.made_up, times.rooflines, bound.lower_bounds, words.twins),
     "bounds": (regimes.conditions,),

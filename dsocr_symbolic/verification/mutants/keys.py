@@ -56,6 +56,7 @@ NAMES: Mapping[str, str] = {
     "Identity.vision_backbone": "path",
     **{f"Roles.{key}": "symbol" for key in ("batch", "prompt_tokens", "image_tokens", "new_tokens", "hit", "free")},
     "Quantity.in_bounds_for": "symbol",
+    "Quantity.moves_with": "symbol",
     **{f"Crops.{key}": "symbol" for key in ("columns", "rows", "number", "side")},
     "Condition.vary": "symbol",
     "Metric.latency": "latency",
