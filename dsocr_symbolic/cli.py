@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import ZERO
@@ -18,9 +19,10 @@ from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.bounds.command import bounds_command
 from dsocr_symbolic.questions.check.command import check_command
 from dsocr_symbolic.questions.compare.command import compare_command
+from dsocr_symbolic.questions.completion import attach
 from dsocr_symbolic.questions.formula.command import formula_command
-from dsocr_symbolic.questions.listings import print_listing, schema_command
-from dsocr_symbolic.questions.options import MODEL, Invocation, refuse_empty, warn
+from dsocr_symbolic.questions.listings import LISTINGS, listing_commands, schema_command
+from dsocr_symbolic.questions.options import Invocation, refuse_empty, warn
 from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
 from dsocr_symbolic.questions.solve.command import solve_command
 from dsocr_symbolic.questions.sweep.command import sweep_command
@@ -30,15 +32,10 @@ from dsocr_symbolic.reports.performance.command import report_command
 from dsocr_symbolic.reports.spreadsheet.command import export_command
 from dsocr_symbolic.verification.command import torchinfo_command, verify_command
 from dsocr_symbolic.version import __version__
+from dsocr_symbolic.writing.terminal import columns
 
-_LISTINGS = {
-    "models": "Networks that can be evaluated.",
-    "gpus": "Machines and their numbers.",
-    "workloads": "Named workloads of the model.",
-    "layers": "Layers and operators with a formula file.",
-}
 # What these verbs say holds whatever a user's examples say.
-_WITHOUT_NUMBERS = ("check", "schema", "symbols", *_LISTINGS)
+_WITHOUT_NUMBERS = ("check", "schema", *LISTINGS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"dsocr: {error}", err=True)
         status = 2
     except click.ClickException as error:
-        click.echo(f"dsocr: {error.format_message()}", err=True)
+        click.echo(f"dsocr: {_said(error)}", err=True)
         status = 2
     except (click.Abort, KeyboardInterrupt):
         status = 130
@@ -60,6 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # click leaves like this when the reader of its output has gone: that is no failure of ours.
         status = 0
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _said(error: click.ClickException) -> str:
+    """Say what is wrong with options, and which one was meant."""
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        options = [name for known in error.ctx.command.get_params(error.ctx) for name in known.opts if name[:1] == "-"]
+        return f"no such option '{error.option_name}': {nearest(error.option_name, options)}"
+    return error.format_message()
 
 
 def _after_write_error(error: OSError) -> int:
@@ -94,12 +99,36 @@ def _run(definition: Definition, arguments: list[str]) -> Any:
     return status
 
 
+class _Verbs(click.Group):
+    """The commands; of an unknown one it says which is nearest."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first word names."""
+        if args and args[0] not in self.commands and not ctx.resilient_parsing and args[0][:1] != "-":
+            raise UserError(f"no such command '{args[0]}': {nearest(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
+
+
 def _definition(arguments: Sequence[str]) -> Definition:
     """Load the network that the words name; a verb that asks it for numbers wants a user's files to hold."""
+    if "_DSOCR_COMPLETE" in os.environ:
+        return _while_typing()
     verb = next((word for word in arguments if not word.startswith("-")), "")
     if verb in _WITHOUT_NUMBERS or {"-h", "--help", "--version"} & set(arguments):
         return default_definition(_model_name(arguments))
     return load_network(_model_name(arguments), arguments)
+
+
+def _while_typing() -> Definition:
+    """Load the network of a line that is being typed, the default one where that cannot be loaded yet."""
+    from dsocr_symbolic.questions.shells import asked_words
+
+    try:
+        return default_definition(_model_name(asked_words()))
+    except UserError:
+        return default_definition(None)
 
 
 def _model_name(arguments: Sequence[str]) -> str | None:
@@ -113,13 +142,12 @@ def _model_name(arguments: Sequence[str]) -> str | None:
 
 
 def _commands(definition: Definition) -> click.Group:
-    group = click.Group(
+    group = _Verbs(
         "dsocr",
         help="Exact FLOPs, traffic and memory of DeepSeek-OCR, with the formula behind each number.",
-        context_settings={"help_option_names": ["-h", "--help"]},
-        no_args_is_help=False,
-        # What is doubtful whatever is asked stands in what is printed, too.
-        callback=lambda: warn(rule.say for rule in definition.warnings if rule.require == ZERO),
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": columns() + 2},
+        invoke_without_command=True,
+        callback=partial(_begin, definition),
     )
     group.params.append(_version_option())
     group.add_command(totals_command(definition))
@@ -136,17 +164,22 @@ def _commands(definition: Definition) -> click.Group:
     group.add_command(check_command(definition))
     group.add_command(verify_command())
     group.add_command(torchinfo_command())
-    for name, text in _LISTINGS.items():
-        listing = partial(print_listing, definition, name)
-        group.add_command(click.Command(name, params=[MODEL], callback=listing, help=text))
-    metrics = click.Option(["--metrics"], is_flag=True, help="List the metrics instead.")
-    symbols = click.Command("symbols", params=[MODEL, metrics], help="Symbols of the model: value, meaning.")
-    symbols.callback = lambda metrics, **_: print_listing(definition, "metrics" if metrics else "symbols")
-    group.add_command(symbols)
+    for listing in listing_commands(definition):
+        group.add_command(listing)
     group.add_command(schema_command())
-    for verb in group.commands.values():
-        refuse_empty(verb.params)
+    for known in group.commands.values():
+        refuse_empty(known.params)
+        attach(known, definition)
     return group
+
+
+def _begin(definition: Definition) -> None:
+    """Print help where nothing is asked; say what is doubtful of a network whatever is asked."""
+    context = click.get_current_context()
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+    else:
+        warn(rule.say for rule in definition.warnings if rule.require == ZERO)
 
 
 def _version_option() -> click.Option:

@@ -1,8 +1,10 @@
 """The one exception for mistakes a user can make and mend."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
-_SHOWN = 12
+_SHOWN, _CLOSE = 12, 3
+# From which likeness on a name is suggested, and how long it is at least to be looked for within others.
+_ALIKE, _TELLING = 0.6, 2
 
 
 class UserError(Exception):
@@ -13,15 +15,35 @@ class UserError(Exception):
 
 
 def nearest(name: str, known: Iterable[object]) -> str:
-    """Suggest the known names closest to a misspelt one, or some of them if none is close."""
-    from difflib import get_close_matches
-
+    """Suggest the known names closest to a misspelt one, whatever their case, or some of them if none is close."""
     names = sorted(str(other) for other in known)
-    close = get_close_matches(name, names, n=3, cutoff=0.6)
+    close = _close(name.strip().casefold(), names)
     if close:
         return f"did you mean {', '.join(close)}?"
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     return f"known: {shown}" if names else "none exist"
+
+
+def _close(name: str, names: Sequence[str]) -> list[str]:
+    """Return the names that are this one but for case, else begin with it, are like it, or hold it."""
+    from difflib import SequenceMatcher
+
+    # A path is known by its last part as well.
+    forms = {other: {other.casefold(), other.casefold().rpartition("/")[2]} for other in names}
+
+    def alike(other: str) -> float:
+        return max(SequenceMatcher(None, name, form).ratio() for form in forms[other])
+
+    if same := [other for other in names if name in forms[other]]:
+        return same[:_CLOSE]
+    if len(name) > 1 and (begun := [other for other in names if other.casefold().startswith(name)]):
+        return sorted(begun, key=len)[:_CLOSE]
+    likeness = {other: ratio for other in names if (ratio := alike(other)) >= _ALIKE}
+    if likeness:
+        return sorted(likeness, key=lambda other: -likeness[other])[:_CLOSE]
+    if len(name) > _TELLING:
+        return sorted((other for other in names if name in other.casefold()), key=len)[:_CLOSE]
+    return []
 
 
 def check_known(names: Iterable[object], known: Collection[str], where: str, noun: str) -> None:

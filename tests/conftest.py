@@ -30,6 +30,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DSOCR_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("DSOCR_PATH", raising=False)
+        patch.setenv("COLUMNS", "100")
         yield
 
 

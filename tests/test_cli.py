@@ -104,8 +104,9 @@ def test_version() -> None:
     assert dsocr("--version") == Answer(0, f"dsocr {dsocr_symbolic.__version__}\n", "")
 
 
-def test_no_command_is_a_mistake() -> None:
-    assert_refused(dsocr(), "command")
+def test_no_command_is_help() -> None:
+    assert dsocr() == dsocr("--help")
+    assert dsocr("--version", "totals").out.startswith("dsocr ")
 
 
 @pytest.mark.parametrize(

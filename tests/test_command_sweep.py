@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from conftest import evaluate_model
 from test_cli import assert_refused, dsocr
 
 from dsocr_symbolic.questions.sweep.command import LIBRARIES
+from dsocr_symbolic.writing import terminal
 from dsocr_symbolic.writing.terminal import progress
 
 FAST = "forward_tensor_core_flops"
@@ -137,9 +139,11 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
             return True
 
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(terminal, "_PATIENCE", 0)
     for stream, expected in ((io.StringIO(), False), (Terminal(), True)):
         monkeypatch.setattr("sys.stderr", stream)
         with progress("compiling"):
+            time.sleep(0.3 if expected else 0)
             assert bool(stream.getvalue()) == expected
         with progress("points", 8) as advance:
             advance(3)

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.writing.terminal import progress
 
 
 def _checkpoint_options() -> list[click.Parameter]:
@@ -66,7 +67,8 @@ def _torchinfo(given: dict[str, Any]) -> int:
     require_torch()
     out = given["out"] or Path("reports/torchinfo")
     try:
-        lines = run(out, given["checkpoint"], given["trust_remote_code"])
+        with progress("running the network"):
+            lines = run(out, given["checkpoint"], given["trust_remote_code"])
     except MissingLayersError as error:
         click.echo("\n".join(error.lines))
         return int(error.status)

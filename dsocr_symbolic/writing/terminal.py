@@ -1,5 +1,7 @@
 """Tables, paragraphs and progress as a terminal shows them; no progress where nobody watches."""
 
+import contextlib
+import os
 import re
 import sys
 import textwrap
@@ -9,18 +11,26 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_NARROWEST = 100
+# Narrower than this nothing can be read; where nobody watches and nobody says, text is as wide as in documents.
+_NARROWEST, _UNWATCHED, _WIDEST = 40, 100, 10_000
+
+# What takes less than these seconds shows no progress.
+_PATIENCE = 0.5
+_shown: list[str] = []
 
 
 @contextmanager
 def progress(what: str = "", total: int | None = None) -> Iterator[Callable[[int | str], None]]:
-    """Show on standard error how far something is; None: nobody knows how many steps there are.
+    """Show on standard error how far something is that takes a while; None: nobody knows how many steps there are.
 
-    Yields what is to be told how many steps are done, or in a word what the next one is.
+    Yields what is to be told how many steps are done, or in a word what the next one is. Within another one it is
+    silent.
     """
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or _shown:
         yield lambda _: None
         return
+    import threading
+
     from rich import progress as bars
     from rich.console import Console
 
@@ -31,16 +41,26 @@ def progress(what: str = "", total: int | None = None) -> Iterator[Callable[[int
         bars.MofNCompleteColumn(),
         bars.TimeElapsedColumn(),
     )
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+    bar = bars.Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(what, total=total)
 
-        def advance(step: int | str) -> None:
-            if isinstance(step, str):
-                bar.update(task, advance=1, description=step)
-            else:
-                bar.advance(task, step)
+    def advance(step: int | str) -> None:
+        if isinstance(step, str):
+            bar.update(task, advance=1, description=step)
+        else:
+            bar.advance(task, step)
 
+    start = threading.Timer(_PATIENCE, bar.start)
+    start.daemon = True
+    _shown.append(what)
+    try:
+        start.start()
         yield advance
+    finally:
+        start.cancel()
+        start.join()
+        bar.stop()
+        _shown.remove(what)
 
 
 def tracked(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
@@ -51,31 +71,66 @@ def tracked(items: Iterable[T], what: str, total: int | None = None) -> Iterator
             advance(1)
 
 
-def table(*titles: str, gap: int = 2, header: bool = True, wrap: bool = False) -> Any:
-    """Return an empty rich table; a column whose title begins with ``>`` is flush right, and wraps only if told to."""
+def columns() -> int:
+    """Return how wide text may be: ``COLUMNS``, else as the terminal of a standard stream, else as in documents."""
+    chosen = os.environ.get("COLUMNS", "")
+    if chosen.isdecimal() and int(chosen) > 0:
+        return max(int(chosen), _NARROWEST)
+    for stream in (sys.__stdout__, sys.__stderr__, sys.__stdin__):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if shown := os.get_terminal_size(stream.fileno()).columns:  # type: ignore[union-attr]
+                return max(shown, _NARROWEST)
+    return _UNWATCHED
+
+
+def table(*titles: str, gap: int = 2, header: bool = True) -> Any:
+    """Return an empty rich table; a column whose title begins with ``>`` is flush right, and its cells never break."""
     from rich.table import Table
 
     made = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold", show_header=header)
     for title in titles:
-        right = title.startswith(">")
-        justify: Any = "right" if right else "left"
-        made.add_column(title.removeprefix(">"), justify=justify, overflow="fold", no_wrap=right and not wrap)
+        made.add_column(title.removeprefix(">"), justify="right" if title.startswith(">") else "left")
     return made
 
 
-def on_terminal(content: Any, width: int | None = None) -> str:
-    """Render a rich table to text, coloured only on a terminal; None: as wide as that, or 100 columns."""
+def on_terminal(content: Any, *, spare: Iterable[str] = (), keys: int = 1) -> str:
+    """Render a table to text that fits, coloured only on a terminal.
+
+    Titles in ``spare`` may be left out, the first first, and a last line says so; else what does not fit stands in
+    further tables below, each with the first ``keys`` columns.
+    """
     from rich.console import Console
 
-    console = Console(file=sys.stdout, width=width or max(Console().width, _NARROWEST), highlight=False)
+    from dsocr_symbolic.writing.fitting import fitted, needed_width
+
+    width = columns()
+    console = Console(file=sys.stdout, width=_WIDEST, highlight=False)
+    tables, gone = fitted(content, console, width, spare, keys)
     with console.capture() as capture:
-        console.print(content)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+        for place, made in enumerate(tables):
+            console.print(*([""] if place else []), made, sep="\n")
+    text = "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    left_out = f"{width} columns leave out {', '.join(gone)}; a wider terminal, or COLUMNS={{}}, shows all"
+    return text + (f"{flowed(left_out.format(needed_width(content, console)))}\n" if gone else "")
+
+
+def natural_width(content: Any) -> int:
+    """Return the columns that a table takes if nothing in it is broken."""
+    from rich.console import Console
+
+    from dsocr_symbolic.writing import fitting
+
+    return fitting.natural_width(content, Console(highlight=False))
 
 
 def warning_text(warnings: Iterable[str]) -> str:
     """Say each warning in a paragraph of its own, as it stands behind a text."""
     return "".join(f"{indented([f'warning: {warning}'])}\n" for warning in warnings)
+
+
+def flowed(text: str) -> str:
+    """Fill lines with a paragraph; what stands in one piece is not broken."""
+    return textwrap.fill(" ".join(text.split()), columns(), break_long_words=False, break_on_hyphens=False)
 
 
 def indented(lines: Sequence[str]) -> str:
@@ -85,7 +140,7 @@ def indented(lines: Sequence[str]) -> str:
         start = "" if place == 0 else "  " + " " * (len(line) - len(line.lstrip()))
         broken += textwrap.wrap(
             line.strip(),
-            _NARROWEST,
+            columns(),
             initial_indent=start,
             subsequent_indent=f"{start}    ",
             break_long_words=False,
@@ -97,5 +152,5 @@ def indented(lines: Sequence[str]) -> str:
 def wrapped(note: str) -> list[str]:
     """Break a note at commas and spaces, never between a symbol and its value."""
     bound = re.sub(r"(?<=\w) (?=[\w.]+(,|$))", "\u00a0", note)
-    lines = textwrap.wrap(bound, _NARROWEST - 4, subsequent_indent="  ", break_on_hyphens=False)
+    lines = textwrap.wrap(bound, columns() - 4, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return [line.replace("\u00a0", " ") for line in lines]

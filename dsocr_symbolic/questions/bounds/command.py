@@ -31,7 +31,7 @@ def _bounds(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.questions.settings_text import command_notes
     from dsocr_symbolic.scenario.hardware import load_gpus
     from dsocr_symbolic.scenario.provenance import common
-    from dsocr_symbolic.writing.terminal import indented
+    from dsocr_symbolic.writing.terminal import indented, tracked
 
     question = of_scenario(options.asked_scenario(definition, given))
     by_gpu = given["by"] == "gpu"
@@ -39,7 +39,7 @@ def _bounds(definition: Definition, given: options.Given) -> int:
         raise UserError("--by gpu takes every machine; drop --gpu")
     gpus = load_gpus() if by_gpu else [question.scenario.gpu]
     machines, set_on, left_out = [], [], {}
-    for gpu in gpus:
+    for gpu in tracked(gpus, "machines", len(gpus)):
         machine = evolve(question, scenario=evolve(question.scenario, gpu=gpu))
         try:
             machines.append(find_bounds(machine, given["names"] or None, given["time"]))
@@ -60,7 +60,7 @@ def _bounds(definition: Definition, given: options.Given) -> int:
         about = {**document, "gpu_title": f"{len(machines)} machines", "unverified": []}
         heading = indented([stated(about, definition), *command_notes(document["command"])])
         document["left_out"] = left_out
-        lines = [f"left out: {reason}\n" for reason in left_out.values()]
+        lines = [f"{indented([f'left out: {reason}'])}\n" for reason in left_out.values()]
     return options.show(
         given,
         document,

@@ -8,12 +8,10 @@ from dsocr_symbolic.writing.amounts import measured
 from dsocr_symbolic.writing.notebook import Page, TextGrid, warned
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 
-_WIDE = 140
-
 
 def bounds_text(question: Question, bounds: Bounds) -> str:
     """Print the bounds of one machine: condition, formula, numbers, and where it changes."""
-    parts = [question.heading()]
+    parts = [indented([question.heading()])]
     if bounds.ridge_points:
         ridges = [f"{ridge.name}: {ridge.formula} = {ridge.value:.5g} {ridge.unit}" for ridge in bounds.ridge_points]
         parts.append(indented(["ridge points", *ridges]))
@@ -45,13 +43,13 @@ def bounds_table(machines: Sequence[Bounds]) -> str:
     """Print a table of machines: a row each, a column for each bound."""
     first = machines[0]
     titles = [f"ridge of {ridge.name}" for ridge in first.ridge_points] + [bound.name for bound in first.bounds]
-    made = table("gpu", *(f">{title.replace('_', ' ')}" for title in titles), wrap=True)
+    made = table("gpu", *(f">{title.replace('_', ' ')}" for title in titles))
     for machine in machines:
         ridges = (f"{ridge.value:.4g}" for ridge in machine.ridge_points)
         made.add_row(machine.gpu, *ridges, *(_cell(bound) for bound in machine.bounds))
     symbols = ", ".join(f"{bound.name} in {bound.symbol}" for bound in first.bounds)
     legend = f"{symbols}. n+: from n on; -n: up to n. Ridge points in FLOP/byte."
-    return f"{on_terminal(made, _WIDE)}\n{indented([legend])}\n"
+    return f"{on_terminal(made)}\n{indented([legend])}\n"
 
 
 def _cell(bound: RegimeBound) -> str:

@@ -4,6 +4,7 @@ import click
 
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions import options
+from dsocr_symbolic.writing.terminal import progress
 
 _HELP = "Compare SCENARIOS, each KEY=VALUE,KEY=VALUE or a YAML file, with the first; options hold for all."
 
@@ -23,7 +24,8 @@ def _compare(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.scenario.scenario import doubts, read_scenario
 
     base = options.asked_scenario(definition, given)
-    comparison = compare_with(base, given["scenarios"], given["metrics"] or METRICS, given["time"])
+    with progress("comparing"):
+        comparison = compare_with(base, given["scenarios"], given["metrics"] or METRICS, given["time"])
     warnings = list(comparison.warnings)
     for text in given["scenarios"]:
         name, scenario = read_scenario(text, base)

@@ -19,7 +19,7 @@ def comparison_text(comparison: Comparison, command: str | None = None) -> str:
     from rich.markup import escape
 
     head, *titles = map(escape, _titles(comparison))
-    summary = table(head, *(f">{title}" for title in titles), wrap=True)
+    summary = table(head, *(f">{title}" for title in titles))
     for row in _rows(comparison):
         summary.add_row(*row)
     said = [

@@ -4,6 +4,7 @@ import click
 
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import Given, asked_scenario, command, warn, whole_options
+from dsocr_symbolic.writing.terminal import progress
 
 _FIRST_METRIC = "forward_tensor_core_flops"
 
@@ -26,7 +27,8 @@ def _formula(definition: Definition, given: Given) -> int:
     scenario = asked_scenario(definition, given)
     if given["workload"] is not None:
         refuse_workload(scenario, given["path"])
-    text, warnings = derive(scenario, given["path"], given["metric"], given["format"])
+    with progress("building the model"):
+        text, warnings = derive(scenario, given["path"], given["metric"], given["format"])
     click.echo(text, nl=False)
     warn(warnings)
     return 0

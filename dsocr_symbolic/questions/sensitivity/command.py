@@ -4,6 +4,7 @@ import click
 
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import FORMAT, Given, as_data, asked_scenario, command, show, whole_options
+from dsocr_symbolic.writing.terminal import progress
 
 _BY = "One table, or one for each group."
 
@@ -30,6 +31,7 @@ def _sensitivity(definition: Definition, given: Given) -> int:
 
     question = of_scenario(asked_scenario(definition, given))
     part = "" if given["part"] == "total" else given["part"]
-    ranking = rank(question, Term(paths=(part,), metric=given["metric"]), given["symbols"] or None)
+    with progress("deriving"):
+        ranking = rank(question, Term(paths=(part,), metric=given["metric"]), given["symbols"] or None)
     document = {**question.described(), "sensitivity": as_data(ranking)}
     return show(given, document, lambda: sensitivity_text(question, ranking, given["by"]))

@@ -6,13 +6,15 @@ from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.questions.sensitivity.effects import Effect, Sensitivity
 from dsocr_symbolic.writing.amounts import measured
 from dsocr_symbolic.writing.notebook import Page, TextGrid, warned
-from dsocr_symbolic.writing.terminal import on_terminal, table
+from dsocr_symbolic.writing.terminal import flowed, indented, on_terminal, table
 
 VIEWS = ("symbol", "group")
-_LEGEND = """elasticity: percent of the metric per percent of the symbol. order: the degree in which the metric
-grows with the symbol in the end, everything else held; - where it is no power of it. What follows
-from a symbol follows: tokens of a prompt from its image, experts hit from requests. Derivatives are exact,
-of the branch of each maximum that leads here; guards and roundings are constant around a point."""
+_LEGEND = (
+    "elasticity: percent of the metric per percent of the symbol. order: the degree in which the metric grows with the"
+    " symbol in the end, everything else held; - where it is no power of it. What follows from a symbol follows: tokens"
+    " of a prompt from its image, experts hit from requests. Derivatives are exact, of the branch of each maximum that"
+    " leads here; guards and roundings are constant around a point."
+)
 _EDGES = "At a kink or a jump: > holds for larger values alone, < for smaller ones, ! for this very value."
 _MARKS = {"both": " ", "above": ">", "below": "<", "neither": "!"}
 _LONG = 10**9
@@ -20,11 +22,13 @@ _LONG = 10**9
 
 def sensitivity_text(question: Question, sensitivity: Sensitivity, view: str) -> str:
     """Print what a metric hangs on: ``symbol`` in one table, ``group`` in one of each group of symbols."""
-    parts = [f"{_head(sensitivity)}\n  {question.heading()}"]
+    parts = [indented([_head(sensitivity), question.heading()])]
     for group in dict.fromkeys(effect.group for effect in sensitivity.effects) if view == "group" else ("",):
         effects = [effect for effect in sensitivity.effects if group in ("", effect.group)]
-        parts.append((f"{group}\n" if group else "") + on_terminal(_table(effects, sensitivity.unit)).rstrip())
-    return "\n\n".join([*parts, _legend(sensitivity)]) + "\n"
+        parts.append(
+            (f"{group}\n" if group else "") + on_terminal(_table(effects, sensitivity.unit), spare=["meaning"]).rstrip()
+        )
+    return "\n\n".join([*parts, *map(flowed, _legend(sensitivity))]) + "\n"
 
 
 def _table(effects: list[Effect], unit: str) -> Any:
@@ -64,7 +68,7 @@ def page(sensitivity: Sensitivity) -> Page:
     """Say what a metric hangs on, all symbols in one table."""
     rows = tuple(_cells(effect) for effect in sensitivity.effects)
     grid = TextGrid(columns=_columns(sensitivity.unit), rows=rows)
-    return Page(head=_head(sensitivity), blocks=(grid, _legend(sensitivity), *warned(sensitivity.warnings)))
+    return Page(head=_head(sensitivity), blocks=(grid, *_legend(sensitivity), *warned(sensitivity.warnings)))
 
 
 def _head(sensitivity: Sensitivity) -> str:
@@ -72,6 +76,6 @@ def _head(sensitivity: Sensitivity) -> str:
     return f"{sensitivity.metric}{where} = {measured(sensitivity.value, sensitivity.unit)}"
 
 
-def _legend(sensitivity: Sensitivity) -> str:
+def _legend(sensitivity: Sensitivity) -> list[str]:
     edges = any(effect.side != "both" for effect in sensitivity.effects)
-    return f"{_LEGEND}\n{_EDGES}" if edges else _LEGEND
+    return [_LEGEND, _EDGES] if edges else [_LEGEND]

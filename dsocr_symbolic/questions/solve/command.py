@@ -5,6 +5,7 @@ import click
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions import options
+from dsocr_symbolic.writing.terminal import progress
 
 _HELP = 'The value of SYMBOL that still meets CONSTRAINT, such as "peak_memory_bytes <= capacity".'
 
@@ -26,7 +27,8 @@ def _solve(definition: Definition, given: options.Given) -> int:
     if symbol in scenario.user:
         raise UserError(f"{symbol}: is solved for, and has a value in --set; drop one of them")
     question = of_scenario(scenario)
-    solution = solve_question(question, symbol, given["constraint"], given["time"])
+    with progress("solving"):
+        solution = solve_question(question, symbol, given["constraint"], given["time"])
     about = {**question.described(), "warnings": list(solution.warnings)}
     document = {**about, "time": given["time"], "solution": options.as_data(solution)}
     return options.show(given, document, lambda: solution_text(question, solution))

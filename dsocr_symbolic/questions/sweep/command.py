@@ -1,7 +1,9 @@
 """``dsocr sweep``: metrics at every combination of values, as a table or a file."""
 
 import json
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ _VARY = (
     " gpu=rtx5090,h200, crop_grid=all or 2x1,3x2."
 )
 _OUT = "Write every point: .parquet (of any size, can be continued), .csv, .nc (xarray), .svg (a picture)."
+_FORMAT = "Print the first points as a table, or every point; text by default."
 
 
 def sweep_command(definition: Definition) -> click.Command:
@@ -34,6 +37,7 @@ def sweep_command(definition: Definition) -> click.Command:
         click.Option(["--by"], metavar="total|stage|PATH", default="total", help="Of which part; total by default."),
         click.Option(["--out"], metavar="FILE", type=click.Path(path_type=Path), help=_OUT),
         click.Option(["--force"], is_flag=True, help="Replace a file that exists."),
+        click.Option(["--format"], type=click.Choice(("text", "csv", "json")), default="text", help=_FORMAT),
         *options.whole_options(definition),
     ]
     return options.command(definition, "sweep", _sweep, parameters, "Metrics at every combination of values.")
@@ -51,6 +55,8 @@ def _sweep(definition: Definition, given: options.Given) -> int:
 
     out = given["out"]
     if out is not None:
+        if given["format"] != "text":
+            raise UserError(f"{out}: its name says what to write; drop --format or --out")
         if out.suffix not in LIBRARIES:
             raise UserError(f"{out}: the name ends in none of {', '.join(LIBRARIES)}, which say what to write")
         check_target(out, force=given["force"], folder=out.suffix == ".parquet")
@@ -87,15 +93,27 @@ def _sweep(definition: Definition, given: options.Given) -> int:
         )
     if out is None:
         options.doubt(plan.doubts)
-        from dsocr_symbolic.questions.sweep.rows import table_text
-
-        click.echo(table_text(plan), nl=False)
+        _print(plan, given["format"])
         return 0
     with progress("points", plan.count) as advance:
         _write(plan, out, advance, force=given["force"])
     options.warn(warnings_along(plan))
     click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
     return 0
+
+
+def _print(plan: Any, output: str) -> None:
+    from dsocr_symbolic.questions.sweep.rows import print_csv, print_json, table_text
+    from dsocr_symbolic.questions.sweep.warned import warnings_along
+
+    if output == "text":
+        click.echo(table_text(plan), nl=False)
+        return
+    # Rows on a terminal show by themselves how far it is.
+    with progress("points", plan.count) if not sys.stdout.isatty() else nullcontext(lambda _: None) as advance:
+        (print_json if output == "json" else print_csv)(plan, sys.stdout, advance)
+    if output == "csv":
+        options.warn(warnings_along(plan))
 
 
 def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) -> None:

@@ -2,10 +2,9 @@
 
 import csv
 import json
-import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -19,13 +18,12 @@ from dsocr_symbolic.writing.amounts import cell
 from dsocr_symbolic.writing.comments import commented
 from dsocr_symbolic.writing.data import to_json
 from dsocr_symbolic.writing.files import remove, write_files, written_whole
-from dsocr_symbolic.writing.terminal import on_terminal, table, warning_text
+from dsocr_symbolic.writing.terminal import on_terminal, table, warning_text, wrapped
 
 SHOWN = 20
 _QUESTION = "question.json"
 _CHUNKS = "chunk-*.parquet"
 _EXACT = 2.0**53
-_WIDTH = 96
 _NOTES = {
     "waived": "rules lifted",
     "unverified": "unverified, from memory or of conflicting sources",
@@ -38,14 +36,50 @@ _SETTINGS = ("config", "what_if", "settings")
 def write_csv(plan: Plan, path: Path, advance: Callable[[int], Any] = lambda _: None) -> None:
     """Write one row per point, in C order; what does not exist is empty. ``advance`` is told of points done."""
     with written_whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*plan.coordinates(plan.places(0, 1)), *plan.titles])
-        for start, stop in plan.blocks():
-            places = plan.places(start, stop)
-            labels = [values.tolist() for values in plan.coordinates(places).values()]
-            numbers = [[_number(value) for value in values.tolist()] for values in plan.evaluate(places)]
-            writer.writerows(zip(*labels, *numbers, strict=True))
-            advance(stop - start)
+        _stream_csv(plan, stream, advance)
+
+
+def print_csv(plan: Plan, stream: TextIO, advance: Callable[[int], Any] = lambda _: None) -> None:
+    """Print comments that say what is asked, then what :func:`write_csv` writes."""
+    stream.write(commented(about_lines(plan)))
+    _stream_csv(plan, stream, advance)
+
+
+def print_json(plan: Plan, stream: TextIO, advance: Callable[[int], Any] = lambda _: None) -> None:
+    """Print what is asked, and an object per point, in C order; what does not exist is null."""
+    head = {
+        "about": dict(plan.about),
+        "overridden": {name: setting.data for name, setting in plan.overridden.items()},
+        "command": plan.command,
+        "axes": {axis.name: axis.meaning for axis in plan.axes},
+        "metrics": {metric.name: {"unit": metric.unit, "definition": metric.definition} for metric in plan.metrics},
+    }
+    stream.write(f'{json.dumps(head, indent=1, ensure_ascii=False)[:-2]},\n "points": [')
+    separator = "\n  "
+    for titles, rows in _blocks(plan, advance):
+        for row in rows:
+            point = {title: None if value == "" else value for title, value in zip(titles, row, strict=True)}
+            stream.write(f"{separator}{json.dumps(point, ensure_ascii=False)}")
+            separator = ",\n  "
+    stream.write(f'\n ],\n "warnings": {json.dumps(list(warnings_along(plan)), ensure_ascii=False)}\n}}\n')
+
+
+def _stream_csv(plan: Plan, stream: TextIO, advance: Callable[[int], Any]) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    for place, (titles, rows) in enumerate(_blocks(plan, advance)):
+        if place == 0:
+            writer.writerow(titles)
+        writer.writerows(rows)
+
+
+def _blocks(plan: Plan, advance: Callable[[int], Any]) -> Iterator[tuple[list[str], Iterator[tuple[Any, ...]]]]:
+    """Yield the titles and the rows of some points at a time."""
+    for start, stop in plan.blocks():
+        places = plan.places(start, stop)
+        labels = {name: values.tolist() for name, values in plan.coordinates(places).items()}
+        numbers = [[_number(value) for value in values.tolist()] for values in plan.evaluate(places)]
+        yield [*labels, *plan.titles], zip(*labels.values(), *numbers, strict=True)
+        advance(stop - start)
 
 
 def table_text(plan: Plan) -> str:
@@ -55,9 +89,7 @@ def table_text(plan: Plan) -> str:
     labels = {axis.name: plan.coordinates(places)[axis.name] for axis in plan.axes}
     titles = plan.titles if len(plan.metrics) > 1 else [column.part for column in plan.columns]
     aligned = (f">{name}" if values.dtype.kind in "if" else name for name, values in labels.items())
-    made = table(*aligned, *(f">{title}" for title in titles), wrap=True)
-    for axis in made.columns[: len(labels)]:
-        axis.no_wrap = True
+    made = table(*aligned, *(f">{title}" for title in titles))
     shown = [
         [f"{value:.10g}" if isinstance(value, float) else str(value) for value in values.tolist()]
         for values in labels.values()
@@ -68,9 +100,9 @@ def table_text(plan: Plan) -> str:
         made.add_row(*row)
     rest = f"\n{plan.count - stop:,} more of {plan.count:,} points: --out FILE writes them all\n"
     said = warning_text(warnings_along(plan, stop))
-    lines = (textwrap.wrap(line, _WIDTH, subsequent_indent="  ") for line in about_lines(plan))
-    heading = "\n  ".join(line for broken in lines for line in broken)
-    return f"{heading}\n\n{on_terminal(made)}{rest if plan.count > stop else ''}{said}"
+    what, *lines = about_lines(plan)
+    heading = "\n  ".join([what, *(line for said in lines for line in wrapped(said))])
+    return f"{heading}\n\n{on_terminal(made, keys=len(labels))}{rest if plan.count > stop else ''}{said}"
 
 
 def _number(value: float) -> float | str:

@@ -12,7 +12,7 @@ from dsocr_symbolic.language.roles import Roles
 from dsocr_symbolic.questions.options import Given, asked_scenario, command, question_options, warn
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import Values
-from dsocr_symbolic.writing.terminal import tracked
+from dsocr_symbolic.writing.terminal import progress, tracked
 
 FORMATS = ("text", "json", "yaml", "csv", "markdown")
 _DATA = ("json", "yaml")
@@ -43,8 +43,9 @@ def totals_command(definition: Definition) -> click.Command:
 def tree_command(definition: Definition) -> click.Command:
     """Make ``dsocr tree``, with one option per choice of the model."""
     depth = click.Option(["--depth"], type=click.IntRange(min=1), default=_DEPTH, help=f"Levels; {_DEPTH} by default.")
-    parameters = [*question_options(definition), depth]
-    return command(definition, "tree", _tree, parameters, "The network as a tree, with the cost of each node.")
+    parameters = [*question_options(definition), depth, click.Argument(["path"], default="")]
+    help_text = "The network, or the part at PATH, as a tree with the cost of each node."
+    return command(definition, "tree", _tree, parameters, help_text)
 
 
 def _tree(definition: Definition, given: Given) -> int:
@@ -53,8 +54,10 @@ def _tree(definition: Definition, given: Given) -> int:
     from dsocr_symbolic.questions.totals.text import tree_text
 
     scenario = asked_scenario(definition, given)
-    result = answer(scenario, details=False)
-    click.echo(tree_text(totals_document(scenario, result), definition.roles, result, given["depth"]))
+    with progress("evaluating"):
+        result = answer(scenario, details=False)
+    part = "" if given["path"] == "total" else given["path"].strip("/")
+    click.echo(tree_text(totals_document(scenario, result), definition.roles, result, given["depth"], part))
     return 0
 
 
@@ -69,7 +72,9 @@ def _totals(definition: Definition, given: Given) -> int:
 
     _check_together(given)
     scenario = asked_scenario(definition, given)
-    bill, status, program, left_out = None, 0, scenario_program(scenario), Counter[str]()
+    with progress("building the model"):
+        program = scenario_program(scenario)
+    bill, status, left_out = None, 0, Counter[str]()
     # The text shows neither the backward nor, unless it is asked for, compulsory bytes.
     details = given["format"] != "text" or given["traffic"] == "fused"
     if given["document"]:
@@ -85,7 +90,8 @@ def _totals(definition: Definition, given: Given) -> int:
             return 1
         click.echo(unread_text(bill.rows), nl=False, err=True)
     else:
-        result, largest = answer(scenario, details=details, program=program), scenario
+        with progress("evaluating"):
+            result, largest = answer(scenario, details=details, program=program), scenario
     if given["traffic"] == "fused":
         result = with_fused_traffic(result)
     forms, where = _closed_forms(scenario, result.values, given)
@@ -136,7 +142,8 @@ def _closed_forms(scenario: Scenario, values: Values, given: Given) -> tuple[Any
         if name not in known:
             raise UserError(f"--keep: unknown symbol '{name}': {nearest(name, known)}")
     kept = {*(name for name in scenario.definition.roles.free if name not in scenario.user), *given["keep"]}
-    forms = closed_forms(scenario, values, kept, latex=given["format"] == "markdown")
+    with progress("closed forms"):
+        forms = closed_forms(scenario, values, kept, latex=given["format"] == "markdown")
     return forms, held_where(scenario, values, kept)
 
 

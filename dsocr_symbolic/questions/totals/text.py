@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.language.roles import Roles
@@ -22,11 +23,9 @@ from dsocr_symbolic.writing.amounts import amount, cell, seconds
 from dsocr_symbolic.writing.comments import commented
 from dsocr_symbolic.writing.data import Document
 from dsocr_symbolic.writing.templates import template
-from dsocr_symbolic.writing.terminal import on_terminal, table, wrapped
+from dsocr_symbolic.writing.terminal import columns, flowed, indented, natural_width, on_terminal, table, wrapped
 
 WARNING = "warning: "
-# Names longer than this leave room for three digits only.
-_SHORT_NAME = 14
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("TC", "forward_tensor_core_flops"),
     ("CC", "forward_cuda_core_flops"),
@@ -37,15 +36,14 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("KV", "forward_kv_cache_bytes"),
     ("time", "roofline_s"),
 )
-_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: {traffic}
-F/B: FLOPs of both kinds per byte. ops: operators launched.
-weights, KV: what distinct modules own, once. GB = 1e9 bytes. time: roofline_s, each operator at its
-slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
-time. JSON, YAML and CSV hold more: activations, backward, compulsory bytes; what does not exist is
-null in JSON, with its reason."""
+_LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: {traffic} F/B: FLOPs of both
+kinds per byte. ops: operators launched. weights, KV: what distinct modules own, once. GB = 1e9 bytes. time:
+roofline_s, each operator at its slowest resource, no overlap, every operand from DRAM: neither a bound nor a
+forecast. share: of the time. JSON, YAML and CSV hold more: activations, backward, compulsory bytes; what does not
+exist is null in JSON, with its reason."""
 _TRAFFIC = {
-    "eager": "bytes that every launched\noperator reads and writes (eager).",
-    "fused": "bytes that a perfect\ncompiler must still move (fused; parts do not add up).",
+    "eager": "bytes that every launched operator reads and writes (eager).",
+    "fused": "bytes that a perfect compiler must still move (fused; parts do not add up).",
 }
 
 
@@ -55,6 +53,10 @@ _TREE_COLUMNS = (
     ("live", "forward_activation_bytes"),
     ("time", "roofline_s"),
 )
+# What a narrow terminal does without, the first first.
+_SPARE = ("ops", "KV", "CC", "F/B", "weights", "calls", "TC")
+_PAGES_SPARE = ("pixels", "CC", "image", "KV", "TC")
+_TREE_SPARE = ("live", "calls", "TC")
 _HOT, _WARM = 0.2, 0.05
 # What stands before a child, and before what is below it; for a child that others follow, and for the last one.
 _GUIDES = {True: (("├─ ", "│  "), ("└─ ", "   ")), False: (("|- ", "|  "), ("`- ", "   "))}
@@ -154,13 +156,30 @@ def notes(document: Document, roles: Roles) -> list[str]:
 def preamble(document: Document, roles: Roles) -> str:
     """Print the heading and the notes, as lines of a terminal, and what was typed."""
     said = [*notes(document, roles), *command_notes(document["command"])]
-    return "\n".join([heading(document), *(f"  {line}" for note in said for line in wrapped(note))])
+    return "\n".join([indented([heading(document)]), *(f"  {line}" for note in said for line in wrapped(note))])
 
 
-def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine], *, width: int | None = None) -> str:
-    """Print a table, a total below several lines, notes around it; ``width`` in columns, None for the terminal's."""
+def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine]) -> str:
+    """Print a table, a total below several lines, notes around it; in as many digits as the terminal has room for."""
+    made = _totals_table(document, head, lines, 4)
+    if natural_width(made) > columns():
+        made = _totals_table(document, head, lines, 3)
+    parts = [
+        preamble(document, roles),
+        on_terminal(pages_table(document, roles, each=head == "page"), spare=_PAGES_SPARE)
+        if "pages" in document
+        else "",
+        "" if head == "page" else _lines([f"not counted: {line}" for line in unread_lines(document.get("pages", []))]),
+        on_terminal(made, spare=_SPARE),
+        _lines([*latency_lines(document), *page_latency_lines(document), *memory_lines(document, roles)]),
+        _closed_form_text(document["closed_form"]),
+        flowed(_LEGEND.format(traffic=_TRAFFIC[document["traffic"]])),
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def _totals_table(document: Document, head: str, lines: Sequence[ViewLine], digits: int) -> Any:
     rows = [*lines] if len(lines) == 1 else [*lines, _total(document)]
-    digits = 4 if max(len(line.name) for line in rows) <= _SHORT_NAME else 3
     shown = {title: metric for title, metric in _COLUMNS if any(line.metrics[metric] is not None for line in lines)}
     made = _table(head, "calls", *shown, "share")
     if document["machine"]["unverified"]:
@@ -171,16 +190,7 @@ def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLin
         cells = [cell(metric, line.metrics[metric], digits) for metric in shown.values()]
         last = place == len(rows) - 1 and len(rows) > 1
         made.add_row(line.name, count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
-    parts = [
-        preamble(document, roles),
-        on_terminal(pages_table(document, roles, each=head == "page"), width) if "pages" in document else "",
-        "" if head == "page" else _lines([f"not counted: {line}" for line in unread_lines(document.get("pages", []))]),
-        on_terminal(made, width),
-        _lines([*latency_lines(document), *page_latency_lines(document), *memory_lines(document, roles)]),
-        _closed_form_text(document["closed_form"]),
-        _LEGEND.format(traffic=_TRAFFIC[document["traffic"]]),
-    ]
-    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+    return made
 
 
 def _lines(said: Sequence[str]) -> str:
@@ -221,12 +231,22 @@ def count(calls: Any) -> str:
     return calls if isinstance(calls, str) else f"{calls:,.1f}" if isinstance(calls, float) else f"{calls:,}"
 
 
-def tree_text(document: Document, roles: Roles, result: Estimate, depth: int) -> str:
-    """Print the network as a tree, with the cost of each node, down to a depth."""
-    return "\n\n".join([preamble(document, roles), on_terminal(_tree_table(result, depth)).strip("\n"), _TREE_LEGEND])
+def tree_text(document: Document, roles: Roles, result: Estimate, depth: int, part: str = "") -> str:
+    """Print the network, or a part of it, as a tree with the cost of each node, down to a depth."""
+    roots = [_node_at(result, part)] if part else result.below[0]
+    made = on_terminal(_tree_table(result, depth, roots), spare=_TREE_SPARE)
+    return "\n\n".join([preamble(document, roles), made.strip("\n"), flowed(_TREE_LEGEND)])
 
 
-def _tree_table(result: Estimate, depth: int) -> Any:
+def _node_at(result: Estimate, part: str) -> int:
+    """Find the row of a path, or of one with the numbers that layers have here."""
+    for row, node in enumerate(result.nodes, start=1):
+        if part in (node.row.path, node.label):
+            return row
+    raise UserError(f"unknown part '{part}': {nearest(part, [node.row.path for node in result.nodes])}")
+
+
+def _tree_table(result: Estimate, depth: int, roots: Sequence[int]) -> Any:
     from rich.text import Text
 
     def cells(metrics: Metrics) -> list[str]:
@@ -234,7 +254,7 @@ def _tree_table(result: Estimate, depth: int) -> Any:
 
     made = table("node", *(f">{title}" for title in ("calls", *dict(_TREE_COLUMNS), "share")), gap=1)
     whole = result.total["roofline_s"]
-    for guide, name, node in _tree_lines(result, depth):
+    for guide, name, node in _tree_lines(result, depth, roots):
         share = node.metrics["roofline_s"] / whole if whole else 0.0
         label = Text.assemble((guide, "dim"), (name, "" if guide else "bold"))
         numbers = [*cells(node.metrics), f"{share:.1%}"] if node.calls else ["-"] * (len(_TREE_COLUMNS) + 1)
@@ -244,8 +264,8 @@ def _tree_table(result: Estimate, depth: int) -> Any:
     return made
 
 
-def _tree_lines(result: Estimate, depth: int) -> Iterator[tuple[str, str, NodeNumbers]]:
-    """Yield what stands before each node, its name and the node, down to a depth."""
+def _tree_lines(result: Estimate, depth: int, roots: Sequence[int]) -> Iterator[tuple[str, str, NodeNumbers]]:
+    """Yield what stands before each node, its name and the node, down to a depth; roots have their whole path."""
     below = result.below
     inner, last = _GUIDES[(sys.stdout.encoding or "utf-8").lower().startswith("utf")]
 
@@ -255,10 +275,11 @@ def _tree_lines(result: Estimate, depth: int) -> Iterator[tuple[str, str, NodeNu
     def descend(index: int, level: int, guide: str, after: str) -> Iterator[tuple[str, str, NodeNumbers]]:
         node, children = result.nodes[index - 1], there(below[index])
         hidden = " +" if children and level == depth else ""
-        yield guide, (node.label or "").rpartition("/")[2] + hidden, node
+        label = node.label or node.row.path
+        yield guide, (label.rpartition("/")[2] if guide else label) + hidden, node
         for child in children if level < depth else ():
             first, rest = last if child == children[-1] else inner
             yield from descend(child, level + 1, after + first, after + rest)
 
-    for stage in below[0]:
-        yield from descend(stage, 1, "", "")
+    for root in roots:
+        yield from descend(root, 1, "", "")

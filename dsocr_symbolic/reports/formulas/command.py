@@ -8,7 +8,7 @@ import click
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import asked_scenario, question_options, warn
 from dsocr_symbolic.writing.files import check_folder, write_files
-from dsocr_symbolic.writing.terminal import tracked
+from dsocr_symbolic.writing.terminal import progress, tracked
 
 _UNASKED = ("layer", "gpu", "reserve", "memory_utilisation")
 
@@ -37,7 +37,8 @@ def _docs(definition: Definition, given: dict[str, Any]) -> int:
 
     check_folder(given["out"])
     scenario = asked_scenario(definition, {**dict.fromkeys(_UNASKED), **given})
-    places = lay_out(scenario)
+    with progress("building the model"):
+        places = lay_out(scenario)
     rendered = rendered_pages(places)
     files = dict(tracked(rendered, "pages", len(places.library.formulas) + 1))
     write_files(given["out"], files)

@@ -1,0 +1,59 @@
+"""Names of what is called, level by level, read from the files on the way alone: nothing is built."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from attrs import frozen
+
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.formula import Call, Layer, read_layer
+from dsocr_symbolic.paths import data_files
+
+
+@frozen(kw_only=True)
+class _Level:
+    """Calls, and what fills the slots that they leave open: the caller's formulas, and the layer's own."""
+
+    calls: tuple[Call, ...]
+    slots: Mapping[str, str]
+    own: Mapping[str, str]
+
+
+@cache
+def _read(path: Path, _changed: int) -> Layer:
+    return read_layer(path)
+
+
+def names_below(definition: Definition, chosen: Mapping[str, str], path: Sequence[str]) -> dict[str, bool]:
+    """Return what is called below a path of the tree, and whether anything is below that; nothing if there is no such.
+
+    ``chosen`` are the formulas that choices put into slots.
+    """
+    files = data_files("formulas/layers")
+
+    def below(call: Call, level: _Level) -> _Level:
+        use = call.use
+        if use.startswith("$"):
+            use = level.slots.get(use[1:]) or chosen.get(use[1:]) or level.own.get(use[1:], "")
+        if use not in files:
+            return _Level(calls=(), slots={}, own={})
+        layer = _read(files[use], files[use].stat().st_mtime_ns)
+        given = {name: filling.use for name, filling in call.slots.items()}
+        own = {name: filling.use for name, filling in layer.slots.items()}
+        return _Level(calls=layer.calls, slots=given, own=own)
+
+    def inside(level: _Level) -> Iterator[tuple[str, _Level]]:
+        for call in level.calls:
+            if call.inline:
+                yield from inside(below(call, level))
+            else:
+                yield call.name, below(call, level)
+
+    level = _Level(calls=definition.stages, slots={}, own={})
+    for name in path:
+        known = dict(inside(level))
+        if name not in known:
+            return {}
+        level = known[name]
+    return {name: bool(lower.calls) for name, lower in inside(level)}
