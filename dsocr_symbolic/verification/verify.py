@@ -18,7 +18,7 @@ from dsocr_symbolic.verification.calls.requirements import (
 )
 from dsocr_symbolic.verification.mutants import running as mutants_running
 from dsocr_symbolic.verification.running import Outcome, in_order, jobs, run_all, single_outcome
-from dsocr_symbolic.writing.files import written_whole
+from dsocr_symbolic.writing.files import said_if_unwritable, written_whole
 from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import tracked
 
@@ -167,14 +167,12 @@ def _write(folder: Path | None, part: str, result: Mapping[str, Any]) -> None:
     """Write one part, and the page anew, if there is a folder for them."""
     if folder is None:
         return
-    try:
+    with said_if_unwritable(folder, "give another folder"):
         (folder / "verification").mkdir(parents=True, exist_ok=True)
         with written_whole(folder / "verification" / f"{part}.json") as draft:
             draft.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         with written_whole(folder / "verification.md") as draft:
             draft.write_text(page(folder), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
 def page(folder: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.reports.spreadsheet.cells import Sheet, SheetCell, SheetLine, Workbook
-from dsocr_symbolic.writing.files import check_target, written_whole
+from dsocr_symbolic.writing.files import check_target, said_if_unwritable, written_whole
 
 SUFFIX = ".xlsx"
 
@@ -96,11 +96,8 @@ def write_workbook(workbook: Workbook, path: Path, *, force: bool = False) -> No
     """
     check_file(path, force=force)
     content = workbook_bytes(workbook)
-    try:
-        with written_whole(path) as draft:
-            draft.write_bytes(content)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}; name another file") from error
+    with said_if_unwritable(path), written_whole(path) as draft:
+        draft.write_bytes(content)
 
 
 def workbook_bytes(workbook: Workbook) -> bytes:
