@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.errors import UserError, one_line
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.bounds.command import bounds_command
@@ -29,19 +29,19 @@ from dsocr_symbolic.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: exit 0 if all is well, 1 if a page could not be read, 2 for a mistake."""
+    """Run the command line: exit 0 if all is well, 1 if a page could not be read, 2 for a mistake, 130 for Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         definition = default_definition(_model_name(arguments))
         status = _commands(definition).main(arguments, prog_name="dsocr", standalone_mode=False)
     except UserError as error:
-        click.echo(f"dsocr: {error}", err=True)
-        status = 2
+        status = _failed(str(error))
     except click.ClickException as error:
-        click.echo(f"dsocr: {error.format_message()}", err=True)
-        status = 2
+        status = _failed(error.format_message())
     except (click.Abort, KeyboardInterrupt):
-        status = 130
+        status = _interrupted()
+    except MemoryError:
+        status = _failed("out of memory; ask for less at once")
     except OSError as error:
         status = _after_write_error(error)
     except SystemExit:
@@ -50,14 +50,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _failed(why: str) -> int:
+    """Say in one line what went wrong, wherever standard error leads."""
+    with contextlib.suppress(OSError):
+        click.echo(f"dsocr: {one_line(why)}", err=True)
+    return 2
+
+
+def _interrupted() -> int:
+    """Say that Ctrl-C ended it, below the ``^C`` that a terminal shows."""
+    with contextlib.suppress(OSError):
+        click.echo(f"{chr(10) if sys.stderr.isatty() else ''}dsocr: interrupted", err=True)
+    return 130
+
+
 def _after_write_error(error: OSError) -> int:
     """Say why output could not be written; a reader that has gone is no mistake."""
     with contextlib.suppress(OSError):
         sys.stdout.close()
     if isinstance(error, BrokenPipeError):
         return 0
-    click.echo(f"dsocr: cannot write the output: {error.strerror}", err=True)
-    return 2
+    why = error.strerror or str(error)
+    return _failed(f"{error.filename}: {why}" if error.filename else f"cannot write the output: {why}")
+
+
+class _Group(click.Group):
+    """Commands that Ctrl-C ends without the empty line that click prints."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Invoke one of them."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt as error:
+            raise click.Abort from error
 
 
 def capture(arguments: Sequence[str]) -> str:
@@ -87,7 +112,7 @@ def _model_name(arguments: Sequence[str]) -> str | None:
 
 
 def _commands(definition: Definition) -> click.Group:
-    group = click.Group(
+    group = _Group(
         "dsocr",
         help="Exact FLOPs, traffic and memory of DeepSeek-OCR, with the formula behind each number.",
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -28,10 +28,11 @@ def verify_command() -> click.Command:
 
 
 def _verify(given: dict[str, Any]) -> int:
-    from dsocr_symbolic.verification.calls.requirements import installed, require_torch
+    from dsocr_symbolic.verification.calls.requirements import importable, installed, require_torch
 
-    if installed("torch") is None:
+    if installed("torch") is None or not given["checkpoint"]:
         require_torch()
+    importable("torch")
     from dsocr_symbolic.verification.verify import check_folder, verify, verify_checkpoint
 
     out = check_folder(given["out"]) if given["out"] else None
@@ -53,10 +54,12 @@ def torchinfo_command() -> click.Command:
 
 
 def _torchinfo(given: dict[str, Any]) -> int:
-    from dsocr_symbolic.verification.calls.requirements import require_torch
+    from dsocr_symbolic.verification.calls.requirements import importable, require_torch
     from dsocr_symbolic.verification.torchinfo.run import MissingLayersError, run
 
     require_torch()
+    for library in ("torch", "torchinfo"):
+        importable(library)
     out = given["out"] or Path("reports/torchinfo")
     try:
         lines = run(out, given["checkpoint"], given["trust_remote_code"])

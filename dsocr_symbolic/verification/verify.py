@@ -1,7 +1,6 @@
 """What ``dsocr verify`` does: count, compare, say what differs, write the results and the page that people read."""
 
 import json
-import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -12,12 +11,14 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.verification.calls.cases import uncounted
 from dsocr_symbolic.verification.calls.comparison import Difference, compare
 from dsocr_symbolic.verification.calls.requirements import (
+    importable,
     require_torch,
     require_transformers,
     require_transformers_for_checkpoint,
 )
 from dsocr_symbolic.verification.mutants import running as mutants_running
 from dsocr_symbolic.verification.running import Outcome, in_order, jobs, run_all, single_outcome
+from dsocr_symbolic.verification.workers import workers
 from dsocr_symbolic.writing.files import said_if_unwritable, written_whole
 from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import tracked
@@ -34,7 +35,8 @@ def verify(*, out: Path | None, mutants: bool, say: Say) -> int:
     """
     require_torch()
     require_transformers()
-    done = tracked(run_all(os.cpu_count() or 1), "verifying", len(jobs()))
+    importable("transformers")
+    done = tracked(run_all(workers()), "verifying", len(jobs()))
     outcomes = in_order(outcome for job in done for outcome in job)
     status = 0
     for part, libraries, result in (
@@ -72,7 +74,7 @@ def verify_checkpoint(folder: Path, *, trusted: bool, out: Path | None, say: Say
 
 def _run_mutants(out: Path | None, say: Say) -> int:
     """Try every mutant of every file; one that survives fails."""
-    tried = tracked(mutants_running.run_all(mutants_running.workers()), "trying mutants", len(mutants_running.jobs()))
+    tried = tracked(mutants_running.run_all(workers()), "trying mutants", len(mutants_running.jobs()))
     result = mutants_running.result(dict(tried))
     rows = result["kinds"].values()
     killed, total = (sum(row[key] for row in rows) for key in ("killed", "mutants"))

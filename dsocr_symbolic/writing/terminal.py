@@ -26,12 +26,12 @@ def progress(what: str = "", total: int | None = None) -> Iterator[Callable[[int
 
     columns = (
         bars.SpinnerColumn(),
-        bars.TextColumn("{task.description:16}"),
+        bars.TextColumn("{task.description:16}", markup=False),
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
         bars.TimeElapsedColumn(),
     )
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with bars.Progress(*columns, console=Console(stderr=True, markup=False, emoji=False), transient=True) as bar:
         task = bar.add_task(what, total=total)
 
         def advance(step: int | str) -> None:
@@ -64,10 +64,14 @@ def table(*titles: str, gap: int = 2, header: bool = True, wrap: bool = False) -
 
 
 def on_terminal(content: Any, width: int | None = None) -> str:
-    """Render a rich table to text, coloured only on a terminal; None: as wide as that, or 100 columns."""
+    """Render a rich table to text, coloured only on a terminal; None: as wide as that, or 100 columns.
+
+    Names of files, machines and networks are shown as they are: brackets and colons in them are no markup.
+    """
     from rich.console import Console
 
-    console = Console(file=sys.stdout, width=width or max(Console().width, _NARROWEST), highlight=False)
+    plain: Any = {"highlight": False, "markup": False, "emoji": False}
+    console = Console(file=sys.stdout, width=width or max(Console().width, _NARROWEST), **plain)
     with console.capture() as capture:
         console.print(content)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"

@@ -3,11 +3,8 @@
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Container, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +15,7 @@ from dsocr_symbolic.paths import PACKAGE, cache_folder, data_folders
 from dsocr_symbolic.verification.mutants.keys import FILE_KINDS, OUT
 from dsocr_symbolic.verification.mutants.killing import EQUIVALENT, KILLED, SURVIVES, Fate, try_file
 from dsocr_symbolic.verification.mutants.mutants import Mutant, mutants_of, mutated_files
+from dsocr_symbolic.verification.workers import in_processes
 from dsocr_symbolic.writing.files import clear_drafts, written_whole
 
 _CHUNK = 100
@@ -57,15 +55,9 @@ def run_all(workers: int) -> Iterator[tuple[Job, list[Fate]]]:
     if workers == 1:
         yield from ((job, run_job(job, folder)) for job in jobs())
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(run_job, job, folder): job for job in jobs()}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-
-
-def workers() -> int:
-    """Return how many processes to start."""
-    return os.cpu_count() or 1
+    todo = jobs()
+    for place, fates in in_processes(run_job, [(job, folder) for job in todo], workers):
+        yield todo[place], fates
 
 
 def _digest() -> str:
