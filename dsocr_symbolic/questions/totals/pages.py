@@ -67,7 +67,9 @@ def pages_table(document: Document, roles: Roles, *, each: bool) -> Any:
             continue
         grid, total = shown_grid(page, roles), page["total"]
         about = (
-            [one_line(f"{page['path']}:{page['page']}"), f"{page['width']}x{page['height']}"] if each else [str(page["pages"])]
+            [one_line(f"{page['path']}:{page['page']}"), f"{page['width']}x{page['height']}"]
+            if each
+            else [str(page["pages"])]
         )
         tokens = [str(page[name]) for name in (roles.image_tokens, roles.prompt_tokens)]
         made.add_row(*about, grid, *tokens, *(cell(metric, total[metric], 3) for metric in _METRICS.values()))
