@@ -56,11 +56,13 @@ def torchinfo_command() -> click.Command:
 def _torchinfo(given: dict[str, Any]) -> int:
     from dsocr_symbolic.verification.calls.requirements import importable, require_torch
     from dsocr_symbolic.verification.torchinfo.run import MissingLayersError, run
+    from dsocr_symbolic.writing.files import check_folder
 
     require_torch()
     for library in ("torch", "torchinfo"):
         importable(library)
     out = given["out"] or Path("reports/torchinfo")
+    check_folder(out)
     try:
         lines = run(out, given["checkpoint"], given["trust_remote_code"])
     except MissingLayersError as error:

@@ -19,6 +19,7 @@ from dsocr_symbolic.verification.calls.requirements import (
 from dsocr_symbolic.verification.mutants import running as mutants_running
 from dsocr_symbolic.verification.running import Outcome, in_order, jobs, run_all, single_outcome
 from dsocr_symbolic.verification.workers import workers
+from dsocr_symbolic.writing import files
 from dsocr_symbolic.writing.files import said_if_unwritable, written_whole
 from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import tracked
@@ -159,9 +160,10 @@ def training_result(outcomes: Sequence[Outcome], versions: Mapping[str, str]) ->
 
 
 def check_folder(folder: Path) -> Path:
-    """Return a folder that results may go to; a file is refused."""
+    """Return a folder that results may go to; what cannot take them is refused."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; results go into a folder")
+    files.check_folder(folder)
     return folder
 
 

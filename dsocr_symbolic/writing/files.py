@@ -97,6 +97,8 @@ def check_target(path: Path, *, force: bool, folder: bool = False) -> None:
         raise UserError(f"{path}: {path.parent} is no folder; make it first")
     if path.exists() and not force:
         raise UserError(f"{path}: exists already; give --force to replace it")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UserError(f"{path}: {path.parent} cannot be written into; name a file elsewhere")
 
 
 def check_folder(folder: Path) -> None:

@@ -33,6 +33,7 @@ def sweep_command(definition: Definition) -> click.Command:
         click.Option(["--by"], metavar="total|stage|PATH", default="total", help="Of which part; total by default."),
         click.Option(["--out"], metavar="FILE", type=click.Path(path_type=Path), help=_OUT),
         click.Option(["--force"], is_flag=True, help="Replace a file that exists."),
+        click.Option(["--yes"], is_flag=True, help="Start a sweep of more than 100 million points without asking."),
         *options.whole_options(definition),
     ]
     return options.command(definition, "sweep", _sweep, parameters, "Metrics at every combination of values.")
@@ -41,10 +42,11 @@ def sweep_command(definition: Definition) -> click.Command:
 def _sweep(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.python_api import load_model
     from dsocr_symbolic.questions.sweep.axes import read_vary
+    from dsocr_symbolic.questions.sweep.consent import ask_first
     from dsocr_symbolic.questions.sweep.extras import extra
     from dsocr_symbolic.questions.sweep.plan import plan_sweep
     from dsocr_symbolic.questions.sweep.warned import warnings_along
-    from dsocr_symbolic.writing.files import check_target
+    from dsocr_symbolic.writing.files import check_target, said_if_unwritable
 
     out = given["out"]
     if out is not None:
@@ -81,17 +83,30 @@ def _sweep(definition: Definition, given: options.Given) -> int:
 
         click.echo(table_text(plan), nl=False)
         return 0
-    with progress("points", plan.count) as advance:
+    _check_size(plan, out)
+    ask_first(plan, out, agreed=given["yes"])
+    with progress("points", plan.count) as advance, said_if_unwritable(out):
         _write(plan, out, advance, force=given["force"])
     options.warn(warnings_along(plan))
     click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
     return 0
 
 
+def _check_size(plan: Any, out: Path) -> None:
+    """Refuse early what a format cannot hold."""
+    from dsocr_symbolic.questions.sweep.dataset import check_memory
+    from dsocr_symbolic.questions.sweep.picture import check_numbers
+
+    if out.suffix == ".svg":
+        check_numbers(plan.count * len(plan.columns))
+    if out.suffix == ".nc":
+        check_memory(plan)
+
+
 def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) -> None:
     """Write a sweep in the format that a file's name says."""
     from dsocr_symbolic.questions.sweep.dataset import dataset, write_netcdf
-    from dsocr_symbolic.questions.sweep.picture import check_numbers, write_picture
+    from dsocr_symbolic.questions.sweep.picture import write_picture
     from dsocr_symbolic.questions.sweep.rows import write_csv, write_parquet
 
     if out.suffix == ".parquet":
@@ -99,7 +114,5 @@ def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) 
     elif out.suffix == ".csv":
         write_csv(plan, out, advance)
     else:
-        if out.suffix == ".svg":
-            check_numbers(plan.count * len(plan.columns))
         data = dataset(plan, advance)
         (write_netcdf if out.suffix == ".nc" else write_picture)(data, out)

@@ -125,7 +125,7 @@ def _open_part(plan: Plan, part: Path, *, force: bool) -> None:
     """Make the folder of chunks, or check that the one there is of this sweep."""
     manifest = part / _QUESTION
     if part.exists():
-        if manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8"))["sweep"] == plan.fingerprint:
+        if _asks(manifest) == plan.fingerprint:
             for draft in part.glob(".*.draft"):
                 draft.unlink()
             return
@@ -134,6 +134,14 @@ def _open_part(plan: Plan, part: Path, *, force: bool) -> None:
         _check_replaceable(part)
         remove(part)
     write_files(part, {_QUESTION: to_json(_question(plan))})
+
+
+def _asks(manifest: Path) -> Any:
+    """Return the hash of what was asked; None where nothing readable says it."""
+    try:
+        return json.loads(manifest.read_text(encoding="utf-8"))["sweep"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _question(plan: Plan) -> dict[str, Any]:
