@@ -1,4 +1,4 @@
-"""The door: ``dsocr`` and ``python -m dsocr_symbolic``. Ctrl-C ends it in one line, as it imports and as it ends too."""
+"""The door: ``dsocr`` and ``python -m dsocr_symbolic``. Ctrl-C ends it in one line, while it imports or ends, too."""
 
 
 def main() -> None:

@@ -64,9 +64,8 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> None:
-    with pytest.raises(OSError, match="No space left"), (folder / "filler").open("wb", buffering=0) as stream:
-        while True:
-            stream.write(b"x" * 4096)
+    with (folder / "filler").open("wb", buffering=0) as stream, pytest.raises(OSError, match="No space left"):
+        stream.writelines(b"x" * 4096 for _ in range(17))
 
 
 @contextmanager
