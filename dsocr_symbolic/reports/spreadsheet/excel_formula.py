@@ -96,6 +96,10 @@ class Printer:
             return parts[0]
         return self._join_many(parts, lambda group: _call_many("SUM", _added, group))
 
+    def highest(self, parts: Sequence[Piece]) -> Piece:
+        """Print ``MAX`` of references to cells."""
+        return self._join_many(parts, lambda group: _call_many("MAX", max, group))
+
     def _piece(self, expression: Expr) -> Piece:
         if expression.is_Rational:
             return _number(expression)
