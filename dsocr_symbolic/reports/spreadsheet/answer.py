@@ -81,7 +81,7 @@ class Question:
 
     def on_nodes(self, metric: str, index: int) -> str:
         """Return the cell of a metric of a row on the sheet Nodes."""
-        column = FIRST_METRIC + 1 + COLUMN_METRICS.index(metric)
+        column = FIRST_METRIC + COLUMN_METRICS.index(metric)
         return f"{NODES}!{xl_col_to_name(column)}{FIRST_ROW + index}"
 
     def number(self, metric: str, index: int) -> Piece:
