@@ -1,4 +1,4 @@
-"""The workbook in LibreOffice itself: 20 draws of inputs typed in, every cell against another engine and our own numbers."""
+"""The workbook in LibreOffice: 20 draws of inputs typed in, every cell against another engine and our own numbers."""
 
 import random
 import re
@@ -81,7 +81,9 @@ def differing(book: Any, workbook: Workbook, other: Recalculated) -> list[tuple[
     return cells
 
 
-@pytest.mark.skipif(SOFFICE is None, reason="LibreOffice (soffice) is not installed; IronCalc recalculates all the same")
+@pytest.mark.skipif(
+    SOFFICE is None, reason="LibreOffice (soffice) is not installed; IronCalc recalculates all the same"
+)
 def test_libreoffice_gives_every_cell_what_we_give(tmp_path: Path) -> None:
     workbook, draws = make_workbook(scenario()), drawn(DRAWS)
     assert len(draws) == DRAWS

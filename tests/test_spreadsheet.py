@@ -529,9 +529,7 @@ def test_nodes_are_a_table_of_the_tree(opened: Any) -> None:
 
 
 def test_headers_stay_in_view_and_numbers_have_units(opened: Any) -> None:
-    assert opened.sheetnames == [
-        *("Answer", "Inputs", "Nodes", "Tensors", "Memory", "Steps", "Rules", "Conventions")
-    ]
+    assert opened.sheetnames == [*("Answer", "Inputs", "Nodes", "Tensors", "Memory", "Steps", "Rules", "Conventions")]
     assert opened["Answer"].freeze_panes == "B3"
     assert opened["Nodes"].freeze_panes == "B3"
     assert opened["Inputs"].freeze_panes == "C7"

@@ -51,8 +51,20 @@ _LOOKS: dict[str, Mapping[str, Any]] = {
     "whole": {"num_format": _NUMBERS["whole"]},
     "real": {"num_format": _NUMBERS["real"]},
     "seconds": {"num_format": _NUMBERS["seconds"]},
-    "input": {"num_format": _NUMBERS["input"], "bg_color": _PAPER, "font_color": "#0000FF", "border": 1, "border_color": "#D9D9D9"},
-    "input_real": {"num_format": _NUMBERS["real"], "bg_color": _PAPER, "font_color": "#0000FF", "border": 1, "border_color": "#D9D9D9"},
+    "input": {
+        "num_format": _NUMBERS["input"],
+        "bg_color": _PAPER,
+        "font_color": "#0000FF",
+        "border": 1,
+        "border_color": "#D9D9D9",
+    },
+    "input_real": {
+        "num_format": _NUMBERS["real"],
+        "bg_color": _PAPER,
+        "font_color": "#0000FF",
+        "border": 1,
+        "border_color": "#D9D9D9",
+    },
     "state": {"bold": True, "font_color": _INK},
 }
 
