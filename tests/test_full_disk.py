@@ -164,6 +164,18 @@ def test_what_is_kept_for_later_is_silent(tmp_path: Path, monkeypatch: pytest.Mo
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["a.json"]
 
 
+def test_what_other_libraries_keep_is_silent_too(tmp_path: Path) -> None:
+    """Matplotlib would say that it cannot keep its fonts."""
+    (tmp_path / "file").touch()
+    places = dict.fromkeys(
+        ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR"), str(tmp_path / "file" / "below")
+    )
+    code = "from dsocr_symbolic.writing.svg import style\nwith style(): pass"
+    environment = {**os.environ, **places, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
 def test_drafts_of_killed_runs_leave_the_cache_with_whatever_is_written_next(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()

@@ -3,6 +3,7 @@
 import re
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from dsocr_symbolic.errors import UserError
 
@@ -25,6 +26,11 @@ def installed(package: str) -> str | None:
 
 def importable(library: str) -> None:
     """Import a library, or say in one line that it is not there, or that one of its own libraries is not."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        # PyTorch would abort in it.
+        raise UserError("the current folder is gone; change to another one") from error
     try:
         import_module(library)
     except (ImportError, OSError) as error:
