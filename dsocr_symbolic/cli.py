@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError, nearest, one_line
 from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import ZERO
@@ -39,18 +39,18 @@ _WITHOUT_NUMBERS = ("check", "schema", *LISTINGS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: exit 0 if all is well, 1 if a page could not be read, 2 for a mistake."""
+    """Run the command line: exit 0 if all is well, 1 if a page could not be read, 2 for a mistake, 130 for Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         status = _run(_definition(arguments), arguments)
     except UserError as error:
-        click.echo(f"dsocr: {error}", err=True)
-        status = 2
+        status = _failed(str(error))
     except click.ClickException as error:
-        click.echo(f"dsocr: {_said(error)}", err=True)
-        status = 2
+        status = _failed(_said(error))
     except (click.Abort, KeyboardInterrupt):
-        status = 130
+        status = _interrupted()
+    except MemoryError:
+        status = _failed("out of memory; ask for less at once")
     except OSError as error:
         status = _after_write_error(error)
     except SystemExit:
@@ -67,14 +67,28 @@ def _said(error: click.ClickException) -> str:
     return error.format_message()
 
 
+def _failed(why: str) -> int:
+    """Say in one line what went wrong, wherever standard error leads."""
+    with contextlib.suppress(OSError):
+        click.echo(f"dsocr: {one_line(why)}", err=True)
+    return 2
+
+
+def _interrupted() -> int:
+    """Say that Ctrl-C ended it, below the ``^C`` that a terminal shows."""
+    with contextlib.suppress(OSError):
+        click.echo(f"{chr(10) if sys.stderr.isatty() else ''}dsocr: interrupted", err=True)
+    return 130
+
+
 def _after_write_error(error: OSError) -> int:
     """Say why output could not be written; a reader that has gone is no mistake."""
     with contextlib.suppress(OSError):
         sys.stdout.close()
     if isinstance(error, BrokenPipeError):
         return 0
-    click.echo(f"dsocr: cannot write the output: {error.strerror}", err=True)
-    return 2
+    why = error.strerror or str(error)
+    return _failed(f"{error.filename}: {why}" if error.filename else f"cannot write the output: {why}")
 
 
 def capture(arguments: Sequence[str]) -> str:
@@ -100,7 +114,14 @@ def _run(definition: Definition, arguments: list[str]) -> Any:
 
 
 class _Verbs(click.Group):
-    """The commands; of an unknown one it says which is nearest."""
+    """The commands; of an unknown one it says which is nearest, and Ctrl-C leaves no empty line."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Invoke one of them."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt as error:
+            raise click.Abort from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

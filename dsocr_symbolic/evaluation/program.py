@@ -143,11 +143,12 @@ def _from_cache(path: Path, key: str) -> Any:
 
 def _to_cache(path: Path, key: str, content: Mapping[str, Any]) -> None:
     """Write the program whole or not at all; a cache that cannot be written is no error."""
-    from dsocr_symbolic.writing.files import written_whole
+    from dsocr_symbolic.writing.files import clear_drafts, written_whole
 
     body = json.dumps(content, separators=(",", ":"))
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_drafts(path.parent)
         with written_whole(path) as draft:
             draft.write_text(f"{_header(key, body)}\n{body}", encoding="utf-8")
 

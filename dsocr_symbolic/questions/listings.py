@@ -147,7 +147,7 @@ def _symbols(definition: Definition) -> Rows:
     for name, symbol in definition.quantities.items():
         config = f" [config.json: {symbol.config}]" if symbol.config else ""
         default = f"GPU: {symbol.gpu}" if symbol.gpu else symbol.formula.text
-        yield name, default, symbol.group, symbol.meaning + config.replace("[", r"\[")
+        yield name, default, symbol.group, symbol.meaning + config
 
 
 def _metrics(_: Definition) -> Rows:

@@ -16,9 +16,7 @@ _MOST_CAUSES = 10
 
 def comparison_text(comparison: Comparison, command: str | None = None) -> str:
     """Print a comparison: what each scenario is, every metric against the baseline, then what explains it."""
-    from rich.markup import escape
-
-    head, *titles = map(escape, _titles(comparison))
+    head, *titles = _titles(comparison)
     summary = table(head, *(f">{title}" for title in titles))
     for row in _rows(comparison):
         summary.add_row(*row)

@@ -38,6 +38,7 @@ def sweep_command(definition: Definition) -> click.Command:
         click.Option(["--out"], metavar="FILE", type=click.Path(path_type=Path), help=_OUT),
         click.Option(["--force"], is_flag=True, help="Replace a file that exists."),
         click.Option(["--format"], type=click.Choice(("text", "csv", "json")), default="text", help=_FORMAT),
+        click.Option(["--yes"], is_flag=True, help="Start a sweep of more than 100 million points without asking."),
         *options.whole_options(definition),
     ]
     return options.command(definition, "sweep", _sweep, parameters, "Metrics at every combination of values.")
@@ -46,12 +47,13 @@ def sweep_command(definition: Definition) -> click.Command:
 def _sweep(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.python_api import load_model
     from dsocr_symbolic.questions.sweep.axes import read_vary
+    from dsocr_symbolic.questions.sweep.consent import ask_first
     from dsocr_symbolic.questions.sweep.extras import extra
     from dsocr_symbolic.questions.sweep.plan import plan_sweep
     from dsocr_symbolic.questions.sweep.rows import companion
     from dsocr_symbolic.questions.sweep.warned import warnings_along
     from dsocr_symbolic.scenario.scenario import refuse_idle
-    from dsocr_symbolic.writing.files import check_target
+    from dsocr_symbolic.writing.files import check_target, said_if_unwritable
 
     out = given["out"]
     if out is not None:
@@ -95,7 +97,9 @@ def _sweep(definition: Definition, given: options.Given) -> int:
         options.doubt(plan.doubts)
         _print(plan, given["format"])
         return 0
-    with progress("points", plan.count) as advance:
+    _check_size(plan, out)
+    ask_first(plan, out, agreed=given["yes"])
+    with progress("points", plan.count) as advance, said_if_unwritable(out):
         _write(plan, out, advance, force=given["force"])
     options.warn(warnings_along(plan))
     click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
@@ -116,10 +120,21 @@ def _print(plan: Any, output: str) -> None:
         options.warn(warnings_along(plan))
 
 
+def _check_size(plan: Any, out: Path) -> None:
+    """Refuse early what a format cannot hold."""
+    from dsocr_symbolic.questions.sweep.dataset import check_memory
+    from dsocr_symbolic.questions.sweep.picture import check_numbers
+
+    if out.suffix == ".svg":
+        check_numbers(plan.count * len(plan.columns))
+    if out.suffix == ".nc":
+        check_memory(plan)
+
+
 def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) -> None:
     """Write a sweep in the format that a file's name says."""
     from dsocr_symbolic.questions.sweep.dataset import dataset, write_netcdf
-    from dsocr_symbolic.questions.sweep.picture import check_numbers, write_picture
+    from dsocr_symbolic.questions.sweep.picture import write_picture
     from dsocr_symbolic.questions.sweep.rows import write_companion, write_csv, write_parquet
 
     if out.suffix == ".parquet":
@@ -128,8 +143,6 @@ def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) 
         write_csv(plan, out, advance)
         write_companion(plan, out)
     else:
-        if out.suffix == ".svg":
-            check_numbers(plan.count * len(plan.columns))
         data = dataset(plan, advance)
         if out.suffix == ".nc":
             said = {"overridden": json.dumps(plan.overridden), "command": plan.command}

@@ -1,5 +1,6 @@
 """Sweeps as labelled arrays: an xarray Dataset with one dimension per axis and one variable per metric."""
 
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,9 +85,7 @@ def sweep(
 def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarray.Dataset":
     """Evaluate a planned sweep; ``advance`` is told of points done."""
     columns = len(plan.columns)
-    if plan.count * columns > MOST_NUMBERS:
-        many = f"{plan.count * columns:,} numbers are too many for memory (at most {MOST_NUMBERS:,})"
-        raise UserError(f"{many}: write Parquet, or give chunks")
+    check_memory(plan)
     extra("xarray")
     numbers = np.empty((plan.count, columns))
     for start, stop in plan.blocks():
@@ -96,6 +95,14 @@ def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarr
     warnings = warnings_along(plan)
     labelled = _labelled(plan, numbers.reshape(*plan.shape, columns))
     return labelled.assign_attrs(warnings="; ".join(warnings)) if warnings else labelled
+
+
+def check_memory(plan: Plan) -> None:
+    """Refuse more numbers than memory should hold."""
+    count = plan.count * len(plan.columns)
+    if count > MOST_NUMBERS:
+        many = f"{count:,} numbers are too many for memory (at most {MOST_NUMBERS:,})"
+        raise UserError(f"{many}: write Parquet, or give chunks")
 
 
 def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
@@ -125,11 +132,16 @@ def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
 
 
 def write_netcdf(data: "xarray.Dataset", path: Path) -> None:
-    """Write a sweep as netCDF (HDF5), whole or not at all; ``xarray.open_dataset`` reads it."""
+    """Write a sweep as netCDF (HDF5), whole or not at all; ``xarray.open_dataset`` reads it.
+
+    HDF5 writes to memory: where a disk is full it does not fail but crash.
+    """
     extra("h5netcdf")
     extra("h5py")
+    content = io.BytesIO()
+    data.to_netcdf(content, engine="h5netcdf")
     with written_whole(path) as draft:
-        data.to_netcdf(draft, engine="h5netcdf")
+        draft.write_bytes(content.getbuffer())
 
 
 def _block(*, plan: Plan, block_info: Any) -> Any:

@@ -49,7 +49,7 @@ def print_json(plan: Plan, stream: TextIO, advance: Callable[[int], Any] = lambd
     """Print what is asked, and an object per point, in C order; what does not exist is null."""
     head = {
         "about": dict(plan.about),
-        "overridden": {name: setting.data for name, setting in plan.overridden.items()},
+        "overridden": dict(plan.overridden),
         "command": plan.command,
         "axes": {axis.name: axis.meaning for axis in plan.axes},
         "metrics": {metric.name: {"unit": metric.unit, "definition": metric.definition} for metric in plan.metrics},
@@ -174,7 +174,7 @@ def _open_part(plan: Plan, part: Path, *, force: bool) -> None:
     """Make the folder of chunks, or check that the one there is of this sweep."""
     manifest = part / _QUESTION
     if part.exists():
-        if manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8"))["sweep"] == plan.fingerprint:
+        if _asks(manifest) == plan.fingerprint:
             for draft in part.glob(".*.draft"):
                 draft.unlink()
             return
@@ -183,6 +183,14 @@ def _open_part(plan: Plan, part: Path, *, force: bool) -> None:
         _check_replaceable(part)
         remove(part)
     write_files(part, {_QUESTION: to_json(_question(plan))})
+
+
+def _asks(manifest: Path) -> Any:
+    """Return the hash of what was asked; None where nothing readable says it."""
+    try:
+        return json.loads(manifest.read_text(encoding="utf-8"))["sweep"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _question(plan: Plan) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.language.rules import BRACES
 from dsocr_symbolic.questions.settings_text import Told, lifted, otherwise, setting_notes
 from dsocr_symbolic.reports.spreadsheet.cells import (
+    Look,
     Sheet,
     SheetCell,
     SheetColumn,
@@ -28,7 +29,7 @@ _COLUMNS = (
     SheetColumn(title="group", width=12),
     SheetColumn(title="symbol", width=24),
     SheetColumn(title="letter", width=11),
-    SheetColumn(title="meaning", width=58),
+    SheetColumn(title="meaning", width=86),
     SheetColumn(title="unit", width=9),
     SheetColumn(title="value", width=16, numbers=True),
     SheetColumn(title="config key", width=24),
@@ -71,7 +72,7 @@ def inputs_sheet(scenario: Scenario, values: Values, printer: Printer, rules: Sh
         *(text_line(note, look="note") for note in (*setting_notes(was_set), *lifted(sorted(scenario.waived)))),
     ]
     if rules is not None:
-        above.append(SheetLine(cells=(_state(rules),)))
+        above.append(SheetLine(cells=(rules_state(rules),)))
     return Sheet(name=INPUTS, columns=_COLUMNS, lines=tuple(lines), above=(*above, text_line()), frozen_columns=2)
 
 
@@ -92,7 +93,7 @@ def rules_sheet(scenario: Scenario, printer: Printer) -> Sheet | None:
     return Sheet(name=RULES, columns=_RULE_COLUMNS, lines=tuple(lines), prose=True)
 
 
-def _state(rules: Sheet) -> SheetCell:
+def rules_state(rules: Sheet) -> SheetCell:
     """Say whether a rule is broken, or else whether there is a warning."""
     cells = f"{RULES}!A{rules.first_row}:A{rules.first_row + len(rules.lines) - 1}"
     says = {
@@ -137,8 +138,9 @@ def _line(name: str, scenario: Scenario, values: Values, was_set: Told, printer:
             least=quantity.least,
             more=quantity.group == "machine" and not quantity.zero,
         )
-    texts = [quantity.group, name, quantity.letter, quantity.meaning, quantity.unit]
-    before = (SheetCell(content=text) for text in texts)
+    texts: list[tuple[str, Look]] = [(quantity.group, "text"), (name, "text"), (quantity.letter, "letter")]
+    texts += [(quantity.meaning, "text"), (quantity.unit, "text")]
+    before = (SheetCell(content=text, look=look) for text, look in texts)
     return SheetLine(cells=(*before, value, SheetCell(content=quantity.config), SheetCell(content=source, look="note")))
 
 
