@@ -74,14 +74,50 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
 
 MACHINES = [gpu.name for gpu in load_gpus() if gpu.name != "t4"]
 LONG = "a-name-that-is-much-longer-than-anybody-would-give-it-but-somebody-does"
+_RATIO = {"metrics": "forward_arithmetic_intensity"}
+_TWO = {"gpu": ["l4", "b200"]}
 SWEEPS: Mapping[str, Mapping[str, Any]] = {
     "line": {"metrics": "roofline_s", "batch": "1:128"},
     "two points": {"metrics": "peak_memory_bytes", "batch": [1, 1000]},
     "stages": {"metrics": "forward_io_bytes", "by": "stage", "batch": [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]},
     "grows by factors": {"metrics": "ttft_s", "batch": [1, 10, 100, 1000, 10_000, 100_000, 1_000_000]},
     "uneven": {"metrics": "ttft_s", "batch": [1, 2, 3, 4, 1000, 1001, 1002]},
-    "no value": {"metrics": "tpot_s", "new_tokens": [0, 1, 2, 4, 8]},
-    "no value at all": {"metrics": "tpot_s", "batch": [1, 2, 3], "settings": {"new_tokens": 0}},
+    "no value": {**_RATIO, "by": "decode", "new_tokens": [0, 1, 2, 4, 8]},
+    "no value at all": {
+        **_RATIO,
+        "by": "decode",
+        "batch": [1, 2, 3],
+        "new_tokens": [0],
+    },
+    "no value in some stages": {
+        "metrics": "forward_arithmetic_intensity",
+        "by": "stage",
+        "workload": ["tiny", "gundam"],
+        "new_tokens": [0],
+    },
+    "warned of": {"metrics": "tpot_s", "new_tokens": [1000, 4000, 7000, 8000, 12_000], "batch": [1, 64]},
+    "one point": {"metrics": "roofline_s", "batch": [8]},
+    "one point by stage": {"metrics": "peak_memory_bytes", "by": "stage", "batch": [64]},
+    "several metrics": {
+        "metrics": ["roofline_s", "peak_memory_bytes", "ttft_s"],
+        "batch": [1, 8, 64],
+        "gpu": ["l4", "b200"],
+    },
+    "three axes": {"metrics": "roofline_s", "batch": [1, 8, 64], "new_tokens": [0, 512], "by": "stage"},
+    "four axes": {
+        "metrics": "roofline_s",
+        "batch": [1, 8, 64],
+        "new_tokens": [1, 9000],
+        "logits": ["all", "last"],
+        "by": "stage",
+    },
+    "maps": {"metrics": ["roofline_s", "peak_memory_bytes"], "batch": "1:64", "new_tokens": "0:9000:500"},
+    "a map of warnings": {
+        **_RATIO,
+        "by": "decode",
+        "batch": "1:40",
+        "new_tokens": "0:9000:450",
+    },
     "nothing but nought": {
         "metrics": "forward_io_bytes",
         "by": "decode",
@@ -96,7 +132,12 @@ SWEEPS: Mapping[str, Mapping[str, Any]] = {
     "a map": {"metrics": "peak_memory_bytes", "batch": "1:60", "crop_grid": "all"},
     "a wide map": {"metrics": "roofline_s", "batch": "1:400", "new_tokens": "0:7000:100"},
     "machines and batches": {"metrics": "peak_memory_bytes", "gpu": MACHINES, "batch": "1:128"},
-    "a map without values": {"metrics": "tpot_s", "batch": "1:20", "new_tokens": "0:20"},
+    "a map without values": {
+        **_RATIO,
+        "by": "decode",
+        "batch": "1:20",
+        "new_tokens": "0:20",
+    },
     "choices": {
         "metrics": "roofline_s",
         "weight_dtype": ["bf16", "fp16", "fp32", "fp8", "int8", "int4", "q8_0", "q4_0"],

@@ -5,16 +5,22 @@ from typing import Any
 
 import pytest
 from figure_boxes import faults
-from figure_scenarios import LONG, SCENARIOS
+from figure_scenarios import LONG, SCENARIOS, SWEEPS
 from matplotlib.figure import Figure as Drawing
 from test_performance import scenario
 
+from dsocr_symbolic import load_model, sweep
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.questions.sweep.dataset import dataset
+from dsocr_symbolic.questions.sweep.marks import marks_of, memory_plan
+from dsocr_symbolic.questions.sweep.picture import draw
+from dsocr_symbolic.questions.sweep.plan import plan_sweep
 from dsocr_symbolic.reports.performance.curves import curves
 from dsocr_symbolic.reports.performance.figures import Figure, drawn, missing
 from dsocr_symbolic.reports.performance.numbers import Performance, performance
 from dsocr_symbolic.scenario.scenario import make_scenario
+from dsocr_symbolic.writing.svg import style
 
 
 def faults_of(numbers: Performance) -> list[str]:
@@ -27,6 +33,8 @@ def faults_of(numbers: Performance) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "extreme" in metafunc.fixturenames:
         metafunc.parametrize("extreme", list(SCENARIOS)[: metafunc.config.getoption("--figures")])
+    if "pictured" in metafunc.fixturenames:
+        metafunc.parametrize("pictured", list(SWEEPS)[: 2 * metafunc.config.getoption("--figures")])
 
 
 def test_the_extremes_are_forty() -> None:
@@ -35,6 +43,26 @@ def test_the_extremes_are_forty() -> None:
 
 def test_no_figure_of_an_extreme_question_has_a_fault(extreme: str) -> None:
     assert faults_of(performance(scenario(**SCENARIOS[extreme]))) == []
+
+
+def test_no_picture_of_a_sweep_has_a_fault(pictured: str) -> None:
+    asked = dict(SWEEPS[pictured])
+    metrics, by, settings = asked.pop("metrics"), asked.pop("by", "total"), asked.pop("settings", None)
+    model = load_model("deepseek-ocr")
+    plan = plan_sweep(model, metrics=metrics, by=by, settings=settings, **asked)
+    marks = marks_of(plan, memory_plan(model, asked, settings=settings))
+    with style():
+        assert faults(draw(dataset(plan), marks)) == []
+
+
+def test_long_names_of_a_picture_are_cut_or_wrapped() -> None:
+    model = load_model("deepseek-ocr")
+    data = sweep(model, metrics="parameters", workload=["tiny", "gundam"], batch=[1, 2, 3])
+    long = data.assign_coords(workload=[f"{LONG}-1", f"{LONG}-2"]).assign_attrs(model=LONG * 2, gpu=LONG, settings=LONG)
+    long["batch"].attrs["long_name"] = f"{LONG} " * 9
+    with style():
+        assert faults(draw(long)) == []
+        assert faults(draw(long.isel(batch=[0]))) == []
 
 
 OTHER = Path(__file__).parent / "manual" / "deepseek_ocr" / "other_network"

@@ -7,15 +7,16 @@ from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_performance import every_case, numbers_of, scenario
 from test_performance_report import files_of
 
 from dsocr_symbolic.reports.performance import figure_style
-from dsocr_symbolic.reports.performance.figure_labels import Rectangle, Room, apart, around, ranges, shortened
+from dsocr_symbolic.reports.performance.figure_labels import Rectangle, Room, apart, around, ranges
 from dsocr_symbolic.reports.performance.figures import Figure
 from dsocr_symbolic.reports.performance.report import report_files
+from dsocr_symbolic.writing.lettering import shortened
 
 _MOVES = re.compile(r"(rotate|translate)\(([^)]*)\)")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -91,6 +92,7 @@ def test_stages_have_colours_of_their_own_in_every_figure() -> None:
 circles = st.tuples(st.floats(0, 200), st.floats(0, 200), st.floats(1, 12))
 
 
+@settings(deadline=None, max_examples=30)
 @given(dots=st.lists(circles, min_size=1, max_size=8), wide=st.floats(4, 60))
 def test_a_label_finds_a_place_where_nothing_is(dots: list[Any], wide: float) -> None:
     paper = Rectangle(left=-60, bottom=-60, right=260, top=260)

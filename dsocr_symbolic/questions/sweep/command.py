@@ -66,40 +66,44 @@ def _sweep(definition: Definition, given: options.Given) -> int:
         if name in vary and given[name] is not None:
             raise UserError(f"--{name.replace('_', '-')} and --vary {name}: give one of them")
     picked = {name.replace("-", "_"): option for name, option in chosen.items()}
+    arguments: dict[str, Any] = {
+        "settings": settings,
+        "waived": ["allow_any_grid"] if given["allow_any_grid"] else [],
+    }
     with progress("compiling"):
-        plan = plan_sweep(
-            load_model(given["model"] or "deepseek-ocr", config=given["config"], **picked),
-            metrics=given["metrics"],
-            by=given["by"],
-            settings=settings,
-            waived=["allow_any_grid"] if given["allow_any_grid"] else [],
-            **vary,
-            **named,
-        )
+        model = load_model(given["model"] or "deepseek-ocr", config=given["config"], **picked)
+        plan = plan_sweep(model, metrics=given["metrics"], by=given["by"], **arguments, **vary, **named)
     if out is None:
         from dsocr_symbolic.questions.sweep.rows import table_text
 
         click.echo(table_text(plan), nl=False)
         return 0
+    marks = None
+    if out.suffix == ".svg":
+        from dsocr_symbolic.questions.sweep.marks import marks_of, memory_plan
+        from dsocr_symbolic.questions.sweep.picture import check_numbers
+
+        check_numbers(plan.count * len(plan.columns))
+        with progress("memory"):
+            marks = marks_of(plan, memory_plan(model, {**vary, **named}, **arguments))
     with progress("points", plan.count) as advance:
-        _write(plan, out, advance, force=given["force"])
+        _write(plan, out, advance, marks, force=given["force"])
     options.warn(warnings_along(plan))
     click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
     return 0
 
 
-def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) -> None:
-    """Write a sweep in the format that a file's name says."""
+def _write(plan: Any, out: Path, advance: Callable[[int], Any], marks: Any, *, force: bool) -> None:
+    """Write a sweep in the format that a file's name says; ``marks`` are those of a picture."""
     from dsocr_symbolic.questions.sweep.dataset import dataset, write_netcdf
-    from dsocr_symbolic.questions.sweep.picture import check_numbers, write_picture
+    from dsocr_symbolic.questions.sweep.picture import write_picture
     from dsocr_symbolic.questions.sweep.rows import write_csv, write_parquet
 
     if out.suffix == ".parquet":
         write_parquet(plan, out, force=force, advance=advance)
     elif out.suffix == ".csv":
         write_csv(plan, out, advance)
+    elif out.suffix == ".nc":
+        write_netcdf(dataset(plan, advance), out)
     else:
-        if out.suffix == ".svg":
-            check_numbers(plan.count * len(plan.columns))
-        data = dataset(plan, advance)
-        (write_netcdf if out.suffix == ".nc" else write_picture)(data, out)
+        write_picture(dataset(plan, advance), out, marks)

@@ -6,9 +6,10 @@ from typing import Any
 
 from dsocr_symbolic.reports.performance import figure_style as look
 from dsocr_symbolic.reports.performance.curves import CropGrid, Curves, Step
-from dsocr_symbolic.reports.performance.figure_labels import apart, fitted, measured
+from dsocr_symbolic.reports.performance.figure_labels import apart
 from dsocr_symbolic.reports.performance.numbers import Performance
 from dsocr_symbolic.writing.amounts import axis_unit, duration, scaled
+from dsocr_symbolic.writing.lettering import fitted, measured
 
 _NARROW = 2.7
 _AIR = 2.0
@@ -223,8 +224,8 @@ def draw_memory(numbers: Performance, curves: Curves) -> Any:
         how = {"marker": "o", "color": look.INK, "linestyle": "none", "clip_on": False, "zorder": 4}
         marked += place.plot(*at, label=f"asked: {asked:,}", **how)
     squares = [Patch(facecolor=colour, label=name) for name, colour in zip(_RESIDENT, look.MEMORY, strict=True)]
-    at = _STACK[0] + _STACK[2] + 0.12
+    left = _STACK[0] + _STACK[2] + 0.12
     for handles, down in ((known, 0.0), (squares[::-1], 0.5), (marked, 1.15)):
         if handles:
-            look.keyed(figure, handles, (at, _STACK[1] + _STACK[3] - down), look.WIDTH - at - 0.05, level=False)
+            look.keyed(figure, handles, (left, _STACK[1] + _STACK[3] - down), look.WIDTH - left - 0.05, level=False)
     return figure

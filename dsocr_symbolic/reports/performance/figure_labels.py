@@ -1,7 +1,7 @@
-"""Labels that lie on nothing: how large words are on paper, names that fit, and the nearest free spot beside a dot."""
+"""Labels that lie on nothing: the nearest free spot beside a dot, names of lines apart from one another."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 from attrs import frozen
@@ -14,41 +14,6 @@ _AIR = 1.0
 _DISTANCES = (1.5, 4.0, 7.0, 11.0, 16.0, 22.0, 30.0)
 _TURNS = tuple(math.radians(-45 + 15 * turn) for turn in sorted(range(-12, 12), key=lambda turn: (abs(turn), -turn)))
 _STEP = 6.0
-
-
-def measured(words: str, size: float, *, bold: bool = False) -> Size:
-    """Return width and height of words, of one line or more, in points."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
-    lines = words.split("\n")
-    widths = [text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] for line in lines]
-    return max(widths), 1.2 * size * len(lines)
-
-
-def shortened(name: str, most: float, measure: Callable[[str], float] = len) -> str:
-    """Leave out the middle of a path that is too long."""
-    kept = name.split("/")
-    while measure(name) > most and len(kept) > 2:  # noqa: PLR2004 - its ends say most
-        middle = len(kept) // 2
-        kept = [*kept[:middle], *kept[middle + 1 :]]
-        name = "/".join([*kept[: (len(kept) + 1) // 2], "\u2026", *kept[(len(kept) + 1) // 2 :]])
-    return name
-
-
-def fitted(name: str, wide: float, size: float) -> str:
-    """Shorten a name to a width in points: the middle of its path first, then the middle of what is left."""
-
-    def measure(words: str) -> float:
-        return measured(words, size)[0]
-
-    name = short = shortened(name, wide, measure)
-    kept = len(name)
-    while measure(short) > wide and kept > 2:  # noqa: PLR2004 - a letter at either end
-        kept -= 1
-        short = f"{name[: kept - kept // 2]}\u2026{name[-(kept // 2) :]}"
-    return short
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.reports.performance import figure_style as look
-from dsocr_symbolic.reports.performance.figure_labels import Point, Rectangle, Room, fitted, measured, ranges
+from dsocr_symbolic.reports.performance.figure_labels import Point, Rectangle, Room, ranges
 from dsocr_symbolic.reports.performance.numbers import RESOURCES, Performance, Spender
 from dsocr_symbolic.writing.amounts import scaled
+from dsocr_symbolic.writing.lettering import fitted, measured
 
 SMALLEST_SHARE = 0.0005
 _HEIGHT = 4.9

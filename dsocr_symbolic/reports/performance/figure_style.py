@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from dsocr_symbolic.language.registry import load_conventions
-from dsocr_symbolic.reports.performance.figure_labels import fitted, measured
+from dsocr_symbolic.writing.lettering import fitted, measured
 
 Box = tuple[float, float, float, float]
 """Left, bottom, width and height in inches."""

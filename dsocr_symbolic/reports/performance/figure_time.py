@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dsocr_symbolic.reports.performance import figure_style as look
-from dsocr_symbolic.reports.performance.figure_labels import fitted, measured
 from dsocr_symbolic.reports.performance.numbers import Performance, Spender
 from dsocr_symbolic.writing.amounts import axis_unit, duration
+from dsocr_symbolic.writing.lettering import fitted, measured
 
 _THICK = 0.72
 _SMALLEST_SHARE = 0.02
