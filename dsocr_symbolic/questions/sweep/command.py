@@ -48,24 +48,14 @@ def _sweep(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.python_api import load_model
     from dsocr_symbolic.questions.sweep.axes import read_vary
     from dsocr_symbolic.questions.sweep.consent import ask_first
-    from dsocr_symbolic.questions.sweep.extras import extra
     from dsocr_symbolic.questions.sweep.plan import plan_sweep
-    from dsocr_symbolic.questions.sweep.rows import companion
     from dsocr_symbolic.questions.sweep.warned import warnings_along
     from dsocr_symbolic.scenario.scenario import refuse_idle
-    from dsocr_symbolic.writing.files import check_target, said_if_unwritable
+    from dsocr_symbolic.writing.files import said_if_unwritable
 
     out = given["out"]
     if out is not None:
-        if given["format"] != "text":
-            raise UserError(f"{out}: its name says what to write; drop --format or --out")
-        if out.suffix not in LIBRARIES:
-            raise UserError(f"{out}: the name ends in none of {', '.join(LIBRARIES)}, which say what to write")
-        check_target(out, force=given["force"], folder=out.suffix == ".parquet")
-        if out.suffix == ".csv":
-            check_target(companion(out), force=given["force"])
-        for library in LIBRARIES[out.suffix]:
-            extra(library)
+        _check_out(out, given)
     if not given["metrics"]:
         raise UserError("--metric: name one or more, such as --metric roofline_s; dsocr symbols --metrics lists them")
     if given["force"] and out is None:
@@ -82,14 +72,18 @@ def _sweep(definition: Definition, given: options.Given) -> int:
         if name in vary and given[name] is not None:
             raise UserError(f"--{name.replace('_', '-')} and --vary {name}: give one of them")
     picked = {name.replace("-", "_"): option for name, option in chosen.items()}
+    arguments: dict[str, Any] = {
+        "settings": settings,
+        "waived": ["allow_any_grid"] if given["allow_any_grid"] else [],
+    }
     with progress("compiling"):
+        model = load_model(given["model"] or "deepseek-ocr", config=given["config"], **picked)
         plan = plan_sweep(
-            load_model(given["model"] or "deepseek-ocr", config=given["config"], **picked),
+            model,
             metrics=given["metrics"],
             by=given["by"],
-            settings=settings,
-            waived=["allow_any_grid"] if given["allow_any_grid"] else [],
             command=options.typed(),
+            **arguments,
             **vary,
             **named,
         )
@@ -99,11 +93,34 @@ def _sweep(definition: Definition, given: options.Given) -> int:
         return 0
     _check_size(plan, out)
     ask_first(plan, out, agreed=given["yes"])
+    marks = None
+    if out.suffix == ".svg":
+        from dsocr_symbolic.questions.sweep.marks import marks_of, memory_plan
+
+        with progress("memory"):
+            marks = marks_of(plan, memory_plan(model, {**vary, **named}, **arguments))
     with progress("points", plan.count) as advance, said_if_unwritable(out):
-        _write(plan, out, advance, force=given["force"])
+        _write(plan, out, advance, marks, force=given["force"])
     options.warn(warnings_along(plan))
     click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
     return 0
+
+
+def _check_out(out: Path, given: options.Given) -> None:
+    """Refuse early a file that cannot be written."""
+    from dsocr_symbolic.questions.sweep.extras import extra
+    from dsocr_symbolic.questions.sweep.rows import companion
+    from dsocr_symbolic.writing.files import check_target
+
+    if given["format"] != "text":
+        raise UserError(f"{out}: its name says what to write; drop --format or --out")
+    if out.suffix not in LIBRARIES:
+        raise UserError(f"{out}: the name ends in none of {', '.join(LIBRARIES)}, which say what to write")
+    check_target(out, force=given["force"], folder=out.suffix == ".parquet")
+    if out.suffix == ".csv":
+        check_target(companion(out), force=given["force"])
+    for library in LIBRARIES[out.suffix]:
+        extra(library)
 
 
 def _print(plan: Any, output: str) -> None:
@@ -131,8 +148,8 @@ def _check_size(plan: Any, out: Path) -> None:
         check_memory(plan)
 
 
-def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) -> None:
-    """Write a sweep in the format that a file's name says."""
+def _write(plan: Any, out: Path, advance: Callable[[int], Any], marks: Any, *, force: bool) -> None:
+    """Write a sweep in the format that a file's name says; ``marks`` are those of a picture."""
     from dsocr_symbolic.questions.sweep.dataset import dataset, write_netcdf
     from dsocr_symbolic.questions.sweep.picture import write_picture
     from dsocr_symbolic.questions.sweep.rows import write_companion, write_csv, write_parquet
@@ -142,10 +159,9 @@ def _write(plan: Any, out: Path, advance: Callable[[int], Any], *, force: bool) 
     elif out.suffix == ".csv":
         write_csv(plan, out, advance)
         write_companion(plan, out)
-    else:
+    elif out.suffix == ".nc":
+        said = {"overridden": json.dumps(plan.overridden), "command": plan.command}
         data = dataset(plan, advance)
-        if out.suffix == ".nc":
-            said = {"overridden": json.dumps(plan.overridden), "command": plan.command}
-            write_netcdf(data.assign_attrs({name: text for name, text in said.items() if text}), out)
-        else:
-            write_picture(data, out)
+        write_netcdf(data.assign_attrs({name: text for name, text in said.items() if text}), out)
+    else:
+        write_picture(dataset(plan, advance), out, marks)
