@@ -57,12 +57,17 @@ class Scenario:
 def of_layer(scenario: Scenario, layer: Definition) -> Scenario:
     """Return the question of one layer alone, which has no workload, and of a config.json what it has a use for."""
     check_layer(layer, scenario.user)
-    for switch in sorted(scenario.waived - {rule.waived_by for rule in layer.rules}):
+    for switch in sorted(scenario.waived - switches(layer)):
         raise UserError(f"{switch}: lifts no rule of the layer {layer.stages[0].name} alone; drop it")
     config = _of_use(layer, scenario.config)
     if scenario.config and not config:
         raise UserError(f"the layer {layer.stages[0].name} takes none of the sizes of the config.json; drop it")
     return evolve(scenario, definition=layer, workload=None, config=config)
+
+
+def switches(definition: Definition) -> frozenset[str]:
+    """Return the switches that lift a rule of a network, or of one layer alone."""
+    return frozenset(rule.waived_by for rule in definition.rules) - {""}
 
 
 def _of_use(layer: Definition, config: Mapping[str, int]) -> dict[str, int]:
@@ -97,9 +102,9 @@ def make_scenario(
 ) -> Scenario:
     """Put a question together, of one layer alone if one is named; what is None is the model's default."""
     options = choose(definition, choices or {})
-    switches = {rule.waived_by for rule in definition.rules} - {""}
-    for switch in sorted(waived - switches):
-        raise UserError(f"unknown switch '{switch}': {nearest(switch, switches)}")
+    known = switches(definition)
+    for switch in sorted(waived - known):
+        raise UserError(f"unknown switch '{switch}': {nearest(switch, known)}")
     refuse_idle(definition, choices or {}, settings or {})
     constants = read_config(definition, config) if config is not None else {}
     named = definition.default_workload if workload is None else workload

@@ -89,6 +89,8 @@ def _sweep(definition: Definition, given: options.Given) -> int:
         )
     if out is None:
         options.doubt(plan.doubts)
+        if given["format"] != "text":
+            ask_first(plan, out, agreed=given["yes"])
         _print(plan, given["format"])
         return 0
     _check_size(plan, out)

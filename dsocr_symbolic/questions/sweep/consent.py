@@ -20,17 +20,21 @@ _FLOAT64 = 8
 _SPANS = (("year", 31_557_600.0), ("day", 86_400.0), ("hour", 3600.0), ("minute", 60.0), ("second", 1.0))
 
 
-def ask_first(plan: Plan, out: Path, *, agreed: bool) -> None:
-    """Ask whether a sweep of very many points shall start; raise where nobody can be asked, or says no."""
+def ask_first(plan: Plan, out: Path | None, *, agreed: bool) -> None:
+    """Ask whether a sweep of very many points shall start; raise where nobody can be asked, or says no.
+
+    ``out`` is None for standard output.
+    """
     if plan.count <= MOST_UNASKED or agreed:
         return
-    size = scaled(plan.count * len(plan.columns) * _BYTES.get(out.suffix, _FLOAT64), "B", 2)
-    free = scaled(shutil.disk_usage(out.parent).free, "B", 2)
-    said = f"{plan.count:,} points take about {lasting(seconds_of(plan))} or more, and {size} ({free} are free)"
+    said = f"{plan.count:,} points take about {lasting(seconds_of(plan))} or more"
+    if out is not None:
+        size = scaled(plan.count * len(plan.columns) * _BYTES.get(out.suffix, _FLOAT64), "B", 2)
+        said += f", and {size} ({scaled(shutil.disk_usage(out.parent).free, 'B', 2)} are free)"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UserError(f"{out}: {said}; --yes starts it")
-    if not click.confirm(f"{out}: {said}. Start?", err=True):
-        raise UserError(f"{out}: not started; shorten an axis or take larger steps")
+        raise UserError(f"{out or 'sweep'}: {said}; --yes starts it")
+    if not click.confirm(f"{out or 'sweep'}: {said}. Start?", err=True):
+        raise UserError(f"{out or 'sweep'}: not started; shorten an axis or take larger steps")
 
 
 def seconds_of(plan: Plan) -> float:
