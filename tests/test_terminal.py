@@ -57,7 +57,7 @@ HELP = [f"{verb} -h" for verb in ("", "totals", "sweep", "report", "compare", "v
 # Formulas stand on one line each, however long, to be copied.
 FORMULAS = [
     "formula prefill/layers.1-11/mlp/gate",
-    "totals --layer deepseek_v2_mlp --closed-form",
+    "totals --layer deepseek_v2_mlp --keep tokens --keep hidden_size --keep intermediate_size",
     "bounds experts_compute_bound",
 ]
 
