@@ -52,8 +52,8 @@ _CHARTS, _HEIGHT = (612, 582), 290
 
 
 @frozen(kw_only=True)
-class Question:
-    """What the sheet answers.
+class AnswerSource:
+    """What the sheet is made of.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Question:
         return Piece(text=self.on_nodes(metric, index), value=metrics[metric])
 
 
-def answer_sheet(question: Question) -> Sheet:
+def answer_sheet(question: AnswerSource) -> Sheet:
     """Lay out the answer: in one line what is asked, four numbers, what each stage costs, its memory, two charts."""
     scenario = question.scenario
     workload = f", {scenario.workload.name}" if scenario.workload else ""
@@ -127,7 +127,7 @@ def answer_sheet(question: Question) -> Sheet:
     )
 
 
-def _asked(question: Question) -> SheetCell:
+def _asked(question: AnswerSource) -> SheetCell:
     """Say in one live line what the workload is, or of a layer alone its symbols."""
     known = question.scenario.definition.quantities
     shown = [name for name in question.symbols if known[name].group in ("workload", "layer")]
@@ -149,7 +149,7 @@ def _scaled(piece: Piece, look: Look) -> SheetCell:
     return SheetCell(content=piece.value * _MICRO, formula=f"{piece.text}*10^6", look=look)
 
 
-def _stage_line(question: Question, index: int, total_row: int) -> SheetLine:
+def _stage_line(question: AnswerSource, index: int, total_row: int) -> SheetLine:
     """Show what one stage costs, or the whole."""
     row = question.fold.leaves.rows[index]
     number = Piece(text=f"{NODES}!{xl_col_to_name(FIRST_METRIC - 1)}{FIRST_ROW + index}", value=1)
@@ -169,7 +169,7 @@ def _stage_line(question: Question, index: int, total_row: int) -> SheetLine:
     return SheetLine(cells=(name, calls, *cells, share), weight="layer" if index else "total")
 
 
-def _memory_line(question: Question, index: int, row: int) -> SheetLine:
+def _memory_line(question: AnswerSource, index: int, row: int) -> SheetLine:
     """Show what is resident at the worst moment of one stage, and the part of it of what may be taken."""
     formula = load_metrics()[_PEAK].formula
     assert formula is not None  # noqa: S101 - the registry gives it
@@ -201,7 +201,7 @@ def _printed(formula: Expression, cells: Mapping[str, Piece]) -> Piece:
     return never.piece(sympy.sympify(evaluate(formula, scope, symbolic)))
 
 
-def _cards(question: Question, peaks: Sequence[SheetCell], first: int) -> list[SheetLine]:
+def _cards(question: AnswerSource, peaks: Sequence[SheetCell], first: int) -> list[SheetLine]:
     """Show the numbers that are asked most: what a reader waits for, the whole, the memory, and whether it fits."""
     cards: list[tuple[str, SheetCell]] = [(title, cell) for title, cell in _latencies(question)]
     cards.append(("whole workload", _scaled(question.number(_TIME, 0), "card_time")))
@@ -220,7 +220,7 @@ def _cards(question: Question, peaks: Sequence[SheetCell], first: int) -> list[S
     return [SheetLine(cells=labels, text_lines=2), SheetLine(cells=numbers, text_lines=2)]
 
 
-def _latencies(question: Question) -> Iterable[tuple[str, SheetCell]]:
+def _latencies(question: AnswerSource) -> Iterable[tuple[str, SheetCell]]:
     """Yield the title and the cell of each latency that the model file gives a formula."""
     given = question.scenario.definition.latencies
     rows = {question.fold.leaves.rows[index].path: index for index in question.stages}
@@ -243,7 +243,7 @@ def _latencies(question: Question) -> Iterable[tuple[str, SheetCell]]:
         )
 
 
-def _charts(question: Question, stages: int, memory: int) -> tuple[SheetChart, ...]:
+def _charts(question: AnswerSource, stages: int, memory: int) -> tuple[SheetChart, ...]:
     """Draw the time of each stage, and what is resident at its worst moment."""
     count = len(question.stages)
 

@@ -8,7 +8,7 @@ from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.leaves import Whole, leaves_of, stocks_of
 from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.reports.spreadsheet import inputs, nodes, steps
-from dsocr_symbolic.reports.spreadsheet.answer import ANSWER, Question, answer_sheet
+from dsocr_symbolic.reports.spreadsheet.answer import ANSWER, AnswerSource, answer_sheet
 from dsocr_symbolic.reports.spreadsheet.cells import Sheet, SheetCell, SheetColumn, SheetLine, Workbook, text_line
 from dsocr_symbolic.reports.spreadsheet.excel_formula import LONGEST_FORMULA, Printer
 from dsocr_symbolic.reports.spreadsheet.memory import MEMORY, memory_sheet
@@ -72,7 +72,9 @@ def make_workbook(scenario: Scenario, longest: int = LONGEST_FORMULA) -> Workboo
     labels = ["", *(node.label or node.row.path for node in result.nodes)]
     memory, live = memory_sheet(fold, labels, printer)
     state = inputs.rules_state(rules) if rules else SheetCell()
-    first = answer_sheet(Question(scenario=scenario, result=result, fold=fold, symbols=pieces, live=live, state=state))
+    first = answer_sheet(
+        AnswerSource(scenario=scenario, result=result, fold=fold, symbols=pieces, live=live, state=state)
+    )
     others = (symbols, *costs, memory, sums.sheet(), terms.sheet(), rules)
     sheets = [first, *(sheet for sheet in others if sheet is not None)]
     return Workbook(
