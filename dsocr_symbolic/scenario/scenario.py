@@ -123,8 +123,9 @@ def make_scenario(
 
 def refuse_idle(definition: Definition, chosen: Mapping[str, str], settings: Mapping[str, Exact]) -> None:
     """Refuse an option that was chosen for nothing, for all that it decides is set as well."""
+    options = choose(definition, chosen)
     for name, label in chosen.items():
-        option = definition.choices[name].options[label]
+        option = definition.choices[name].options[options[name]]
         if option.symbols and not option.slots and not option.gpu and option.symbols.keys() <= settings.keys():
             given = ", ".join(option.symbols)
             raise UserError(f"{name} {label}: all that it decides, {given}, is set as well; drop one of them")
