@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
-from dsocr_symbolic.algebras.branches import as_sympy, exact, value_of
+from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.registry import Term, is_bound, load_metrics
 from dsocr_symbolic.questions.capacity import PeakMoment, worst_moment
-from dsocr_symbolic.questions.curve import Curve, slope
+from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.writing.amounts import scaled
 
@@ -101,9 +101,8 @@ def _resource(question: Question, term: Term) -> tuple[str, float]:
     shares = {}
     for name in rates(question, bound=is_bound(term.metric)):
         value = exact(question.numbers[name])
-        form = Curve(question=question, symbol=name, terms=(term,)).form(value)
-        time = as_sympy(value_of(form))
-        shares[name] = float(-slope(form, name, value).derivative * as_sympy(value) / time) if time else 0.0
+        time = Curve(question=question, symbol=name, terms=(term,)).slope(value)
+        shares[name] = float(-time.slope * value / time.value) if time.value else 0.0
     return max(shares.items(), key=lambda share: share[1])
 
 
