@@ -11,6 +11,7 @@ from dsocr_symbolic.algebras import arithmetic, tangents
 from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.algebras.tangents import Tangent
 from dsocr_symbolic.algebras.value import Exact, Value
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.evaluation.terms import compiled, term_values
 from dsocr_symbolic.language.registry import Term
@@ -47,7 +48,11 @@ class Curve:
         """Return every symbol's value in an algebra, given that of the free one."""
         fixed, names, source = self._bound
         scope: dict[str, Value] = {**fixed, self.symbol: value}
-        return scope | dict(zip(names, compiled(source, algebra)(scope)[0], strict=True))
+        try:
+            return scope | dict(zip(names, compiled(source, algebra)(scope)[0], strict=True))
+        except (ZeroDivisionError, OverflowError, ValueError) as error:
+            text = f"{self.symbol}: what follows from it has no value there ({error}); give another one"
+            raise UserError(text) from error
 
     def metrics(self, scope: Mapping[str, Value], algebra: ModuleType = arithmetic) -> tuple[Any, ...]:
         """Return the metrics, in the order of the terms."""

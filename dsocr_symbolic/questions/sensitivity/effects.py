@@ -181,7 +181,7 @@ def _side(curve: Curve, value: Exact, here: Tangent) -> Side:
     def holds(step: Fraction) -> bool:
         try:
             beside = _exact_value(curve, value + step)
-        except (ZeroDivisionError, OverflowError):
+        except (ZeroDivisionError, OverflowError, UserError):
             return False
         return bool(abs((beside - here.value) / step - here.slope) <= _NEAR)
 
@@ -200,6 +200,6 @@ def degree(function: Callable[[int], Exact]) -> int | None:
     try:
         near, far = (function(10**digits) for digits in _FAR_DIGITS)
         growth = math.log10(abs(Fraction(far) / Fraction(near))) / (_FAR_DIGITS[1] - _FAR_DIGITS[0])
-    except (ValueError, OverflowError, ZeroDivisionError):
+    except (ValueError, OverflowError, ZeroDivisionError, UserError):
         return None
     return round(growth) if abs(growth - round(growth)) < _OFF_POWER else None

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras.branches import exact
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_program
+from dsocr_symbolic.evaluation.terms import expression_of
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.registry import Term, is_bound, load_metrics
 from dsocr_symbolic.questions.capacity import PeakMoment, worst_moment
@@ -59,7 +61,7 @@ def bottleneck(question: Question, metric: str) -> Bottleneck | None:
     """Say what decides a metric of the whole; None where it is no sum of parts and no memory."""
     if load_metrics()[metric].kind == "memory":
         return _memory(question, metric)
-    parts = _parts(question, metric)
+    parts = [term for term in _parts(question, metric) if _exists(question, term)]
     sizes = dict(zip(parts, question.metrics(tuple(parts)), strict=True)) if parts else {}
     if not any(sizes.values()):
         return None
@@ -91,6 +93,15 @@ def _parts(question: Question, metric: str) -> Sequence[Term]:
         paths = (path for phase in question.definition.phases for path in phase)
         stages = [path for path in paths if path.partition("/")[0] in stages]
     return [Term(paths=(path,), metric=metric) for path in stages] if kind in ("flow", "time", "bound") else []
+
+
+def _exists(question: Question, term: Term) -> bool:
+    """Whether a part has a metric: what takes no part in a training step has nothing of it."""
+    try:
+        expression_of(question.model, term)
+    except UserError:
+        return False
+    return True
 
 
 def _resource(question: Question, term: Term) -> tuple[str, float]:
