@@ -22,6 +22,11 @@ def whole(value: Exact) -> int | float:
     return int(value) if value.is_integer() else value
 
 
+def counted(value: Exact) -> Exact:
+    """Turn a float without a fractional part into an int: what is counted with it stays exact. A Fraction stays one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def number(value: Exact) -> Exact:
     """Return a literal as it is."""
     return value

@@ -6,7 +6,9 @@ that has no value somewhere in a range lies between minus and plus infinity ther
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 from itertools import product
+from operator import and_
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ _LARGEST_WHOLE = 2.0**53
 # Real powers are a few units in the last place off; sums of maxima add up in closed form.
 _LOOSE = 1e-14
 _TINY = 1e-300
+_NOISE = 1e-12
 
 
 @frozen(kw_only=True, eq=False)
@@ -31,21 +34,18 @@ class Span:
     ----------
     low, high : ndarray
         float64; infinite where nothing is known.
-    whole : bool
-        Whether all ends are whole numbers, so that sums and products of few digits need no rounding.
+    whole : ndarray
+        Whether both ends are whole numbers of few digits, so that sums and products need no rounding.
     """
 
     low: Any
     high: Any
-    whole: bool = False
+    whole: Any = False
 
     def __add__(self, other: Any) -> "Span":
         right = span(other)
         low, high = _plus(self.low, right.low, -np.inf), _plus(self.high, right.high, np.inf)
-        whole = (
-            self.whole and right.whole and bool((np.abs(low) < _LARGEST_WHOLE).all() and (high < _LARGEST_WHOLE).all())
-        )
-        return Span(low=low, high=high, whole=whole)
+        return Span(low=low, high=high, whole=self.whole & right.whole & _few_digits(low, high))
 
     __radd__ = __add__
 
@@ -64,7 +64,7 @@ class Span:
         if (self.low < 0).any() or (right.low < 0).any():
             ends = list(product((self.low, self.high), (right.low, right.high)))
         low, high = _hull([_times(left, end) for left, end in ends])
-        return _outward(low, high, whole=self.whole and right.whole)
+        return _outward(low, high, whole=self.whole & right.whole)
 
     __rmul__ = __mul__
 
@@ -84,7 +84,7 @@ class Span:
                 np.floor_divide(end, under) for end, under in product((self.low, self.high), (right.low, right.high))
             ]
         turns, most = _hull(ends)
-        rest = self - right * Span(low=turns, high=turns, whole=True)
+        rest = self - right * Span(low=turns, high=turns, whole=np.isfinite(turns))
         proper = right.low > 0
         known = (turns == most) & proper & np.isfinite(turns)
         low, high = np.where(proper, 0.0, -np.inf), np.where(proper, right.high, np.inf)
@@ -103,19 +103,33 @@ def span(value: Any) -> Span:
 
 def between(low: Sequence[Exact], high: Sequence[Exact], *, scalar: bool = False) -> Span:
     """Return the ranges between numbers, however large."""
-    whole = all(isinstance(value, int) and abs(value) < _LARGEST_WHOLE for value in (*low, *high))
-    ends: Any = (low, high)
-    if not whole:
-        ends = [_beside(value, -1) for value in low], [_beside(value, 1) for value in high]
-    first, last = (np.float64(end[0]) if scalar else np.array(end, dtype=np.float64) for end in ends)
-    return Span(low=first, high=last, whole=whole)
+    ends = [_beside(value, -1) for value in low], [_beside(value, 1) for value in high]
+    whole = [_is_whole(first) and _is_whole(last) for first, last in zip(low, high, strict=True)]
+    if scalar:
+        return Span(low=np.float64(ends[0][0]), high=np.float64(ends[1][0]), whole=np.bool_(whole[0]))
+    first, last = (np.array(end, dtype=np.float64) for end in ends)
+    return Span(low=first, high=last, whole=np.array(whole))
 
 
-def below(value: Any, limit: float, count: int, *, reached: bool = False) -> list[bool]:
-    """Say at each of some places whether a value is surely below a limit, or not above one that may be reached."""
-    most = span(value).high
-    mask: list[bool] = np.broadcast_to(most <= limit if reached else most < limit, count).tolist()
+def below(value: Any, limit: float, count: int) -> list[bool]:
+    """Say at each of some places whether a value is surely less than a limit."""
+    mask: list[bool] = np.broadcast_to(span(value).high < limit, count).tolist()
     return mask
+
+
+def signs(value: Span, noise: Any, count: int) -> tuple[list[bool], list[bool]]:
+    """Say at each of some places whether a value is surely not negative, and whether it surely is."""
+    sure = (value.low >= noise, value.high < -noise)
+    met, unmet = (np.broadcast_to(mask, count).tolist() for mask in sure)
+    return met, unmet
+
+
+def noise(*values: Any) -> Any:
+    """Return what numbers with real powers in them may be off where they are evaluated one by one, in float64."""
+    known = list(map(span, values))
+    sizes = (np.maximum(np.abs(value.low), np.abs(value.high)) for value in known)
+    off = _NOISE * np.nan_to_num(arrays.maximum(*sizes), nan=np.inf)
+    return np.where(reduce(and_, (value.whole for value in known)), 0.0, off)
 
 
 def number(value: Any) -> Any:
@@ -131,12 +145,11 @@ def divide(left: Any, right: Any) -> Any:
     corners = list(product((above.low, above.high), (below.low, below.high)))
     with np.errstate(all="ignore"):
         quotients = [end / under for end, under in corners]
-        whole = above.whole and below.whole
-        exact = [
-            whole & (np.rint(ratio) * under == end) for ratio, (end, under) in zip(quotients, corners, strict=True)
-        ]
+        exact = above.whole & below.whole
+        for ratio, (end, under) in zip(quotients, corners, strict=True):
+            exact = exact & (np.rint(ratio) * under == end)
     low, high = _hull(quotients)
-    ratio = _outward(low, high, whole=bool(np.all(exact)))
+    ratio = _outward(low, high, whole=exact)
     anything = (below.low <= 0) & (below.high >= 0)
     return Span(
         low=np.where(anything, -np.inf, ratio.low),
@@ -163,7 +176,7 @@ def maximum(*values: Any) -> Any:
     return Span(
         low=arrays.maximum(*(value.low for value in known)),
         high=arrays.maximum(*(value.high for value in known)),
-        whole=all(value.whole for value in known),
+        whole=reduce(and_, (value.whole for value in known)),
     )
 
 
@@ -182,7 +195,7 @@ def nonzero(value: Any) -> Any:
     if not isinstance(value, Span):
         return arithmetic.nonzero(value)
     surely, never = (value.low > 0) | (value.high < 0), (value.low == 0) & (value.high == 0)
-    return Span(low=arrays.float64(surely), high=arrays.float64(~never), whole=True)
+    return Span(low=arrays.float64(surely), high=arrays.float64(~never), whole=np.ones_like(never))
 
 
 def power(base: Any, exponent: Any) -> Any:
@@ -218,19 +231,25 @@ def _plain(*values: Any) -> bool:
 
 def _stepwise(step: Callable[[Any], Any], value: Span) -> Span:
     """Take a function to whole numbers that never falls, at both ends."""
-    return Span(low=step(value.low), high=step(value.high), whole=True)
+    low, high = step(value.low), step(value.high)
+    return Span(low=low, high=high, whole=_few_digits(low, high))
 
 
-def _outward(low: Any, high: Any, *, whole: bool) -> Span:
+def _outward(low: Any, high: Any, *, whole: Any) -> Span:
     """Round outwards what float64 may have rounded; what is no number may be anything."""
+    few = whole & _few_digits(low, high)
     with np.errstate(invalid="ignore"):
-        sizes = [np.abs(low), np.abs(high)]
-        slacks = [
-            np.where(size < _LARGEST_WHOLE, 0.0, size * _ROUNDING) if whole else size * _ROUNDING for size in sizes
-        ]
-        low, high = low - slacks[0], high + slacks[1]
-    exact = whole and bool((sizes[0] < _LARGEST_WHOLE).all() and (sizes[1] < _LARGEST_WHOLE).all())
-    return Span(low=np.where(np.isnan(low), -np.inf, low), high=np.where(np.isnan(high), np.inf, high), whole=exact)
+        first, last = low - np.abs(low) * _ROUNDING, high + np.abs(high) * _ROUNDING
+    first, last = np.where(few, low, first), np.where(few, high, last)
+    return Span(low=np.where(np.isnan(low), -np.inf, first), high=np.where(np.isnan(high), np.inf, last), whole=few)
+
+
+def _few_digits(low: Any, high: Any) -> Any:
+    return (low > -_LARGEST_WHOLE) & (high < _LARGEST_WHOLE)
+
+
+def _is_whole(value: Exact) -> bool:
+    return isinstance(value, int) and abs(value) < _LARGEST_WHOLE
 
 
 def _plus(left: Any, right: Any, towards: float) -> Any:

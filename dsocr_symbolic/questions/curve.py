@@ -49,10 +49,13 @@ class Curve:
         fixed, names, source = self._bound
         scope: dict[str, Value] = {**fixed, self.symbol: value}
         try:
-            return scope | dict(zip(names, compiled(source, algebra)(scope)[0], strict=True))
+            following = compiled(source, algebra)(scope)[0]
         except (ZeroDivisionError, OverflowError, ValueError) as error:
             text = f"{self.symbol}: what follows from it has no value there ({error}); give another one"
             raise UserError(text) from error
+        if algebra is arithmetic:
+            following = tuple(map(arithmetic.counted, following))
+        return scope | dict(zip(names, following, strict=True))
 
     def metrics(self, scope: Mapping[str, Value], algebra: ModuleType = arithmetic) -> tuple[Any, ...]:
         """Return the metrics, in the order of the terms."""

@@ -109,8 +109,13 @@ def looked_at(judged: Judged, stretches: Sequence[Stretch]) -> tuple[tuple[Stret
     opened = [stretch for stretch in stretches if stretch.verdict == Verdict.OPEN]
     if not opened:
         return tuple(stretches), None
+    if len(opened) > _MOST_OPEN:
+        # From the last of them on it is one range that is open, whatever is known in between.
+        rest = evolve(opened[_MOST_OPEN - 1], last=opened[-1].last)
+        stretches = [stretch for stretch in stretches if not rest.first <= stretch.first <= rest.last]
+        opened = [*opened[: _MOST_OPEN - 1], rest]
     seen: dict[int, Verdict] = {}
-    for stretch in opened[:_MOST_OPEN]:
+    for stretch in opened:
         step = max(1, (stretch.last - stretch.first) // _SAMPLES)
         values = {*range(stretch.first, stretch.last + 1, step), stretch.last}
         known = [(value, verdict) for value in sorted(values) if (verdict := judged.decide(value)) != Verdict.BARRED]

@@ -60,7 +60,8 @@ def _where(solution: Solution) -> list[str]:
     shown = [_run(run) for run in solution.runs[:_MOST_RUNS]]
     if len(solution.runs) > _MOST_RUNS:
         shown.append(f"in {len(solution.runs) - _MOST_RUNS} more ranges")
-    said = [f"met at {', '.join(shown)}, and nowhere else"] if solution.apart else []
+    only = "" if solution.looked else ", and nowhere else"
+    said = [f"met at {', '.join(shown)}{only}"] if solution.apart else []
     return said + ([looked_text(solution.looked)] if solution.looked else [])
 
 

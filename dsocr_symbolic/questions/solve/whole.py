@@ -44,8 +44,8 @@ def _bars(problem: Problem, rules: Sequence[Rule], ranges: Sequence[Ends]) -> Se
 def _judge(problem: Problem, rules: Sequence[Rule], ranges: Sequence[Ends]) -> Sequence[Verdict]:
     verdicts = _bars(problem, rules, ranges)
     sides: Sides = problem.sides(_along(ranges), spans)
-    short = -left_over(problem.constraint, sides)
-    met, unmet = spans.below(short, 0, len(ranges), reached=True), spans.below(-short, 0, len(ranges))
+    over = spans.span(left_over(problem.constraint, sides))
+    met, unmet = spans.signs(over, spans.noise(*sides), len(ranges))
     return [
         verdict if verdict == Verdict.BARRED else Verdict.MET if good else Verdict.UNMET if bad else Verdict.OPEN
         for verdict, good, bad in zip(verdicts, met, unmet, strict=True)
