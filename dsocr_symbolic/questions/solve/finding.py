@@ -66,8 +66,9 @@ def _roots_inside(problem: Problem, domain: search.Domain) -> list[Root] | None:
     difference = left_over(problem.constraint, problem.forms(domain.start))
     if not isinstance(difference, Branch):
         return []
+    most = domain.most if isinstance(domain, search.RealDomain) else LARGEST
     roots = None if difference.decided else roots_of(difference.form, branches.unknown(problem.symbol))
-    return None if roots is None else [root for root in roots if domain.least <= root.value <= LARGEST]
+    return None if roots is None else [root for root in roots if domain.least <= root.value <= most]
 
 
 def _in_closed_form(problem: Problem, domain: search.RealDomain) -> search.Boundary | None:

@@ -1,5 +1,6 @@
 """A constraint along one symbol: both sides at any value, and where it stops to hold."""
 
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import Any, Literal
@@ -104,9 +105,19 @@ def along(problem: Problem, above: int = 0) -> tuple[search.Slack, search.Domain
     slack = cache(problem.slack)
     quantity = problem.question.definition.quantities[problem.symbol]
     start = problem.question.numbers[problem.symbol]
+
+    def kept(value: Exact) -> bool:
+        try:
+            problem.curve.check(value)
+        except UserError:
+            return False
+        return True
+
     if quantity.real:
         least = max(float(quantity.least), 1 / LARGEST)
-        return slack, search.RealDomain(start=max(float(start), least), least=least)
+        first = max(float(start), least)
+        ends = (_farthest(first, end, kept) for end in (least, float(LARGEST)))
+        return slack, search.RealDomain(start=first, **dict(zip(("least", "most"), ends, strict=True)))
 
     def allowed(value: int) -> bool:
         try:
@@ -117,6 +128,16 @@ def along(problem: Problem, above: int = 0) -> tuple[search.Slack, search.Domain
         return True
 
     return slack, search.WholeDomain(start=int(start), least=max(above, quantity.least), allowed=allowed)
+
+
+def _farthest(start: float, end: float, kept: Callable[[float], bool]) -> float:
+    """Return the last value, from one on towards an end, that the rules allow."""
+    if kept(end) or not kept(start):
+        return end
+    inside, outside = start, end
+    while (middle := search.halfway(*sorted((inside, outside)))) is not None:
+        inside, outside = (middle, outside) if kept(middle) else (inside, middle)
+    return inside
 
 
 def roots_of(form: Expr, symbol: Expr) -> list[Root] | None:

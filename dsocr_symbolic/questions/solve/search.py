@@ -109,8 +109,13 @@ class RealDomain:
 
     def between(self, low: float, high: float) -> float | None:
         """Return the middle, by ratio where they are far apart."""
-        middle = math.sqrt(low * high) if low > 0 and high > 2 * low else (low + high) / 2
-        return middle if low < middle < high else None
+        return halfway(low, high)
+
+
+def halfway(low: float, high: float) -> float | None:
+    """Return the middle of two numbers, by ratio where they are far apart; None where there is none between."""
+    middle = math.sqrt(low * high) if low > 0 and high > 2 * low else (low + high) / 2
+    return middle if low < middle < high else None
 
 
 Domain: TypeAlias = WholeDomain | RealDomain

@@ -1,5 +1,6 @@
 """Solve a constraint for one symbol: the largest batch that fits, the bandwidth that a latency needs."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -205,7 +206,11 @@ def _warnings(problem: Problem, value: Exact) -> Iterator[str]:
 
 
 def _point(problem: Problem, value: Exact) -> Point:
-    left, right = map(arithmetic.whole, problem.sides(exact(value)))
+    sides = problem.sides(exact(value))
+    left, right = map(arithmetic.whole, sides)
+    if left == right and sides[0] != sides[1]:
+        # Apart by less than float64 tells: the last bit says on which side.
+        left = math.nextafter(left, math.inf if sides[0] > sides[1] else -math.inf)
     return Point(value=value, left=left, right=right)
 
 

@@ -10,15 +10,15 @@ from attrs import evolve, frozen
 from dsocr_symbolic.questions.solve.search import Looked
 
 # Ranges that are judged in all, and single values that are evaluated exactly: some seconds of a large network.
-_MOST_RANGES, _MOST_VALUES = 1 << 15, 512
+_MOST_RANGES, _MOST_VALUES = 1 << 14, 512
 # The first ranges are this share of where they lie.
 _SHARE = 32
 _PIECES = 8
 # Ranges in which the next allowed value is looked for at once, and how often.
 _AHEAD, _MOST_LOOKS = 256, 400
-_MOST_STRETCHES = 256
+_MOST_STRETCHES = 64
 # Values that are looked at in a range that stayed open, and in how many of these.
-_SAMPLES, _MOST_OPEN = 32, 8
+_SAMPLES, _MOST_OPEN = 16, 8
 
 
 class TooFarError(Exception):
@@ -80,6 +80,9 @@ def survey(judged: Judged, least: int, most: int) -> tuple[Stretch, ...]:
 
 def next_allowed(judged: Judged, first: int, last: int, *, down: bool = False) -> int | None:
     """Return the first allowed value of a range, or its last one; None where it has none. TooFarError if it is far."""
+    edge = last if down else first
+    if first <= last and judged.decide(edge) != Verdict.BARRED:
+        return edge
     waiting = _growing(first, last)
     waiting = waiting[::-1] if down else waiting
     values = _MOST_VALUES
@@ -121,16 +124,22 @@ def looked_at(judged: Judged, stretches: Sequence[Stretch]) -> tuple[tuple[Stret
         known = [(value, verdict) for value in sorted(values) if (verdict := judged.decide(value)) != Verdict.BARRED]
         seen |= known
         for (low, before), (high, after) in pairwise(known):
-            while before != after and high - low > 1:
-                middle = next_allowed(judged, (low + high) // 2, high - 1) if high - low > 2 else low + 1  # noqa: PLR2004
-                verdict = Verdict.BARRED if middle is None else judged.decide(middle)
-                if middle is None or verdict == Verdict.BARRED:
-                    break
-                seen[middle] = verdict
-                low, high = (middle, high) if verdict == before else (low, middle)  # noqa: PLW2901
+            while before != after and len(seen) < _MOST_VALUES and (middle := _between(judged, low, high)) is not None:
+                seen[middle] = judged.decide(middle)
+                low, high = (middle, high) if seen[middle] == before else (low, middle)  # noqa: PLW2901
     points = (Stretch(first=value, last=value, verdict=verdict) for value, verdict in seen.items())
     closed = _merged([*(stretch for stretch in stretches if stretch.verdict != Verdict.OPEN), *points])
     return tuple(closed), Looked(count=len(seen), first=opened[0].first, last=opened[-1].last)
+
+
+def _between(judged: Judged, low: int, high: int) -> int | None:
+    """Return the allowed value that is nearest to the middle of two; None where there is none, or it is far."""
+    middle = (low + high) // 2
+    try:
+        above = next_allowed(judged, max(middle, low + 1), high - 1)
+        return next_allowed(judged, low + 1, middle - 1, down=True) if above is None else above
+    except TooFarError:
+        return None
 
 
 def _decided(judged: Judged, least: int, most: int) -> list[Stretch]:
