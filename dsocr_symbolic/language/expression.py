@@ -100,6 +100,14 @@ def names(expression: Expression) -> frozenset[str]:
     return frozenset(symbols)
 
 
+@cache
+def of_running(formula: Expression, parts: frozenset[str]) -> Expression:
+    """Return a formula that, where it divides, has no value while no part takes time: no step, no time per step."""
+    divides = any(isinstance(node, ast.Div) for node in ast.walk(formula.tree))
+    used = " + ".join(sorted(names(formula) & parts))
+    return parse(f"({formula.text})*({used})/({used})", formula.text) if divides and used else formula
+
+
 def check_names(where: str, known: Collection[str], *formulas: Expression | None) -> set[str]:
     """Refuse symbols that are not known; return those that are used."""
     used = {name for formula in formulas if formula is not None for name in names(formula)}

@@ -14,7 +14,7 @@ from dsocr_symbolic.evaluation.binding import Binding, bind
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.registry import Term, is_bound, load_bound
+from dsocr_symbolic.language.registry import Term, is_bound, load_bound, load_metrics
 from dsocr_symbolic.python_api import load_model
 from dsocr_symbolic.questions.settings_text import command_notes, lifted, setting_notes
 from dsocr_symbolic.scenario.checks import warnings_of
@@ -77,8 +77,10 @@ class Question:
         try:
             return term_values(self.model, terms, numbers, arithmetic)
         except (ZeroDivisionError, OverflowError) as error:
-            named = ", ".join(dict.fromkeys(term.metric for term in terms))
-            raise UserError(f"{named}: has no value at this workload ({error}); ask of another one") from error
+            known = load_metrics()
+            named = dict.fromkeys(term.metric for term in terms)
+            why = "; ".join(known[name].reason for name in named if known[name].reason) or error
+            raise UserError(f"{', '.join(named)}: has no value at this workload ({why}); ask of another one") from error
 
     def refuse_unclaimed(self, terms: tuple[Term, ...], missing: tuple[str, ...]) -> None:
         """Raise where a bound is asked of a machine on which none is claimed."""

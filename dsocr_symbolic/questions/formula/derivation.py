@@ -53,6 +53,8 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
     # Whether its stage runs at all is decided: what is printed is what it then costs.
     expression = sympy.sympify(expression).xreplace(stage_guards(scenario.definition, values.numbers))
     result = _result(scenario, path, metric)
+    if result is None:
+        return f"{head}\n  null: {metrics[metric].reason}\n", values.warnings
     if metrics[metric].kind in _LONG and len(nodes[0].children) > 0:
         operators = sum(node.launch is not None for node in walk(nodes))
         summed = f"{_LONG[metrics[metric].kind]} {operators} operators; ask for one of them to see its formula."

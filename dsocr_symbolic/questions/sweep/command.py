@@ -23,7 +23,7 @@ LIBRARIES = {
 }
 _VARY = (
     "Values of a symbol, choice, gpu, workload or crop_grid: batch=1,2,4, batch=1:128, batch=1:128:8 (FIRST:LAST:STEP),"
-    " gpu=rtx5090,h200, crop_grid=all or 2x1,3x2."
+    " gpu=rtx5090,h200, crop_grid=all or none,2x1,3x2."
 )
 _OUT = "Write every point: .parquet (of any size, can be continued), .csv, .nc (xarray), .svg (a picture)."
 _FORMAT = "Print the first points as a table, or every point; text by default."

@@ -62,8 +62,9 @@ def sweep(
     **vary
         What varies, in the order of the dimensions: ``batch=[1, 2, 4]``, ``batch="1:128"`` (128 is included),
         ``memory_bandwidth="1e12:2e12:1e11"``, ``gpu=["rtx5090", "h200"]``, ``workload=["tiny", "gundam"]``,
-        ``attention=["flash", "eager"]``, ``crop_grid=[(0, 0), (3, 2)]`` or ``crop_grid="all"`` for all grids that
-        the network cuts, and none. A single number or name is what it is at every point.
+        ``attention=["flash", "eager"]``, ``crop_grid=[(0, 0), (3, 2)]``, ``crop_grid="none,3x2"``, or
+        ``crop_grid="all"`` for all grids that the network cuts, and none. What follows from other symbols may vary by
+        itself (``prompt_tokens="100:900:100"``). A single number or name is what it is at every point.
 
     Returns
     -------
@@ -75,7 +76,7 @@ def sweep(
     Raises
     ------
     UserError
-        If a name or value is wrong, a derived symbol should vary, or a rule of the model is broken at a point.
+        If a name or value is wrong, or a rule of the model is broken at a point.
     """
     threads = None if chunks is None else 1
     plan = plan_sweep(model, metrics=metrics, by=by, settings=settings, waived=waived, threads=threads, **vary)
