@@ -5,8 +5,8 @@ from functools import partial
 
 from dsocr_symbolic.algebras import spans
 from dsocr_symbolic.algebras.spans import Span, between
-from dsocr_symbolic.language.definition import Rule
 from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.questions.solve.constraint import Sides, left_over
 from dsocr_symbolic.questions.solve.problem import Problem
 from dsocr_symbolic.questions.solve.search import Boundary, Run, Slack
