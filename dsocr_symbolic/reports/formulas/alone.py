@@ -1,5 +1,6 @@
 """One formula by itself: a call in its own symbols, a number for each of them, and the call that its page shows."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from dsocr_symbolic.language.expression import names, parse
 from dsocr_symbolic.language.formula import EMPTY, Call, Filling, Formula, Layer, Symbol
 from dsocr_symbolic.language.library import Library
 from dsocr_symbolic.language.lookup import definition_of
+from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import trained_tree
 from dsocr_symbolic.network.costs import value
 from dsocr_symbolic.network.flows import total_calls
@@ -33,6 +35,8 @@ from dsocr_symbolic.writing.latex import upright
 
 # The members of a family of operators give this one; it stands for itself in no formula.
 _OF_A_MEMBER = "flops"
+OF_A_CALL = ("flow", "stock", "boundary", "peak")
+"""The kinds of metrics that pages take apart."""
 
 
 @frozen(kw_only=True)
@@ -140,7 +144,7 @@ def stand_alone(places: Places, formula: Formula, given: Mapping[str, Exact], sl
         scope=scope,
         numbers=numbers,
         exact=evaluator(numbers),
-        letters=own | others,
+        letters=_told_apart(own | others),
         groups=_groups(places, opened, node, fillings),
         filled=filled,
     )
@@ -150,6 +154,23 @@ def _lettered(symbol: Symbol, slot: str, formula: Formula) -> Symbol:
     """Mark a letter that is one of the formula's own by the slot that it stands in."""
     taken = symbol.letter in {own.letter for own in formula.symbols.values()}
     return evolve(symbol, letter=f"{{{symbol.letter}}}^{{{upright(slot)}}}") if taken else symbol
+
+
+def _told_apart(letters: Mapping[str, str]) -> dict[str, str]:
+    """Give letters one meaning: where a symbol has that of a metric, or of one before it, its name stands instead."""
+    taken = {initial(metric.latex) for metric in load_metrics().values() if metric.kind in OF_A_CALL}
+    seen: set[str] = set()
+    apart: dict[str, str] = {}
+    for name, letter in letters.items():
+        apart[name] = upright(name) if letter in seen or initial(letter) in taken else letter
+        seen.add(letter)
+    return apart
+
+
+def initial(latex: str) -> str:
+    """Return a letter without its indices and primes."""
+    found = re.match(r"\\[a-zA-Z]+|.", latex)
+    return found[0] if found else ""
 
 
 def _scope(definition: Definition, switched: Mapping[str, Any], formula: Formula) -> dict[str, Expr]:
