@@ -25,6 +25,12 @@ WHOLE = {"prefill_experts_hit": 64, "decode_experts_hit": 6}
 Forms = dict[str, dict[str, str]]
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is folded: lines are read one by one."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
 @cache
 def read(text: str) -> Expression:
     """Read a printed formula of any length; a condition in brackets is 1 or 0."""

@@ -20,6 +20,12 @@ QUESTION = (*BATCHES, "--metric", FAST)
 EXTRAS = ("xarray", "pandas", "pyarrow", "h5netcdf", "h5py", "matplotlib", "dask", "distributed", "scipy")
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is folded: lines are read one by one."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
 def test_a_table_of_what_is_asked() -> None:
     answer = dsocr("sweep", "--vary", "batch=1,3", "--vary", "weight-dtype=fp8,bf16", "--metric", "parameters")
     assert (answer.status, answer.err) == (0, "")

@@ -6,7 +6,11 @@ from typing import Any
 import click
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.writing.terminal import progress
+from dsocr_symbolic.writing.terminal import hung, progress
+
+
+def _say(*lines: str) -> None:
+    click.echo("\n".join(map(hung, lines)))
 
 
 def _checkpoint_options() -> list[click.Parameter]:
@@ -46,8 +50,8 @@ def _verify(given: dict[str, Any]) -> int:
     if given["checkpoint"]:
         if given["mutants"]:
             raise UserError("--mutants are run on the reference; drop --checkpoint")
-        return verify_checkpoint(given["checkpoint"], trusted=given["trust_remote_code"], out=out, say=click.echo)
-    return verify(out=out, mutants=given["mutants"], say=click.echo)
+        return verify_checkpoint(given["checkpoint"], trusted=given["trust_remote_code"], out=out, say=_say)
+    return verify(out=out, mutants=given["mutants"], say=_say)
 
 
 def torchinfo_command() -> click.Command:
@@ -75,7 +79,7 @@ def _torchinfo(given: dict[str, Any]) -> int:
         with progress("running the network"):
             lines = run(out, given["checkpoint"], given["trust_remote_code"])
     except MissingLayersError as error:
-        click.echo("\n".join(error.lines))
+        _say(*error.lines)
         return int(error.status)
-    click.echo("\n".join(lines))
+    _say(*lines)
     return 0

@@ -136,19 +136,25 @@ def flowed(text: str) -> str:
     return textwrap.fill(" ".join(text.split()), columns(), break_long_words=False, break_on_hyphens=False)
 
 
+def hung(line: str) -> str:
+    """Break a line at spaces; what is behind the break stands further in than its beginning."""
+    start = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line.strip(),
+        columns(),
+        initial_indent=start,
+        subsequent_indent=f"{start}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def indented(lines: Sequence[str]) -> str:
     """Join lines to a paragraph, those behind the first indented, long ones broken at spaces."""
     broken = []
     for place, line in enumerate(lines):
         start = "" if place == 0 else "  " + " " * (len(line) - len(line.lstrip()))
-        broken += textwrap.wrap(
-            line.strip(),
-            columns(),
-            initial_indent=start,
-            subsequent_indent=f"{start}    ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        broken += [hung(f"{start}{line.strip()}")] if line.strip() else []
     return "\n".join(broken)
 
 

@@ -31,7 +31,7 @@ def _bounds(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.questions.settings_text import command_notes
     from dsocr_symbolic.scenario.hardware import load_gpus
     from dsocr_symbolic.scenario.provenance import common
-    from dsocr_symbolic.writing.terminal import indented, tracked
+    from dsocr_symbolic.writing.terminal import hung, indented, tracked
 
     question = of_scenario(options.asked_scenario(definition, given))
     by_gpu = given["by"] == "gpu"
@@ -60,7 +60,7 @@ def _bounds(definition: Definition, given: options.Given) -> int:
         about = {**document, "gpu_title": f"{len(machines)} machines", "unverified": []}
         heading = indented([stated(about, definition), *command_notes(document["command"])])
         document["left_out"] = left_out
-        lines = [f"{indented([f'left out: {reason}'])}\n" for reason in left_out.values()]
+        lines = [f"{hung(f'left out: {reason}')}\n" for reason in left_out.values()]
     return options.show(
         given,
         document,

@@ -19,7 +19,7 @@ from dsocr_symbolic.scenario.scenario import Scenario, of_layer, scenario_values
 from dsocr_symbolic.scenario.values import chosen_slots
 from dsocr_symbolic.writing.formula_text import as_numbers, as_text, collect
 from dsocr_symbolic.writing.latex import as_latex
-from dsocr_symbolic.writing.terminal import indented, wrapped
+from dsocr_symbolic.writing.terminal import hung, wrapped
 
 # Kinds whose formula of many operators is a book, and what they do with these.
 _LONG = {"time": "Summed over", "ratio": "Of", "bound": "Of phases of", "latency": "Of stages of"}
@@ -43,13 +43,13 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
         nodes = stages = model_tree(definition, slots)
     expression = metric_expression(nodes, metric, Whole(definition=scenario.definition, stages=stages))
     about = of_scenario(scenario).heading()
-    head = indented([f"{path}: {metric} [{metrics[metric].unit}], {metrics[metric].definition}"])
+    head = hung(f"{path}: {metric} [{metrics[metric].unit}], {metrics[metric].definition}")
     head = "\n  ".join([head, *wrapped(about)])
     if expression is None:
-        return f"{head}\n{_below(f'null: {metrics[metric].reason}')}", ()
+        return f"{head}\n{hung(f'  null: {metrics[metric].reason}')}\n", ()
     values = scenario_values(scenario)
     if is_bound(metric) and values.unclaimed:
-        return f"{head}\n{_below(f'null: {unclaimed(scenario.gpu.name, values.unclaimed)}')}", values.warnings
+        return f"{head}\n{hung(f'  null: {unclaimed(scenario.gpu.name, values.unclaimed)}')}\n", values.warnings
     # Whether its stage runs at all is decided: what is printed is what it then costs.
     expression = sympy.sympify(expression).xreplace(stage_guards(scenario.definition, values.numbers))
     result = _result(scenario, path, metric)
@@ -58,7 +58,7 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
     if metrics[metric].kind in _LONG and len(nodes[0].children) > 0:
         operators = sum(node.launch is not None for node in walk(nodes))
         summed = f"{_LONG[metrics[metric].kind]} {operators} operators; ask for one of them to see its formula."
-        return f"{head}\n= {result} {metrics[metric].unit}\n{_below(summed)}", values.warnings
+        return f"{head}\n= {result} {metrics[metric].unit}\n{hung(f'  {summed}')}\n", values.warnings
     if output == "latex":
         letters = {name: quantity.letter for name, quantity in scenario.definition.quantities.items()}
         said = f"% {about}\n{metrics[metric].latex} = {as_latex(expression, letters)} = {result}\n"
@@ -66,7 +66,7 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
     used = {str(symbol) for symbol in collect(expression).free_symbols}
     numbers = {name: arithmetic.whole(values.numbers[name]) for name in used if name in values.numbers}
     meanings = "".join(
-        _below(f"  {name} = {numbers[name]}: {scenario.definition.quantities[name].meaning}")
+        hung(f"    {name} = {numbers[name]}: {scenario.definition.quantities[name].meaning}") + "\n"
         for name in sorted(numbers)
     )
     steps = f"  {as_text(expression)}\n= {as_numbers(expression, numbers)}\n= {result} {metrics[metric].unit}\n"
@@ -85,11 +85,6 @@ def _nodes(stages: tuple[Node, ...], path: str) -> tuple[Node, ...]:
     if path in ("", "total"):
         return stages
     return tuple(node for node in walk(stages) if "/".join(node.path) == path.strip("/"))
-
-
-def _below(said: str) -> str:
-    """Write a line, broken where it must be, below a formula, which stands on one line."""
-    return indented(["", said]) + "\n"
 
 
 def _result(scenario: Scenario, path: str, metric: str) -> Any:

@@ -12,7 +12,7 @@ import click
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions import options
-from dsocr_symbolic.writing.terminal import progress
+from dsocr_symbolic.writing.terminal import hung, progress
 
 # What a file's name may end in -> the libraries that write it.
 LIBRARIES = {
@@ -104,7 +104,7 @@ def _sweep(definition: Definition, given: options.Given) -> int:
     with progress("points", plan.count) as advance, said_if_unwritable(out):
         _write(plan, out, advance, marks, force=given["force"])
     options.warn(warnings_along(plan))
-    click.echo(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}")
+    click.echo(hung(f"{out}: {plan.count:,} points of {', '.join(metric.name for metric in plan.metrics)}"))
     return 0
 
 

@@ -9,7 +9,7 @@ import click
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import asked_scenario, question_options, warn
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
-from dsocr_symbolic.writing.terminal import indented, progress
+from dsocr_symbolic.writing.terminal import hung, progress
 
 _NOT_PART_OF_THE_QUESTION = ("layer", "out", "layer_docs", "force")
 
@@ -45,7 +45,7 @@ def _report(definition: Definition, given: dict[str, Any]) -> int:
     with progress(total=STEPS) as advance:
         texts = report_files(scenario, _command(given, scenario), advance, layer_docs=given["layer_docs"])
     write_folder(given["out"], texts, FILES)
-    click.echo(indented([f"{given['out']}: {', '.join(sorted(texts))}"]))
+    click.echo(hung(f"{given['out']}: {', '.join(sorted(texts))}"))
     warn(scenario_values(scenario).warnings)
     return 0
 

@@ -7,7 +7,7 @@ import click
 
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import asked_scenario, question_options, warn
-from dsocr_symbolic.writing.terminal import indented, progress
+from dsocr_symbolic.writing.terminal import hung, progress
 
 
 def export_command(definition: Definition) -> click.Command:
@@ -38,6 +38,6 @@ def _export(definition: Definition, given: dict[str, Any]) -> int:
         workbook = make_workbook(scenario)
         write_workbook(workbook, given["xlsx"], force=given["force"])
     sheets = ", ".join(f"{sheet.name} ({len(sheet.lines)} lines)" for sheet in workbook.sheets)
-    click.echo(indented([f"{given['xlsx']}: {sheets}"]))
+    click.echo(hung(f"{given['xlsx']}: {sheets}"))
     warn(scenario_values(scenario).warnings)
     return 0
