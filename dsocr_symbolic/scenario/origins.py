@@ -75,7 +75,7 @@ def origins(
         if said:
             kind, layer = next((kind, layer) for kind, layer in layers if said in layer)
             return Origin(kind=kind, value=layer[said])
-        if quantity.moves_with in settings or quantity.moves_with in moved:
+        if quantity.moves_with and (quantity.moves_with in settings or quantity.moves_with in moved):
             return Origin(kind="formula", value=parse(quantity.moves_with, name))
         if name in bound:
             return bound[name]
