@@ -12,10 +12,9 @@ The house, each room using those before it alone:
 - ``cli``, ``regenerate``: the command line; the committed reports written anew.
 """
 
-from typing import TYPE_CHECKING, Any
-
 from dsocr_symbolic.version import __version__ as __version__
 
+TYPE_CHECKING = False  # as typing has it, which would be imported before anything listens to Ctrl-C
 if TYPE_CHECKING:
     from dsocr_symbolic.errors import UserError as UserError
     from dsocr_symbolic.evaluation.model import Model as Model
@@ -49,7 +48,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import the Python API when it is first used: it brings sympy, which the command line does without."""
     from importlib import import_module
 

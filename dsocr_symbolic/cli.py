@@ -3,20 +3,26 @@
 import contextlib
 import io
 import os
+import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
 
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError, nearest, one_line
+from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.bounds.command import bounds_command
+from dsocr_symbolic.questions.check.command import check_command
 from dsocr_symbolic.questions.compare.command import compare_command
 from dsocr_symbolic.questions.completion import attach
 from dsocr_symbolic.questions.formula.command import formula_command
-from dsocr_symbolic.questions.listings import listing_commands, schema_command
+from dsocr_symbolic.questions.listings import LISTINGS, listing_commands, schema_command
+from dsocr_symbolic.questions.options import Invocation, refuse_empty, warn
 from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
 from dsocr_symbolic.questions.solve.command import solve_command
 from dsocr_symbolic.questions.sweep.command import sweep_command
@@ -28,21 +34,23 @@ from dsocr_symbolic.verification.command import torchinfo_command, verify_comman
 from dsocr_symbolic.version import __version__
 from dsocr_symbolic.writing.terminal import columns
 
+# What these verbs say holds whatever a user's examples say.
+_WITHOUT_NUMBERS = ("check", "schema", *LISTINGS)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: exit 0 if all is well, 1 if a page could not be read, 2 for a mistake."""
+    """Run the command line: exit 0 if all is well, 1 if a page could not be read, 2 for a mistake, 130 for Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        definition = _definition(arguments)
-        status = _commands(definition).main(arguments, prog_name="dsocr", standalone_mode=False)
+        status = _run(_definition(arguments), arguments)
     except UserError as error:
-        click.echo(f"dsocr: {error}", err=True)
-        status = 2
+        status = _failed(str(error))
     except click.ClickException as error:
-        click.echo(f"dsocr: {_said(error)}", err=True)
-        status = 2
+        status = _failed(_said(error))
     except (click.Abort, KeyboardInterrupt):
-        status = 130
+        status = _interrupted()
+    except MemoryError:
+        status = _failed("out of memory; ask for less at once")
     except OSError as error:
         status = _after_write_error(error)
     except SystemExit:
@@ -59,14 +67,28 @@ def _said(error: click.ClickException) -> str:
     return error.format_message()
 
 
+def _failed(why: str) -> int:
+    """Say in one line what went wrong, wherever standard error leads."""
+    with contextlib.suppress(OSError):
+        click.echo(f"dsocr: {one_line(why)}", err=True)
+    return 2
+
+
+def _interrupted() -> int:
+    """Say that Ctrl-C ended it, below the ``^C`` that a terminal shows."""
+    with contextlib.suppress(OSError):
+        click.echo(f"{chr(10) if sys.stderr.isatty() else ''}dsocr: interrupted", err=True)
+    return 130
+
+
 def _after_write_error(error: OSError) -> int:
     """Say why output could not be written; a reader that has gone is no mistake."""
     with contextlib.suppress(OSError):
         sys.stdout.close()
     if isinstance(error, BrokenPipeError):
         return 0
-    click.echo(f"dsocr: cannot write the output: {error.strerror}", err=True)
-    return 2
+    why = error.strerror or str(error)
+    return _failed(f"{error.filename}: {why}" if error.filename else f"cannot write the output: {why}")
 
 
 def capture(arguments: Sequence[str]) -> str:
@@ -79,14 +101,27 @@ def capture(arguments: Sequence[str]) -> str:
     """
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        _commands(default_definition(_model_name(arguments))).main(
-            list(arguments), prog_name="dsocr", standalone_mode=False
-        )
+        _run(_definition(arguments), list(arguments))
     return output.getvalue()
 
 
+def _run(definition: Definition, arguments: list[str]) -> Any:
+    """Run a command; what was typed goes with it, for outputs that say so."""
+    invocation = Invocation(command=shlex.join(["dsocr", *arguments]))
+    status = _commands(definition).main(arguments, prog_name="dsocr", standalone_mode=False, obj=invocation)
+    invocation.end()
+    return status
+
+
 class _Verbs(click.Group):
-    """The commands; of an unknown one it says which is nearest."""
+    """The commands; of an unknown one it says which is nearest, and Ctrl-C leaves no empty line."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Invoke one of them."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt as error:
+            raise click.Abort from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -98,9 +133,17 @@ class _Verbs(click.Group):
 
 
 def _definition(arguments: Sequence[str]) -> Definition:
-    """Load the network that is asked about; while it is being typed, whatever can be loaded."""
-    if "_DSOCR_COMPLETE" not in os.environ:
+    """Load the network that the words name; a verb that asks it for numbers wants a user's files to hold."""
+    if "_DSOCR_COMPLETE" in os.environ:
+        return _while_typing()
+    verb = next((word for word in arguments if not word.startswith("-")), "")
+    if verb in _WITHOUT_NUMBERS or {"-h", "--help", "--version"} & set(arguments):
         return default_definition(_model_name(arguments))
+    return load_network(_model_name(arguments), arguments)
+
+
+def _while_typing() -> Definition:
+    """Load the network of a line that is being typed, the default one where that cannot be loaded yet."""
     from dsocr_symbolic.questions.shells import asked_words
 
     try:
@@ -125,7 +168,7 @@ def _commands(definition: Definition) -> click.Group:
         help="Exact FLOPs, traffic and memory of DeepSeek-OCR, with the formula behind each number.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": columns() + 2},
         invoke_without_command=True,
-        callback=_help,
+        callback=partial(_begin, definition),
     )
     group.params.append(_version_option())
     group.add_command(totals_command(definition))
@@ -139,21 +182,25 @@ def _commands(definition: Definition) -> click.Group:
     group.add_command(bounds_command(definition))
     group.add_command(compare_command(definition))
     group.add_command(docs_command(definition))
+    group.add_command(check_command(definition))
     group.add_command(verify_command())
     group.add_command(torchinfo_command())
     for listing in listing_commands(definition):
         group.add_command(listing)
     group.add_command(schema_command())
     for known in group.commands.values():
+        refuse_empty(known.params)
         attach(known, definition)
     return group
 
 
-@click.pass_context
-def _help(context: click.Context) -> None:
-    """Print help where nothing is asked."""
+def _begin(definition: Definition) -> None:
+    """Print help where nothing is asked; say what is doubtful of a network whatever is asked."""
+    context = click.get_current_context()
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+    else:
+        warn(rule.say for rule in definition.warnings if rule.require == ZERO)
 
 
 def _version_option() -> click.Option:

@@ -14,6 +14,11 @@ class UserError(Exception):
     """
 
 
+def one_line(text: str) -> str:
+    """Spell out what would end a line, command a terminal or be no text, such as a file's name may hold."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def nearest(name: str, known: Iterable[object]) -> str:
     """Suggest the known names closest to a misspelt one, whatever their case, or some of them if none is close."""
     names = sorted(str(other) for other in known)

@@ -1,6 +1,8 @@
 """Where the data files lie: in a checkout, in a wheel, and in the user's own folders."""
 
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from dsocr_symbolic.errors import UserError, nearest
@@ -12,6 +14,31 @@ def _own_folder(kind: str) -> Path:
     """Return our own folder of this kind: inside a wheel, or beside the package in a checkout."""
     packaged = PACKAGE / "data" / kind
     return packaged if packaged.is_dir() else PACKAGE.parent / kind
+
+
+_MORE_FOLDERS: list[Path] = []
+_MORE_FILES: dict[str, list[Path]] = {}
+
+
+@contextmanager
+def besides(folders: Sequence[Path], files: Mapping[str, Sequence[Path]]) -> Iterator[None]:
+    """Search some more folders meanwhile, and find some more files, by kind."""
+    _MORE_FOLDERS.extend(folders)
+    _MORE_FILES.update({kind: list(paths) for kind, paths in files.items()})
+    try:
+        yield
+    finally:
+        _MORE_FOLDERS.clear()
+        _MORE_FILES.clear()
+
+
+def user_folders() -> list[Path]:
+    """Return the folders of ``DSOCR_PATH``; one that is none is a UserError."""
+    folders = [Path(each) for each in os.environ.get("DSOCR_PATH", "").split(os.pathsep) if each]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"DSOCR_PATH: {folder} is not a folder; correct or unset the variable")
+    return folders
 
 
 def data_folders(kind: str) -> list[Path]:
@@ -32,13 +59,20 @@ def data_folders(kind: str) -> list[Path]:
     UserError
         If ``DSOCR_PATH`` names a folder that does not exist.
     """
-    user_folders = [Path(each) for each in os.environ.get("DSOCR_PATH", "").split(os.pathsep) if each]
-    for folder in user_folders:
-        if not folder.is_dir():
-            raise UserError(f"DSOCR_PATH: {folder} is not a folder; correct or unset the variable")
     top, _, below = kind.partition("/")
-    candidates = [folder / kind for folder in user_folders] + [_own_folder(top) / below]
+    candidates = [folder / kind for folder in (*user_folders(), *_MORE_FOLDERS)] + [_own_folder(top) / below]
     return [folder for folder in candidates if folder.is_dir()]
+
+
+def is_ours(path: str | Path) -> bool:
+    """Say whether a data file is one of our own, not a user's."""
+    return any(Path(path).resolve().is_relative_to(_own_folder(kind)) for kind in ("formulas", "hardware"))
+
+
+def name_taken(name: str, first: str | Path, second: str | Path) -> UserError:
+    """Say that two files share a name, a user's before one of our own, which nobody is to rename."""
+    own, other = (first, second) if is_ours(second) and not is_ours(first) else (second, first)
+    return UserError(f"{own}: the name '{name}' is taken by {other}; rename one of them")
 
 
 def data_files(kind: str) -> dict[str, Path]:
@@ -60,11 +94,11 @@ def data_files(kind: str) -> dict[str, Path]:
         If two files share a name: neither may silently win.
     """
     found: dict[str, Path] = {}
-    for folder in data_folders(kind):
-        for path in sorted(folder.rglob("*.yaml")):
-            if path.stem in found:
-                raise UserError(f"{path}: the name '{path.stem}' is taken by {found[path.stem]}; rename one of them")
-            found[path.stem] = path
+    paths = [path for folder in data_folders(kind) for path in sorted(folder.rglob("*.yaml"))]
+    for path in [*_MORE_FILES.get(kind, ()), *paths]:
+        if path.stem in found:
+            raise name_taken(path.stem, found[path.stem], path)
+        found[path.stem] = path
     return dict(sorted(found.items()))
 
 

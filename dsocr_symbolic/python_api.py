@@ -30,7 +30,7 @@ from pathlib import Path
 
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.scenario.values import choose, read_config
 
 
@@ -57,7 +57,7 @@ def load_model(name: str = "deepseek-ocr", *, config: str | Path | None = None, 
     UserError
         If there is no such network, choice or option, or a file is wrong.
     """
-    definition = find_definition(name)
+    definition = load_network(name)
     known = {each.replace("-", "_"): each for each in definition.choices}
     for each in choices:
         if each not in known:

@@ -72,7 +72,7 @@ def write_reports(folder: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the reports into a folder, those of the checkout if none is named; exit 2 for a mistake."""
+    """Write the reports into a folder, those of the checkout if none is named; exit 2 for a mistake, 130 for Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         write_reports(_folder(arguments))
@@ -81,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         print(f"regenerate: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("regenerate: interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
 
 
 def _folder(arguments: Sequence[str]) -> Path:

@@ -17,7 +17,8 @@ from dsocr_symbolic.scenario.values import choose, chosen_slots, load_workload, 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="write golden files anew instead of comparing with them")
-    parser.addoption("--draws", type=int, default=500, help="random draws that lower bounds are held against")
+    parser.addoption("--figures", type=int, default=2, help="extreme questions to draw the figures of")
+    parser.addoption("--draws", type=int, default=500, help="random draws of lower bounds and odd words")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,3 +85,8 @@ def evaluate_model(
     if details and key not in _DETAILS:
         _DETAILS[key] = load_program(definition, slots, details=True)
     return estimate(_PROGRAMS[key], numbers, _DETAILS[key] if details else None)
+
+
+def uncommented(text: str) -> str:
+    """Return comma-separated values without the comment lines above them."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))

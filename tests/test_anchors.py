@@ -8,7 +8,10 @@ import pytest
 from conftest import evaluate_model
 
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
+from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.scenario.crop_grids import all_grids
+from dsocr_symbolic.scenario.provenance import what_was_set
+from dsocr_symbolic.scenario.scenario import make_scenario, scenario_values
 
 FLOPS = "forward_tensor_core_flops"
 SAM, CLIP, PROJECTOR = "vision/global/sam_model", "vision/global/vision_model", "projector/global"
@@ -179,10 +182,14 @@ def test_image_tokens_that_were_counted(grid: tuple[int, int], tokens: int) -> N
 
 
 def test_published_profiles() -> None:
-    first = evaluate_model("dsocr-standard-v1").values
-    assert (first.numbers["prompt_tokens"], dict(first.overridden)) == (512, {"prompt_tokens": 693})
-    second = evaluate_model("dsocr-standard-v2").values
-    assert (second.numbers["prompt_tokens"], dict(second.overridden)) == (703, {})
+    for workload, tokens, otherwise in (
+        ("dsocr-standard-v1", 512, {"prompt_tokens": 693}),
+        ("dsocr-standard-v2", 703, {}),
+    ):
+        scenario = make_scenario(definition=default_definition(None), workload=workload)
+        numbers = scenario_values(scenario).numbers
+        assert numbers["prompt_tokens"] == tokens
+        assert {name: setting.otherwise for name, setting in what_was_set(scenario, numbers).items()} == otherwise
 
 
 # decoder

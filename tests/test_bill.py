@@ -12,7 +12,7 @@ import pypdfium2
 import pytest
 import yaml
 from attrs import evolve
-from conftest import evaluate_model
+from conftest import evaluate_model, uncommented
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -367,7 +367,9 @@ def test_csv_of_a_document_is_its_pages_unless_other_rows_are_asked(tmp_path: Pa
     path = write_pdf(tmp_path / "a.pdf", (*A4, 0), (1000, 1000, 0))
 
     def rows(*more: str) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(dsocr("totals", "--document", path, "--format", "csv", *more).out)))
+        return list(
+            csv.DictReader(io.StringIO(uncommented(dsocr("totals", "--document", path, "--format", "csv", *more).out)))
+        )
 
     assert rows() == rows("--by", "page")
     assert [(row["page"], row["image_tokens"], row["prompt_tokens"]) for row in rows()] == [

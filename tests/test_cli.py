@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 from attrs import frozen
-from conftest import evaluate_model
+from conftest import evaluate_model, uncommented
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ TOP = Path(__file__).resolve().parent.parent
 MODEL = TOP / "formulas" / "models" / "deepseek-ocr.yaml"
 COMMANDS = (
     *("totals", "tree", "report", "formula", "export", "sweep", "solve", "sensitivity", "bounds", "compare", "docs"),
-    *("verify", "torchinfo", "models", "gpus", "workloads", "layers", "symbols", "schema"),
+    *("check", "verify", "torchinfo", "models", "gpus", "workloads", "layers", "symbols", "schema"),
 )
 _UNIQUE_LAYERS = """
 core/deepseek_ocr_model vision/attention vision/block vision/clip_vision_embeddings vision/image_encoder_vit
@@ -157,12 +157,12 @@ def test_default_workload_and_gpu_are_named() -> None:
 def test_every_unique_layer_stands_alone(layer: str) -> None:
     answer = dsocr("totals", "--layer", layer, "--format", "csv")
     assert (answer.status, answer.err) == (0, "")
-    assert answer.out.splitlines()[1].startswith(f"{layer.rpartition('/')[2]},1,")
+    assert uncommented(answer.out).splitlines()[1].startswith(f"{layer.rpartition('/')[2]},1,")
 
 
 def test_one_layer_alone_with_its_own_symbols() -> None:
     arguments = ("--layer", "vision/image_encoder_vit", "--set", "batch=8", "--set", "image_size=1024")
-    row = dsocr("totals", *arguments, "--format", "csv").out.splitlines()[1].split(",")
+    row = uncommented(dsocr("totals", *arguments, "--format", "csv").out).splitlines()[1].split(",")
     assert row[:3] == ["image_encoder_vit", "1", str(8 * 976_909_172_736)]
     assert dsocr("totals", *arguments).out.startswith("deepseek-ocr")
 
@@ -193,7 +193,8 @@ def test_choices_on_the_command_line_reach_the_numbers() -> None:
     assert "attention eager" in chosen.out
     assert "kv-dtype fp8" in chosen.out
     expected = evaluate_model(attention="eager", kv_dtype="fp8").total["forward_io_bytes"]
-    row = dsocr("totals", "--by", "total", "--attention=eager", "--kv-dtype=fp8", "--format", "csv").out.splitlines()[1]
+    text = dsocr("totals", "--by", "total", "--attention=eager", "--kv-dtype=fp8", "--format", "csv").out
+    row = uncommented(text).splitlines()[1]
     assert row.split(",")[4] == str(expected)
 
 
@@ -212,7 +213,7 @@ def test_a_grid_the_network_never_cuts(grid: tuple[int, int]) -> None:
     allowed = dsocr("totals", *sizes, "--allow-any-grid", "--format", "csv")
     assert allowed.status == 0
     vision = 1_138_624_856_064 + 387_625_549_824 * grid[0] * grid[1]
-    assert allowed.out.splitlines()[1].startswith(f"vision,1,{vision},")
+    assert uncommented(allowed.out).splitlines()[1].startswith(f"vision,1,{vision},")
 
 
 # mistakes
@@ -440,7 +441,7 @@ def test_a_folder_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     arguments = ("totals", "--layer", "mine/my_block", "--gpu", "mine", "--format", "csv")
     mine = process(*arguments, env={"DSOCR_PATH": str(tmp_path)})
     theirs = dsocr("totals", "--layer", "mlp_block", "--gpu", "l4", "--format", "csv").out
-    assert (mine.returncode, mine.stdout.replace("my_block", "mlp_block")) == (0, theirs)
+    assert (mine.returncode, uncommented(mine.stdout).replace("my_block", "mlp_block")) == (0, uncommented(theirs))
     shutil.copy(TOP / "hardware" / "l4.yaml", tmp_path / "hardware" / "l4.yaml")
     monkeypatch.setenv("DSOCR_PATH", str(tmp_path))
     assert_refused(dsocr("totals", "--gpu", "l4"), "l4", "taken")

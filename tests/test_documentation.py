@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sympy
+from attrs import evolve
 from conftest import evaluate_model
 from test_cli import assert_refused, dsocr, main
 
@@ -27,7 +28,9 @@ from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.leaves import metric_expression
 from dsocr_symbolic.regenerate import formula_pages
-from dsocr_symbolic.reports.formulas.alone import example_values, stand_alone
+from dsocr_symbolic.reports.formulas.alone import example_values, initial, stand_alone
+from dsocr_symbolic.reports.formulas.layout import Scripts
+from dsocr_symbolic.reports.formulas.layout import steps as steps_of
 from dsocr_symbolic.reports.formulas.page import FormulaPage, pages, rendered_pages
 from dsocr_symbolic.reports.formulas.places import Places, lay_out
 from dsocr_symbolic.scenario.scenario import make_scenario
@@ -116,16 +119,21 @@ def test_no_table_cell_holds_a_formula_block(texts: Mapping[str, str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def katex() -> Path:
-    """Install KaTeX beside the tests, once."""
+def renderers() -> Path:
+    """Install KaTeX and MathJax beside the tests, once."""
     if shutil.which("node") is None:
-        pytest.skip("node is not installed; formulas are not parsed by KaTeX")
-    if not (KATEX / "node_modules" / "katex").is_dir():
+        pytest.skip("node is not installed; formulas are neither parsed by KaTeX nor set by MathJax")
+    if not all((KATEX / "node_modules" / name).is_dir() for name in ("katex", "mathjax-full")):
         command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
         made = subprocess.run(command, cwd=KATEX, capture_output=True, text=True, check=False)
         if made.returncode != 0:
-            pytest.skip(f"npm cannot install KaTeX here; formulas are not parsed by it: {made.stderr.strip()[-200:]}")
-    return KATEX / "parse.js"
+            pytest.skip(f"npm cannot install KaTeX and MathJax here: {made.stderr.strip()[-200:]}")
+    return KATEX
+
+
+@pytest.fixture(scope="module")
+def katex(renderers: Path) -> Path:
+    return renderers / "parse.js"
 
 
 def refused_by(katex: Path, formulas: list[str]) -> Any:
@@ -147,13 +155,84 @@ def test_katex_refuses_what_is_wrong(katex: Path) -> None:
     assert [each["formula"] for each in found] == [r"\frac{1", r"\unknown", r"\text{a_b}", "ü"]
 
 
+PIXELS, LETTER = 850, 16
+SCRIPTS = Scripts(letters=Script(letters={}), numbers=numeric_script({"x": 3}, {}))
+
+
+def pixels_of(renderers: Path, formulas: list[str]) -> list[float]:
+    """Return how wide MathJax sets formulas, where letters are as high as on a page."""
+    command = ["node", renderers / "widths.js"]
+    found = subprocess.run(command, input=json.dumps(formulas), capture_output=True, text=True, check=True)
+    return [LETTER * wide for wide in json.loads(found.stdout)]
+
+
+def guessed(block: str) -> float:
+    """Guess the width of a block from its rows: the widest formula, and the widest words beside one."""
+    rows = [row.partition("&&") for row in re.sub(r"\\(?:begin|end)\{aligned\}", "", block).split("\\\\\n")]
+    return max(width(row[0]) for row in rows) + max(width(row[2]) for row in rows)
+
+
+def test_pages_are_narrow(renderers: Path, texts: Mapping[str, str]) -> None:
+    blocks = [block for text in texts.values() for block in blocks_of(text)]
+    widest = sorted(set(blocks), key=guessed)[-60:]
+    found = pixels_of(renderers, [*widest, r"\mathrm{m}"])
+    assert found[-1] == pytest.approx(0.833 * LETTER, abs=0.1)
+    assert max(found) < PIXELS, widest[found.index(max(found))]
+    assert max(found) > 0.8 * PIXELS
+
+
+def test_words_beside_a_formula_take_lines_of_their_own() -> None:
+    label = "vision/crops/sam_model/blocks.global, handed from repeat to repeat, its page has other sizes"
+    first, *others = steps_of("Q", symbol("x"), 3, SCRIPTS, label=label)
+    assert first.startswith("Q &= ")
+    assert all(row.startswith("& && ") for row in others)
+    said = "".join(row.partition("&& ")[2] for row in (first, *others))
+    assert (
+        re.sub(r"\\text\{([^}]*)\}|\\(_)", r"\1\2", said).replace(",", ", ").replace(", ,", ",").split()
+        == label.split()
+    )
+    assert len(others) >= 2
+
+
+def test_a_letter_has_one_meaning_on_a_page(made: Mapping[str, FormulaPage]) -> None:
+    """Those of the files do: no symbol is written by its name for want of a letter."""
+    registry = load_metrics()
+    quantities = find_definition("deepseek-ocr").quantities
+    for page in made.values():
+        letters = {row.name: row.letter for row in (*page.symbols, *page.shared)}
+        given = {name: symbol.letter for name, symbol in page.formula.symbols.items()}
+        assert letters == {name: given.get(name) or quantities[name].letter for name in letters}, page.name
+        assert len(set(letters.values())) == len(letters), page.name
+        metrics = {initial(registry[section.metric].latex) for section in page.sections}
+        assert not metrics & {initial(letter) for letter in letters.values()}, page.name
+    assert [initial(latex) for latex in ("F_{TC}", "Q'", r"\tau_v", "b", "")] == ["F", "Q", r"\tau", "b", ""]
+
+
+def test_letters_that_clash_give_way_to_names() -> None:
+    """A layer of a user takes F, Q and a letter twice; another one takes that of the model's weights."""
+    places = places_of()
+    formula = load_library()["deepseek_v2_mlp"]
+    clashing = {
+        "tokens": evolve(formula.symbols["tokens"], letter="Q"),
+        "hidden_size": evolve(formula.symbols["hidden_size"], letter="b_w"),
+        "intermediate_size": evolve(formula.symbols["intermediate_size"], letter="F_x"),
+    }
+    alone = stand_alone(places, evolve(formula, symbols=clashing), dict.fromkeys(clashing, 2))
+    assert {name: alone.letters[name] for name in (*clashing, "weight")} == {
+        "tokens": r"\mathrm{tokens}",
+        "hidden_size": "b_w",
+        "intermediate_size": r"\mathrm{intermediate\_size}",
+        "weight": r"\mathrm{weight}",
+    }
+
+
 def test_formulas_are_short_enough_to_be_set(texts: Mapping[str, str]) -> None:
     for name, text in texts.items():
         for block in blocks_of(text):
             assert len(block) < 5000, name
-            for row in block.split("\\\\\n"):
+            for row in block.splitlines()[1:-1]:
                 formula = row.partition("&&")[0]
-                assert width(formula) < 100, (name, formula)
+                assert width(formula) < 90, (name, formula)
 
 
 # what is printed is right
@@ -183,6 +262,8 @@ def chains(block: str) -> Iterator[tuple[str, list[str]]]:
     joined = ""
     for row in block.splitlines()[1:-1]:
         formula = row.removesuffix("\\\\").partition("&&")[0].strip()
+        if formula == "&":
+            continue  # more words beside the row above
         if formula.startswith(r"&\quad {}"):
             joined += formula.removeprefix(r"&\quad {}")
         elif formula.startswith("&="):

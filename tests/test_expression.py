@@ -210,6 +210,9 @@ def _exact(text: str, scope: dict[str, Any]) -> Any:
         return evaluate(parse(text, WHERE), scope, arithmetic)
     except ZeroDivisionError:
         assume(condition=False)
+    except UserError as error:
+        assume(condition="divides by 0" not in str(error))
+        raise
 
 
 def _free(text: str) -> Any:

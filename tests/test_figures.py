@@ -1,20 +1,22 @@
 """The figures of a report: readable SVG, nothing on anything else, the same on every run."""
 
-import math
+import itertools
 import re
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_performance import every_case, numbers_of, scenario
 from test_performance_report import files_of
 
-from dsocr_symbolic.reports.performance import figure_roofline, figure_style
+from dsocr_symbolic.reports.performance import figure_style
+from dsocr_symbolic.reports.performance.figure_labels import Rectangle, Room, apart, around, ranges
 from dsocr_symbolic.reports.performance.figures import Figure
 from dsocr_symbolic.reports.performance.report import report_files
+from dsocr_symbolic.writing.lettering import shortened
 
 _MOVES = re.compile(r"(rotate|translate)\(([^)]*)\)")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -90,13 +92,37 @@ def test_stages_have_colours_of_their_own_in_every_figure() -> None:
 circles = st.tuples(st.floats(0, 200), st.floats(0, 200), st.floats(1, 12))
 
 
-@given(dots=st.lists(circles, min_size=1, max_size=8), taken=st.lists(circles, max_size=6), half=st.floats(4, 12))
-def test_a_label_finds_a_place_where_nothing_is(dots: list[Any], taken: list[Any], half: float) -> None:
-    x, y, radius = dots[0]
-    away = figure_roofline._free(dots[0], half, [*dots, *taken], [])
-    spot = x + away[0], y + away[1]
-    if away != (0.0, -radius - half):
-        assert all(math.dist(spot, each[:2]) >= each[2] + half for each in (*dots, *taken))
+@settings(deadline=None, max_examples=30)
+@given(dots=st.lists(circles, min_size=1, max_size=8), wide=st.floats(4, 60))
+def test_a_label_finds_a_place_where_nothing_is(dots: list[Any], wide: float) -> None:
+    paper = Rectangle(left=-60, bottom=-60, right=260, top=260)
+    room = Room(inside=paper, circles=tuple(dots), lines=(((-60.0, 100.0), (260.0, 100.0)),))
+    size = (wide, 8.0)
+    labels = [around(spot, size) for spot in room.place([(dot, size) for dot in dots])]
+    for place, label in enumerate(labels):
+        assert paper.holds(label)
+        assert not any(map(label.meets_circle, dots))
+        assert not any(map(label.meets, labels[:place]))
+        assert not label.meets_line((-60.0, 100.0), (260.0, 100.0))
+
+
+@given(heights=st.lists(st.floats(0, 100), min_size=1, max_size=9))
+def test_names_of_lines_stand_apart_in_the_same_order(heights: list[float]) -> None:
+    moved = apart(heights, 10, 0, 100)
+    assert all(0 <= height <= 100 for height in moved)
+    for one, other in itertools.combinations(range(len(heights)), 2):
+        assert abs(moved[one] - moved[other]) >= 10 - 1e-9
+        assert (moved[one] < moved[other]) == (heights[one] <= heights[other]) or heights[one] == heights[other]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, unique=True).map(sorted))
+def test_numbers_in_a_row_are_written_as_a_range(numbers: list[int]) -> None:
+    said: list[int] = []
+    for piece in ranges(numbers).split(", "):
+        first, _, last = piece.partition("\u2013")
+        said += range(int(first), int(last or first) + 1)
+    assert said == numbers
+    assert ranges([1, 2, 4, 5, 6, 9]) == "1, 2, 4\u20136, 9"
 
 
 @given(st.floats(1e-9, 1e12), st.floats(1.5, 1e6))
@@ -109,7 +135,7 @@ def test_ticks_of_a_scale_lie_on_it(least: float, factor: float) -> None:
 @given(st.lists(st.text("ab", min_size=1, max_size=12), min_size=1, max_size=8), st.integers(5, 40))
 def test_a_shortened_path_keeps_its_ends(parts: list[str], most: int) -> None:
     path = "/".join(parts)
-    short = figure_style.shortened(path, most)
+    short = shortened(path, most)
     assert short == path or "\N{HORIZONTAL ELLIPSIS}" in short
     assert len(short) <= len(path) or len(path) > most
     assert (short.split("/")[0], short.split("/")[-1]) == (parts[0], parts[-1])

@@ -23,6 +23,7 @@ from dsocr_symbolic.regenerate import DRAWN_BY, PERFORMANCE, drawn_by, write_per
 from dsocr_symbolic.reports.performance.figures import Figure
 from dsocr_symbolic.reports.performance.numbers import performance
 from dsocr_symbolic.reports.performance.report import FILES, JSON, TEXT, VERSION, YAML, report_files, report_text
+from dsocr_symbolic.scenario.provenance import what_was_set
 from dsocr_symbolic.writing import amounts
 
 
@@ -96,7 +97,7 @@ def test_the_text_says_the_numbers(case: str) -> None:
     for each in said:
         assert each in text
     assert ("does **not** fit" in text) == (not numbers.fit.fits)
-    assert ("set by hand**" in text) == bool(numbers.result.values.overridden)
+    assert ("set by hand**" in text) == bool(what_was_set(numbers.scenario, numbers.result.values.numbers))
     assert ("unverified**" in text) == bool(numbers.result.values.unverified)
     assert ("TPOT" in text) == (total["tpot_s"] is not None)
     assert not re.search(r"None|nan|\binf\b|Undefined", text)

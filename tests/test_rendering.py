@@ -41,9 +41,9 @@ def test_gundam(golden: Golden, view: str) -> None:
 def test_published_profile(golden: Golden) -> None:
     text = shown("--workload", "dsocr-standard-v1")
     golden("totals-dsocr-standard-v1.txt", text)
-    assert "  prompt_tokens is overridden: 512; its formula gives 693\n" in text
+    assert "  set by workload dsocr-standard-v1: prompt_tokens 512 (its formula gives 693)\n" in text
     assert "the image alone needs 693" in " ".join(text.split())
-    assert "overridden" not in shown("--workload", "dsocr-standard-v2")
+    assert "set by" not in shown("--workload", "dsocr-standard-v2")
 
 
 def test_markdown(golden: Golden) -> None:

@@ -172,6 +172,7 @@ SAMPLES: dict[str, Any] = {
 # What a schema cannot know: formulas, other files, and what names stand for.
 BEYOND = re.compile(
     r"is not a formula|is not allowed|unknown metric|expected \[first, last\]|'.*' is none of(?! input)|gives '.*' as"
+    r"|or a formula of symbols|is no number|the least allowed|say 'real: true'|cannot stand in a formula"
 )
 
 

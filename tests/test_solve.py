@@ -248,7 +248,7 @@ def test_the_command_prints_the_same() -> None:
         (("batch", "1 <= 2"), "names no metric"),
         (("batch", "ttft_s <="), "is not a formula"),
         (("batch", "backward_kv_cache_bytes <= 1"), "does not exist"),
-        (("num_attention_heads", "roofline_s <= 2"), "not monotone in num_attention_heads"),
+        (("activation", "Max(activation, 5 - activation) <= 3"), "not monotone in activation"),
         (("batch", "ttft_s <= 1", "--set", "batch=2"), "is solved for"),
         (("batch", "ttft_s <= 1", "--set", "base_size=1000"), "base_size"),
         (("batch", "1/(prompt_tokens - 903) <= 1"), "no value there"),

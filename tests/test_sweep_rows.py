@@ -87,7 +87,7 @@ def test_a_short_table_is_whole(model: Model) -> None:
     metrics = [FAST, "parameters"]
     text = table_text(plan_sweep(model, metrics=metrics, batch=[1, 2], settings={"new_tokens": 7}))
     assert "more of" not in text
-    assert "set: new_tokens = 7" in text
+    assert "set: new_tokens 7 (default 512)" in text
     (head,) = [line for line in text.splitlines() if line.startswith("batch ")]
     assert head.split() == ["batch", *metrics]
 

@@ -2,11 +2,15 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from decimal import Context, Decimal
 from fractions import Fraction
 from functools import reduce
 from operator import add
 
 from dsocr_symbolic.algebras.value import Exact
+
+_NEAR_ONE = Fraction(1, 2**20)
+_DIGITS = Context(prec=50, traps=[])
 
 
 def whole(value: Exact) -> int | float:
@@ -16,6 +20,11 @@ def whole(value: Exact) -> int | float:
     if isinstance(value, Fraction):
         return value.numerator if value.denominator == 1 else float(value)
     return int(value) if value.is_integer() else value
+
+
+def counted(value: Exact) -> Exact:
+    """Turn a float without a fractional part into an int: what is counted with it stays exact. A Fraction stays one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def number(value: Exact) -> Exact:
@@ -73,9 +82,19 @@ def nonzero(value: Exact) -> int:
     return int(value != 0)
 
 
-def power(base: Exact, exponent: Exact) -> float:
-    """Raise to any real power, in float64: exact digits of a huge power help nobody."""
+def power(base: Exact, exponent: Exact) -> Exact:
+    """Raise to any real power, in float64: exact digits of a huge power help nobody.
+
+    Where float64 would take a fraction for 1, so that 1 less the power was nothing, the power has 50 digits.
+    """
+    if isinstance(base, Fraction) and 0 < abs(1 - base) < _NEAR_ONE:
+        raised = _DIGITS.power(_decimal(base), _decimal(Fraction(exponent)))
+        return Fraction(raised) if raised.is_finite() else math.pow(base, exponent)
     return math.pow(base, exponent)
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return _DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
 
 
 def sum_maxima(lines: Sequence[tuple[Exact, Exact]], last: int) -> Exact:

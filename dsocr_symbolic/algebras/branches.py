@@ -9,15 +9,16 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 import sympy
-from attrs import field, frozen
+from attrs import frozen
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Exact, Expr
 
-_NONE: frozenset[Expr] = frozenset()
-_DIGITS = 150
-# Powers beyond it are too large to work with, and below its inverse 0.
+DIGITS = 150
+# Powers beyond it are too large to work with; below the smallest one no float64 tells them from 0, and their digits,
+# kept exactly, would be more than any machine holds.
 _LARGEST_POWER = sympy.Float(10, 5) ** 3000
+_SMALLEST_POWER = sympy.Float(10, 5) ** -400
 _EXACT_EXPONENT = 64
 
 
@@ -31,15 +32,12 @@ class Branch:
         At the point.
     form : sympy.Expr
         The expression that leads there: sums, products and quotients of the symbol, ``power`` and roundings.
-    ties : frozenset of sympy.Expr
-        Expressions that are 0 at the point and decide what leads: on either side of it another one may lead.
     decided : bool
         Whether the point decided between branches, so that ``form`` may not hold far from it.
     """
 
     value: Any
     form: Expr
-    ties: frozenset[Expr] = field(default=_NONE)
     decided: bool = False
 
     def __add__(self, other: Any) -> "Branch":
@@ -123,8 +121,7 @@ def floor(value: Any) -> Any:
     if not isinstance(value, Branch):
         return value // 1
     rounded = value.value // 1
-    ties = value.ties | {value.form - sympy.Integer(rounded)} if value.value == rounded else value.ties
-    return Branch(value=rounded, form=sympy.floor(value.form), ties=ties, decided=True)
+    return Branch(value=rounded, form=sympy.floor(value.form), decided=True)
 
 
 def positive(value: Any) -> Any:
@@ -133,8 +130,7 @@ def positive(value: Any) -> Any:
         return int(value > 0)
     if not value.decided and _surely_positive(value.form):
         return 1
-    ties = value.ties | {value.form} if value.value == 0 else value.ties
-    return Branch(value=int(value.value > 0), form=sympy.Integer(int(value.value > 0)), ties=ties, decided=True)
+    return Branch(value=int(value.value > 0), form=sympy.Integer(int(value.value > 0)), decided=True)
 
 
 def _surely_positive(form: Expr) -> bool:
@@ -150,8 +146,7 @@ def nonzero(value: Any) -> Any:
     """Return 1 if the value differs from 0, else 0."""
     if not isinstance(value, Branch):
         return int(value != 0)
-    ties = value.ties | {value.form} if value.value == 0 else value.ties
-    return Branch(value=int(value.value != 0), form=sympy.Integer(int(value.value != 0)), ties=ties, decided=True)
+    return Branch(value=int(value.value != 0), form=sympy.Integer(int(value.value != 0)), decided=True)
 
 
 def maximum(*values: Any) -> Any:
@@ -216,19 +211,16 @@ def as_sympy(value: Any) -> Expr:
 
 
 def _joined(parts: tuple[Branch, ...], value: Exact, form: Expr) -> Branch:
-    ties = _NONE.union(*(part.ties for part in parts))
-    return Branch(value=value, form=form, ties=ties, decided=any(part.decided for part in parts))
+    return Branch(value=value, form=form, decided=any(part.decided for part in parts))
 
 
 def _leading(branches: Sequence[Branch], leader: Branch) -> Branch:
-    """Return what leads, and what it is tied with."""
+    """Return what leads."""
     others = [branch for branch in branches if branch.form != leader.form]
-    ties = {branch.form - leader.form for branch in others if branch.value == leader.value}
     known = all(branch.form == 0 for branch in others) and _never_negative(leader.form)
     return Branch(
         value=leader.value,
         form=leader.form,
-        ties=_NONE.union(ties, *(branch.ties for branch in branches)),
         decided=any(branch.decided for branch in branches) or bool(others and not known),
     )
 
@@ -257,10 +249,10 @@ def _power(base: Any, exponent: Any) -> Any:
     """Raise a number; exactly where the digits stay few."""
     if exponent == int(exponent) and abs(exponent) <= _EXACT_EXPONENT:
         return _whole(Fraction(base) ** int(exponent))
-    result = sympy.Float(as_sympy(base), _DIGITS) ** as_sympy(exponent)
+    result = sympy.Float(as_sympy(base), DIGITS) ** as_sympy(exponent)
     if not result.is_Float or abs(result) > _LARGEST_POWER:
         raise OverflowError(f"{base} to the power of {exponent} has no value or one that is too large")
-    if abs(result) < 1 / _LARGEST_POWER:
+    if abs(result) < _SMALLEST_POWER:
         return 0
     ratio = sympy.Rational(result)
     return _whole(Fraction(int(ratio.p), int(ratio.q)))

@@ -72,7 +72,7 @@ def bind(
     taken = layered(settings, {name: value for name, value in defaults.items() if name not in (*decided, *inputs)})
     for name, value in taken.items():
         check_setting(definition, name, value)
-    sources = origins(definition, options, taken, gpu)
+    sources = origins(definition, options, taken, gpu, moved={*inputs, *overrides})
     for name, quantity in definition.quantities.items():
         given = next((given for given in (name, quantity.in_bounds_for) if given in inputs), "")
         if given:

@@ -16,7 +16,7 @@ from dsocr_symbolic.evaluation.kernel import Backend, Output
 from dsocr_symbolic.evaluation.reduction import in_decimals, nested, powers_in_decimals, reduced
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import evaluate, names
+from dsocr_symbolic.language.expression import evaluate, names, of_running
 from dsocr_symbolic.language.registry import Metric, is_bound, known_metric
 from dsocr_symbolic.scenario.checks import check_rules
 
@@ -117,6 +117,10 @@ class _Outputs:
 
     def __init__(self, definition: Definition, ask: Ask, binding: Binding, parts: Sequence[str]) -> None:
         self.m_quantities = definition.quantities
+        stages = frozenset(call.name for call in definition.stages)
+        running = {name: of_running(formula, stages) for name, formula in definition.latencies.items()}
+        # What divides has no value where nothing runs: a polynomial that was divided out would have one.
+        self.m_rates = {name: rate for name, rate in running.items() if rate != definition.latencies[name]}
         self.m_ask = ask
         self.m_folded = binding.folded
         self.m_addends = tuple(part for part in parts if part != TOTAL)
@@ -127,10 +131,25 @@ class _Outputs:
         """Return the output of a metric of a part; nothing adds up to what is not there."""
         if not there:
             return Output(metric=metric.name, part=part, places=(), ratio=None)
-        ratio = metric.formula if metric.kind == "ratio" else None
+        ratio = metric.formula if metric.kind == "ratio" else self.m_rates.get(metric.latency)
         needed = [metric.name] if ratio is None else sorted(names(ratio))
-        places = tuple((name, self._place(name, part)) for name in needed)
+        if metric.kind == "latency" and ratio is not None:
+            # The whole alone has it: asking says so of any other part.
+            self.m_ask(metric.name, part)
+            places = tuple((name, self._stage(name, metric.of)) for name in needed)
+        else:
+            places = tuple((name, self._place(name, part)) for name in needed)
         return Output(metric=metric.name, part=part, places=places, ratio=ratio)
+
+    def _stage(self, name: str, metric: str) -> tuple[int, ...]:
+        """Return where a name of a latency's formula stands: a stage's time, or a symbol of the network."""
+        if name not in self.m_quantities:
+            return self._place(metric, name)
+        key = ("", name)
+        if key not in self.m_places:
+            self.m_places[key] = (len(self.m_expressions),)
+            self.m_expressions.append(sympy.sympify(symbolic.symbol(name).xreplace(self.m_folded)))
+        return self.m_places[key]
 
     def _place(self, metric: str, part: str) -> tuple[int, ...]:
         """Return where a number stands: the places of its parts where it is their sum, else one of its own."""

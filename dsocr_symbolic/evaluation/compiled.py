@@ -98,7 +98,7 @@ class Compiled(Kernel, Shown):
         inputs, guarded = self.ranges
         try:
             self._check_scalars(inputs, values)
-            values.update(zip(self.following, follow(values)[0], strict=True))
+            values.update(zip(self.following, map(arithmetic.counted, follow(values)[0]), strict=True))
             self._check_scalars(guarded, values)
             if not all(require(values)[0]):
                 self.refuse_rules(values, "")

@@ -7,10 +7,11 @@ from typing import Any
 from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.registry import is_bound, load_metrics
-from dsocr_symbolic.network.fold import CALLS, Row, children, columns_of, quotient
+from dsocr_symbolic.network.fold import CALLS, RUNS, Fold, Row, children, columns_of, quotient
 from dsocr_symbolic.network.labels import labels_of
 from dsocr_symbolic.scenario.values import Values
 
@@ -18,6 +19,13 @@ Metrics = Mapping[str, Any]
 # Kinds of metrics: what is worked out when a node is read, what adds up over workloads, what is the largest one.
 _READ = ("ratio", "null")
 _ADDING = ("flow", "boundary", "time")
+# What is at least 0, with its name in errors.
+_NEVER_LESS = {
+    "parameters": "parameters",
+    "forward_io_bytes": "bytes moved",
+    "forward_tensor_core_flops": "Tensor Core FLOPs",
+    "forward_cuda_core_flops": "CUDA-core FLOPs",
+}
 _LARGEST = ("stock", "peak", "memory", "bound")
 
 
@@ -75,6 +83,7 @@ def estimate(program: Program, values: Values, details: Program | None = None) -
     columns = {metric.name: fold.column(metric.name) for metric in made if set(columns_of(metric)) <= there}
     if values.unclaimed:
         columns = {name: column for name, column in columns.items() if not is_bound(name)}
+    check_counts(fold)
     calls, labels = fold.leaves.columns[CALLS], labels_of(fold.leaves)
     whole, *nodes = (
         NodeNumbers(
@@ -87,6 +96,20 @@ def estimate(program: Program, values: Values, details: Program | None = None) -
         for index, row in enumerate(fold.leaves.rows)
     )
     return Estimate(values=values, total=whole.metrics, nodes=tuple(nodes))
+
+
+def check_counts(fold: Fold) -> None:
+    """Refuse numbers that a file's formulas must not give: a guard that is neither 0 nor 1, less than nothing."""
+    rows, columns = fold.leaves.rows, fold.leaves.columns
+    for row, runs, calls in zip(rows, columns[RUNS], columns[CALLS], strict=True):
+        if runs not in (0, 1):
+            raise UserError(f"{row.path}: its guard 'when' is {runs} here; a guard is 0 or 1, as tokens > 0 is")
+        if calls < 0:
+            raise UserError(f"{row.path}: {calls} calls; see what 'repeat' and 'with' give it and those above it")
+    for name, unit in _NEVER_LESS.items():
+        for row, amount in zip(rows, fold.column(name), strict=True):
+            if amount < 0 and (row.aten or name == "parameters"):
+                raise UserError(f"{row.path}: {arithmetic.whole(amount)} {unit}; see what 'with' and 'repeat' give it")
 
 
 def complete(added: Metrics) -> Metrics:

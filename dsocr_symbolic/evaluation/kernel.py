@@ -16,8 +16,9 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import Run, compile_function
-from dsocr_symbolic.language.definition import Definition, Rule
-from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.expression import Expression, evaluate, names
+from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.scenario.checks import LARGEST, check_rules, check_setting, rule_says
 
 Backend = Literal["numpy", "torch"]
@@ -140,21 +141,41 @@ class Kernel:
 
 def find_warnings(function: Kernel, values: Mapping[str, Any]) -> list[tuple[Rule, str, int, int]]:
     """Return each warning that a point of some arrays deserves: what it says of the first one, its place, how many."""
+    shape, points, broken_rules = _broken_warnings(function, values)
+    found = []
+    for rule, broken in zip(function.definition.warnings, broken_rules, strict=True):
+        if (place := function.algebra.first_true(broken)) is not None:
+            point = {name: _at(column, place) for name, column in points.items()}
+            point.update(zip(function.warned, function.warned_numbers(point)[0], strict=True))
+            count = int(broken.sum()) if broken.ndim else prod(shape)
+            found.append((rule, rule_says(rule, {**dict(function.numbers), **point}), place, count))
+    return found
+
+
+def find_warned(function: Kernel, values: Mapping[str, Any]) -> list[Any]:
+    """Return for each warning at which points of some arrays it is deserved: true or false, or an array of them."""
+    return _broken_warnings(function, values)[2]
+
+
+def _broken_warnings(function: Kernel, values: Mapping[str, Any]) -> tuple[Sequence[int], dict[str, Any], list[Any]]:
     algebra = function.algebra
     wide = {name: _float64(name, value, algebra) for name, value in values.items()}
     shape, flat = algebra.flattened(list(wide.values()))
     points = dict(zip(wide, flat, strict=True))
     with algebra.quiet():
         _, kept = function.warned_arrays(points)
-    found = []
-    for rule, keeps in zip(function.definition.warnings, kept, strict=True):
-        broken = algebra.float64(keeps) == 0
-        if (place := algebra.first_true(broken)) is not None:
-            point = {name: _at(column, place) for name, column in points.items()}
-            point.update(zip(function.warned, function.warned_numbers(point)[0], strict=True))
-            count = int(broken.sum()) if broken.ndim else prod(shape)
-            found.append((rule, rule_says(rule, {**dict(function.numbers), **point}), place, count))
-    return found
+    return shape, points, [algebra.float64(keeps) == 0 for keeps in kept]
+
+
+def find_symbol(function: Kernel, name: str, values: Mapping[str, Any]) -> Any:
+    """Return a symbol of the machine at some points: a number, or an array where it follows from what varies."""
+    scope: dict[str, Any] = {**dict(function.numbers), **values}
+    if name in scope:
+        return scope[name]
+    formula = function.definition.quantities[name].formula
+    if not names(formula) <= scope.keys():
+        scope.update(zip(function.following, function.on_arrays[0](dict(values))[0], strict=True))
+    return evaluate(formula, scope, function.algebra)
 
 
 def evaluate_arrays(function: Kernel, values: Mapping[str, Any]) -> Result:

@@ -197,7 +197,7 @@ class Model(Shown):
             defaults={**dict(self.config), **load_workload(self.definition, named).values},
             settings=settings or {},
             options=dict(self.options),
-            gpu=load_gpu(gpu or self.definition.default_gpu),
+            gpu=load_gpu(self.definition.default_gpu if gpu is None else gpu),
         )
         return compile_outputs(
             self.definition,

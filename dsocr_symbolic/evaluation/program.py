@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,20 @@ def load_program(definition: Definition, slots: Mapping[str, str], *, details: b
     return _program(content, definition)
 
 
+def recalled(definition: Definition, more: Iterable[Path | str], make: Callable[[], Any]) -> Any:
+    """Return what follows from a model and all formulas, and some more files and words: made once for each content."""
+    digest = hashlib.sha256(_key(definition, {}).encode())
+    for part in more:
+        digest.update(b"\0" + (part.encode() if isinstance(part, str) else part.read_bytes()))
+    key = digest.hexdigest()[:32]
+    path = cache_folder() / f"{key}.json"
+    content = _from_cache(path, key)
+    if content is None:
+        content = make()
+        _to_cache(path, key, content)
+    return content
+
+
 def _program(content: Mapping[str, Any], definition: Definition) -> Program:
     return Program(
         rows=tuple(Row(**row) for row in content["rows"]),
@@ -129,11 +143,12 @@ def _from_cache(path: Path, key: str) -> Any:
 
 def _to_cache(path: Path, key: str, content: Mapping[str, Any]) -> None:
     """Write the program whole or not at all; a cache that cannot be written is no error."""
-    from dsocr_symbolic.writing.files import written_whole
+    from dsocr_symbolic.writing.files import clear_drafts, written_whole
 
     body = json.dumps(content, separators=(",", ":"))
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_drafts(path.parent)
         with written_whole(path) as draft:
             draft.write_text(f"{_header(key, body)}\n{body}", encoding="utf-8")
 

@@ -6,16 +6,25 @@ from types import ModuleType
 
 import sympy
 
+from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.evaluation.generated import Run, compile_function
 from dsocr_symbolic.evaluation.model import Model, part_expression
 from dsocr_symbolic.evaluation.source import function_source
-from dsocr_symbolic.language.registry import Term
+from dsocr_symbolic.language.expression import names, of_running
+from dsocr_symbolic.language.registry import Term, load_metrics
 
 
 def expression_of(model: Model, term: Term) -> Expr:
-    """Return a metric of some parts together with every symbol free."""
-    return sympy.Add(*(part_expression(model, path, term.metric) for path in term.paths))
+    """Return a metric of some parts together with every symbol free; it divides by 0 where it has no value."""
+    metric = load_metrics()[term.metric]
+    formula = model.definition.latencies.get(metric.latency)
+    whole = sympy.Add(*(part_expression(model, path, term.metric) for path in term.paths))
+    stages = frozenset(node.path[0] for node in model.stages)
+    if formula is None or of_running(formula, stages) == formula:
+        return whole
+    seconds = (part_expression(model, stage, metric.of) for stage in sorted(names(formula) & stages))
+    return whole / symbolic.nonzero(sympy.Add(*seconds))
 
 
 def term_values(

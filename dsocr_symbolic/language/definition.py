@@ -1,6 +1,5 @@
 """Model files as data: a network's symbols, rules, choices and workloads, and what runs."""
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -8,32 +7,14 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
-from dsocr_symbolic.language.expression import Expression, check_names, names, parse
+from dsocr_symbolic.language.expression import Expression, check_names, parse
 from dsocr_symbolic.language.formula import CALLS, Call
-from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine
+from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine, read_machine
 from dsocr_symbolic.language.roles import Identity, Roles, in_roles, symbols_of
-from dsocr_symbolic.language.schema import BLANK, FORMULA, NAMES, entry, follows, records, structure, table
+from dsocr_symbolic.language.rules import Rule
+from dsocr_symbolic.language.schema import BLANK, FORMULA, NAMES, entry, follows, of_symbols, records, structure, table
 from dsocr_symbolic.language.strict_yaml import read_yaml
-
-# What a rule says may hold formulas in braces.
-BRACES = re.compile(r"\{([^}]*)\}")
-
-
-@frozen(kw_only=True)
-class Rule:
-    """A condition on values, to be kept or to be warned of; ``parts`` are the formulas in braces of what it says."""
-
-    require: Expression = entry("a formula that is 1 where the rule holds")
-    say: str = entry("what to say where it fails, with formulas in braces")
-    waived_by: str = entry("the switch that lifts it", default="")
-    parts: tuple[Expression, ...] = field(
-        default=follows(lambda rule: tuple(parse(part, "say") for part in BRACES.findall(rule.say)))
-    )
-
-    @property
-    def names(self) -> set[str]:
-        """The symbols that it is about, those of what it says included."""
-        return set().union(*(names(formula) for formula in (self.require, *self.parts)))
+from dsocr_symbolic.paths import data_files
 
 
 @frozen(kw_only=True)
@@ -41,7 +22,7 @@ class Option:
     """One option of a choice."""
 
     slots: Mapping[str, str] = entry("formulas for slots", default=BLANK)
-    symbols: Mapping[str, Expression] = entry("values for symbols", table(FORMULA), default=BLANK)
+    symbols: Mapping[str, Expression] = entry("values for symbols", of_symbols(table(FORMULA)), default=BLANK)
     gpu: Mapping[str, tuple[str, ...]] = entry("GPU numbers for symbols of the machine", table(NAMES), default=BLANK)
 
 
@@ -61,7 +42,7 @@ class Choice:
 
 @frozen(kw_only=True)
 class Workload:
-    """A named workload."""
+    """A named workload; one that a user wrote down has a file."""
 
     name: str
     summary: str = entry("what it is", default="")
@@ -69,11 +50,12 @@ class Workload:
         "what a page becomes: a view and pieces of it, or a view", default="crop"
     )
     values: Mapping[str, int | float] = entry("values for symbols", key="set", default=BLANK)
+    file: str = ""
 
 
-def read_workload(name: str, raw: Any, where: str) -> Workload:
-    """Read a named workload."""
-    return structure(Workload, raw, where, name=name)
+def workload_file(path: Path) -> Workload:
+    """Read a workload that has a file of its own."""
+    return structure(Workload, read_yaml(path), str(path), name=path.stem, file=str(path))
 
 
 # What a server's formulas may use besides symbols.
@@ -96,9 +78,31 @@ class Server:
         return {name: getattr(self, name) for name in ("memory_bytes", "bytes", "requests", "tokens")}
 
 
+def shared(kind: Literal["rules", "warnings"]) -> tuple[Rule, ...]:
+    """Return the rules or warnings that hold for the symbols of every network: of conventions and machine."""
+    return tuple(rule for file in (load_conventions(), read_machine()) for rule in getattr(file, kind))
+
+
+def _own(definition: "Definition") -> dict[str, Quantity]:
+    """Gather the symbols of the file; one that stands there twice, or elsewhere too, would replace the other."""
+    taken = dict.fromkeys(load_conventions().symbols, "conventions.yaml")
+    taken |= dict.fromkeys(load_machine(), "machine.yaml")
+    own: dict[str, Quantity] = {}
+    for section in ("constants", "workload", "derived"):
+        for name, quantity in getattr(definition, section).items():
+            for symbol in (name, *([f"fewest_{name}"] if quantity.fewest is not None else [])):
+                if symbol in taken:
+                    raise UserError(
+                        f"{section}: '{symbol}' is a symbol of {taken[symbol]} as well; give {name} another name"
+                    )
+                taken[symbol] = section
+            own[name] = quantity
+    return own
+
+
 def _quantities(definition: "Definition") -> Mapping[str, Quantity]:
     """Gather the symbols of the file, the conventions and the machine, and those that choices bring."""
-    own = {**definition.constants, **definition.workload, **definition.derived}
+    own = _own(definition)
     quantities = {**own, **load_conventions().symbols, **load_machine()}
     for name, decision in definition.choices.items():
         for option in decision.options.values():
@@ -134,25 +138,32 @@ class Definition:
     ----------
     quantities : mapping of str to Quantity
         Every symbol: those of the file, of conventions.yaml and machine.yaml, and those that choices bring.
+    rules, warnings : tuple of Rule
+        The file's own, then those of conventions.yaml and machine.yaml.
     """
 
     name: str
     file: str
     summary: str = entry("the network, in one line")
     source: str = entry("what it was read off", default="")
-    constants: Mapping[str, Quantity] = entry("sizes of the network", records(Quantity, group="constant"))
-    workload: Mapping[str, Quantity] = entry("sizes of what it works on", records(Quantity, group="workload"))
+    constants: Mapping[str, Quantity] = entry("sizes of the network", of_symbols(records(Quantity, group="constant")))
+    workload: Mapping[str, Quantity] = entry(
+        "sizes of what it works on", of_symbols(records(Quantity, group="workload"))
+    )
     derived: Mapping[str, Quantity] = entry(
-        "symbols that follow from those above", records(Quantity, group="derived"), default=BLANK
+        "symbols that follow from those above", of_symbols(records(Quantity, group="derived")), default=BLANK
     )
     config: Mapping[str, Any] = entry("what a config.json may say besides; nothing else is modelled", default=BLANK)
-    rules: tuple[Rule, ...] = entry("conditions on values", default=())
-    warnings: tuple[Rule, ...] = entry("conditions on values that may be broken, with a warning", default=())
+    own_rules: tuple[Rule, ...] = entry("conditions on values", key="rules", default=())
+    own_warnings: tuple[Rule, ...] = entry(
+        "conditions on values that may be broken, with a warning", key="warnings", default=()
+    )
     choices: Mapping[str, Choice] = entry("choices on the command line", default=BLANK)
     workloads: Mapping[str, Workload] = entry("named workloads", default=BLANK)
     default_workload: str = entry("if none is named", default=follows(lambda model: next(iter(model.workloads), "")))
     default_gpu: str = entry("the machine if none is named", default="rtx5090")
     stages: tuple[Call, ...] = entry("what runs, in order", CALLS, key="children")
+    tied: Mapping[str, str] = entry("weights that are another one, both by their module paths", default=BLANK)
     phases: tuple[tuple[str, ...], ...] = entry(
         "paths of what runs one after the other, in a list what may overlap; they cover the network", default=()
     )
@@ -161,6 +172,10 @@ class Definition:
     server: Server | None = entry("what a server does with memory", default=None)
     identity: Identity | None = entry("what a report of the network says of it", default=None)
     quantities: Mapping[str, Quantity] = field(default=follows(_quantities))
+    rules: tuple[Rule, ...] = field(default=follows(lambda definition: (*definition.own_rules, *shared("rules"))))
+    warnings: tuple[Rule, ...] = field(
+        default=follows(lambda definition: (*definition.own_warnings, *shared("warnings")))
+    )
     roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
 
 
@@ -190,6 +205,12 @@ def _check_definition(definition: Definition) -> None:
     for name, decision in definition.choices.items():
         for option, content in decision.options.items():
             check(f"choices: {name}: {option}", *content.symbols.values())
+    if not definition.default_gpu.endswith((".yaml", ".yml")):
+        check_known([definition.default_gpu], data_files("hardware"), f"{definition.file}: default_gpu", "GPU")
+    if definition.workloads:
+        check_known(
+            [definition.default_workload], definition.workloads, f"{definition.file}: default_workload", "workload"
+        )
     for name, workload in definition.workloads.items():
         check(f"workloads: {name}", *(parse(symbol, symbol) for symbol in workload.values))
     check("roles", *(parse(symbol, symbol) for symbol in symbols_of(definition.roles)))

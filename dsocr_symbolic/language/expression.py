@@ -5,6 +5,9 @@ small literal exponent, comparisons joined by and/or (1 or 0), and the named fun
 """
 
 import ast
+import keyword
+import re
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
@@ -14,13 +17,15 @@ from typing import Any
 
 from attrs import field, frozen
 
-from dsocr_symbolic.algebras.value import Value
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact, Value
 from dsocr_symbolic.errors import UserError, check_known
 
 FUNCTIONS = {"ceiling": "ceiling", "floor": "floor", "Max": "maximum", "Min": "minimum", "power": "power"}
 _ARGUMENTS = {"ceiling": (1, 1), "floor": (1, 1), "Max": (2, 9), "Min": (2, 9), "power": (2, 2)}
 _LARGEST_EXPONENT = 8
 _LONGEST_TEXT = 2000
+_WORD = re.compile(r"[^\W\d]\w*")
 
 
 @frozen(kw_only=True)
@@ -46,8 +51,37 @@ def parse(source: Any, where: str) -> Expression:
                 f"{where}: '{text}': powers of powers reach an exponent of more than {_LARGEST_EXPONENT**2}"
             )
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        for word in _WORD.findall(text):
+            if keyword.iskeyword(word) and word not in ("and", "or"):
+                raise UserError(f"{where}: '{text}': {_reserved(word)}") from error
         raise UserError(f"{where}: '{text}' is not a formula") from error
     return Expression(text=text, tree=tree)
+
+
+def _reserved(word: str) -> str:
+    return f"'{word}' is a word of Python, in whose grammar formulas are read, and no symbol; choose another name"
+
+
+def check_symbol(name: str, where: str) -> None:
+    """Refuse a name that no formula could use."""
+    if keyword.iskeyword(name):
+        raise UserError(f"{where}: {_reserved(name)}")
+    if name in FUNCTIONS:
+        raise UserError(f"{where}: '{name}' is a function of formulas and no symbol; choose another name")
+    if not name.isidentifier() or unicodedata.normalize("NFKC", name) != name:
+        raise UserError(f"{where}: '{name}' cannot stand in a formula; name a symbol with letters, digits and _")
+
+
+def constant(expression: Expression | None) -> Exact | None:
+    """Return the number that a formula of plain numbers is; None for one that holds symbols or functions."""
+    return None if expression is None else _constant(expression.tree)
+
+
+def _constant(node: ast.expr) -> Exact | None:
+    if any(isinstance(part, ast.Name | ast.Call) for part in ast.walk(node)):
+        return None
+    value: Exact = _evaluate(node, {}, arithmetic)
+    return value
 
 
 @cache
@@ -66,6 +100,14 @@ def names(expression: Expression) -> frozenset[str]:
     return frozenset(symbols)
 
 
+@cache
+def of_running(formula: Expression, parts: frozenset[str]) -> Expression:
+    """Return a formula that, where it divides, has no value while no part takes time: no step, no time per step."""
+    divides = any(isinstance(node, ast.Div) for node in ast.walk(formula.tree))
+    used = " + ".join(sorted(names(formula) & parts))
+    return parse(f"({formula.text})*({used})/({used})", formula.text) if divides and used else formula
+
+
 def check_names(where: str, known: Collection[str], *formulas: Expression | None) -> set[str]:
     """Refuse symbols that are not known; return those that are used."""
     used = {name for formula in formulas if formula is not None for name in names(formula)}
@@ -81,6 +123,7 @@ def evaluate(expression: Expression, scope: Mapping[str, Any], algebra: ModuleTy
 def _check(node: ast.expr, where: str, text: str) -> None:
     """Refuse every node that is not on the whitelist."""
     inside: Sequence[ast.expr]
+    divisor: ast.expr | None = None
     match node:
         case ast.Constant(value=int() | float() as number) if number - number == 0 and not isinstance(number, bool):
             inside = ()
@@ -94,8 +137,11 @@ def _check(node: ast.expr, where: str, text: str) -> None:
             inside = (left,)
         case ast.BinOp(op=ast.Pow()):
             raise UserError(f"{where}: '{text}': an exponent is a literal; write power(base, exponent) for others")
-        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Mod(), right=right):
+        case ast.BinOp(
+            left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Mod() as operation, right=right
+        ):
             inside = (left, right)
+            divisor = right if isinstance(operation, ast.Div | ast.Mod) else None
         case ast.Compare(left=left, ops=[ast.Gt() | ast.Lt() | ast.GtE() | ast.LtE() | ast.Eq() | ast.NotEq()]):
             inside = (left, node.comparators[0])
         case ast.BoolOp(values=inside):
@@ -109,6 +155,9 @@ def _check(node: ast.expr, where: str, text: str) -> None:
             raise UserError(f"{where}: '{text}': '{ast.unparse(node)}' is not allowed; a formula has {allowed}")
     for part in inside:
         _check(part, where, text)
+    # What it divides by is on the whitelist, and no power that takes forever, only now.
+    if divisor is not None and _exponent(divisor) <= _LARGEST_EXPONENT**2 and _constant(divisor) == 0:
+        raise UserError(f"{where}: '{text}' divides by 0; divide by a number or a symbol that is not 0")
 
 
 def _exponent(node: ast.AST) -> int:

@@ -8,8 +8,25 @@ from typing import Any, ClassVar, Literal
 from attrs import evolve, field, frozen
 
 from dsocr_symbolic.errors import UserError, check_known
-from dsocr_symbolic.language.expression import Expression, parse
-from dsocr_symbolic.language.schema import BLANK, PROSE, Reader, entry, follows, in_order, records, structure, table
+from dsocr_symbolic.language.expression import Expression, names, parse
+from dsocr_symbolic.language.schema import (
+    BLANK,
+    COUNT,
+    FORMULAS,
+    GUARD,
+    POSITIVE,
+    PROSE,
+    SHARE,
+    SYMBOL,
+    Reader,
+    entry,
+    follows,
+    in_order,
+    of_symbols,
+    records,
+    structure,
+    table,
+)
 from dsocr_symbolic.language.strict_yaml import read_yaml
 
 Role = Literal["input", "output", "inplace", "weight", "buffer", "past", "cache"]
@@ -49,7 +66,9 @@ class Tensor:
 
     role: Role = entry("inplace: read and written; weight: owned; buffer: not; past, cache: state before, after")
     shape: tuple[Expression, ...] = entry("elements along each axis")
-    dtype: Expression = entry("bytes of an element; weight, kv or activation unless said", default=follows(_dtype))
+    dtype: Expression = entry(
+        "bytes of an element; weight, kv or activation unless said", POSITIVE, default=follows(_dtype)
+    )
     read: tuple[Expression, ...] = entry("what a launch reads of it", default=follows(lambda tensor: tensor.shape))
     least: tuple[Expression, ...] = entry(
         "what it cannot but read, whatever the values", default=follows(lambda tensor: tensor.read)
@@ -72,10 +91,14 @@ class Repeat:
 
     FORM: ClassVar[Mapping[str, Any]] = {"dependentRequired": {"over": ["last"], "last": ["over"]}}
 
-    copies: Expression = entry("distinct modules: stocks and, unless 'calls' says otherwise, flows", default=ONE)
-    calls: Expression = entry("calls in one run of the parent: flows", default=follows(lambda repeat: repeat.copies))
-    index: str | None = entry("step from 1 to 'last': flows add up, stocks are the last", key="over", default=None)
-    last: Expression | None = entry("the last step", default=None)
+    copies: Expression = entry("distinct modules: stocks and, unless 'calls' says otherwise, flows", COUNT, default=ONE)
+    calls: Expression = entry(
+        "calls in one run of the parent: flows", COUNT, default=follows(lambda repeat: repeat.copies)
+    )
+    index: str | None = entry(
+        "step from 1 to 'last': flows add up, stocks are the last", SYMBOL, key="over", default=None
+    )
+    last: Expression | None = entry("the last step", COUNT, default=None)
 
     def __attrs_post_init__(self) -> None:
         """Refuse half a step."""
@@ -99,8 +122,8 @@ class Call:
     writes: tuple[str, ...] = entry("names for the callee's outputs; unread ones may be left off", default=())
     skip: str = entry("stands in for the output where the guard is 0; the first one read", default=follows(_first_read))
     keeps: tuple[str, ...] = entry("tensors that the caller holds meanwhile, not handed in", default=())
-    when: Expression | None = entry("guard of 1 or 0 on flows, never on stocks", default=None)
-    needed: Expression = entry("share of its FLOPs that a perfect kernel cannot skip, for bounds", default=ONE)
+    when: Expression | None = entry("guard of 1 or 0 on flows, never on stocks", GUARD, default=None)
+    needed: Expression = entry("share of its FLOPs that a perfect kernel cannot skip, for bounds", SHARE, default=ONE)
     repeat: Repeat = entry("how often it runs", default=Repeat(copies=ONE, calls=ONE))
     numbers: tuple[Expression, ...] = entry("first and last number that its name ends in, as 1-11", default=())
     module: str = entry("checkpoint path; with a leading dot below the parent's", default="")
@@ -135,6 +158,12 @@ class Example:
     given: Mapping[str, Expression] = entry("values for symbols", key="with", default=BLANK)
     gives: Mapping[str, int | float] = entry("metrics, exactly", default=BLANK)
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse values that are none."""
+        for name, value in self.given.items():
+            if names(value):
+                raise UserError(f"with: {name}: '{value.text}' is no number; an example gives each symbol a number")
+
 
 @frozen(kw_only=True)
 class Formula:
@@ -147,7 +176,7 @@ class Formula:
     category: str = entry("kind of work, one of those in conventions.yaml", default="")
     why: str = entry("why the formulas are what they are", PROSE, default="")
     source: str = entry("code that it describes", default="")
-    symbols: Mapping[str, Symbol] = entry("[letter, meaning] of what a caller gives", table(PAIR))
+    symbols: Mapping[str, Symbol] = entry("[letter, meaning] of what a caller gives", of_symbols(table(PAIR)))
     alone: Mapping[str, Expression] = entry(
         "what symbols follow from where no caller gives them and nobody sets them; others start from the example",
         default=BLANK,
@@ -155,7 +184,9 @@ class Formula:
     fewest: Mapping[str, Expression] = entry(
         "what symbols are at least, for bounds where it stands alone", default=BLANK
     )
-    let: Mapping[str, Expression] = entry("formulas with a name, for the formulas below", default=BLANK)
+    let: Mapping[str, Expression] = entry(
+        "formulas with a name, for the formulas below", of_symbols(FORMULAS), default=BLANK
+    )
     tensors: Mapping[str, Tensor] = entry("what it reads, writes and owns")
     example: Example = entry("numbers that a test holds it to", default=Example())
 
@@ -168,11 +199,15 @@ class Gradient:
     reads: tuple[str, ...] = entry(
         "tensors of the forward that it reads again (a name may stand twice), and saves", default=()
     )
-    when: Expression | None = entry("guard of 1 or 0", default=None)
-    tensor_core_flops: Expression = entry("Tensor Core FLOPs of the launch", default=ZERO)
-    cuda_core_flops: Expression = entry("CUDA-core FLOPs of the launch", default=ZERO)
-    between: Expression = entry("bytes that launches hand to one another: written once, read once", default=ZERO)
-    takes: Expression | None = entry("bytes of the result's gradient that it reads; all unless said", default=None)
+    when: Expression | None = entry("guard of 1 or 0", GUARD, default=None)
+    tensor_core_flops: Expression = entry("Tensor Core FLOPs of the launch", POSITIVE, default=ZERO)
+    cuda_core_flops: Expression = entry("CUDA-core FLOPs of the launch", POSITIVE, default=ZERO)
+    between: Expression = entry(
+        "bytes that launches hand to one another: written once, read once", POSITIVE, default=ZERO
+    )
+    takes: Expression | None = entry(
+        "bytes of the result's gradient that it reads; all unless said", POSITIVE, default=None
+    )
 
 
 @frozen(kw_only=True)
@@ -180,7 +215,7 @@ class Member:
     """What one operator of a family has of its own."""
 
     aten: str = entry("operator that PyTorch dispatches")
-    flops: Expression | None = entry("value of the symbol flops", default=None)
+    flops: Expression | None = entry("value of the symbol flops", POSITIVE, default=None)
     category: str = entry("kind of work, where it is not the family's", default="")
     backward: tuple[Gradient, ...] | None = entry("launches, if not the family's", default=None)
 
@@ -200,8 +235,8 @@ class Operator(Formula):
     category: str = entry("kind of work, one of those in conventions.yaml")
     aten: str = entry("operator that PyTorch dispatches", default="")
     members: Mapping[str, Member] = entry("operators that share this file", default=BLANK)
-    tensor_core_flops: Expression = entry("Tensor Core FLOPs of one launch", default=ZERO)
-    cuda_core_flops: Expression = entry("CUDA-core FLOPs of one launch", default=ZERO)
+    tensor_core_flops: Expression = entry("Tensor Core FLOPs of one launch", POSITIVE, default=ZERO)
+    cuda_core_flops: Expression = entry("CUDA-core FLOPs of one launch", POSITIVE, default=ZERO)
     backward: tuple[Gradient, ...] | None = entry("launches; [] passes the gradient, absence ends it", default=None)
 
     def __attrs_post_init__(self) -> None:
@@ -215,6 +250,7 @@ class Layer(Formula):
     """A module: nothing but calls of other formulas."""
 
     slots: Mapping[str, Filling] = entry("formulas that a caller or a choice may put in", default=BLANK)
+    tied: Mapping[str, str] = entry("weights that are another one, both by their paths below its module", default=BLANK)
     holds: frozenset[str] = entry("tensors kept in variables to the end", default=(), converter=frozenset)
     calls: tuple[Call, ...] = entry("calls of other formulas, in order", CALLS, key="children")
 
@@ -223,6 +259,8 @@ def read_operators(path: Path) -> list[Operator]:
     """Read an operator file: one operator, or one for each member of a family."""
     where = str(path)
     common = structure(Operator, read_yaml(path), where, name=path.stem, file=where, family=path.stem)
+    if common.members and common.example.member:
+        check_known([common.example.member], common.members, f"{where}: example: member", "operator")
     operators = [_member(common, name, member) for name, member in common.members.items()] or [common]
     for operator in operators:
         for place, gradient in enumerate(operator.backward or (), start=1):

@@ -1,6 +1,6 @@
 """All formula files together: found by name, checked against one another."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from attrs import frozen
 from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.expression import Expression, check_names, names
 from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, inputs, outputs, read_layer, read_operators
-from dsocr_symbolic.language.registry import load_conventions
-from dsocr_symbolic.paths import data_files
+from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.paths import data_files, name_taken
 
 READABLE = ("input", "inplace", "weight", "buffer", "past")
 
@@ -32,8 +32,7 @@ def load_library() -> Library:
     operators = [operator for path in data_files("formulas/operators").values() for operator in read_operators(path)]
     for formula in [*operators, *map(read_layer, data_files("formulas/layers").values())]:
         if formula.name in formulas:
-            taken = formulas[formula.name].file
-            raise UserError(f"{formula.file}: the name '{formula.name}' is taken by {taken}; rename one of them")
+            raise name_taken(formula.name, formulas[formula.name].file, formula.file)
         formulas[formula.name] = formula
     library = Library(formulas=formulas)
     for formula in formulas.values():
@@ -59,6 +58,38 @@ def _check_cycles(library: Library) -> None:
 
     for name in library.formulas:
         visit(name, ())
+
+
+def reached(library: Library, calls: Iterable[Call], chosen: Mapping[str, Collection[str]]) -> frozenset[str]:
+    """Return the formulas that calls can come to: a slot is filled by its caller, by any choice, or by default.
+
+    ``chosen`` are the formulas that choices put into a slot, an empty name among them where they may leave it open.
+    """
+    known: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    waiting: list[tuple[Call, Mapping[str, str], Formula | None]] = [(call, {}, None) for call in calls]
+    while waiting:
+        call, fillings, caller = waiting.pop()
+        own = caller.slots if isinstance(caller, Layer) else {}
+        inside = {slot: filling.use for slot, filling in call.slots.items()}
+        for use in uses_of(call.use, fillings, chosen, {slot: filling.use for slot, filling in own.items()}):
+            formula = library.formulas.get(use)
+            key = (use, tuple(sorted(inside.items())))
+            if formula is not None and key not in known:
+                known.add(key)
+                waiting += [(line, inside, formula) for line in formula.calls] if isinstance(formula, Layer) else []
+    return frozenset(name for name, _ in known)
+
+
+def uses_of(
+    use: str, fillings: Mapping[str, str], chosen: Mapping[str, Collection[str]], own: Mapping[str, str]
+) -> list[str]:
+    """Return what a call may use: of a slot what its caller says, else what choices say, else its default."""
+    slot = use[1:]
+    if not use.startswith("$"):
+        return [use]
+    if slot in fillings:
+        return [fillings[slot]]
+    return [name for name in (option or own.get(slot, "") for option in chosen.get(slot, [""])) if name]
 
 
 def find_formula(name: str) -> Formula:
@@ -90,6 +121,8 @@ def check_formula(library: Library, formula: Formula) -> None:
     slots = formula.slots.values() if isinstance(formula, Layer) else ()
     taken = {name for own in slots for value in own.given.values() for name in names(value)}
     check_known(formula.alone, {*formula.symbols, *taken}, f"{formula.file}: alone", "symbol")
+    check_known(formula.example.given, {*formula.symbols, *taken}, f"{formula.file}: example: with", "symbol")
+    check_known(formula.example.gives, load_metrics(), f"{formula.file}: example: gives", "metric")
     check_known(formula.fewest, formula.symbols, f"{formula.file}: fewest", "symbol")
     categories = {"", *load_conventions().categories}
     check_known([formula.category], categories, f"{formula.file}: category", "category")

@@ -1,11 +1,13 @@
 """Find what is to be evaluated: a network, or one of its layers in its stead."""
 
+from collections.abc import Iterable
+
 from attrs import evolve
 
-from dsocr_symbolic.language.definition import Definition, load_definition, with_fewest
+from dsocr_symbolic.language.definition import Definition, load_definition, shared, with_fewest
 from dsocr_symbolic.language.expression import names, parse
 from dsocr_symbolic.language.formula import EMPTY, ONE, Call, Formula, inputs
-from dsocr_symbolic.language.library import find_formula
+from dsocr_symbolic.language.library import Library, find_formula, reached
 from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.paths import find_file
 
@@ -17,12 +19,34 @@ def find_definition(name: str) -> Definition:
 
 def default_definition(name: str | None) -> Definition:
     """Load a model by name or path, DeepSeek-OCR if None."""
-    return find_definition(name or "deepseek-ocr")
+    return find_definition("deepseek-ocr" if name is None else name)
+
+
+def called(library: Library, definition: Definition, names: Iterable[str] = ()) -> frozenset[str]:
+    """Return the formulas that a network can call under any choice, and what some other formulas can."""
+    calls = [*definition.stages, *(Call(name=name, use=name) for name in names)]
+    return reached(library, calls, fillings_of(definition))
+
+
+def fillings_of(definition: Definition) -> dict[str, set[str]]:
+    """Return the formulas that choices put into each slot, an empty name among them where one may leave it open."""
+    choices = [[option.slots for option in choice.options.values()] for choice in definition.choices.values()]
+    fillings: dict[str, set[str]] = {}
+    for options in choices:
+        for slot in {slot for slots in options for slot in slots}:
+            fillings.setdefault(slot, set()).update(slots.get(slot, "") for slots in options)
+    return fillings
 
 
 def layer_definition(definition: Definition, layer: str) -> Definition:
     """Let one layer or operator, with or without its folders, stand for the whole model."""
     return definition_of(definition, find_formula(layer))
+
+
+def symbols_of_layer(definition: Definition) -> list[str]:
+    """Return the symbols of a layer alone, and those that its own slots take besides."""
+    stage = definition.stages[0]
+    return list({**stage.given, **find_formula(stage.use).alone})
 
 
 def definition_of(definition: Definition, formula: Formula) -> Definition:
@@ -46,15 +70,20 @@ def definition_of(definition: Definition, formula: Formula) -> Definition:
         reads=tuple((name,) for name in inputs(formula)),
         skip="",
     )
-    # A layer knows nothing of the rest of the network: only rules about its own symbols hold for it.
+    # A layer knows nothing of the rest of the network: only rules about its own symbols and those of all hold for it.
     rules, warnings = (
-        tuple(rule for rule in kind if names(rule.require) <= set(formula.symbols))
-        for kind in (definition.rules, definition.warnings)
+        tuple(
+            rule
+            for rule in kind
+            if rule in everywhere or (names(rule.require) and names(rule.require) <= set(formula.symbols))
+        )
+        for kind, everywhere in ((definition.rules, shared("rules")), (definition.warnings, shared("warnings")))
     )
     return evolve(
         definition,
         quantities=quantities,
         stages=(call,),
+        tied=EMPTY,
         phases=((call.name,),),
         latencies=EMPTY,
         server=None,

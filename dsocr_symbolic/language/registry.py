@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
-from dsocr_symbolic.language.expression import Expression, check_names
+from dsocr_symbolic.language.expression import Expression, check_names, constant
 from dsocr_symbolic.language.formula import ZERO, Symbol
+from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.language.schema import NAMES, PROSE, TEXT, Reader, entry, follows, listed, records, structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_folders
 
+T = TypeVar("T")
 Kind = Literal["flow", "stock", "ratio", "boundary", "peak", "time", "bound", "memory", "latency", "null"]
 # Groups whose symbols are whole numbers unless they say otherwise.
 _WHOLE = ("constant", "workload", "derived")
@@ -61,6 +63,7 @@ class Quantity:
     config: str = entry("its key in config.json", default="")
     gpu: tuple[str, ...] = entry("the GPU's numbers it may stand for: the first that the GPU has", default=())
     zero: bool = entry("whether a machine's number may be 0", default=False)
+    moves_with: str = entry("symbol that it follows where that is set, whatever the GPU's number is", default="")
     in_bounds_for: str = entry("symbol that it stands for in bounds: where that is set, so is this", default="")
     extreme: Literal["", "largest", "smallest"] = entry(
         "which of the GPU's numbers and of their sources counts, for bounds; where one lacks, no bound is claimed",
@@ -73,6 +76,11 @@ class Quantity:
         """Refuse two values."""
         if self.value is not None and self.formula is not self.value:
             raise UserError("'value' and 'formula' both give it; keep one")
+        number = constant(self.value)
+        if number is not None and number < self.least:
+            raise UserError(f"value: {number} is less than {self.least}, the least allowed; correct it, or 'least'")
+        if number is not None and number % 1 and not self.real:
+            raise UserError(f"value: {number} is no whole number; correct it, or say 'real: true'")
 
     @property
     def optional(self) -> bool:
@@ -88,6 +96,8 @@ class Conventions:
     statements: tuple[str, ...] = entry("what is counted, and how", listed(TEXT))
     categories: tuple[str, ...] = entry("kinds of work", listed(TEXT))
     symbols: Mapping[str, Quantity] = entry("symbols of every formula", records(Quantity, group="convention"))
+    rules: tuple[Rule, ...] = entry("conditions on these symbols", default=())
+    warnings: tuple[Rule, ...] = entry("what is doubtful of these symbols", default=())
 
 
 @frozen(kw_only=True)
@@ -96,6 +106,8 @@ class Machine:
 
     summary: str = entry("what the file is", default="")
     symbols: Mapping[str, Quantity] = entry("numbers that times and memory use", records(Quantity, group="machine"))
+    rules: tuple[Rule, ...] = entry("conditions on these symbols", default=())
+    warnings: tuple[Rule, ...] = entry("what is doubtful of these symbols", default=())
 
 
 @frozen(kw_only=True)
@@ -118,7 +130,7 @@ def _formula_file(relative: str) -> tuple[Any, str]:
 @cache
 def load_conventions() -> Conventions:
     """Read formulas/conventions.yaml."""
-    return structure(Conventions, *_formula_file("conventions.yaml"))
+    return _with_known_rules(Conventions, "conventions.yaml")
 
 
 @cache
@@ -137,9 +149,26 @@ def known_metric(name: str) -> Metric:
 
 
 @cache
-def load_machine() -> Mapping[str, Quantity]:
+def read_machine() -> Machine:
     """Read formulas/machine.yaml."""
-    return structure(Machine, *_formula_file("machine.yaml")).symbols
+    return _with_known_rules(Machine, "machine.yaml")
+
+
+def load_machine() -> Mapping[str, Quantity]:
+    """Return the machine's symbols."""
+    return read_machine().symbols
+
+
+def _with_known_rules(kind: type[T], name: str) -> T:
+    """Read a file of symbols that all networks share; its rules are about these alone."""
+    raw, file = _formula_file(name)
+    content: Any = structure(kind, raw, file)
+    for place in ("rules", "warnings"):
+        for rule in getattr(content, place):
+            check_names(f"{file}: {place}: {rule.say}", content.symbols, rule.require, *rule.parts)
+    check_known({known.moves_with for known in content.symbols.values()} - {""}, content.symbols, file, "symbol")
+    read: T = content
+    return read
 
 
 @cache

@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origi
 
 from attrs import NOTHING, Factory, field, fields, has
 
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, check_known
-from dsocr_symbolic.language.expression import Expression, parse
+from dsocr_symbolic.language.expression import Expression, check_symbol, constant, parse
 
 T = TypeVar("T")
 # The default of a mapping that a file may leave out.
@@ -111,15 +112,45 @@ def _groups(raw: Any, where: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(group) for group in groups)
 
 
+def _formula(fits: Callable[[Exact], bool], what: str, form: Mapping[str, Any]) -> Reader:
+    """Read a formula; one of plain numbers alone must fit."""
+
+    def read(raw: Any, where: str) -> Expression:
+        expression = parse(raw, where)
+        number = constant(expression)
+        if number is not None and not fits(number):
+            raise UserError(f"{where}: '{expression.text}' is not {what}, or a formula of symbols")
+        return expression
+
+    return Reader(read, form)
+
+
 def _sizes(raw: Any, where: str) -> tuple[Expression, ...]:
     if not isinstance(raw, list) or not raw:
         raise UserError(f"{where}: expected a list of sizes, found {raw!r}")
-    return tuple(parse(size, where) for size in raw)
+    return tuple(COUNT.read(size, where) for size in raw)
+
+
+def _symbol(raw: Any, where: str) -> str:
+    name = _text(raw, where)
+    check_symbol(name, where)
+    return name
 
 
 TEXT = Reader(_text, {"type": "string"})
+SYMBOL = Reader(_symbol, TEXT.form)
 PROSE = Reader(lambda raw, where: " ".join(_text(raw, where).split()), TEXT.form)
 FORMULA = Reader(parse, {"type": ["string", "number"]})
+COUNT = _formula(
+    lambda number: number >= 0 and not number % 1,
+    "a count, a whole number from 0 on",
+    {**FORMULA.form, "minimum": 0, "multipleOf": 1},
+)
+POSITIVE = _formula(lambda number: number >= 0, "a number from 0 on", {**FORMULA.form, "minimum": 0})
+SHARE = _formula(
+    lambda number: 0 <= number <= 1, "a share, a number from 0 to 1", {**FORMULA.form, "minimum": 0, "maximum": 1}
+)
+GUARD = _formula(lambda number: number in (0, 1), "a guard, 0 or 1", {"anyOf": [{"type": "string"}, {"enum": [0, 1]}]})
 NUMBER = _plain((int, float), "a number", "number")
 AMOUNT = _plain((int, str), "a whole number or a symbol", ["integer", "string"])
 # One name or several.
@@ -131,7 +162,7 @@ _BY_TYPE: Mapping[Any, Reader] = {
     int: _plain(int, "a whole number", "integer"),
     int | float: NUMBER,
     Expression: FORMULA,
-    tuple[Expression, ...]: Reader(_sizes, {"type": "array", "items": FORMULA.form, "minItems": 1}),
+    tuple[Expression, ...]: Reader(_sizes, {"type": "array", "items": COUNT.form, "minItems": 1}),
     tuple[str, ...]: NAMES,
     frozenset[str]: NAMES,
     # One name or several, each of which may be several that come together.
@@ -176,7 +207,7 @@ def table(reader: Reader) -> Reader:
 
 
 # A name without a value stands for itself, as in ``{hidden_size}``.
-_FORMULAS = _named(
+FORMULAS = _named(
     lambda name, raw, where: parse(name if raw is None else raw, where), {"type": ["string", "number", "null"]}
 )
 
@@ -186,6 +217,17 @@ def records(cls: Any, **more: Any) -> Reader:
     if "name" in {place.name for place in fields(cls) if not place.metadata}:
         return _named(lambda name, raw, where: structure(cls, raw, where, name=name, **more), {"$ref": cls})
     return _named(lambda _, raw, where: structure(cls, raw, where, **more), {"$ref": cls})
+
+
+def of_symbols(reader: Reader) -> Reader:
+    """Read a mapping whose names are symbols."""
+
+    def read(raw: Any, where: str) -> Any:
+        for name in raw if isinstance(raw, dict) else ():
+            check_symbol(str(name), where)
+        return reader.read(raw, where)
+
+    return Reader(read, {**reader.form, "propertyNames": {"pattern": r"^[^\W\d]\w*$"}})
 
 
 def in_order(reader: Reader) -> Reader:
@@ -206,6 +248,6 @@ def reader_of(kind: Any) -> Reader:
         return listed(reader_of(inside[0]))
     if get_origin(kind) is Mapping:
         if inside[1] is Expression:
-            return _FORMULAS
+            return FORMULAS
         return records(inside[1]) if inside[1] not in _BY_TYPE and has(inside[1]) else table(reader_of(inside[1]))
     return Reader(lambda raw, where: structure(kind, raw, where), {"$ref": kind})

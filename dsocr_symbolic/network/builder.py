@@ -11,11 +11,11 @@ from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.formula import Call, Filling, Formula, Layer, Operator, Repeat
+from dsocr_symbolic.language.formula import EMPTY, Call, Filling, Formula, Layer, Operator, Repeat
 from dsocr_symbolic.language.library import Library, fit_symbols, load_library
-from dsocr_symbolic.network import costs, dataflow
+from dsocr_symbolic.network import costs, dataflow, modules
 from dsocr_symbolic.network.dataflow import Names
-from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
+from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages, walk
 from dsocr_symbolic.network.place import Place, module_of, repetition_of
 
 
@@ -27,6 +27,8 @@ def build_tree(
     algebra: ModuleType,
     *,
     training: bool = False,
+    tied: Mapping[str, str] = EMPTY,
+    file: str = "the model",
 ) -> tuple[Node, ...]:
     """Build the tree below a list of calls.
 
@@ -41,10 +43,9 @@ def build_tree(
     chosen : mapping of str to str
         Formulas that the choices put into slots; a caller's own filling comes first.
     algebra : module
-        ``symbolic`` for expressions, ``arithmetic`` for numbers: what repeats over steps then stands at its last one,
-        at the first where there are none.
-    training : bool
-        Whether it is a training step: launches are then those of the backward.
+        ``symbolic`` for expressions, ``arithmetic`` for numbers: steps then stand at the last, or the first of none.
+    training, tied, file : bool, mapping of str to str, str
+        Whether launches are those of the backward; weights that are other ones, by path, and which file says so.
 
     Returns
     -------
@@ -61,24 +62,36 @@ def build_tree(
     builder = _Builder(library, scope, chosen, algebra, training=training)
     said = {"path": (), "module": "", "category": "", "slots": {}, "own_slots": {}, "common": {}}
     root = Place(calls=one, copies=one, distinct=one, needed=one, steps=None, repetition="none", **said)  # type: ignore[arg-type]
-    return builder.place_all(calls, scope, root, {})[0]
+    stages = builder.place_all(modules.rooted(library, calls, chosen), scope, root, {})[0]
+    return modules.tied(stages, tied, file)
 
 
-def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bool = True) -> tuple[Node, ...]:
-    """Build the tree of a model in symbols, a node per stage, with the training step of each call if asked for."""
+def model_tree(
+    definition: Definition, slots: Mapping[str, str], *, training: bool = True, scope: Scope | None = None
+) -> tuple[Node, ...]:
+    """Build the tree of a model in symbols, a node per stage, with the training step of each call if asked for.
+
+    ``scope`` gives some symbols a value; all are free without it.
+    """
     from dsocr_symbolic.algebras import symbolic
 
-    scope = {name: symbolic.symbol(name) for name in definition.quantities}
-    if not training:
-        return build_tree(load_library(), definition.stages, scope, slots, symbolic)
-    return trained_tree(load_library(), definition.stages, scope, slots, symbolic)
+    scope = scope or {name: symbolic.symbol(name) for name in definition.quantities}
+    build = trained_tree if training else build_tree
+    stages = build(
+        load_library(), definition.stages, scope, slots, symbolic, tied=definition.tied, file=definition.file
+    )
+    modules.check_owners(walk(stages), definition.file)
+    return stages
 
 
-def stage_guards(definition: Definition, numbers: Mapping[str, Exact]) -> dict[Expr, Expr]:
-    """Return the guards of a model's stages, each with 1 where it lets its stages run at some numbers, else 0."""
+def stage_guards(definition: Definition, numbers: Mapping[str, Exact], scope: Scope | None = None) -> dict[Expr, Expr]:
+    """Return the guards of a model's stages, each with 1 where it lets its stages run at some numbers, else 0.
+
+    ``scope`` gives some symbols a value; all are free without it.
+    """
     from dsocr_symbolic.algebras import symbolic
 
-    scope = {name: symbolic.symbol(name) for name in definition.quantities}
+    scope = scope or {name: symbolic.symbol(name) for name in definition.quantities}
     guards = [call.when for call in definition.stages if call.when is not None]
     return {
         costs.value(guard, scope, symbolic): symbolic.number(costs.value(guard, numbers, arithmetic))
@@ -87,10 +100,17 @@ def stage_guards(definition: Definition, numbers: Mapping[str, Exact]) -> dict[E
 
 
 def trained_tree(
-    library: Library, calls: tuple[Call, ...], scope: Scope, chosen: Mapping[str, str], algebra: ModuleType
+    library: Library,
+    calls: tuple[Call, ...],
+    scope: Scope,
+    chosen: Mapping[str, str],
+    algebra: ModuleType,
+    *,
+    tied: Mapping[str, str] = EMPTY,
+    file: str = "the model",
 ) -> tuple[Node, ...]:
     """Build the tree as :func:`build_tree` does, the training step of each call beside it; steps have none."""
-    forward = build_tree(library, calls, scope, chosen, algebra)
+    forward = build_tree(library, calls, scope, chosen, algebra, tied=tied, file=file)
     once = tuple(call for call in calls if call.repeat.index is None)
     backward = {node.path: node for node in build_tree(library, once, scope, chosen, algebra, training=True)}
     return tuple(_paired(node, backward[node.path]) if node.path in backward else node for node in forward)
@@ -123,8 +143,9 @@ class _Builder:
         inline: list[Node] = []
         for call in calls:
             node = self.place(call, scope, parent, names)
-            nodes += dataflow.spliced(node) if call.inline else [node]
-            inline += [node] if call.inline else []
+            is_spliced = call.inline and isinstance(node.formula, Layer)
+            nodes += dataflow.spliced(node) if is_spliced else [node]
+            inline += [node] if is_spliced else []
         return tuple(nodes), tuple(inline)
 
     def place(self, call: Call, scope: Scope, parent: Place, names: Names) -> Node:
@@ -132,6 +153,8 @@ class _Builder:
         binding, binding_scope = self._bound(call, scope, parent)
         formula = self.m_library.formulas.get(binding.use)
         where = "/".join((*parent.path, call.name))
+        # An operator holds nothing that could stand in its place.
+        inline = call.inline and isinstance(formula, Layer)
         if formula is None:
             raise UserError(
                 f"{where}: unknown formula '{binding.use}': {nearest(binding.use, self.m_library.formulas)}"
@@ -140,24 +163,23 @@ class _Builder:
         steps = self._steps(call, scope)
         if steps is not None and call.repeat.index is not None:
             scope = {**scope, call.repeat.index: steps.index}
-        given = {name: self._value(each, scope) for name, each in call.given.items()}
-        given |= {name: self._value(each, binding_scope) for name, each in binding.given.items()}
-        common = {**parent.common, **{name: self._value(each, scope) for name, each in call.below.items()}}
+        given = self._values(call.given, scope) | self._values(binding.given, binding_scope)
+        common = {**parent.common, **self._values(call.below, scope)}
         inner = self._scope(formula, {**common, **given})
         guard = 1 if call.when is None else self._value(call.when, scope)
         repeats = self._value(call.repeat.calls, scope)
         copies = self._value(call.repeat.copies, scope)
         repetition = max(parent.repetition, repetition_of(call.repeat), key=get_args(Repetition).index)
         place = Place(
-            path=parent.path if call.inline else (*parent.path, call.name),
-            module=module_of(call, parent.module),
+            path=parent.path if inline else (*parent.path, call.name),
+            module=module_of(call, parent.module, inline=inline),
             category=call.category or (formula.category if isinstance(formula, Layer) else "") or parent.category,
             calls=parent.calls * guard * repeats,
             copies=parent.copies * copies,
             distinct=parent.distinct * guard * self._distinct(call.repeat, copies, repeats),
             needed=parent.needed * self._value(call.needed, scope),
             steps=steps or parent.steps,
-            repetition=repetition if call.inline else "none",
+            repetition=repetition if inline else "none",
             slots={name: (each, scope) for name, each in call.slots.items()},
             own_slots=formula.slots if isinstance(formula, Layer) else {},
             common=common,
@@ -167,17 +189,18 @@ class _Builder:
             raise UserError(f"{where}: a guard or a count depends on the step {index}; pass a 0|1 instead")
         site = Site(key=where, calls=parent.calls, repeats=repeats, scope=inner, algebra=self.m_algebra)
         ports = dataflow.fed(call, formula, names, site)
-        children, inline, inside = self._inside(formula, place, ports, site)
+        children, spliced, inside = self._inside(formula, place, ports, site)
         kept = dataflow.joined(names[name] for name in call.keeps)
         results = dataflow.handed_out(call, formula, inside, site)
         dataflow.bind(call, results, guard, names)
         launch, saved = self._launch(formula, {**common, **given}, inner, ports, inside)
-        return Node(
+        node = Node(
             path=place.path,
             stem=call.stem if call.numbers else "",
             numbers=tuple(self._value(number, scope) for number in call.numbers),
             formula=formula,
             given=given,
+            slots={slot: (fill.use, self._values(fill.given, scope)) for slot, fill in call.slots.items()},
             module=place.module,
             category=(place.category or formula.category) if isinstance(formula, Operator) else "",
             calls=place.calls,
@@ -186,25 +209,27 @@ class _Builder:
             launch=launch,
             stocks=(
                 *costs.owned(formula, place.module, place.copies, place.steps, site),
-                *(stock for each in inline for stock in each.stocks),
+                *(stock for each in spliced for stock in each.stocks),
             ),
             runs=guard if call.repeat.calls.text == "1" else guard * self.m_algebra.positive(repeats),
             again=self.m_algebra.positive(repeats - 1) if dataflow.is_chained(call) else self.m_algebra.number(0),
             inputs=ports,
             outputs=results,
-            caches=dataflow.joined([dataflow.caches(formula, inside), *(each.caches for each in inline)]),
+            caches=dataflow.joined([dataflow.caches(formula, inside), *(each.caches for each in spliced)]),
             kept=kept,
-            held=dataflow.joined([dataflow.held(formula, inside), *(each.held for each in inline)]),
+            held=dataflow.joined([dataflow.held(formula, inside), *(each.held for each in spliced)]),
             accumulated=guard * dataflow.accumulated(results) if dataflow.is_spread(call) else self.m_algebra.number(0),
-            required=costs.joined(costs.required(formula, site), *(each.required for each in inline)),
+            required=costs.joined(costs.required(formula, site), *(each.required for each in spliced)),
             read_once={
                 **costs.read_once(formula, place.module, place.distinct, site),
-                **{key: size for each in inline for key, size in each.read_once.items()},
+                **{key: size for each in spliced for key, size in each.read_once.items()},
             },
             needed=place.needed,
             saved=dataflow.under(guard, saved),
             children=children,
         )
+        ties = formula.tied if isinstance(formula, Layer) else EMPTY
+        return modules.tied((node,), ties, formula.file, place.module)[0]
 
     def _inside(
         self, formula: Formula, place: Place, ports: tuple[Port, ...], site: Site
@@ -277,3 +302,6 @@ class _Builder:
 
     def _value(self, expression: Expression, scope: Scope) -> Any:
         return costs.value(expression, scope, self.m_algebra)
+
+    def _values(self, expressions: Mapping[str, Expression], scope: Scope) -> dict[str, Any]:
+        return {name: self._value(expression, scope) for name, expression in expressions.items()}

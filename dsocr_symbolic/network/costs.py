@@ -7,7 +7,7 @@ from types import ModuleType
 
 from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.formula import Formula, Gradient, Operator, Tensor, outputs
 from dsocr_symbolic.network.node import Launch, Required, Scope, Site, Steps, Stock
 
@@ -22,6 +22,9 @@ def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Expr:
     except KeyError as error:
         name = str(error.args[0])
         raise UserError(f"{expression.text}: unknown symbol '{name}': {nearest(name, scope)}") from error
+    except ZeroDivisionError as error:
+        zero = ", ".join(name for name in sorted(names(expression)) if scope.get(name) == 0)
+        raise UserError(f"{expression.text} divides by 0{f', where this is 0: {zero}' if zero else ''}") from error
 
 
 def elements(shape: Iterable[Expression], scope: Scope, algebra: ModuleType) -> Expr:

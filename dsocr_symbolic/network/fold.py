@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from dsocr_symbolic.language.expression import Expression, evaluate, names
+from dsocr_symbolic.language.expression import Expression, evaluate, names, of_running
 from dsocr_symbolic.language.registry import Metric, load_metrics
 
 CALLS, RUNS = "calls", "runs"
@@ -251,7 +251,8 @@ def _latency(fold: Fold, metric: Metric) -> PerRow:
         formula, times = leaves.latencies[metric.latency], fold.column(metric.of)
         used = names(formula)
         stages = {leaves.rows[stage].path: times[stage] for stage in fold.below[0] if leaves.rows[stage].path in used}
-        latencies[0] = quotient(formula, {**leaves.scope, **stages}, leaves.algebra)
+        running = of_running(formula, frozenset(stages))
+        latencies[0] = quotient(running, {**leaves.scope, **stages}, leaves.algebra)
     return latencies
 
 

@@ -152,6 +152,8 @@ class Node:
         The operator or layer that is called.
     given : mapping of str to sympy.Expr
         A value for each of its symbols.
+    slots : mapping of str to (str, mapping of str to sympy.Expr)
+        The formulas that its caller puts into its slots, and values for the symbols that these give.
     module : str
         Checkpoint path.
     category : str
@@ -199,6 +201,7 @@ class Node:
     numbers: tuple[Any, ...]
     formula: Formula
     given: Mapping[str, Any]
+    slots: Mapping[str, tuple[str, Mapping[str, Any]]]
     module: str
     category: str
     calls: Any

@@ -27,11 +27,11 @@ class Place:
     common: Scope
 
 
-def module_of(call: Call, parent: str) -> str:
+def module_of(call: Call, parent: str, *, inline: bool) -> str:
     """Return the checkpoint path of what is called."""
     if call.module and not call.module.startswith("."):
         return call.module
-    if call.inline:
+    if inline:
         return parent
     return f"{parent}{call.module or '.' + call.name}".removeprefix(".")
 

@@ -28,7 +28,7 @@ _GPU_NUMBERS = {
     "usable GiB": ("usable_memory_bytes", 2**30),
 }
 _GPUS = "Dense peaks. ?: from memory, inferred, or sources conflict. --format json has all numbers and their sources."
-_HELP = {
+LISTINGS = {
     "models": "Networks that can be evaluated.",
     "gpus": "Machines and their numbers.",
     "workloads": "Named workloads of the model.",
@@ -50,7 +50,7 @@ def listing_commands(definition: Definition) -> list[click.Command]:
             callback=partial(_listing, definition, name),
             help=text,
         )
-        for name, text in _HELP.items()
+        for name, text in LISTINGS.items()
     ]
 
 
@@ -147,7 +147,7 @@ def _symbols(definition: Definition) -> Rows:
     for name, symbol in definition.quantities.items():
         config = f" [config.json: {symbol.config}]" if symbol.config else ""
         default = f"GPU: {symbol.gpu}" if symbol.gpu else symbol.formula.text
-        yield name, default, symbol.group, symbol.meaning + config.replace("[", r"\[")
+        yield name, default, symbol.group, symbol.meaning + config
 
 
 def _metrics(_: Definition) -> Rows:

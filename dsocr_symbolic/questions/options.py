@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import Factory, define
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
+from dsocr_symbolic.scenario.scenario import Scenario, doubts, make_scenario
 
 _MOST_GIB = 1e6
 _LIMIT = "most_pieces"
@@ -22,6 +23,47 @@ MEMORY = ("reserve", "memory_utilisation")
 Given = dict[str, Any]
 """What click hands on, by the names of options and arguments."""
 Run = Callable[[Definition, Given], int]
+
+
+def refuse_empty(parameters: Iterable[click.Parameter]) -> None:
+    """Let options with a word take no empty one: nobody means that, and it would pass for no word at all."""
+
+    def filled(option: click.Option) -> Callable[[str], Any]:
+        inner = option.type
+
+        def word(value: str) -> Any:
+            if value == "" != option.default:
+                raise UserError(f"{option.opts[0]}: is empty; give a value or drop it")
+            return inner.convert(value, option, None)
+
+        return word
+
+    for option in parameters:
+        if isinstance(option, click.Option) and isinstance(option.type, click.Path | click.types.StringParamType):
+            option.type = click.types.FuncParamType(filled(option))
+
+
+@define
+class Invocation:
+    """One run of the command line.
+
+    Attributes
+    ----------
+    command : str
+        What was typed.
+    doubts, said : list of str, set of str
+        What is doubtful, to be said behind the answer; warnings that have been said.
+    """
+
+    command: str = ""
+    doubts: list[str] = Factory(list)
+    said: set[str] = Factory(set)
+
+    def end(self) -> None:
+        """Say what is doubtful and was not said yet."""
+        for warning in dict.fromkeys(self.doubts):
+            if warning not in self.said:
+                click.echo(f"dsocr: warning: {warning}", err=True)
 
 
 def question_options(definition: Definition) -> list[click.Parameter]:
@@ -84,15 +126,20 @@ def as_data(answer: Any) -> dict[str, Any]:
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Say on standard error what numbers that go elsewhere deserve."""
+    """Say on standard error what numbers deserve, each warning once in a command."""
+    said = _invocation().said
     for warning in warnings:
-        click.echo(f"dsocr: warning: {warning}", err=True)
+        if warning not in said:
+            click.echo(f"dsocr: warning: {warning}", err=True)
+        said.add(warning)
 
 
 def asked_scenario(definition: Definition, given: Given) -> Scenario:
     """Put together what the options ask."""
     choices = {name: given[key] for name in definition.choices if given.get(key := choice_key(name)) is not None}
-    return make_scenario(
+    if given.get("layer") is not None and given["workload"] is not None:
+        raise UserError("--layer evaluates one layer alone: it has no --workload; drop one of them")
+    scenario = make_scenario(
         definition=definition,
         layer=given.get("layer"),
         workload=given["workload"],
@@ -101,7 +148,25 @@ def asked_scenario(definition: Definition, given: Given) -> Scenario:
         gpu=given["gpu"],
         config=given["config"],
         waived=frozenset({"allow_any_grid"} if given["allow_any_grid"] else ()),
+        command=typed(),
     )
+    doubt(doubts(scenario))
+    return scenario
+
+
+def typed() -> str:
+    """Return the command as it was typed; empty where none was."""
+    return _invocation().command
+
+
+def doubt(warnings: Iterable[str]) -> None:
+    """Keep what is doubtful of the question until it is answered: a mistake is one line alone."""
+    _invocation().doubts += warnings
+
+
+def _invocation() -> Invocation:
+    context = click.get_current_context(silent=True)
+    return context.obj if context and isinstance(context.obj, Invocation) else Invocation()
 
 
 def asked_settings(definition: Definition, given: Given) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A question about a decision: a network at a workload on a machine."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -14,10 +14,12 @@ from dsocr_symbolic.evaluation.binding import Binding, bind
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.registry import Term, is_bound, load_bound
+from dsocr_symbolic.language.registry import Term, is_bound, load_bound, load_metrics
 from dsocr_symbolic.python_api import load_model
+from dsocr_symbolic.questions.settings_text import command_notes, lifted, setting_notes
 from dsocr_symbolic.scenario.checks import warnings_of
 from dsocr_symbolic.scenario.origins import lacking, origins, unclaimed, unverified
+from dsocr_symbolic.scenario.provenance import Setting, what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 
@@ -75,8 +77,10 @@ class Question:
         try:
             return term_values(self.model, terms, numbers, arithmetic)
         except (ZeroDivisionError, OverflowError) as error:
-            named = ", ".join(dict.fromkeys(term.metric for term in terms))
-            raise UserError(f"{named}: has no value at this workload ({error}); ask of another one") from error
+            known = load_metrics()
+            named = dict.fromkeys(term.metric for term in terms)
+            why = "; ".join(known[name].reason for name in named if known[name].reason) or error
+            raise UserError(f"{', '.join(named)}: has no value at this workload ({why}); ask of another one") from error
 
     def refuse_unclaimed(self, terms: tuple[Term, ...], missing: tuple[str, ...]) -> None:
         """Raise where a bound is asked of a machine on which none is claimed."""
@@ -86,7 +90,7 @@ class Question:
     def described(self) -> dict[str, Any]:
         """Say what it is about, as plain data."""
         scenario, options, put_in = self.scenario, dict(self.model.options), dict(self.model.overrides)
-        sources = origins(self.definition, options, scenario.settings, scenario.gpu)
+        sources = origins(self.definition, options, scenario.settings, scenario.gpu, moved=put_in)
         kept = {name: origin for name, origin in sources.items() if name not in put_in}
         return {
             "model": self.definition.name,
@@ -95,22 +99,32 @@ class Question:
             "gpu_title": scenario.gpu.title,
             "choices": options,
             "settings": {name: arithmetic.whole(value) for name, value in scenario.settings.items()},
+            "overridden": {name: setting.data for name, setting in self.was_set().items()},
+            "waived": sorted(scenario.waived),
+            "command": scenario.command or None,
             "what_if": {name: str(value) for name, value in put_in.items()},
             "unverified": list(unverified(kept.values(), scenario.gpu)),
             "unclaimed": list(lacking(load_bound().seconds, kept)),
             "warnings": list(self.warnings),
         }
 
+    def was_set(self, moving: Collection[str] = ()) -> Mapping[str, Setting]:
+        """Return every symbol that was set; ``moving`` are those that vary."""
+        return what_was_set(self.scenario, self.numbers, put_in=dict(self.model.overrides), moving=moving)
+
     def heading(self) -> str:
-        """Say what it is about, in one line: what differs from the defaults."""
-        about = self.described()
-        options = self.definition.choices
-        chosen = [f"{name} {option}" for name, option in about["choices"].items() if option != options[name].default]
-        given = self.scenario.workload.values if self.scenario.workload else {}
-        moved = [f"{name} {value}" for name, value in about["settings"].items() if given.get(name) != value]
-        doubtful = f" (unverified: {', '.join(about['unverified'])})" if about["unverified"] else ""
-        parts = [about["model"], about["workload"] or "", *moved, *chosen, f"on {about['gpu_title']}{doubtful}"]
-        return ", ".join(parts)
+        """Say what it is about, in one line: what was set, what differs from the defaults, and the command."""
+        return "; ".join([stated(self.described(), self.definition), *command_notes(self.scenario.command or None)])
+
+
+def stated(about: Mapping[str, Any], definition: Definition) -> str:
+    """Say in one line what :meth:`Question.described` says: what was set, and what differs from the defaults."""
+    options = definition.choices
+    chosen = [f"{name} {option}" for name, option in about["choices"].items() if option != options[name].default]
+    doubtful = f" (unverified: {', '.join(about['unverified'])})" if about["unverified"] else ""
+    what = about["workload"] or f"the layer {definition.stages[0].name} alone"
+    parts = [about["model"], what, *chosen, f"on {about['gpu_title']}{doubtful}"]
+    return "; ".join([", ".join(parts), *setting_notes(about["overridden"]), *lifted(about["waived"])])
 
 
 def ask(

@@ -10,8 +10,8 @@ from attrs import frozen
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.scenario.scenario import make_scenario
+from dsocr_symbolic.language.lookup import default_definition, layer_definition
+from dsocr_symbolic.scenario.scenario import make_scenario, switches
 from dsocr_symbolic.writing.templates import template
 
 LIMIT = 0.1
@@ -77,12 +77,13 @@ def _predicted(case: Mapping[str, Any], definition: Definition) -> Exact:
     layer = case["name"].partition(" ")[0]
     # Everything that runs once goes by the name of its last stage.
     once = [call.name for call in definition.stages if not call.repeat.index]
+    alone = None if layer == once[-1] else layer
     scenario = make_scenario(
         definition=definition,
-        layer=None if layer == once[-1] else layer,
+        layer=alone,
         settings=case["settings"],
         choices=case["choices"],
-        waived=frozenset({"allow_any_grid"}),
+        waived=switches(definition if alone is None else layer_definition(definition, alone)),
     )
     predicted = answer(scenario, details=False)
     if layer != once[-1]:

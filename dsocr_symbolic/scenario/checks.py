@@ -2,16 +2,18 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import BRACES, Definition, Rule
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names
+from dsocr_symbolic.language.lookup import symbols_of_layer
 from dsocr_symbolic.language.registry import Quantity
+from dsocr_symbolic.language.rules import BRACES, Rule
 
 _NUMBER = re.compile(r"[-+]?(\d+(_\d+)*(\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?(/\d+)?", re.ASCII)
 _LONGEST_NUMBER = 40
@@ -82,6 +84,24 @@ def check_free(quantity: Quantity, name: str) -> None:
     """Refuse to put anything in for a definition."""
     if quantity.fixed:
         raise UserError(f"{name}: {quantity.meaning} is a definition and cannot be set")
+
+
+def check_layer(definition: Definition, settings: Iterable[str]) -> None:
+    """Refuse to set what a layer alone has no use for; symbols that every formula shares are always of use."""
+    own = symbols_of_layer(definition)
+    known, used, waiting = definition.quantities, set[str](), [*own]
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in used:
+            used.add(name)
+            waiting += names(known[name].formula)
+    for name in settings:
+        if quantity_of(definition, name).group not in ("machine", "convention") and name not in used:
+            shown = ", ".join([*own, *(name for name in known if name in used - {*own} and not known[name].fixed)])
+            raise UserError(
+                f"{name}: the layer {definition.stages[0].name} has no such symbol; it has {shown or 'none'},"
+                " and those of conventions and machine; drop it"
+            )
 
 
 def check_rules(definition: Definition, numbers: Mapping[str, Exact], waived: frozenset[str]) -> None:

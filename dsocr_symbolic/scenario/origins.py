@@ -1,14 +1,14 @@
 """Where the value of each symbol is from, decided once: everybody else reads it."""
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from attrs import frozen
 
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import Expression, names
+from dsocr_symbolic.language.expression import Expression, names, parse
 from dsocr_symbolic.language.formula import ONE
 from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.scenario.hardware import Gpu
@@ -46,9 +46,16 @@ def layered(
 
 
 def origins(
-    definition: Definition, options: Mapping[str, str], settings: Mapping[str, Exact], gpu: Gpu
+    definition: Definition,
+    options: Mapping[str, str],
+    settings: Mapping[str, Exact],
+    gpu: Gpu,
+    moved: Collection[str] = (),
 ) -> dict[str, Origin]:
-    """Decide where the value of each symbol is from; of settings that are not :func:`layered` all are the user's."""
+    """Decide where the value of each symbol is from; of settings that are not :func:`layered` all are the user's.
+
+    ``moved`` are symbols that get a value elsewhere: what follows those that are set follows them, too.
+    """
     maps = settings.maps if isinstance(settings, ChainMap) else [settings]
     layers = list(zip(_SETTERS, maps, strict=False))
     bound: dict[str, Origin] = {}
@@ -68,6 +75,8 @@ def origins(
         if said:
             kind, layer = next((kind, layer) for kind, layer in layers if said in layer)
             return Origin(kind=kind, value=layer[said])
+        if quantity.moves_with and (quantity.moves_with in settings or quantity.moves_with in moved):
+            return Origin(kind="formula", value=parse(quantity.moves_with, name))
         if name in bound:
             return bound[name]
         named = keys.get(name, quantity.gpu)

@@ -1,21 +1,23 @@
 """One question: a model, its choices, a workload, a machine and what the user set; read from words or a file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
 
+from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import Definition, Workload
+from dsocr_symbolic.language.definition import Definition, Workload, shared
+from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import layer_definition
 from dsocr_symbolic.language.strict_yaml import read_yaml
-from dsocr_symbolic.scenario.checks import check_setting, parse_number
+from dsocr_symbolic.scenario.checks import check_layer, check_setting, parse_number, rule_says
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
-from dsocr_symbolic.scenario.origins import layered
-from dsocr_symbolic.scenario.values import Values, choose, load_workload, read_config, resolve
+from dsocr_symbolic.scenario.origins import layered, origins
+from dsocr_symbolic.scenario.values import Resolver, Values, choose, load_workload, read_config, resolve
 
 _SUFFIXES = (".yaml", ".yml")
 _NAMES = ("workload", "gpu")
@@ -33,6 +35,8 @@ class Scenario:
         What the user set, and the sizes of a config.json.
     gpu, waived : Gpu, frozenset of str
         The machine, and switches that lift rules.
+    command : str
+        What was typed for it; empty in Python.
     """
 
     definition: Definition
@@ -42,6 +46,7 @@ class Scenario:
     config: Mapping[str, int]
     gpu: Gpu
     waived: frozenset[str]
+    command: str = ""
 
     @property
     def settings(self) -> Mapping[str, Exact]:
@@ -50,14 +55,32 @@ class Scenario:
 
 
 def of_layer(scenario: Scenario, layer: Definition) -> Scenario:
-    """Return the question of one layer: with those values that it has symbols for."""
+    """Return the question of one layer alone, which has no workload, and of a config.json what it has a use for."""
+    check_layer(layer, scenario.user)
+    for switch in sorted(scenario.waived - switches(layer)):
+        raise UserError(f"{switch}: lifts no rule of the layer {layer.stages[0].name} alone; drop it")
+    config = _of_use(layer, scenario.config)
+    if scenario.config and not config:
+        raise UserError(f"the layer {layer.stages[0].name} takes none of the sizes of the config.json; drop it")
+    return evolve(scenario, definition=layer, workload=None, config=config)
 
-    def kept(values: Mapping[str, Exact]) -> dict[str, Any]:
-        return {name: value for name, value in values.items() if name in layer.quantities}
 
-    workload = scenario.workload and evolve(scenario.workload, values=kept(scenario.workload.values))
-    user, config = kept(scenario.user), kept(scenario.config)
-    return evolve(scenario, definition=layer, workload=workload, user=user, config=config)
+def switches(definition: Definition) -> frozenset[str]:
+    """Return the switches that lift a rule of a network, or of one layer alone."""
+    return frozenset(rule.waived_by for rule in definition.rules) - {""}
+
+
+def _of_use(layer: Definition, config: Mapping[str, int]) -> dict[str, int]:
+    """Return the sizes that a layer has a use for."""
+
+    def useful(name: str) -> bool:
+        try:
+            check_layer(layer, [name])
+        except UserError:
+            return False
+        return True
+
+    return {name: value for name, value in config.items() if useful(name)}
 
 
 def with_user(scenario: Scenario, settings: Mapping[str, Exact]) -> Scenario:
@@ -75,20 +98,55 @@ def make_scenario(
     gpu: str | None = None,
     config: Path | None = None,
     waived: frozenset[str] = frozenset(),
+    command: str = "",
 ) -> Scenario:
     """Put a question together, of one layer alone if one is named; what is None is the model's default."""
     options = choose(definition, choices or {})
-    constants = read_config(definition, config) if config else {}
+    known = switches(definition)
+    for switch in sorted(waived - known):
+        raise UserError(f"unknown switch '{switch}': {nearest(switch, known)}")
+    refuse_idle(definition, choices or {}, settings or {})
+    constants = read_config(definition, config) if config is not None else {}
     named = definition.default_workload if workload is None else workload
-    return Scenario(
+    scenario = Scenario(
         workload=None if layer is not None else load_workload(definition, named),
-        definition=definition if layer is None else layer_definition(definition, layer),
+        definition=definition,
         options=options,
         user=dict(settings or {}),
         config=constants,
-        gpu=load_gpu(gpu or definition.default_gpu),
+        gpu=load_gpu(definition.default_gpu if gpu is None else gpu),
         waived=waived,
+        command=command,
     )
+    return scenario if layer is None else of_layer(scenario, layer_definition(definition, layer))
+
+
+def refuse_idle(definition: Definition, chosen: Mapping[str, str], settings: Mapping[str, Exact]) -> None:
+    """Refuse an option that was chosen for nothing, for all that it decides is set as well."""
+    options = choose(definition, chosen)
+    for name, label in chosen.items():
+        option = definition.choices[name].options[options[name]]
+        if option.symbols and not option.slots and not option.gpu and option.symbols.keys() <= settings.keys():
+            given = ", ".join(option.symbols)
+            raise UserError(f"{name} {label}: all that it decides, {given}, is set as well; drop one of them")
+
+
+def doubts(scenario: Scenario, moving: Collection[str] = ()) -> list[str]:
+    """Return what is doubtful about numbers of conventions and machine, whoever gave them, but for those that move."""
+    definition = scenario.definition
+    resolver = Resolver(
+        definition, origins(definition, scenario.options, scenario.settings, scenario.gpu), scenario.gpu
+    )
+    said = []
+    for rule in (rule for rule in shared("warnings") if not rule.names & {*moving}):
+        try:
+            numbers = {name: resolver.value(name) for name in rule.names}
+        except UserError:
+            # What has no value here is said where it is asked for.
+            continue
+        if not evaluate(rule.require, numbers, arithmetic):
+            said.append(rule_says(rule, numbers))
+    return said
 
 
 def scenario_values(scenario: Scenario, settings: Mapping[str, Exact] | None = None) -> Values:
@@ -140,15 +198,19 @@ def _scenario(entries: Mapping[str, Any], base: Scenario, where: str) -> Scenari
     for key, value in entries.items():
         choice = key.replace("_", "-")
         if choice in definition.choices and key not in definition.quantities:
+            if choice in choices:
+                raise UserError(f"{where}: {choice} is given twice; give it once")
             choices[choice] = str(value)
         elif key not in _NAMES:
             settings[key] = _number(definition, key, value, where)
     options = choose(definition, {**base.options, **choices})
     own = load_workload(definition, str(entries["workload"])) if "workload" in entries else None
-    gpu = load_gpu(str(entries["gpu"]) or definition.default_gpu) if "gpu" in entries else base.gpu
-    # What this scenario's own workload says is closer to it than what was set for all of them.
-    common = {name: value for name, value in base.user.items() if own is None or name not in own.values}
-    return evolve(base, options=options, workload=own or base.workload, user={**common, **settings}, gpu=gpu)
+    gpu = load_gpu(str(entries["gpu"])) if "gpu" in entries else base.gpu
+    for name in base.user.keys() & (own.values if own else EMPTY).keys() - settings.keys():
+        raise UserError(f"{where}: its workload gives {name}, and it is set for all scenarios; drop one of them")
+    user = {**base.user, **settings}
+    refuse_idle(definition, choices, user)
+    return evolve(base, options=options, workload=own or base.workload, user=user, gpu=gpu)
 
 
 def _number(definition: Definition, key: str, value: Any, where: str) -> Exact:

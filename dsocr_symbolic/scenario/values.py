@@ -12,10 +12,9 @@ from attrs import frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import Definition, Workload, read_workload
+from dsocr_symbolic.language.definition import Definition, Workload, workload_file
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.registry import load_bound
-from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_rules, check_setting, check_whole, warnings_of
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import Origin, lacking, lacks, origins, unverified
@@ -31,8 +30,6 @@ class Values:
     ----------
     numbers, origins : mapping of str to Exact, to Origin
         Ints wherever a value is whole, and where each of them is from.
-    overridden : mapping of str to Exact
-        Derived symbols that were set, with what their formulas give.
     unverified : tuple of str
         GPU numbers in use that no source confirms.
     unclaimed : tuple of str
@@ -43,7 +40,6 @@ class Values:
 
     numbers: Mapping[str, Any]
     origins: Mapping[str, Origin]
-    overridden: Mapping[str, Exact]
     unverified: tuple[str, ...]
     unclaimed: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -61,16 +57,24 @@ def load_workload(definition: Definition, name: str) -> Workload:
         path = Path(name)
         if not path.is_file():
             raise UserError(f"{name}: no such workload file")
-        workload = read_workload(path.stem, read_yaml(path), str(path))
-        for symbol, value in workload.values.items():
-            try:
-                check_setting(definition, symbol, value)
-            except UserError as error:
-                raise UserError(f"{path}: set: {error}") from error
+        workload = workload_file(path)
+        _check_settings(definition, workload, str(path))
         return workload
+    if not definition.workloads and not name:
+        way_out = "add one under 'workloads', or give a workload file"
+        raise UserError(f"{definition.file}: workloads: there is none; {way_out}")
     if name not in definition.workloads:
         raise UserError(f"unknown workload '{name}': {nearest(name, definition.workloads)}")
+    _check_settings(definition, definition.workloads[name], f"{definition.file}: workloads: {name}")
     return definition.workloads[name]
+
+
+def _check_settings(definition: Definition, workload: Workload, where: str) -> None:
+    for symbol, value in workload.values.items():
+        try:
+            check_setting(definition, symbol, value)
+        except UserError as error:
+            raise UserError(f"{where}: set: {error}") from error
 
 
 def read_config(definition: Definition, path: Path) -> dict[str, int]:
@@ -150,29 +154,15 @@ def resolve(
     sources = origins(definition, options, settings, gpu)
     resolver = Resolver(definition, sources, gpu)
     numbers = {name: resolver.value(name) for name in definition.quantities}
-    formulas = {name: definition.quantities[name].formula for name in derived_symbols(definition) if name in settings}
-    followed = {name: resolver.formula_value(name, formula) for name, formula in formulas.items()}
-    overridden = {name: arithmetic.whole(value) for name, value in followed.items() if value != numbers[name]}
     check_rules(definition, numbers, waived)
     check_whole(definition, numbers)
     return Values(
         numbers=numbers,
         origins=sources,
-        overridden=overridden,
         unverified=unverified(sources.values(), gpu),
         unclaimed=lacking(load_bound().seconds, sources),
         warnings=warnings_of(definition, numbers),
     )
-
-
-def derived_symbols(definition: Definition) -> list[str]:
-    """Return the symbols of the network, or of a layer alone, that follow from others."""
-    quantities = definition.quantities.items()
-    return [
-        name
-        for name, known in quantities
-        if known.group == "derived" or (known.group == "layer" and names(known.formula))
-    ]
 
 
 class Resolver:

@@ -32,11 +32,18 @@ def verify_command() -> click.Command:
     )
 
 
-def _verify(given: dict[str, Any]) -> int:
-    from dsocr_symbolic.verification.calls.requirements import installed, require_torch
+def _check_trust(given: dict[str, Any]) -> None:
+    if given["trust_remote_code"] and given["checkpoint"] is None:
+        raise UserError("--trust-remote-code is of a snapshot's files; add --checkpoint DIR or drop it")
 
-    if installed("torch") is None:
+
+def _verify(given: dict[str, Any]) -> int:
+    from dsocr_symbolic.verification.calls.requirements import importable, installed, require_torch
+
+    _check_trust(given)
+    if installed("torch") is None or not given["checkpoint"]:
         require_torch()
+    importable("torch")
     from dsocr_symbolic.verification.verify import check_folder, verify, verify_checkpoint
 
     out = check_folder(given["out"]) if given["out"] else None
@@ -58,11 +65,16 @@ def torchinfo_command() -> click.Command:
 
 
 def _torchinfo(given: dict[str, Any]) -> int:
-    from dsocr_symbolic.verification.calls.requirements import require_torch
+    from dsocr_symbolic.verification.calls.requirements import importable, require_torch
     from dsocr_symbolic.verification.torchinfo.run import MissingLayersError, run
+    from dsocr_symbolic.writing.files import check_folder
 
+    _check_trust(given)
     require_torch()
+    for library in ("torch", "torchinfo"):
+        importable(library)
     out = given["out"] or Path("reports/torchinfo")
+    check_folder(out)
     try:
         with progress("running the network"):
             lines = run(out, given["checkpoint"], given["trust_remote_code"])

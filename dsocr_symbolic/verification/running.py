@@ -1,10 +1,8 @@
 """Run every comparison on all cores, one job after the other in each process."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache, partial
 from itertools import chain
-from multiprocessing import get_context
 from typing import Any
 
 from attrs import Factory, frozen
@@ -16,6 +14,7 @@ from dsocr_symbolic.verification.calls.requirements import require_transformers
 from dsocr_symbolic.verification.calls.subjects import count_case
 from dsocr_symbolic.verification.proof import proof_cells, prove
 from dsocr_symbolic.verification.training import PeakBench, TrainingBench, training_cases
+from dsocr_symbolic.verification.workers import in_processes
 
 Differing = tuple[tuple[Mapping[str, Any], tuple[Difference, ...]], ...]
 
@@ -141,10 +140,8 @@ def run_all(workers: int) -> Iterator[list[Outcome]]:
     if workers == 1:
         yield from map(run_job, todo)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(run_job, job) for job in todo]
-        for future in as_completed(futures):
-            yield future.result()
+    for _, outcomes in in_processes(run_job, [(job,) for job in todo], workers):
+        yield outcomes
 
 
 def in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:

@@ -1,7 +1,6 @@
 """What ``dsocr verify`` does: count, compare, say what differs, write the results and the page that people read."""
 
 import json
-import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -12,13 +11,16 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.verification.calls.cases import uncounted
 from dsocr_symbolic.verification.calls.comparison import Difference, compare
 from dsocr_symbolic.verification.calls.requirements import (
+    importable,
     require_torch,
     require_transformers,
     require_transformers_for_checkpoint,
 )
 from dsocr_symbolic.verification.mutants import running as mutants_running
 from dsocr_symbolic.verification.running import Outcome, in_order, jobs, run_all, single_outcome
-from dsocr_symbolic.writing.files import written_whole
+from dsocr_symbolic.verification.workers import workers
+from dsocr_symbolic.writing import files
+from dsocr_symbolic.writing.files import said_if_unwritable, written_whole
 from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import tracked
 
@@ -34,7 +36,8 @@ def verify(*, out: Path | None, mutants: bool, say: Say) -> int:
     """
     require_torch()
     require_transformers()
-    done = tracked(run_all(os.cpu_count() or 1), "verifying", len(jobs()))
+    importable("transformers")
+    done = tracked(run_all(workers()), "verifying", len(jobs()))
     outcomes = in_order(outcome for job in done for outcome in job)
     status = 0
     for part, libraries, result in (
@@ -72,7 +75,7 @@ def verify_checkpoint(folder: Path, *, trusted: bool, out: Path | None, say: Say
 
 def _run_mutants(out: Path | None, say: Say) -> int:
     """Try every mutant of every file; one that survives fails."""
-    tried = tracked(mutants_running.run_all(mutants_running.workers()), "trying mutants", len(mutants_running.jobs()))
+    tried = tracked(mutants_running.run_all(workers()), "trying mutants", len(mutants_running.jobs()))
     result = mutants_running.result(dict(tried))
     rows = result["kinds"].values()
     killed, total = (sum(row[key] for row in rows) for key in ("killed", "mutants"))
@@ -157,9 +160,10 @@ def training_result(outcomes: Sequence[Outcome], versions: Mapping[str, str]) ->
 
 
 def check_folder(folder: Path) -> Path:
-    """Return a folder that results may go to; a file is refused."""
+    """Return a folder that results may go to; what cannot take them is refused."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; results go into a folder")
+    files.check_folder(folder)
     return folder
 
 
@@ -167,14 +171,12 @@ def _write(folder: Path | None, part: str, result: Mapping[str, Any]) -> None:
     """Write one part, and the page anew, if there is a folder for them."""
     if folder is None:
         return
-    try:
+    with said_if_unwritable(folder, "give another folder"):
         (folder / "verification").mkdir(parents=True, exist_ok=True)
         with written_whole(folder / "verification" / f"{part}.json") as draft:
             draft.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         with written_whole(folder / "verification.md") as draft:
             draft.write_text(page(folder), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
 def page(folder: Path) -> str:

@@ -13,6 +13,8 @@ _POWERS = {"": "", "k": "10³ ", "M": "10⁶ ", "G": "10⁹ ", "T": "10¹² ", "
 _SCALED = ("byte", "byte/s", "FLOP", "FLOP/s", "op/s", "Hz")
 _SMALLEST_RATIO = 0.01
 _FEWEST, _MOST = 4, 15
+# Beyond it zeros would be read one by one.
+_FAR = 1e15
 
 
 def amount(value: Any) -> str:
@@ -64,7 +66,7 @@ def short(unit: str) -> str:
 def _rounded(value: float, digits: int) -> str:
     """Round to significant digits without an exponent."""
     text = f"{value:.{digits}g}"
-    return f"{float(text):.0f}" if "e" in text and value >= 1 else text
+    return f"{float(text):.0f}" if "e" in text and 1 <= value < _FAR else text
 
 
 def cell(metric: str, value: Any, digits: int = 4) -> str:
@@ -101,4 +103,7 @@ def compared(left: Any, right: Any, unit: str = "") -> str:
     sign = "<" if left < right else "=" if left == right else ">"
     apart = abs(float(left - right)) / max(abs(float(left)), abs(float(right)), 1e-300)
     digits = _FEWEST if apart == 0 else min(_MOST, max(_FEWEST, 2 - math.floor(math.log10(apart))))
-    return f"{measured(left, unit, digits)} {sign} {measured(right, unit, digits)}"
+    texts = [measured(side, unit, digits) for side in (left, right)]
+    if sign != "=" and texts[0] == texts[1]:
+        return f"{texts[0]}, {measured(abs(left - right), unit)} {'below' if left < right else 'above'} the other side"
+    return f"{texts[0]} {sign} {texts[1]}"

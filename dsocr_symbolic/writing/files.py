@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, and what may be replaced."""
 
 import contextlib
+import errno
 import glob
 import json
 import os
@@ -10,6 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dsocr_symbolic.errors import UserError
+
+
+@contextmanager
+def said_if_unwritable(path: Path, instead: str = "name another file") -> Iterator[None]:
+    """Say in one line that a file could not be written, why, and what to do instead."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {reason(error)}; {instead}") from error
+
+
+def reason(error: OSError) -> str:
+    """Say why the system refused; libraries put sentences of their own around its few words."""
+    return (os.strerror(error.errno) if error.errno else error.strerror) or str(error).partition("\n")[0]
 
 
 @contextmanager
@@ -27,14 +42,22 @@ def written_whole(path: Path) -> Iterator[Path]:
 @contextmanager
 def _draft(path: Path) -> Iterator[Path]:
     """Offer a name beside a path for its draft, which goes at last; those that dead processes left go at once."""
-    for draft in path.parent.glob(f".{glob.escape(path.name)}.*.draft"):
-        if not _is_running(draft.name.split(".")[-2]):
-            remove(draft)
+    clear_drafts(path.parent, glob.escape(path.name))
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
         yield draft
     finally:
-        remove(draft)
+        # What cannot be removed goes with a later run, and hides no other failure.
+        with contextlib.suppress(OSError):
+            remove(draft)
+
+
+def clear_drafts(folder: Path, name: str = "*") -> None:
+    """Remove drafts that dead processes left in a folder, of files whose names match; in one of ours alone, of all."""
+    for draft in folder.glob(f".{name}.*.draft"):
+        if not _is_running(draft.name.split(".")[-2]):
+            with contextlib.suppress(OSError):
+                remove(draft)
 
 
 def _is_running(process: str) -> bool:
@@ -74,28 +97,29 @@ def check_target(path: Path, *, force: bool, folder: bool = False) -> None:
         raise UserError(f"{path}: {path.parent} is no folder; make it first")
     if path.exists() and not force:
         raise UserError(f"{path}: exists already; give --force to replace it")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UserError(f"{path}: {path.parent} cannot be written into; name a file elsewhere")
 
 
 def check_folder(folder: Path) -> None:
-    """Make a folder, if it is not there; refuse one that nothing can be written into."""
+    """Refuse a folder that nothing could be written into; one that is not there is made when there is something."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK | os.X_OK)
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        denied = None if there.is_dir() else os.strerror(errno.ENOTDIR)
+        if denied is None and not os.access(there, os.W_OK | os.X_OK):
+            denied = os.strerror(errno.EACCES)
     except OSError as error:
-        raise _unwritable(folder, error.strerror or str(error)) from error
-    if not writable:
-        raise _unwritable(folder, "permission denied")
+        denied = reason(error)
+    if denied:
+        raise _unwritable(folder, denied)
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write texts by their paths below a folder, which is made if need be; each whole or not at all."""
+    """Write texts by their paths below a folder, which is made if need be: all of them, or none."""
     try:
-        for name, text in texts.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(folder / name) as draft:
-                draft.write_text(text, encoding="utf-8", newline="\n")
+        _write_together(folder, texts, texts)
     except OSError as error:
-        raise _unwritable(folder, error.strerror or str(error)) from error
+        raise _unwritable(folder, reason(error)) from error
 
 
 def _unwritable(folder: Path, why: str) -> UserError:
@@ -126,33 +150,49 @@ def check_replaceable(folder: Path, files: Collection[str], data: str, version: 
 
 def write_folder(folder: Path, texts: Mapping[str, str], files: Collection[str]) -> None:
     """Write all texts into a folder or none; those of the names ``files`` that have no text go, other files stay."""
+    with said_if_unwritable(folder, "give another folder"):
+        _write_together(folder, texts, files)
+
+
+def _write_together(folder: Path, texts: Mapping[str, str], files: Collection[str]) -> None:
+    """Write to a draft of the folder, and put it in its place once all of it is on the disk."""
     target = folder.resolve()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _draft(target / "report" if target.is_dir() else target) as place:
-            draft, old = place / "report", place / "old"
-            draft.mkdir(parents=True)
-            for name, text in texts.items():
-                (draft / name).write_text(text, encoding="utf-8", newline="\n")
-                _sync(draft / name)
-            if target.is_dir():
-                _exchange(target, draft, old, files)
-            else:
-                draft.replace(target)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror or error}; give another folder") from error
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _draft(target / "report" if target.is_dir() else target) as place:
+        draft = place / "report"
+        draft.mkdir(parents=True)
+        for name, text in texts.items():
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
+            (draft / name).write_text(text, encoding="utf-8", newline="\n")
+            _sync(draft / name)
+        if target.is_dir():
+            _exchange(target, draft, place / "old", files)
+        else:
+            draft.replace(target)
 
 
 def _exchange(target: Path, draft: Path, old: Path, files: Collection[str]) -> None:
-    """Put the files of a draft in the place of those that are there; put the old ones back if one cannot be put."""
-    old.mkdir()
+    """Put the files of a draft in the place of those that are there; put all back as it was if one cannot be put."""
+    put: list[Path] = []
+    made: list[Path] = []
     try:
         for name in files:
-            if (target / name).exists():
-                (target / name).replace(old / name)
+            path = target / name
+            if path.exists():
+                (old / name).parent.mkdir(parents=True, exist_ok=True)
+                path.replace(old / name)
             if (draft / name).exists():
-                (draft / name).replace(target / name)
-    except OSError:
-        for path in old.iterdir():
-            path.replace(target / path.name)
+                made += [folder for folder in reversed(path.parents) if not folder.exists()]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                (draft / name).replace(path)
+                put.append(path)
+    except BaseException:
+        # Ctrl-C comes here too.
+        for path in put:
+            path.unlink(missing_ok=True)
+        for path in [path for path in old.rglob("*") if path.is_file()]:
+            path.replace(target / path.relative_to(old))
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         raise

@@ -18,13 +18,14 @@ _GROUPED_FROM = 10_000
 # Factors stand in this order: symbols, functions of them, sums, conditions.
 _SYMBOL, _FUNCTION, _SUM, _CONDITION = range(4)
 # What a formula is made of and how wide it is, in ex; each pattern sees what those before it left.
+_SCRIPT, _OF_A_SCRIPT = re.compile(r"[_^]\{([^{}]*)\}"), 0.9
 _WIDTHS = (
     (r"\\(?:left|right|bigl|bigr|mathrm|text|begin|end)(?![a-z])", 0.0),
     (r"\\[,;: ]", 0.5),
     (r"\\cdot", 1.7),
     (r"\\(?:neq|leq)|[=<>]", 3.0),
     (r"\\(?:quad|max|min|sum|frac)", 4.0),
-    (r"(?<=[_^]\{)[^{}]+|(?<=[_^])\w", 1.0),
+    (r"(?<=[_^])\w", 1.0),
     (r"\\[a-zA-Z]+|\\_|\w", 1.2),
     (r"[+-]", 2.8),
     (r"[()\[\],./:']", 0.8),
@@ -103,7 +104,8 @@ def width(latex: str) -> float:
     """Estimate how wide a formula is when it is set, in ex; a digit is a little more than one."""
     text = latex.replace("{,}", ",")
     text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", lambda parts: max(parts.groups(), key=len), text)
-    total = 0.0
+    total = sum(_OF_A_SCRIPT * len(re.findall(r"\\\w+|[^\s\\]", script)) for script in _SCRIPT.findall(text))
+    text = _SCRIPT.sub(" ", text)
     for pattern, wide in _WIDTHS:
         text, count = re.subn(pattern, " ", text)
         total += count * wide

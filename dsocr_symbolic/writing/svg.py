@@ -1,6 +1,7 @@
 """Figures in one style, and as SVG text that is the same on every run."""
 
 import io
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +15,15 @@ _LONG_FRACTION = re.compile(r"-?\d+\.\d{3,}")
 _HASHED_ID = re.compile(r'id="([A-Za-z]?[0-9a-f]{10,})"')
 
 
+def silence_matplotlib() -> None:
+    """Let it not tell that its caches cannot be written: it draws all the same."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Draw as templates/dsocr.mplstyle says, whatever the user's own settings are."""
+    silence_matplotlib()
     try:
         from matplotlib import style as styles
     except ImportError as error:

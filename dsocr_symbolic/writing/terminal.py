@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+# What a console prints is text as it stands.
+_PLAIN: Any = {"highlight": False, "markup": False, "emoji": False}
 
 # Narrower than this nothing can be read; where nobody watches and nobody says, text is as wide as in documents.
 _NARROWEST, _UNWATCHED, _WIDEST = 40, 100, 10_000
@@ -36,12 +38,12 @@ def progress(what: str = "", total: int | None = None) -> Iterator[Callable[[int
 
     columns = (
         bars.SpinnerColumn(),
-        bars.TextColumn("{task.description:16}"),
+        bars.TextColumn("{task.description:16}", markup=False),
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
         bars.TimeElapsedColumn(),
     )
-    bar = bars.Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = bars.Progress(*columns, console=Console(stderr=True, markup=False, emoji=False), transient=True)
     task = bar.add_task(what, total=total)
 
     def advance(step: int | str) -> None:
@@ -97,14 +99,15 @@ def on_terminal(content: Any, *, spare: Iterable[str] = (), keys: int = 1) -> st
     """Render a table to text that fits, coloured only on a terminal.
 
     Titles in ``spare`` may be left out, the first first, and a last line says so; else what does not fit stands in
-    further tables below, each with the first ``keys`` columns.
+    further tables below, each with the first ``keys`` columns. Names of files, machines and networks are shown as they
+    are: brackets and colons in them are no markup.
     """
     from rich.console import Console
 
     from dsocr_symbolic.writing.fitting import fitted, needed_width
 
     width = columns()
-    console = Console(file=sys.stdout, width=_WIDEST, highlight=False)
+    console = Console(file=sys.stdout, width=_WIDEST, **_PLAIN)
     tables, gone = fitted(content, console, width, spare, keys)
     with console.capture() as capture:
         for place, made in enumerate(tables):
@@ -120,7 +123,7 @@ def natural_width(content: Any) -> int:
 
     from dsocr_symbolic.writing import fitting
 
-    return fitting.natural_width(content, Console(highlight=False))
+    return fitting.natural_width(content, Console(**_PLAIN))
 
 
 def warning_text(warnings: Iterable[str]) -> str:

@@ -190,7 +190,7 @@ def test_copies_become_views_where_sizes_are_one(layer: str) -> None:
 def _launches(layer: str, *options: str, **settings: int) -> int:
     given = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     text = capture(["totals", "--layer", layer, "--format", "csv", "--by", "total", *options, *given])
-    header, row = text.splitlines()[:2]
+    header, row = [line for line in text.splitlines() if not line.startswith("#")][:2]
     return int(dict(zip(header.split(","), row.split(","), strict=True))["operator_launches"])
 
 

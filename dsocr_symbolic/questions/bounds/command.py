@@ -27,20 +27,23 @@ def _bounds(definition: Definition, given: options.Given) -> int:
     from dsocr_symbolic.errors import UserError
     from dsocr_symbolic.questions.bounds.regimes import find_bounds
     from dsocr_symbolic.questions.bounds.text import bounds_table, bounds_text
-    from dsocr_symbolic.questions.question import of_scenario
+    from dsocr_symbolic.questions.question import of_scenario, stated
+    from dsocr_symbolic.questions.settings_text import command_notes
     from dsocr_symbolic.scenario.hardware import load_gpus
-    from dsocr_symbolic.writing.terminal import hung, tracked
+    from dsocr_symbolic.scenario.provenance import common
+    from dsocr_symbolic.writing.terminal import hung, indented, tracked
 
     question = of_scenario(options.asked_scenario(definition, given))
     by_gpu = given["by"] == "gpu"
     if by_gpu and given["gpu"] is not None:
         raise UserError("--by gpu takes every machine; drop --gpu")
     gpus = load_gpus() if by_gpu else [question.scenario.gpu]
-    machines, left_out = [], {}
+    machines, set_on, left_out = [], [], {}
     for gpu in tracked(gpus, "machines", len(gpus)):
         machine = evolve(question, scenario=evolve(question.scenario, gpu=gpu))
         try:
             machines.append(find_bounds(machine, given["names"] or None, given["time"]))
+            set_on.append(machine.was_set())
         except UserError as error:
             # A machine without the chosen dtype takes no row; what no machine can do is an error.
             left_out[gpu.name] = str(error)
@@ -52,10 +55,16 @@ def _bounds(definition: Definition, given: options.Given) -> int:
         "bounds": [options.as_data(bounds) for bounds in machines],
     }
     if by_gpu:
+        everywhere = common(set_on)
+        document["overridden"] = {name: setting.data for name, setting in everywhere.items()}
+        about = {**document, "gpu_title": f"{len(machines)} machines", "unverified": []}
+        heading = indented([stated(about, definition), *command_notes(document["command"])])
         document["left_out"] = left_out
         lines = [f"{hung(f'left out: {reason}')}\n" for reason in left_out.values()]
     return options.show(
         given,
         document,
-        lambda: bounds_table(machines) + "".join(lines) if by_gpu else bounds_text(question, machines[0]),
+        lambda: (
+            f"{heading}\n\n{bounds_table(machines)}{''.join(lines)}" if by_gpu else bounds_text(question, machines[0])
+        ),
     )

@@ -168,6 +168,10 @@ def find_bounds(question: Question, only: Iterable[str] | None = None, time: str
     for name in names:
         if name not in known.conditions:
             raise UserError(f"unknown bound '{name}': {nearest(name, known.conditions)}")
+        condition = known.conditions[name]
+        for symbol in question.scenario.user if only is not None else ():
+            if symbol in (condition.vary, *condition.settings):
+                raise UserError(f"{symbol}: {name} gives it values itself; drop one of them")
     return Bounds(
         gpu=question.scenario.gpu.name,
         gpu_title=question.scenario.gpu.title,

@@ -21,10 +21,15 @@ def _compare(definition: Definition, given: options.Given) -> int:
 
     from dsocr_symbolic.questions.compare.comparison import METRICS, compare_with
     from dsocr_symbolic.questions.compare.text import comparison_text
+    from dsocr_symbolic.scenario.scenario import doubts, read_scenario
 
     base = options.asked_scenario(definition, given)
     with progress("comparing"):
         comparison = compare_with(base, given["scenarios"], given["metrics"] or METRICS, given["time"])
     warnings = list(comparison.warnings)
-    document = {"time": given["time"], "warnings": warnings, "comparison": asdict(comparison)}
-    return options.show(given, document, lambda: comparison_text(comparison))
+    for text in given["scenarios"]:
+        name, scenario = read_scenario(text, base)
+        options.doubt(f"{name}: {doubt}" for doubt in doubts(scenario) if doubt not in doubts(base))
+    typed = base.command or None
+    document = {"time": given["time"], "command": typed, "warnings": warnings, "comparison": asdict(comparison)}
+    return options.show(given, document, lambda: comparison_text(comparison, typed))

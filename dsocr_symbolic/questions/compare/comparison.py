@@ -16,7 +16,7 @@ from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.registry import known_metric, load_metrics, timed
 from dsocr_symbolic.network.fold import STOCKS
 from dsocr_symbolic.questions.capacity import worst_moment
-from dsocr_symbolic.questions.question import of_scenario
+from dsocr_symbolic.questions.question import of_scenario, stated
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, read_scenario
 from dsocr_symbolic.writing.notebook import Shown
 
@@ -80,7 +80,8 @@ class Comparison(Shown):
     names, metrics : tuple of str
         The scenarios, the baseline first; names of the registry.
     about : tuple of mapping
-        Model, workload, GPU, choices and settings of each, numbers of the GPU that no source confirms, warnings.
+        Model, workload, GPU, choices and settings of each, numbers of the GPU that no source confirms, warnings; all
+        of it but warnings in one line under ``stated``.
     baseline : tuple of number or None
         Each metric in the baseline.
     differences : tuple of tuple of MetricDifference
@@ -164,7 +165,8 @@ def compare_with(
 def _about(scenario: Scenario) -> dict[str, Any]:
     """Say what a scenario is about: choices in the order of the model file, and nothing is put in."""
     about = of_scenario(scenario).described() | {"choices": dict(scenario.options)}
-    return {key: value for key, value in about.items() if key not in ("gpu_title", "what_if")}
+    kept = {key: value for key, value in about.items() if key not in ("gpu_title", "what_if", "command")}
+    return kept | {"stated": stated(about, scenario.definition)}
 
 
 _Answered = tuple[Scenario, Estimate]

@@ -5,6 +5,7 @@ from typing import Any
 
 from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
 from dsocr_symbolic.questions.compare.comparison import Comparison, MetricDifference
+from dsocr_symbolic.questions.settings_text import command_notes
 from dsocr_symbolic.scenario.origins import unclaimed
 from dsocr_symbolic.writing.amounts import measured
 from dsocr_symbolic.writing.notebook import Page, TextGrid, warned
@@ -13,15 +14,17 @@ from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 _MOST_CAUSES = 10
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """Print a comparison: every metric against the baseline, then what explains it."""
-    from rich.markup import escape
-
-    head, *titles = map(escape, _titles(comparison))
+def comparison_text(comparison: Comparison, command: str | None = None) -> str:
+    """Print a comparison: what each scenario is, every metric against the baseline, then what explains it."""
+    head, *titles = _titles(comparison)
     summary = table(head, *(f">{title}" for title in titles))
     for row in _rows(comparison):
         summary.add_row(*row)
-    parts = [on_terminal(summary).rstrip()]
+    said = [
+        indented([f"{name}: {about['stated']}"]) for name, about in zip(comparison.names, comparison.about, strict=True)
+    ]
+    said += [indented([note]) for note in command_notes(command)]
+    parts = ["\n".join(said), on_terminal(summary).rstrip()]
     for _, metric, change, difference in _explained(comparison):
         made = table("", *[">"] * 4, header=False)
         for path, before, after, by in _causes(metric, difference):

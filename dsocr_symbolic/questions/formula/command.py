@@ -22,9 +22,11 @@ def formula_command(definition: Definition) -> click.Command:
 
 
 def _formula(definition: Definition, given: Given) -> int:
-    from dsocr_symbolic.questions.formula.derivation import derive
+    from dsocr_symbolic.questions.formula.derivation import derive, refuse_workload
 
     scenario = asked_scenario(definition, given)
+    if given["workload"] is not None:
+        refuse_workload(scenario, given["path"])
     with progress("building the model"):
         text, warnings = derive(scenario, given["path"], given["metric"], given["format"])
     click.echo(text, nl=False)

@@ -1,19 +1,21 @@
 """What a number hangs on: exact derivatives, elasticities and growth in every symbol, ranked."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any, Literal
 
-import sympy
 from attrs import frozen
 
-from dsocr_symbolic.algebras import arithmetic, branches, symbolic
-from dsocr_symbolic.algebras.branches import Branch, as_sympy, exact, value_of
-from dsocr_symbolic.algebras.value import Expr
+from dsocr_symbolic.algebras import arithmetic, tangents
+from dsocr_symbolic.algebras.branches import exact
+from dsocr_symbolic.algebras.tangents import Tangent
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.registry import Quantity, Term, is_bound, load_metrics
-from dsocr_symbolic.questions.curve import Curve, slope
+from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.scenario.checks import check_rules
 from dsocr_symbolic.writing.notebook import Shown
@@ -21,9 +23,9 @@ from dsocr_symbolic.writing.notebook import Shown
 Side = Literal["both", "above", "below", "neither"]
 _STEP = Fraction(1, 10**40)
 _NEAR = Fraction(1, 10**20)
-# Farther out than any ratio of numbers of a network and a machine, so that what leads here leads in the end.
-FAR = 10**30
-_MOST_FACTORS = 8
+# Farther out than any ratio of numbers of a network and a machine, so that what leads there leads in the end.
+_FAR_DIGITS = (40, 50)
+_OFF_POWER = 1e-3
 
 
 @frozen(kw_only=True)
@@ -159,103 +161,45 @@ def _movable(known: Mapping[str, Quantity], metric: str) -> list[str]:
 def _effect(curve: Curve) -> Effect:
     quantity = curve.question.definition.quantities[curve.symbol]
     value = exact(curve.question.numbers[curve.symbol])
-    form = curve.form(value)
-    here = slope(form, curve.symbol, value)
-    metric = as_sympy(value_of(form))
-    elasticity = as_sympy(value) * here.derivative / metric if metric else None
+    here = curve.slope(value)
+    elasticity = arithmetic.divide(value * here.slope, here.value) if here.value else None
     return Effect(
         symbol=curve.symbol,
         group=quantity.group,
         meaning=quantity.meaning,
         value=arithmetic.whole(value),
-        derivative=_plain(here.derivative),
-        elasticity=None if elasticity is None else _plain(elasticity),
-        order=_order(curve) if here.derivative != 0 or here.tied else 0,
-        side=_side(curve, value, here.derivative) if here.tied else "both",
+        derivative=arithmetic.whole(here.slope),
+        elasticity=None if elasticity is None else arithmetic.whole(elasticity),
+        order=degree(partial(_exact_value, curve)) if here.slope or here.tied else 0,
+        side=_side(curve, value, here) if here.tied else "both",
     )
 
 
-def _side(curve: Curve, value: Any, derivative: Expr) -> Side:
+def _side(curve: Curve, value: Exact, here: Tangent) -> Side:
     """Find where a derivative holds, by the smallest of steps to either side."""
-    (middle,) = curve.metrics(curve.scope(value, branches), branches)
 
     def holds(step: Fraction) -> bool:
         try:
-            (beside,) = curve.metrics(curve.scope(value + step, branches), branches)
-        except (ZeroDivisionError, OverflowError):
+            beside = _exact_value(curve, value + step)
+        except (ZeroDivisionError, OverflowError, UserError):
             return False
-        return bool(abs((beside - middle) / step - Fraction(str(derivative))) <= _NEAR)
+        return bool(abs((beside - here.value) / step - here.slope) <= _NEAR)
 
     up, down = holds(_STEP), holds(-_STEP)
     return "both" if up and down else "above" if up else "below" if down else "neither"
 
 
-def _plain(value: Expr) -> int | float:
-    """Turn a sympy number into an int where it is whole, else into a float."""
-    return int(value) if value.is_Integer else float(value)
+def _exact_value(curve: Curve, value: Exact) -> Exact:
+    """Return the metric at any value, real powers to 150 digits: what float64 cannot tell apart moves."""
+    number: Exact = curve.metrics(curve.scope(value, tangents), tangents)[0]
+    return number
 
 
-def _order(curve: Curve) -> int | None:
-    """Return the degree in which a metric grows in the end: negative if it vanishes, None if it is 0 or no power."""
+def degree(function: Callable[[int], Exact]) -> int | None:
+    """Return the degree in which a number grows in the end: negative if it vanishes, None if it is 0 or no power."""
     try:
-        form = curve.form(FAR)
-    except (OverflowError, ZeroDivisionError):
+        near, far = (function(10**digits) for digits in _FAR_DIGITS)
+        growth = math.log10(abs(Fraction(far) / Fraction(near))) / (_FAR_DIGITS[1] - _FAR_DIGITS[0])
+    except (ValueError, OverflowError, ZeroDivisionError, UserError):
         return None
-    if not isinstance(form, Branch):
-        return 0 if form else None
-    return degree(form.form, branches.unknown(curve.symbol))
-
-
-def degree(form: Expr, symbol: Expr) -> int | None:
-    """Return the degree of the form of a branch far out, as :func:`_order`."""
-    for rounding in (sympy.floor, sympy.ceiling):
-        form = form.replace(rounding, lambda argument, rounding=rounding: _rounded(rounding, argument, symbol))
-    plain = _without_powers(form, symbol)
-    if plain is None or plain == 0:
-        return None
-    return _leading(plain, symbol)[0]
-
-
-def _rounded(rounding: Expr, argument: Expr, symbol: Expr) -> Expr:
-    """Return what a rounding comes to: what it rounds where that grows, for it stays within 1 of it, else a number."""
-    plain = _without_powers(argument, symbol)
-    if plain is None or (plain.has(symbol) and _leading(plain, symbol)[0] > 0):
-        return argument
-    return rounding(plain.xreplace({symbol: sympy.Integer(FAR)}))
-
-
-def _leading(form: Expr, symbol: Expr) -> tuple[int, Expr]:
-    """Return the degree of a rational function and its leading coefficient."""
-    above, below = (sympy.Poly(part, symbol) for part in sympy.fraction(sympy.together(form)))
-    return above.degree() - below.degree(), above.LC() / below.LC()
-
-
-def _without_powers(form: Expr, symbol: Expr) -> Expr | None:
-    """Replace each power by what it comes close to; None if that is no rational function."""
-    powers = {power: _limit(power, symbol) for power in form.atoms(symbolic.power)}
-    if None in powers.values():
-        return None
-    plain = form.xreplace(powers)
-    return None if plain.has(symbolic.power) else plain
-
-
-def _limit(power: Expr, symbol: Expr) -> Expr | None:
-    """Return what a power comes close to: a number, or its first terms where the base comes close to 1."""
-    base, exponent = power.args
-    if base.has(symbolic.power) or exponent.has(symbolic.power):
-        return None
-    if exponent.has(symbol):
-        rising, steep = _leading(exponent, symbol)
-        if not base.is_number or not 0 < base <= 1 or (rising > 0 and steep < 0):
-            return None
-        if rising > 0:
-            return sympy.Integer(int(base == 1))
-        exponent = steep if rising == 0 else sympy.Integer(0)
-    if exponent.is_Integer and 0 <= exponent <= _MOST_FACTORS:
-        return base**exponent
-    rising, steep = _leading(base, symbol)
-    if rising != 0 or not 0 < steep <= 1:
-        return None
-    if steep < 1:
-        return sympy.Rational(str(sympy.Pow(steep, exponent).evalf(50)))
-    return 1 + exponent * (base - 1) + exponent * (exponent - 1) * (base - 1) ** 2 / 2
+    return round(growth) if abs(growth - round(growth)) < _OFF_POWER else None

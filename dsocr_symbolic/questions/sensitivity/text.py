@@ -32,12 +32,10 @@ def sensitivity_text(question: Question, sensitivity: Sensitivity, view: str) ->
 
 
 def _table(effects: list[Effect], unit: str) -> Any:
-    from rich.markup import escape
-
     symbol, *numbers, meaning = _columns(unit)
     made = table(symbol, *(f">{title}" for title in numbers), meaning)
     for effect in effects:
-        made.add_row(*map(escape, _cells(effect)))
+        made.add_row(*_cells(effect))
     return made
 
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
-from dsocr_symbolic.algebras.branches import as_sympy, exact, value_of
+from dsocr_symbolic.algebras.branches import exact
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_program
+from dsocr_symbolic.evaluation.terms import expression_of
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.registry import Term, is_bound, load_metrics
 from dsocr_symbolic.questions.capacity import PeakMoment, worst_moment
-from dsocr_symbolic.questions.curve import Curve, slope
+from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.writing.amounts import scaled
 
@@ -59,7 +61,7 @@ def bottleneck(question: Question, metric: str) -> Bottleneck | None:
     """Say what decides a metric of the whole; None where it is no sum of parts and no memory."""
     if load_metrics()[metric].kind == "memory":
         return _memory(question, metric)
-    parts = _parts(question, metric)
+    parts = [term for term in _parts(question, metric) if _exists(question, term)]
     sizes = dict(zip(parts, question.metrics(tuple(parts)), strict=True)) if parts else {}
     if not any(sizes.values()):
         return None
@@ -93,6 +95,15 @@ def _parts(question: Question, metric: str) -> Sequence[Term]:
     return [Term(paths=(path,), metric=metric) for path in stages] if kind in ("flow", "time", "bound") else []
 
 
+def _exists(question: Question, term: Term) -> bool:
+    """Whether a part has a metric: what takes no part in a training step has nothing of it."""
+    try:
+        expression_of(question.model, term)
+    except UserError:
+        return False
+    return True
+
+
 def _resource(question: Question, term: Term) -> tuple[str, float]:
     """Return the rate that a time leans on most.
 
@@ -101,9 +112,8 @@ def _resource(question: Question, term: Term) -> tuple[str, float]:
     shares = {}
     for name in rates(question, bound=is_bound(term.metric)):
         value = exact(question.numbers[name])
-        form = Curve(question=question, symbol=name, terms=(term,)).form(value)
-        time = as_sympy(value_of(form))
-        shares[name] = float(-slope(form, name, value).derivative * as_sympy(value) / time) if time else 0.0
+        time = Curve(question=question, symbol=name, terms=(term,)).slope(value)
+        shares[name] = float(-time.slope * value / time.value) if time.value else 0.0
     return max(shares.items(), key=lambda share: share[1])
 
 

@@ -98,8 +98,9 @@ def no_value(constraint: Constraint) -> Iterator[None]:
     """Say it where a side has no value."""
     try:
         yield
-    except (ZeroDivisionError, OverflowError) as error:
-        text = f"{constraint.text}: a side has no value there ({error}); change the constraint or the workload"
+    except (ZeroDivisionError, OverflowError, ValueError) as error:
+        why = "it divides by 0" if isinstance(error, ZeroDivisionError) else error
+        text = f"{constraint.text}: a side has no value there ({why}); change the constraint or the workload"
         raise UserError(text) from error
 
 

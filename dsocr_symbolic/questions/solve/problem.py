@@ -1,6 +1,6 @@
 """A constraint along one symbol: both sides at any value, and where it stops to hold."""
 
-import math
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import Any, Literal
@@ -9,7 +9,7 @@ import sympy
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic, branches
-from dsocr_symbolic.algebras.branches import Branch, exact
+from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.algebras.value import Exact, Expr, Value
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.questions.curve import Curve
@@ -19,7 +19,6 @@ from dsocr_symbolic.questions.solve.constraint import Constraint, Sides, left_ov
 from dsocr_symbolic.scenario.checks import LARGEST
 
 Method = Literal["closed form", "bisection"]
-_SHOWN = 6
 _HIGHEST = 2
 
 
@@ -94,40 +93,31 @@ def pose(question: Question, symbol: str, constraint: Constraint) -> Problem:
     return Problem(constraint=constraint, curve=curve)
 
 
-def find(problem: Problem) -> tuple[search.Boundary, Method]:
-    """Find the last value that meets a constraint and the next one, and how; raise where it is met here and there."""
-    slack, domain = _along(problem)
-    problem.curve.check(problem.question.numbers[problem.symbol])
-    slack(domain.start)
-    _check_freedom(problem, domain)
-    closed = _in_closed_form(problem, domain)
-    if closed is not None:
-        return closed, "closed form"
-    try:
-        return search.find_boundary(slack, domain), "bisection"
-    except search.NotMonotoneError as error:
-        seen = ", ".join(f"{float(slack):.{_SHOWN}g} at {value:.{_SHOWN}g}" for value, slack in error.points)
-        raise UserError(
-            f"{problem.constraint.text}: not monotone in {problem.symbol} (what is left over is {seen}): "
-            "no one value answers it; hold what else moves, or look at values one by one"
-        ) from error
-
-
 def changes(problem: Problem) -> tuple[search.Boundary, ...]:
     """Find every value at which a constraint begins or ceases to hold, from the least one up but 0."""
-    slack, domain = _along(problem, above=1)
+    slack, domain = along(problem, above=1)
     problem.curve.check(domain.lowest())
     return search.find_changes(slack, domain)
 
 
-def _along(problem: Problem, above: int = 0) -> tuple[search.Slack, search.Domain]:
+def along(problem: Problem, above: int = 0) -> tuple[search.Slack, search.Domain]:
     """Return the slack, and the values that the symbol may have; the workload's own one to start from."""
     slack = cache(problem.slack)
     quantity = problem.question.definition.quantities[problem.symbol]
     start = problem.question.numbers[problem.symbol]
+
+    def kept(value: Exact) -> bool:
+        try:
+            problem.curve.check(value)
+        except UserError:
+            return False
+        return True
+
     if quantity.real:
         least = max(float(quantity.least), 1 / LARGEST)
-        return slack, search.RealDomain(start=max(float(start), least), least=least)
+        first = max(float(start), least)
+        ends = (_farthest(first, end, kept) for end in (least, float(LARGEST)))
+        return slack, search.RealDomain(start=first, **dict(zip(("least", "most"), ends, strict=True)))
 
     def allowed(value: int) -> bool:
         try:
@@ -140,58 +130,14 @@ def _along(problem: Problem, above: int = 0) -> tuple[search.Slack, search.Domai
     return slack, search.WholeDomain(start=int(start), least=max(above, quantity.least), allowed=allowed)
 
 
-def _check_freedom(problem: Problem, domain: search.Domain) -> None:
-    """Refuse a symbol that rules hold at one value."""
-    start: Any = domain.start
-    if domain.above(start, 1) is not None or domain.below(start, 1) is not None:
-        return
-    try:
-        problem.curve.check(start + 1)
-    except UserError as error:
-        raise UserError(f"{problem.symbol}: no other value than {start} is allowed here ({error})") from error
-
-
-def _in_closed_form(problem: Problem, domain: search.Domain) -> search.Boundary | None:
-    """Return the boundary at the only root, or that all values are good; None where it takes a search."""
-    difference = left_over(problem.constraint, problem.forms(domain.start))
-    roots: list[Root] | None = []
-    if isinstance(difference, Branch):
-        # One form holds for all values unless the start decided between branches.
-        roots = None if difference.decided else roots_of(difference.form, branches.unknown(problem.symbol))
-    if roots is None:
-        return None
-    inside = [root.value for root in roots if domain.least <= root.value <= LARGEST]
-    around = _around(inside[0], domain) if len(inside) == 1 else None
-    if (not inside or around == ()) and problem.slack(domain.start) >= 0:
-        return search.Boundary(sense="every", value=None, beyond=None)
-    if not around:
-        return None
-    low, high = around
-    if problem.slack(low) == 0 and problem.slack(high) >= 0:
-        low, high = (
-            domain.below(low, 1) if isinstance(domain, search.WholeDomain) else math.nextafter(low, -math.inf),
-            low,
-        )
-    if low is None:
-        return None
-    met = problem.slack(low) >= 0
-    if met == (problem.slack(high) >= 0):
-        return None
-    return search.Boundary(
-        sense="largest" if met else "smallest", value=low if met else high, beyond=high if met else low
-    )
-
-
-def _around(root: Expr, domain: search.Domain) -> tuple[Any, ...]:
-    """Return the values next to a root: at or below it, and above it; nothing where there are none on a side."""
-    if isinstance(domain, search.WholeDomain):
-        place = int(sympy.floor(root))
-        low, high = domain.below(place + 1, 1), domain.above(place, 1)
-        return () if low is None or high is None else (low, high)
-    near = float(root)
-    if sympy.Rational(repr(near)) > root:
-        near = math.nextafter(near, -math.inf)
-    return near, math.nextafter(near, math.inf)
+def _farthest(start: float, end: float, kept: Callable[[float], bool]) -> float:
+    """Return the last value, from one on towards an end, that the rules allow."""
+    if kept(end) or not kept(start):
+        return end
+    inside, outside = start, end
+    while (middle := search.halfway(*sorted((inside, outside)))) is not None:
+        inside, outside = (middle, outside) if kept(middle) else (inside, middle)
+    return inside
 
 
 def roots_of(form: Expr, symbol: Expr) -> list[Root] | None:

@@ -109,8 +109,13 @@ class RealDomain:
 
     def between(self, low: float, high: float) -> float | None:
         """Return the middle, by ratio where they are far apart."""
-        middle = math.sqrt(low * high) if low > 0 and high > 2 * low else (low + high) / 2
-        return middle if low < middle < high else None
+        return halfway(low, high)
+
+
+def halfway(low: float, high: float) -> float | None:
+    """Return the middle of two numbers, by ratio where they are far apart; None where there is none between."""
+    middle = math.sqrt(low * high) if low > 0 and high > 2 * low else (low + high) / 2
+    return middle if low < middle < high else None
 
 
 Domain: TypeAlias = WholeDomain | RealDomain
@@ -125,6 +130,35 @@ class NotMonotoneError(Exception):
 
 
 @frozen(kw_only=True)
+class Run:
+    """Neighbouring values that meet a condition, those that are not allowed left out.
+
+    Attributes
+    ----------
+    first, last : int, int or None
+        The ends; None where there is no last one.
+    """
+
+    first: int
+    last: int | None
+
+
+@frozen(kw_only=True)
+class Looked:
+    """What was looked at value by value, and no more, where nothing is proven.
+
+    Attributes
+    ----------
+    count, first, last : int
+        How many values, and from which to which one.
+    """
+
+    count: int
+    first: int
+    last: int
+
+
+@frozen(kw_only=True)
 class Boundary:
     """Where a condition changes.
 
@@ -136,11 +170,18 @@ class Boundary:
         The last value that meets it; of ``none`` the one that comes closest; of ``every`` None.
     beyond : number or None
         The next value, which does not meet it.
+    runs, apart : tuple of Run, bool
+        Of whole numbers, where it is met, and whether values that do not lie between them, or on both sides.
+    looked : Looked or None
+        None where the answer is proven.
     """
 
     sense: Sense
     value: Any
     beyond: Any
+    runs: tuple[Run, ...] = ()
+    apart: bool = False
+    looked: Looked | None = None
 
 
 def find_boundary(slack: Slack, domain: Domain) -> Boundary:

@@ -1,5 +1,6 @@
 """Solve a constraint for one symbol: the largest batch that fits, the bandwidth that a latency needs."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -15,8 +16,9 @@ from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.questions.solve.bottleneck import Bottleneck, bottleneck
 from dsocr_symbolic.questions.solve.constraint import Constraint, left_over, put_in, read_constraint
-from dsocr_symbolic.questions.solve.problem import Method, Problem, find, pose
-from dsocr_symbolic.questions.solve.search import Boundary, Sense
+from dsocr_symbolic.questions.solve.finding import find
+from dsocr_symbolic.questions.solve.problem import Method, Problem, pose
+from dsocr_symbolic.questions.solve.search import Boundary, Looked, Run, Sense
 from dsocr_symbolic.questions.solve.solved_form import derivation
 from dsocr_symbolic.scenario.checks import LARGEST, broken_warnings, rule_says
 from dsocr_symbolic.scenario.scenario import with_user
@@ -59,6 +61,12 @@ class Solution(Shown):
         The answer; None for ``every``.
     at, beyond : Point or None
         Both sides at the answer, and at the next value, which does not meet it.
+    runs : tuple of Run
+        Of whole numbers, all that meet it.
+    apart : bool
+        Whether some that do not lie between them, or on both sides.
+    looked : Looked or None
+        What was looked at value by value, and no more; None where the answer is proven.
     method : str
         ``closed form``, or ``bisection`` to the last whole number or the last bit.
     derivation : tuple of str
@@ -82,6 +90,9 @@ class Solution(Shown):
     value: Exact | None
     at: Point | None
     beyond: Point | None
+    runs: tuple[Run, ...]
+    apart: bool
+    looked: Looked | None
     method: Method
     derivation: tuple[str, ...]
     bottlenecks: tuple[Bottleneck, ...]
@@ -148,7 +159,8 @@ def solve_question(question: Question, symbol: str, text: str, time: str = "roof
     problem = pose(question, symbol, read_constraint(text, question.definition.quantities, time))
     boundary, method = find(problem)
     if boundary.sense == "none":
-        raise UserError(_refusal(problem, boundary.value, _bottlenecks(problem, boundary.value)))
+        said = _refusal(problem, boundary.value, _bottlenecks(problem, boundary.value))
+        raise UserError(said + (f"; {looked_text(boundary.looked)}" if boundary.looked else ""))
     last, beyond = boundary.value, boundary.beyond
     steps: tuple[str, ...] = ()
     if last is not None:
@@ -166,6 +178,9 @@ def solve_question(question: Question, symbol: str, text: str, time: str = "roof
         value=last,
         at=None if last is None else _point(problem, last),
         beyond=None if beyond is None else _point(problem, beyond),
+        runs=boundary.runs,
+        apart=boundary.apart,
+        looked=boundary.looked,
         method=method,
         derivation=steps,
         bottlenecks=() if last is None else _bottlenecks(problem, last if beyond is None else beyond),
@@ -191,7 +206,11 @@ def _warnings(problem: Problem, value: Exact) -> Iterator[str]:
 
 
 def _point(problem: Problem, value: Exact) -> Point:
-    left, right = map(arithmetic.whole, problem.sides(exact(value)))
+    sides = problem.sides(exact(value))
+    left, right = map(arithmetic.whole, sides)
+    if left == right and sides[0] != sides[1]:
+        # Apart by less than float64 tells: the last bit says on which side.
+        left = math.nextafter(left, math.inf if sides[0] > sides[1] else -math.inf)
     return Point(value=value, left=left, right=right)
 
 
@@ -212,6 +231,11 @@ def _side_unit(constraint: Constraint) -> str:
     """Return the unit of both sides: that of a metric which is a side of its own; empty where none is."""
     alone = [constraint.terms[side.text] for side in constraint.sides if side.text in constraint.terms]
     return load_metrics()[alone[0].metric].unit if alone else ""
+
+
+def looked_text(looked: Looked) -> str:
+    """Say what an answer rests on where it is not proven."""
+    return f"looked at {looked.count:,} values from {looked.first:,} to {looked.last:,} alone"
 
 
 def _depends(problem: Problem, value: Exact) -> bool:

@@ -5,16 +5,20 @@ from itertools import product
 from numbers import Number
 from typing import Any
 
+import numpy as np
 from attrs import evolve, frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.compiled import Compiled
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.registry import Metric, is_bound, load_bound
-from dsocr_symbolic.questions.sweep.axes import Axis, check_axes, is_named, make_axis
+from dsocr_symbolic.questions.question import Question
+from dsocr_symbolic.questions.sweep.axes import Axis, Numbers, at, check_axes, is_named, make_axis
 from dsocr_symbolic.questions.sweep.grids import most_pieces
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.origins import lacking, origins, unverified
+from dsocr_symbolic.scenario.provenance import common
+from dsocr_symbolic.scenario.scenario import doubts, make_scenario, refuse_idle
 from dsocr_symbolic.scenario.values import choose
 
 
@@ -34,7 +38,12 @@ class Asked:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The symbols that vary."""
-        return tuple(symbol for axis in self.axes for symbol in axis.numbers)
+        return tuple(self.numbers)
+
+    @property
+    def numbers(self) -> Mapping[str, Numbers]:
+        """The values of each of them along its axis."""
+        return {symbol: numbers for axis in self.axes for symbol, numbers in axis.numbers.items()}
 
 
 def asked_of(model: Model, settings: dict[str, Any], vary: Mapping[str, Any]) -> Asked:
@@ -51,6 +60,11 @@ def asked_of(model: Model, settings: dict[str, Any], vary: Mapping[str, Any]) ->
             settings[name] = values.item() if hasattr(values, "item") else values
         else:
             several[name] = values
+    for choice, definition in model.definition.choices.items():
+        varied = {**names, **several}.get(choice.replace("-", "_"), ())
+        for label in (varied,) if isinstance(varied, str) else varied:
+            if label in definition.options:
+                refuse_idle(model.definition, {choice: label}, settings)
     most = most_pieces(model, settings, {**names, **several})
     axes = [make_axis(model.definition, name, values, most) for name, values in several.items()]
     check_axes(axes)
@@ -86,7 +100,7 @@ def _options(model: Model, chosen: Mapping[str, str]) -> tuple[tuple[str, str], 
     return tuple(sorted(choose(model.definition, dict(model.options) | own).items()))
 
 
-def about_of(model: Model, asked: Asked) -> dict[str, str]:
+def about_of(model: Model, asked: Asked, waived: Iterable[str]) -> dict[str, str]:
     """Say what does not vary."""
     definition, options = model.definition, dict(_options(model, asked.names))
     varied = {axis.name for axis in asked.axes}
@@ -101,9 +115,33 @@ def about_of(model: Model, asked: Asked) -> dict[str, str]:
         "config": ", ".join(sizes),
         "what_if": ", ".join(f"{name} = {value}" for name, value in model.overrides),
         "settings": ", ".join(f"{name} = {value}" for name, value in asked.settings.items()),
+        "waived": ", ".join(waived),
     }
     about = {name: value for name, value in fixed.items() if name not in varied}
     return {"model": definition.name, **about, **{name: said for name, said in given.items() if said}}
+
+
+def set_along(
+    model: Model, asked: Asked, waived: Iterable[str]
+) -> tuple[dict[str, Mapping[str, Any]], tuple[str, ...]]:
+    """Return what was set at every point, as plain data, and what is doubtful; a default that differs is None."""
+    first = {name: at(numbers, np.zeros(1, dtype=np.int64)).tolist()[0] for name, numbers in asked.numbers.items()}
+    along, doubtful = [], dict[str, None]()
+    for combination in product(*(axis.names for axis in asked.named)):
+        chosen = {**asked.names, **{axis.name: label for axis, label in zip(asked.named, combination, strict=True)}}
+        options = _options(model, chosen)
+        scenario = make_scenario(
+            definition=model.definition,
+            workload=chosen.get("workload"),
+            gpu=chosen.get("gpu"),
+            settings={**asked.settings, **first},
+            choices=dict(options),
+            waived=frozenset(waived),
+        )
+        doubtful |= dict.fromkeys(doubts(scenario, asked.inputs))
+        question = Question(model=evolve(model, options=options), scenario=evolve(scenario, config=dict(model.config)))
+        along.append({name: told for name, told in question.was_set(asked.inputs).items() if name not in asked.inputs})
+    return {name: setting.data for name, setting in common(along).items()}, tuple(doubtful)
 
 
 def machine_notes(model: Model, asked: Asked, metrics: Iterable[Metric], parts: Iterable[str]) -> dict[str, str]:
@@ -118,7 +156,7 @@ def machine_notes(model: Model, asked: Asked, metrics: Iterable[Metric], parts: 
     fixed = asked.names.get("gpu", model.definition.default_gpu)
     for name in [name for axis in asked.named if axis.name == "gpu" for name in axis.names] or [fixed]:
         gpu = load_gpu(name)
-        sources = origins(model.definition, options, asked.settings, gpu)
+        sources = origins(model.definition, options, asked.settings, gpu, moved=asked.inputs)
         marked += [f"{key} of {name}" for key in sorted(set(unverified((sources[symbol] for symbol in free), gpu)))]
         known = model.definition.quantities
         given = {

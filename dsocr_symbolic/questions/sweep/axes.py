@@ -13,7 +13,6 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.roles import Crops
 from dsocr_symbolic.questions.sweep.grids import GRID, asked_grids
 from dsocr_symbolic.scenario.checks import check_setting, parse_number
@@ -23,6 +22,7 @@ from dsocr_symbolic.scenario.values import load_workload
 MOST_POINTS = 10**12
 _GRID = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
 _SIDES = 2
+_UNCUT = "none"
 _PLACES = ("gpu", "workload")
 
 
@@ -223,9 +223,11 @@ def _grid_axis(definition: Definition, crops: Crops, values: Any, most: int | No
 
 def _grid(value: Any) -> tuple[Any, Any]:
     if isinstance(value, str):
+        if value.strip() == _UNCUT:
+            return 0, 0
         sides = _GRID.fullmatch(value.strip())
         if not sides:
-            raise UserError(f"{GRID}: '{value}' is not a grid; write columns x rows, such as 3x2, or all")
+            raise UserError(f"{GRID}: '{value}' is not a grid; write columns x rows, such as 3x2, {_UNCUT} or all")
         return int(sides[1]), int(sides[2])
     if isinstance(value, Sequence | np.ndarray) and len(value) == _SIDES:
         return _plain(value[0]), _plain(value[1])
@@ -259,26 +261,11 @@ def _steps(definition: Definition, name: str, shown: str, ends: Sequence[Any]) -
 
 
 def _check_variable(definition: Definition, name: str) -> None:
-    """Refuse what does not exist, what is fixed, and what follows from other symbols."""
+    """Refuse what does not exist, and what is fixed; what follows from other symbols may vary by itself."""
     quantity = definition.quantities.get(name)
-    if quantity is None or quantity.fixed:
-        known = [name for name, other in definition.quantities.items() if other.group != "derived" and not other.fixed]
-        if quantity is not None:
-            raise UserError(f"{name}: {quantity.meaning} is a definition and cannot vary")
+    if quantity is None:
+        known = [name for name, other in definition.quantities.items() if not other.fixed]
         grid = [GRID] if definition.roles.crops else []
         raise UserError(f"cannot vary '{name}': {nearest(name, [*known, *_choices(definition), *_PLACES, *grid])}")
-    if quantity.group == "derived":
-        behind = names(quantity.formula)
-        # What is itself a definition cannot vary either: look behind it.
-        for symbol in [symbol for symbol in behind if definition.quantities[symbol].fixed]:
-            behind = behind - {symbol} | names(definition.quantities[symbol].formula)
-        used = [symbol for symbol in definition.quantities if symbol in behind]
-        free = [symbol for symbol in used if definition.quantities[symbol].group == "workload"]
-        cut = definition.roles.crops
-        sides = {cut.columns, cut.rows} if cut else set()
-        if sides and sides <= set(free):
-            free = [*(symbol for symbol in free if symbol not in sides), GRID]
-        raise UserError(
-            f"{name}: it follows from other symbols; vary {' or '.join(free or used)},"
-            " or give it one value in settings (--set)"
-        )
+    if quantity.fixed:
+        raise UserError(f"{name}: {quantity.meaning} is a definition and cannot vary")

@@ -1,5 +1,6 @@
 """Sweeps as labelled arrays: an xarray Dataset with one dimension per axis and one variable per metric."""
 
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,8 +62,9 @@ def sweep(
     **vary
         What varies, in the order of the dimensions: ``batch=[1, 2, 4]``, ``batch="1:128"`` (128 is included),
         ``memory_bandwidth="1e12:2e12:1e11"``, ``gpu=["rtx5090", "h200"]``, ``workload=["tiny", "gundam"]``,
-        ``attention=["flash", "eager"]``, ``crop_grid=[(0, 0), (3, 2)]`` or ``crop_grid="all"`` for all grids that
-        the network cuts, and none. A single number or name is what it is at every point.
+        ``attention=["flash", "eager"]``, ``crop_grid=[(0, 0), (3, 2)]``, ``crop_grid="none,3x2"``, or
+        ``crop_grid="all"`` for all grids that the network cuts, and none. What follows from other symbols may vary by
+        itself (``prompt_tokens="100:900:100"``). A single number or name is what it is at every point.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def sweep(
     Raises
     ------
     UserError
-        If a name or value is wrong, a derived symbol should vary, or a rule of the model is broken at a point.
+        If a name or value is wrong, or a rule of the model is broken at a point.
     """
     threads = None if chunks is None else 1
     plan = plan_sweep(model, metrics=metrics, by=by, settings=settings, waived=waived, threads=threads, **vary)
@@ -84,9 +86,7 @@ def sweep(
 def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarray.Dataset":
     """Evaluate a planned sweep; ``advance`` is told of points done."""
     columns = len(plan.columns)
-    if plan.count * columns > MOST_NUMBERS:
-        many = f"{plan.count * columns:,} numbers are too many for memory (at most {MOST_NUMBERS:,})"
-        raise UserError(f"{many}: write Parquet, or give chunks")
+    check_memory(plan)
     extra("xarray")
     numbers = np.empty((plan.count, columns))
     for start, stop in plan.blocks():
@@ -96,6 +96,14 @@ def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarr
     warnings = warnings_along(plan)
     labelled = _labelled(plan, numbers.reshape(*plan.shape, columns))
     return labelled.assign_attrs(warnings="; ".join(warnings)) if warnings else labelled
+
+
+def check_memory(plan: Plan) -> None:
+    """Refuse more numbers than memory should hold."""
+    count = plan.count * len(plan.columns)
+    if count > MOST_NUMBERS:
+        many = f"{count:,} numbers are too many for memory (at most {MOST_NUMBERS:,})"
+        raise UserError(f"{many}: write Parquet, or give chunks")
 
 
 def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
@@ -125,11 +133,16 @@ def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
 
 
 def write_netcdf(data: "xarray.Dataset", path: Path) -> None:
-    """Write a sweep as netCDF (HDF5), whole or not at all; ``xarray.open_dataset`` reads it."""
+    """Write a sweep as netCDF (HDF5), whole or not at all; ``xarray.open_dataset`` reads it.
+
+    HDF5 writes to memory: where a disk is full it does not fail but crash.
+    """
     extra("h5netcdf")
     extra("h5py")
+    content = io.BytesIO()
+    data.to_netcdf(content, engine="h5netcdf")
     with written_whole(path) as draft:
-        data.to_netcdf(draft, engine="h5netcdf")
+        draft.write_bytes(content.getbuffer())
 
 
 def _block(*, plan: Plan, block_info: Any) -> Any:

@@ -14,7 +14,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.compiled import Compiled
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.registry import Metric, load_metrics
-from dsocr_symbolic.questions.sweep.asked import about_of, asked_of, functions_of, machine_notes
+from dsocr_symbolic.questions.sweep.asked import about_of, asked_of, functions_of, machine_notes, set_along
 from dsocr_symbolic.questions.sweep.axes import Axis, at
 from dsocr_symbolic.version import __version__
 
@@ -54,6 +54,12 @@ class Plan:
         One per combination of names, in the order of the axes.
     about : mapping of str to str
         What does not vary: model, workload, gpu, choices, settings.
+    overridden : mapping of str to mapping
+        What was set at every point, as JSON says it.
+    doubts : tuple of str
+        What is doubtful about numbers of conventions and machine that are the same at every point.
+    command : str
+        What was typed for it; empty in Python.
     """
 
     axes: tuple[Axis, ...]
@@ -62,6 +68,9 @@ class Plan:
     part_dimension: str
     functions: tuple[Compiled, ...]
     about: Mapping[str, str]
+    overridden: Mapping[str, Mapping[str, Any]]
+    doubts: tuple[str, ...]
+    command: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -170,6 +179,7 @@ def plan_sweep(
     settings: Mapping[str, Any] | None = None,
     waived: Iterable[str] = (),
     threads: int | None = None,
+    command: str = "",
     **vary: Any,
 ) -> Plan:
     """Plan what :func:`~dsocr_symbolic.questions.sweep.dataset.sweep` evaluates; ``threads``: one per core if None."""
@@ -181,6 +191,7 @@ def plan_sweep(
         raise UserError("nothing is asked; name a metric (dsocr symbols --metrics) and a part")
     arguments = {"settings": question.settings, "by": parts, "waived": tuple(waived), "threads": threads}
     functions = tuple(functions_of(model, question, asked, arguments))
+    overridden, doubtful = set_along(model, question, waived)
     registered = tuple(load_metrics()[name] for name in asked)
     return Plan(
         axes=question.axes,
@@ -188,5 +199,8 @@ def plan_sweep(
         parts=parts,
         part_dimension="stage" if by == "stage" else "" if isinstance(by, str) else "part",
         functions=functions,
-        about=about_of(model, question) | machine_notes(model, question, registered, parts),
+        about=about_of(model, question, waived) | machine_notes(model, question, registered, parts),
+        overridden=overridden,
+        doubts=doubtful,
+        command=command,
     )

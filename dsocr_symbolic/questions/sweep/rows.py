@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.questions.settings_text import command_notes, setting_notes
 from dsocr_symbolic.questions.sweep.axes import at
 from dsocr_symbolic.questions.sweep.extras import extra
 from dsocr_symbolic.questions.sweep.plan import Plan
@@ -24,12 +25,12 @@ _QUESTION = "question.json"
 _CHUNKS = "chunk-*.parquet"
 _EXACT = 2.0**53
 _NOTES = {
-    "config": "config.json",
-    "what_if": "what if",
-    "settings": "set",
+    "waived": "rules lifted",
     "unverified": "unverified, from memory or of conflicting sources",
     "unclaimed": "no lower bound, for no source gives",
 }
+# What was set is said with what it is otherwise.
+_SETTINGS = ("config", "what_if", "settings")
 
 
 def write_csv(plan: Plan, path: Path, advance: Callable[[int], Any] = lambda _: None) -> None:
@@ -48,6 +49,8 @@ def print_json(plan: Plan, stream: TextIO, advance: Callable[[int], Any] = lambd
     """Print what is asked, and an object per point, in C order; what does not exist is null."""
     head = {
         "about": dict(plan.about),
+        "overridden": dict(plan.overridden),
+        "command": plan.command,
         "axes": {axis.name: axis.meaning for axis in plan.axes},
         "metrics": {metric.name: {"unit": metric.unit, "definition": metric.definition} for metric in plan.metrics},
     }
@@ -110,16 +113,30 @@ def _number(value: float) -> float | str:
 
 
 def about_lines(plan: Plan) -> list[str]:
-    """Say what is shown, and what is the same in every row."""
+    """Say what is shown, what is the same in every row, and what was typed."""
     asked = "; ".join(f"{metric.name} [{metric.unit}]: {metric.definition}" for metric in plan.metrics)
     names = ("model", "workload", "gpu")
     chosen = (
-        f"{name.replace('_', '-')} {value}" for name, value in plan.about.items() if name not in (*names, *_NOTES)
+        f"{name.replace('_', '-')} {value}"
+        for name, value in plan.about.items()
+        if name not in (*names, *_NOTES, *_SETTINGS)
     )
-    lines = [asked, f"choices: {', '.join(chosen)}"]
+    lines = [asked, f"choices: {', '.join(chosen)}", *setting_notes(plan.overridden)]
     lines += [f"{said}: {plan.about[name]}" for name, said in _NOTES.items() if name in plan.about]
     what = ", ".join(plan.about[name] for name in names if name in plan.about)
-    return [what, *lines]
+    return [what, *lines, *command_notes(plan.command)]
+
+
+def companion(path: Path) -> Path:
+    """Return the file beside a CSV file that says what its numbers are of."""
+    return path.with_name(f"{path.name}.txt")
+
+
+def write_companion(plan: Plan, path: Path) -> None:
+    """Write what the numbers of a CSV file are of, and what the model file warns of, as comment lines beside it."""
+    warnings = (f"warning: {said}" for said in warnings_along(plan))
+    with written_whole(companion(path)) as draft:
+        draft.write_text(commented([*about_lines(plan), *warnings]), encoding="utf-8")
 
 
 def write_parquet(
@@ -157,7 +174,7 @@ def _open_part(plan: Plan, part: Path, *, force: bool) -> None:
     """Make the folder of chunks, or check that the one there is of this sweep."""
     manifest = part / _QUESTION
     if part.exists():
-        if manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8"))["sweep"] == plan.fingerprint:
+        if _asks(manifest) == plan.fingerprint:
             for draft in part.glob(".*.draft"):
                 draft.unlink()
             return
@@ -168,11 +185,21 @@ def _open_part(plan: Plan, part: Path, *, force: bool) -> None:
     write_files(part, {_QUESTION: to_json(_question(plan))})
 
 
+def _asks(manifest: Path) -> Any:
+    """Return the hash of what was asked; None where nothing readable says it."""
+    try:
+        return json.loads(manifest.read_text(encoding="utf-8"))["sweep"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
 def _question(plan: Plan) -> dict[str, Any]:
     """Say what is asked; the hash decides whether two questions are the same."""
     return {
         "sweep": plan.fingerprint,
         "about": dict(plan.about),
+        "overridden": dict(plan.overridden),
+        "command": plan.command or None,
         "axes": {axis.name: len(axis) for axis in plan.axes},
         "metrics": [metric.name for metric in plan.metrics],
         "parts": list(plan.parts),

@@ -9,8 +9,9 @@ from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import model_tree, stage_guards
-from dsocr_symbolic.network.leaves import metric_expression
-from dsocr_symbolic.network.node import Node
+from dsocr_symbolic.network.fold import Fold
+from dsocr_symbolic.network.leaves import leaves_of
+from dsocr_symbolic.scenario.overrides import as_rational
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import Values, chosen_slots
 from dsocr_symbolic.writing.formula_text import as_text
@@ -21,20 +22,24 @@ def closed_forms(
     scenario: Scenario, values: Values, kept: Collection[str], *, latex: bool
 ) -> dict[str, dict[str, str | None]]:
     """Print every metric of every stage and of the whole with few symbols free; None for what has no closed form."""
-    stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
-    numbers = {
-        symbolic.symbol(name): sympy.Float(value) if isinstance(value, float) else sympy.Rational(value)
+    definition = scenario.definition
+    # What is decided is put in at once, which stages run included: a form holds where the same ones do.
+    scope = {
+        name: symbolic.symbol(name)
+        if name in kept
+        else sympy.Float(value)
+        if isinstance(value, float)
+        else as_rational(value)
         for name, value in values.numbers.items()
-        if name not in kept
     }
-    # Which stages run is decided: a form is that of a workload in which the same ones do.
-    numbers = stage_guards(scenario.definition, values.numbers) | numbers
-    letters = {name: quantity.letter for name, quantity in scenario.definition.quantities.items()} if latex else None
-    parts: dict[str, tuple[Node, ...]] = {stage.path[0]: (stage,) for stage in stages}
-    parts["total"] = stages
+    guards = stage_guards(definition, values.numbers, scope)
+    stages = model_tree(definition, chosen_slots(definition, scenario.options), scope=scope)
+    fold = Fold(leaves_of(stages))
+    rows = {**{fold.leaves.rows[row].path: row for row in fold.below[0]}, "total": 0}
+    letters = {name: quantity.letter for name, quantity in definition.quantities.items()} if latex else None
     return {
-        name: {metric: _closed_form(nodes, metric, numbers, letters) for metric in load_metrics()}
-        for name, nodes in parts.items()
+        name: {metric: _closed_form(fold, row, metric, guards, letters) for metric in load_metrics()}
+        for name, row in rows.items()
     }
 
 
@@ -47,13 +52,13 @@ def held_where(scenario: Scenario, values: Values, kept: Collection[str]) -> lis
 
 
 def _closed_form(
-    nodes: tuple[Node, ...], metric: str, numbers: Mapping[Expr, Expr], letters: Mapping[str, str] | None
+    fold: Fold, row: int, metric: str, guards: Mapping[Expr, Expr], letters: Mapping[str, str] | None
 ) -> str | None:
     """Print one metric; times and ratios of sums are no closed forms that a person could read."""
     if load_metrics()[metric].kind not in ("flow", "stock"):
         return None
-    expression = metric_expression(nodes, metric)
+    expression = fold.column(metric)[row]
     if expression is None:
         return None
-    form = sympy.sympify(expression).xreplace(numbers)
+    form = sympy.sympify(expression).xreplace(guards)
     return as_text(form) if letters is None else as_latex(form, letters)

@@ -17,6 +17,7 @@ from dsocr_symbolic.writing.terminal import progress, tracked
 FORMATS = ("text", "json", "yaml", "csv", "markdown")
 _DATA = ("json", "yaml")
 _DEPTH = 3
+_DPI = 144.0
 TRAFFIC = ("eager", "fused")
 VIEWS = ("total", "stage", "category", "layer", "operator", "page")
 _ROWS = "Rows; stage by default, and a row per grid of pages. page: each page of a document, as csv does by default."
@@ -28,7 +29,7 @@ def totals_command(definition: Definition) -> click.Command:
     parameters = [
         *question_options(definition),
         click.Option(["--document"], metavar="PATH", multiple=True, help="Images, PDFs and folders; a bill per page."),
-        click.Option(["--dpi"], type=float, default=144.0, help="Pixels per inch of PDF pages; 144 by default."),
+        click.Option(["--dpi"], type=float, help="Pixels per inch of PDF pages; 144 by default."),
         click.Option(["--by"], type=click.Choice(VIEWS), help=_ROWS),
         click.Option(["--traffic"], type=click.Choice(TRAFFIC), default="eager", help=_TRAFFIC),
         click.Option(["--closed-form"], is_flag=True, help="Print totals as formulas of few symbols."),
@@ -77,7 +78,8 @@ def _totals(definition: Definition, given: Given) -> int:
     # The text shows neither the backward nor, unless it is asked for, compulsory bytes.
     details = given["format"] != "text" or given["traffic"] == "fused"
     if given["document"]:
-        pages = read_pages([*given["document"], *given["more"]], dpi=given["dpi"], left_out=left_out)
+        dpi = _DPI if given["dpi"] is None else given["dpi"]
+        pages = read_pages([*given["document"], *given["more"]], dpi=dpi, left_out=left_out)
         fused = given["traffic"] == "fused"
         bill = make_bill(scenario, tracked(pages, "pages"), details=details, fused=fused, program=program)
         result, largest = bill.total, bill.largest
@@ -114,10 +116,15 @@ def _check_together(given: Given) -> None:
     """Refuse options that would silently be ignored."""
     if given["more"] and not given["document"]:
         raise UserError(f"unexpected argument '{given['more'][0]}'; documents follow --document")
-    if given["layer"] is not None and given["workload"] is not None:
-        raise UserError("--layer evaluates one layer alone: it has no --workload; drop one of them")
     if given["by"] == "page" and not given["document"]:
         raise UserError("--by page: only a document has pages; add --document PATH or drop --by page")
+    if given["dpi"] is not None and not given["document"]:
+        raise UserError("--dpi is of the pages of a document; add --document PATH or drop --dpi")
+    if given["by"] not in (None, "operator") and given["format"] in _DATA:
+        raise UserError(
+            f"--format {given['format']} holds every stage, layer and page, and with --by operator the operators;"
+            f" drop --by {given['by']}"
+        )
     if given["document"] and (given["closed_form"] or given["keep"]):
         raise UserError("--closed-form is of one workload, not of a document; drop one of them")
     if given["format"] == "csv" and (given["closed_form"] or given["keep"]):
@@ -157,7 +164,7 @@ def _formatted(document: dict[str, Any], roles: Roles, result: Estimate, view: s
         lines = getattr(views, f"by_{view}")(result)
     views.check_sums(result, lines)
     if output == "csv":
-        return text.to_csv(roles, view, lines, document.get("pages") if view == "page" else None)
+        return text.to_csv(document, roles, view, lines)
     if output == "markdown":
         return text.to_markdown(document, roles, view, lines)
     return text.to_text(document, roles, view, lines)

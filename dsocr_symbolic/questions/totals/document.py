@@ -7,13 +7,13 @@ from attrs import asdict
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
-from dsocr_symbolic.language.formula import Call
-from dsocr_symbolic.language.library import find_formula
+from dsocr_symbolic.language.lookup import symbols_of_layer
 from dsocr_symbolic.language.registry import is_bound, load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit
 from dsocr_symbolic.questions.totals.bill import Bill
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.origins import unclaimed
+from dsocr_symbolic.scenario.provenance import of_example, what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario
 
 SCHEMA_VERSION = 2
@@ -47,11 +47,11 @@ def totals_document(
         "workload_name": workload.name if workload else None,
         "workload": of("workload", "derived")
         if workload
-        else {name: arithmetic.whole(values.numbers[name]) for name in _of_layer(definition.stages[0])},
-        "overridden": {
-            name: {"value": arithmetic.whole(values.numbers[name]), "formula_gives": given}
-            for name, given in values.overridden.items()
-        },
+        else {name: arithmetic.whole(values.numbers[name]) for name in symbols_of_layer(definition)},
+        "of_example": [] if workload else of_example(definition, values.origins),
+        "overridden": {name: setting.data for name, setting in what_was_set(scenario, values.numbers).items()},
+        "waived": sorted(scenario.waived),
+        "command": scenario.command or None,
         "constants": of("constant"),
         "gpu": gpu.name,
         "machine": {
@@ -98,11 +98,6 @@ def reasons(result: Estimate, gpu: Gpu) -> dict[str, str]:
     lacking = result.values.unclaimed
     said["kv_pool"] = "of a workload on a network whose model file says what a server does"
     return said | {name: unclaimed(gpu.name, lacking) for name in load_metrics() if lacking and is_bound(name)}
-
-
-def _of_layer(stage: Call) -> list[str]:
-    """Return the symbols of a layer alone, and those that its own slots take besides."""
-    return list({**stage.given, **find_formula(stage.use).alone})
 
 
 def _node(node: NodeNumbers) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from dsocr_symbolic.errors import one_line
 from dsocr_symbolic.language.roles import Roles
 from dsocr_symbolic.questions.totals.bill import Bill
 from dsocr_symbolic.questions.totals.document import SCHEMA_VERSION, pages_document
@@ -23,7 +24,7 @@ _METRICS = {
 
 def left_out_text(left_out: Mapping[str, int]) -> str:
     """Say what folders hold besides images and PDFs: a line, or nothing."""
-    kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(left_out.items()))
+    kinds = ", ".join(f"{one_line(kind)} ({count})" for kind, count in sorted(left_out.items()))
     return f"dsocr: left out of folders, as neither images nor PDFs: {kinds}\n" if kinds else ""
 
 
@@ -66,7 +67,9 @@ def pages_table(document: Document, roles: Roles, *, each: bool) -> Any:
             continue
         grid, total = shown_grid(page, roles), page["total"]
         about = (
-            [f"{page['path']}:{page['page']}", f"{page['width']}x{page['height']}"] if each else [str(page["pages"])]
+            [one_line(f"{page['path']}:{page['page']}"), f"{page['width']}x{page['height']}"]
+            if each
+            else [str(page["pages"])]
         )
         tokens = [str(page[name]) for name in (roles.image_tokens, roles.prompt_tokens)]
         made.add_row(*about, grid, *tokens, *(cell(metric, total[metric], 3) for metric in _METRICS.values()))
@@ -79,13 +82,13 @@ def unread_lines(pages: Sequence[Mapping[str, Any]]) -> list[str]:
     for (path, error), alike in groupby(pages, key=lambda page: (page["path"], page["error"])):
         numbers = [page["page"] for page in alike]
         last = f"-{numbers[-1]}" if len(numbers) > 1 else ""
-        lines += [f"{path}:{numbers[0]}{last}: {error}"] if error else []
+        lines += [one_line(f"{path}:{numbers[0]}{last}: {error}")] if error else []
     more = len(lines) - _MOST_LINES
     return [*lines[:_MOST_LINES], *([f"and {more} more; --by page or --format json names all"] if more > 0 else [])]
 
 
 def _unread(page: Mapping[str, Any]) -> str:
-    return f"{page['path']}:{page['page']}: {page['error']}"
+    return one_line(f"{page['path']}:{page['page']}: {page['error']}")
 
 
 def shown_grid(page: Mapping[str, Any], roles: Roles) -> str:

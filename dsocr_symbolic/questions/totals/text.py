@@ -10,6 +10,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.language.roles import Roles
+from dsocr_symbolic.questions.settings_text import command_notes, lifted, setting_notes
 from dsocr_symbolic.questions.totals.memory_text import memory_lines
 from dsocr_symbolic.questions.totals.pages import (
     limit_notes,
@@ -19,10 +20,12 @@ from dsocr_symbolic.questions.totals.pages import (
 )
 from dsocr_symbolic.questions.totals.views import ViewLine
 from dsocr_symbolic.writing.amounts import amount, cell, seconds
+from dsocr_symbolic.writing.comments import commented
 from dsocr_symbolic.writing.data import Document
 from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import columns, flowed, indented, natural_width, on_terminal, table, wrapped
 
+WARNING = "warning: "
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("TC", "forward_tensor_core_flops"),
     ("CC", "forward_cuda_core_flops"),
@@ -63,9 +66,15 @@ slowest resource, no overlap, every operand from DRAM: neither a bound nor a for
 time. GB = 1e9 bytes. +: more is below, see --depth. -: never runs."""
 
 
-def to_csv(roles: Roles, head: str, lines: Sequence[ViewLine], pages: Sequence[Mapping[str, Any]] | None = None) -> str:
-    """Write one row per line, or per page of a document, and one column per metric; what is not built is empty."""
+def to_csv(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine]) -> str:
+    """Write what it is of as comments, then a row per line, or page, and a column per metric; null is empty.
+
+    Warnings go elsewhere.
+    """
+    pages = document.get("pages") if head == "page" else None
     buffer = io.StringIO()
+    said = [note for note in notes(document, roles) if not note.startswith(WARNING)]
+    buffer.write(commented([heading(document), *said, *command_notes(document["command"])]))
     writer = csv.writer(buffer, lineterminator="\n")
     if pages is None:
         writer.writerow([head, "calls", *load_metrics()])
@@ -86,6 +95,7 @@ def to_markdown(document: Document, roles: Roles, head: str, lines: Sequence[Vie
     rendered: str = template("totals.md.jinja").render(
         title=heading(document),
         notes=notes(document, roles),
+        command=document["command"],
         roles=roles,
         head=head,
         rows=[{"name": line.name, "calls": line.calls, **_shown(line)} for line in [*lines, _total(document)]],
@@ -123,13 +133,14 @@ def notes(document: Document, roles: Roles) -> list[str]:
     failed = sum(page["error"] is not None for page in document.get("pages", []))
     shown = ", ".join(f"{name} {amount(value)}" for name, value in values.items())
     result = [shown, "choices: " + ", ".join(f"{name} {option}" for name, option in document["choices"].items())]
-    for name, set_to in document["overridden"].items():
-        result.append(f"{name} is overridden: {set_to['value']}; its formula gives {amount(set_to['formula_gives'])}")
+    result += [*setting_notes(document["overridden"]), *lifted(document["waived"])]
+    if example := document["of_example"]:
+        result.append(f"of the layer's example, until --set gives others: {', '.join(example)}")
     if "pages" in document:
         pages = f"{len(document['pages'])} pages, each a request of its own"
         result[0] = f"{pages}; symbols are those of the first page: {shown}"
         result += [*limit_notes(document, roles), "a row of pages of one grid holds the numbers of one page"]
-    result += [f"warning: {said}" for said in document["warnings"]]
+    result += [f"{WARNING}{said}" for said in document["warnings"]]
     if failed:
         result.append(f"{failed} of {len(document['pages'])} pages cannot be read and are not counted")
     if document["closed_form"]:
@@ -143,10 +154,9 @@ def notes(document: Document, roles: Roles) -> list[str]:
 
 
 def preamble(document: Document, roles: Roles) -> str:
-    """Print the heading and the notes, as lines of a terminal."""
-    return "\n".join(
-        [indented([heading(document)]), *(f"  {line}" for note in notes(document, roles) for line in wrapped(note))]
-    )
+    """Print the heading and the notes, as lines of a terminal, and what was typed."""
+    said = [*notes(document, roles), *command_notes(document["command"])]
+    return "\n".join([indented([heading(document)]), *(f"  {line}" for note in said for line in wrapped(note))])
 
 
 def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine]) -> str:

@@ -17,6 +17,7 @@ from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.language.roles import Identity
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.node import walk
+from dsocr_symbolic.questions.settings_text import lifted, setting_notes
 from dsocr_symbolic.reports.contracts.conversion import NO_HASH, content_hash
 from dsocr_symbolic.reports.contracts.messages import AnalyticModuleSummary, DeepSeekOCRAnalyticReportSummary, Part
 from dsocr_symbolic.reports.contracts.model_report import (
@@ -33,6 +34,7 @@ from dsocr_symbolic.reports.contracts.module_nodes import (
     module_nodes,
     operator_categories,
 )
+from dsocr_symbolic.scenario.provenance import what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import chosen_slots
 
@@ -63,7 +65,7 @@ def make_report(
         raise UserError("a report is of a whole network, not of one layer alone; drop the layer")
     definition, numbers = scenario.definition, result.values.numbers
     slots = chosen_slots(definition, scenario.options)
-    calls = tuple(walk(build_tree(load_library(), definition.stages, numbers, slots, arithmetic)))
+    calls = tuple(walk(build_tree(load_library(), definition.stages, numbers, slots, arithmetic, tied=definition.tied)))
     predicted = milliseconds(result.total)
     measured = None if measured_total_time_ms is None else float(measured_total_time_ms)
     try:
@@ -157,8 +159,8 @@ def _notes(scenario: Scenario, result: Estimate) -> str:
         f"IO: forward_io_bytes in bits, {metrics['forward_io_bytes'].definition}.",
         f"Activations: forward_activation_bytes, {metrics['forward_activation_bytes'].definition}.",
     ]
-    for name, given in values.overridden.items():
-        said.append(f"{name} is set to {arithmetic.whole(values.numbers[name])}; its formula gives {given}.")
+    told = {name: setting.data for name, setting in what_was_set(scenario, values.numbers).items()}
+    said += [f"{note[0].upper()}{note[1:]}." for note in (*setting_notes(told), *lifted(sorted(scenario.waived)))]
     said += [f"{name} of the GPU is unverified." for name in values.unverified]
     said += [f"Warning: {warning}." for warning in values.warnings]
     return " ".join(said)

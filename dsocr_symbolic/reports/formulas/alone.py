@@ -1,5 +1,6 @@
 """One formula by itself: a call in its own symbols, a number for each of them, and the call that its page shows."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,20 +10,33 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.exact import evaluator
 from dsocr_symbolic.algebras.value import Exact, Expr
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import names
-from dsocr_symbolic.language.formula import EMPTY, Call, Formula, Layer, Symbol
+from dsocr_symbolic.language.expression import names, parse
+from dsocr_symbolic.language.formula import EMPTY, Call, Filling, Formula, Layer, Symbol
 from dsocr_symbolic.language.library import Library
 from dsocr_symbolic.language.lookup import definition_of
+from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import trained_tree
 from dsocr_symbolic.network.costs import value
 from dsocr_symbolic.network.flows import total_calls
-from dsocr_symbolic.network.node import Node
+from dsocr_symbolic.network.node import Node, walk
+from dsocr_symbolic.reports.formulas.fillings import (
+    Slots,
+    callee,
+    callers_fillings,
+    children,
+    example_values,
+    filled_sizes,
+    symbol_of,
+)
 from dsocr_symbolic.reports.formulas.places import Lines, Places, shape, switches
 from dsocr_symbolic.writing.latex import upright
 
 # The members of a family of operators give this one; it stands for itself in no formula.
 _OF_A_MEMBER = "flops"
+OF_A_CALL = ("flow", "stock", "boundary", "peak")
+"""The kinds of metrics that pages take apart."""
 
 
 @frozen(kw_only=True)
@@ -58,6 +72,8 @@ class Alone:
         Of a layer, line by line.
     elsewhere : frozenset of str
         The lines whose callee's page shows this very call.
+    filled : mapping of str to Symbol
+        Symbols that its caller gives to what fills a slot.
     """
 
     formula: Formula
@@ -69,6 +85,7 @@ class Alone:
     letters: Mapping[str, str]
     groups: tuple[Group, ...]
     elsewhere: frozenset[str] = frozenset()
+    filled: Mapping[str, Symbol] = EMPTY
 
 
 @frozen(kw_only=True)
@@ -90,18 +107,31 @@ class ShownCall:
     path: str = ""
 
 
-def stand_alone(places: Places, formula: Formula, given: Mapping[str, Exact]) -> Alone:
-    """Call a formula alone, at a value for each of its symbols; those of the model, and slots, are a workload's."""
+def stand_alone(places: Places, formula: Formula, given: Mapping[str, Exact], slots: Slots = EMPTY) -> Alone:
+    """Call a formula alone, at a value for each of its symbols; those of the model, and slots, are a workload's.
+
+    ``slots`` are those that its caller fills; the others are a choice's, or are filled by default.
+    """
+    filled: dict[str, Symbol] = {}
+    fillings: dict[str, Filling] = {}
+    for slot, (use, sizes) in slots.items():
+        symbols = {name: symbol_of(formula, slot, name) for name in sizes}
+        filled |= {
+            symbol: _lettered(places.library[use].symbols[name], slot, formula) for name, symbol in symbols.items()
+        }
+        fillings[slot] = Filling(use=use, given={name: parse(symbol, slot) for name, symbol in symbols.items()})
+    given = {**given, **filled_sizes(formula, slots)}
     named = {name: Symbol(letter=upright(name), meaning="") for name in local_names(formula)}
     opened = evolve(
         formula,
-        symbols={**formula.symbols, **named},
+        symbols={**formula.symbols, **named, **filled},
         let={name: expression for name, expression in formula.let.items() if name == _OF_A_MEMBER},
     )
     definition = definition_of(places.scenario.definition, opened)
     scope = _scope(definition, switches(places), opened)
     library = Library(formulas={**places.library.formulas, formula.name: opened})
-    (node,) = trained_tree(library, definition.stages, scope, places.slots, symbolic)
+    stages = tuple(evolve(stage, slots=fillings) for stage in definition.stages)
+    (node,) = trained_tree(library, stages, scope, places.slots, symbolic)
     numbers = {**places.numbers, **given}
     for name in local_names(formula):
         numbers[name] = value(formula.let[name], numbers, arithmetic)
@@ -114,9 +144,33 @@ def stand_alone(places: Places, formula: Formula, given: Mapping[str, Exact]) ->
         scope=scope,
         numbers=numbers,
         exact=evaluator(numbers),
-        letters=own | others,
-        groups=_groups(places.library, opened, node),
+        letters=_told_apart(own | others),
+        groups=_groups(places, opened, node, fillings),
+        filled=filled,
     )
+
+
+def _lettered(symbol: Symbol, slot: str, formula: Formula) -> Symbol:
+    """Mark a letter that is one of the formula's own by the slot that it stands in."""
+    taken = symbol.letter in {own.letter for own in formula.symbols.values()}
+    return evolve(symbol, letter=f"{{{symbol.letter}}}^{{{upright(slot)}}}") if taken else symbol
+
+
+def _told_apart(letters: Mapping[str, str]) -> dict[str, str]:
+    """Give letters one meaning: where a symbol has that of a metric, or of one before it, its name stands instead."""
+    taken = {initial(metric.latex) for metric in load_metrics().values() if metric.kind in OF_A_CALL}
+    seen: set[str] = set()
+    apart: dict[str, str] = {}
+    for name, letter in letters.items():
+        apart[name] = upright(name) if letter in seen or initial(letter) in taken else letter
+        seen.add(letter)
+    return apart
+
+
+def initial(latex: str) -> str:
+    """Return a letter without its indices and primes."""
+    found = re.match(r"\\[a-zA-Z]+|.", latex)
+    return found[0] if found else ""
 
 
 def _scope(definition: Definition, switched: Mapping[str, Any], formula: Formula) -> dict[str, Expr]:
@@ -140,31 +194,17 @@ def local_value(alone: Alone, name: str) -> Expr:
     return sympy.sympify(value(alone.formula.let[name], alone.scope, symbolic))
 
 
-def example_values(places: Places, formula: Formula) -> dict[str, Exact]:
-    """Return the values of a file's example; what it leaves out is the model's own, or 1."""
-    given = {name: value(expression, EMPTY, arithmetic) for name, expression in formula.example.given.items()}
-    return {name: given[name] if name in given else places.numbers.get(name, 1) for name in formula.symbols}
-
-
-def _groups(library: Library, formula: Formula, node: Node) -> tuple[Group, ...]:
+def _groups(places: Places, formula: Formula, node: Node, fillings: Mapping[str, Filling]) -> tuple[Group, ...]:
     """Cut the children of a layer into those of each line; an inline call has those of its callee."""
     if not isinstance(formula, Layer):
         return ()
     groups, start = [], 0
     for call in formula.calls:
-        end = start + _children(library, call)
-        nodes = node.children[start:end]
-        callee = library[call.use] if call.inline else nodes[0].formula
-        groups.append(Group(call=call, formula=callee, nodes=nodes))
+        end = start + children(places, formula, call, fillings)
+        called = callee(places, formula, call, fillings)
+        groups.append(Group(call=call, formula=called, nodes=node.children[start:end]))
         start = end
     return tuple(groups)
-
-
-def _children(library: Library, call: Call) -> int:
-    callee = library.formulas.get(call.use)
-    if not call.inline or not isinstance(callee, Layer):
-        return 1
-    return sum(_children(library, line) for line in callee.calls)
 
 
 def shown_call(places: Places, formula: Formula, lines: Lines) -> ShownCall:
@@ -173,23 +213,67 @@ def shown_call(places: Places, formula: Formula, lines: Lines) -> ShownCall:
     A formula that stands inline takes its values from its caller, one that knows nothing but the model's symbols from
     the workload, any other one from its file's example.
     """
-    tried: set[tuple[str, ...]] = set()
+    running: dict[tuple[str, ...], Node] = {}
     for node in places.nodes.get(formula.name, ()):
-        inside = shape(node)
-        if total_calls(node) > 0 and inside not in tried:
-            tried.add(inside)
-            alone = stand_alone(places, formula, node.given)
-            if shape(alone.node) == inside:
+        if total_calls(node) > 0:
+            running.setdefault(shape(node), node)
+    # As it stands by default, else as its caller fills its slots.
+    for fills in (False, True):
+        for inside, node in running.items():
+            alone = _if_it_can(places, formula, node.given, node.slots if fills else EMPTY)
+            if alone is not None and shape(alone.node) == inside and (fills or _is_same(alone, node)):
                 return ShownCall(alone=alone, source="call", path="/".join(node.path))
     for line in lines.get(formula.name, ()):
         if line.inline:
             caller = shown_call(places, places.library[line.formula], lines)
             (call,) = (group.call for group in caller.alone.groups if group.call.name == line.call)
-            return evolve(caller, alone=stand_alone(places, formula, _given(call, caller.alone)))
+            given = _given(call, caller.alone)
+            alone = _if_it_can(places, formula, given)
+            return evolve(caller, alone=alone or stand_alone(places, formula, given, _slots(call, caller.alone)))
     if formula.symbols and set(formula.symbols) <= set(places.scenario.definition.quantities):
         given = {name: places.numbers[name] for name in formula.symbols}
-        return ShownCall(alone=stand_alone(places, formula, given), source="workload")
-    return ShownCall(alone=stand_alone(places, formula, example_values(places, formula)), source="example")
+        alone = _if_it_can(places, formula, given)
+        if alone is not None:
+            return ShownCall(alone=alone, source="workload")
+    given = example_values(places, formula)
+    for fillings in (EMPTY, *callers_fillings(places, lines.get(formula.name, ()))):
+        alone = _if_it_can(places, formula, given, fillings)
+        if alone is not None:
+            return ShownCall(alone=alone, source="example")
+    return ShownCall(alone=stand_alone(places, formula, given), source="example")
+
+
+def _is_same(alone: Alone, node: Node) -> bool:
+    """Say whether what fills a slot by default, or by choice, has the sizes that the caller's filling has."""
+    if not node.slots:
+        return True
+    pairs = zip(walk((alone.node,)), walk((node,)), strict=True)
+    return all(
+        {name: alone.exact(size) for name, size in there.given.items() if name in here.given} == dict(here.given)
+        for there, here in pairs
+    )
+
+
+def _if_it_can(places: Places, formula: Formula, given: Mapping[str, Exact], slots: Slots = EMPTY) -> Alone | None:
+    """Call a formula alone; None where nothing fills a slot, or what does so is of another network."""
+    try:
+        return stand_alone(places, formula, given, slots)
+    except UserError:
+        return None
+
+
+def is_spliced(group: Group) -> bool:
+    """Say whether the nodes of a line are those of its callee's lines; an operator, inline or not, is a node itself."""
+    return group.call.inline and isinstance(group.formula, Layer)
+
+
+def _slots(call: Call, caller: Alone) -> Slots:
+    """Return what a line puts into its callee's slots, with numbers."""
+    numbers = caller.numbers
+    return {
+        slot: (filling.use, {name: value(size, numbers, arithmetic) for name, size in filling.given.items()})
+        for slot, filling in call.slots.items()
+    }
 
 
 def with_pages(shown: ShownCall, others: Mapping[str, ShownCall]) -> Alone:
@@ -197,10 +281,13 @@ def with_pages(shown: ShownCall, others: Mapping[str, ShownCall]) -> Alone:
     alone, elsewhere = shown.alone, set()
     for group in alone.groups:
         other = others[group.formula.name].alone
-        if group.call.inline:
+        if is_spliced(group):
             given, nodes = _given(group.call, alone), other.node.children
+            given |= filled_sizes(group.formula, _slots(group.call, alone))
         else:
-            given, nodes = {name: alone.exact(size) for name, size in group.nodes[0].given.items()}, (other.node,)
+            node, nodes = group.nodes[0], (other.node,)
+            sizes = {**node.given, **(filled_sizes(group.formula, node.slots) if other.filled else {})}
+            given = {name: alone.exact(size) for name, size in sizes.items()}
         if given == dict(other.given) and [*map(shape, nodes)] == [*map(shape, group.nodes)]:
             elsewhere.add(group.call.name)
     return evolve(alone, elsewhere=frozenset(elsewhere))

@@ -1,5 +1,6 @@
 """Lay formulas out: the formula, the numbers put in, the result, long ones on several lines."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 import sympy
@@ -13,8 +14,9 @@ from dsocr_symbolic.reports.formulas.summands import Summand
 from dsocr_symbolic.writing.formula_text import size
 from dsocr_symbolic.writing.latex import Script, number_latex, numeric_script, width, words, written, written_lines
 
-# In ex; about three quarters of the text of a page, for words stand beside it.
-_LONGEST_LINE = 84
+# As `width` gives them: a page, which is 850 pixels where letters are 16 high, a line of a formula, the gap to words
+# beside it, and a line of those.
+_PAGE, _LONGEST_LINE, _GAP, _LONGEST_WORDS = 112, 84, 4, 40
 _MOST_SYMBOLS = 60
 _TERMS_OF_A_LINE = 8
 _PAGES = {"this": "see its page", "other": "its page has other sizes", "rest": "its page, less what is counted above"}
@@ -40,40 +42,76 @@ def aligned(rows: Iterable[str]) -> str:
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 
 
+def _labelled(rows: list[str], label: str) -> list[str]:
+    """Put words beside rows, on as many lines as they take."""
+    lines = _lines(label)
+    longer = [*rows, *["&" for _ in lines[len(rows) :]]]
+    return [f"{row} && {words(line)}" for row, line in zip(longer, lines, strict=False)] + rows[len(lines) :]
+
+
+def _lines(label: str) -> list[str]:
+    """Break words behind commas, and paths behind slashes, where a line is full."""
+    lines: list[str] = []
+    for piece in re.findall(r".+?(?:/|, |$)", label):
+        if lines and width(words(lines[-1] + piece)) <= _LONGEST_WORDS:
+            lines[-1] += piece
+        else:
+            lines.append(piece)
+    return [line.strip() for line in lines]
+
+
+def _room(labels: Iterable[str]) -> float:
+    """Return how long lines of a formula may be beside words."""
+    widest = max((width(words(line)) for label in labels for line in _lines(label)), default=0.0)
+    return min(_LONGEST_LINE, _PAGE - widest - _GAP)
+
+
 def steps(
-    name: str, expression: Expr | None, value: Exact, scripts: Scripts, *, unit: str = "", label: str = ""
+    name: str,
+    expression: Expr | None,
+    value: Exact,
+    scripts: Scripts,
+    *,
+    unit: str = "",
+    label: str = "",
+    longest: float = _LONGEST_LINE,
 ) -> list[str]:
     """Write a formula, the numbers put in and the result as rows of ``aligned``: one row where it fits.
 
     ``name`` is LaTeX; a formula that cannot be read is None, and ``label`` stands beside the first row.
     """
+    return _labelled(_steps(name, expression, value, scripts, unit=unit, longest=longest), label)
+
+
+def _steps(
+    name: str, expression: Expr | None, value: Exact, scripts: Scripts, *, unit: str, longest: float
+) -> list[str]:
     result = _result(value, unit)
-    beside = rf" && {words(label)}" if label else ""
     if expression is None:
-        return [f"{name} &= {result}{beside}"]
+        return [f"{name} &= {result}"]
     chain = [written(expression, scripts.letters), written(expression, scripts.numbers), result]
     shown = list(dict.fromkeys(chain))
     if len(shown) > 1 and shown[-2] == number_latex(value):
         del shown[-2]
-    if width(" = ".join([name, *shown])) <= _LONGEST_LINE:
-        return [f"{name} &= {' = '.join(shown)}{beside}"]
+    if width(" = ".join([name, *shown])) <= longest:
+        return [f"{name} &= {' = '.join(shown)}"]
     rows: list[str] = []
     for script, text in ((scripts.letters, chain[0]), (scripts.numbers, chain[1])):
         if text in shown[:-1]:
-            rows += _broken(expression, script)
-    if rows and width(f"{rows[-1]} = {result}") <= _LONGEST_LINE:
+            rows += _broken(expression, script, longest - width(name))
+    if rows and width(f"{rows[-1]} = {result}") <= longest - width(name):
         rows[-1] += f" = {result}"
     else:
         rows.append(rf"&= {result}")
-    return [f"{name} {rows[0]}{beside}", *rows[1:]]
+    return [f"{name} {rows[0]}", *rows[1:]]
 
 
 def _result(value: Exact, unit: str) -> str:
     return number_latex(value) + (rf"\ \text{{{unit}}}" if unit else "")
 
 
-def _broken(expression: Expr, script: Script) -> list[str]:
-    first, *others = written_lines(expression, script, _LONGEST_LINE)
+def _broken(expression: Expr, script: Script, longest: float) -> list[str]:
+    first, *others = written_lines(expression, script, longest)
     return [f"&= {first}", *(rf"&\quad {{}} {line}" for line in others)]
 
 
@@ -96,25 +134,38 @@ def sum_rows(metric: Metric, summands: Sequence[Summand], total: Summand, script
     """Write the numbered summands of a metric, and their sum: the whole in one formula where that is short."""
     names = [_numbered(metric.latex, summand.place) for summand in summands]
     rows: list[str] = []
+    longest = _room(map(_label, summands))
     for name, summand in zip(names, summands, strict=True):
-        rows += summand_rows(name, summand, scripts)
+        rows += summand_rows(name, summand, scripts, longest=longest)
     pieces = [" + ".join(names[start : start + _TERMS_OF_A_LINE]) for start in range(0, len(names), _TERMS_OF_A_LINE)]
     added = [f"{metric.latex} &= {pieces[0]}", *(rf"&\quad {{}} + {piece}" for piece in pieces[1:])]
     if is_short(total.each, scripts):
-        added += _broken(total.each, scripts.letters)
+        added += _broken(total.each, scripts.letters, _LONGEST_LINE)
     added.append(rf"&= {_result(total.value, metric.unit)}")
     return aligned(rows), aligned(added)
 
 
-def summand_rows(name: str, summand: Summand, scripts: Scripts, *, unit: str = "") -> list[str]:
+def _label(summand: Summand) -> str:
+    return f"{summand.label}, {_PAGES[summand.page]}" if summand.page else summand.label
+
+
+def summand_rows(
+    name: str, summand: Summand, scripts: Scripts, *, unit: str = "", longest: float | None = None
+) -> list[str]:
     """Write a summand: its formula, or a number of calls where that would fill a page and the callee has a page."""
+    if longest is None:
+        longest = _room([_label(summand)])
     if not summand.page or is_short(summand.each, scripts):
-        return steps(name, summand.expression, summand.value, scripts, unit=unit, label=summand.label)
-    label, result = words(f"{summand.label}, {_PAGES[summand.page]}"), _result(summand.value, unit)
+        how = {"unit": unit, "label": summand.label}
+        return steps(name, summand.expression, summand.value, scripts, longest=longest, **how)
+    label, result = _label(summand), _result(summand.value, unit)
     if summand.factor == 1 or not summand.count:
-        return [f"{name} &= {result} && {label}"]
+        return _labelled([f"{name} &= {result}"], label)
     letters = written(summand.factor, scripts.letters)
     factor = rf"\left({letters}\right)" if isinstance(summand.factor, sympy.Add) else letters
     each, count = number_latex(arithmetic.divide(summand.value, summand.count)), number_latex(summand.count)
     chain = [f"{times} \\cdot {each}" for times in dict.fromkeys((factor, count)) if times != "1"]
-    return [f"{name} &= {' = '.join([*chain, result])} && {label}"]
+    if width(" = ".join([name, *chain, result])) <= longest:
+        return _labelled([f"{name} &= {' = '.join([*chain, result])}"], label)
+    first, *others = [f"&= {step}" for step in [*chain, result]]
+    return _labelled([f"{name} {first}", *others], label)

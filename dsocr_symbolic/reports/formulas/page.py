@@ -16,10 +16,12 @@ from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.network.costs import READS, WRITES
 from dsocr_symbolic.network.flows import total_calls
 from dsocr_symbolic.network.node import Node, walk
+from dsocr_symbolic.questions.settings_text import lifted, setting_notes
 from dsocr_symbolic.reports.formulas.alone import Alone, ShownCall, shown_call, with_pages
 from dsocr_symbolic.reports.formulas.page_rows import CallRow, Record, SymbolRow, call_row, record_of, symbol_row
 from dsocr_symbolic.reports.formulas.places import Caller, Lines, Places, callers, file_name, mentioned, shape, switches
 from dsocr_symbolic.reports.formulas.sections import Section, local_block, sections
+from dsocr_symbolic.scenario.provenance import what_was_set
 from dsocr_symbolic.writing.amounts import cell
 from dsocr_symbolic.writing.templates import template
 
@@ -184,6 +186,8 @@ def rendered_pages(places: Places) -> Iterator[tuple[str, str]]:
     scenario = places.scenario
     workload, quantities = scenario.workload.name if scenario.workload else "", scenario.definition.quantities
     page_template = template("formula_page.md.jinja")
+    said = setting_notes({name: setting.data for name, setting in what_was_set(scenario, places.numbers).items()})
+    said += lifted(sorted(scenario.waived))
     rows: dict[str, list[dict[str, Any]]] = {}
     for page in pages(places):
         text = page_template.render(
@@ -193,7 +197,7 @@ def rendered_pages(places: Places) -> Iterator[tuple[str, str]]:
             tensors_read=READS,
             tensors_written=WRITES,
             workload=workload,
-            choices=", ".join(f"{name} {option}" for name, option in scenario.options.items()),
+            choices="; ".join([", ".join(f"{name} {option}" for name, option in scenario.options.items()), *said]),
             few=_FEW_PLACES,
             exact=_exact,
             cell=cell,
@@ -204,6 +208,8 @@ def rendered_pages(places: Places) -> Iterator[tuple[str, str]]:
     text = template("formula_index.md.jinja").render(
         workload=workload,
         choices=scenario.options,
+        settings=said,
+        command=scenario.command or "dsocr docs",
         values={name: places.numbers[name] for name in asked},
         folders=rows,
         tree=list(_layers(places.stages, 0, set())),

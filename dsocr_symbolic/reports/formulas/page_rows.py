@@ -79,7 +79,7 @@ class Record:
 def symbol_row(alone: Alone, places: Places, name: str) -> SymbolRow:
     """Return the row of a symbol, its own meaning before the model's."""
     quantity = places.scenario.definition.quantities.get(name)
-    own = alone.formula.symbols.get(name)
+    own = alone.formula.symbols.get(name) or alone.filled.get(name)
     number = arithmetic.whole(alone.numbers[name])
     return SymbolRow(
         letter=alone.letters[name],

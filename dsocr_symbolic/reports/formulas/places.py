@@ -7,9 +7,11 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, names
 from dsocr_symbolic.language.formula import Formula, Layer, Operator
 from dsocr_symbolic.language.library import Library, load_library
+from dsocr_symbolic.language.lookup import called
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
@@ -25,7 +27,7 @@ class Places:
     scenario : Scenario
         The question.
     library : Library
-        All formulas.
+        The formulas that have a page: those that the network can call under any choice, and wholes of them.
     slots : mapping of str to str
         Formulas that the choices put into slots.
     numbers : mapping of str to number
@@ -63,9 +65,10 @@ Lines = Mapping[str, tuple[Caller, ...]]
 
 def lay_out(scenario: Scenario) -> Places:
     """Evaluate every call of a scenario."""
-    definition, library, numbers = scenario.definition, load_library(), scenario_values(scenario).numbers
+    definition, numbers = scenario.definition, scenario_values(scenario).numbers
+    library = _with_pages(load_library(), definition)
     slots = chosen_slots(definition, scenario.options)
-    stages = build_tree(library, definition.stages, numbers, slots, arithmetic)
+    stages = build_tree(library, definition.stages, numbers, slots, arithmetic, tied=definition.tied)
     nodes: dict[str, list[Node]] = {}
     for node in walk(stages):
         nodes.setdefault(node.formula.name, []).append(node)
@@ -78,6 +81,19 @@ def lay_out(scenario: Scenario) -> Places:
         nodes={name: tuple(calls) for name, calls in nodes.items()},
         stepping=frozenset(call.name for call in definition.stages if call.repeat.index is not None),
     )
+
+
+def _with_pages(library: Library, definition: Definition) -> Library:
+    """Leave what a network can call, and layers that put its stages together and know nothing but its symbols."""
+    there = called(library, definition)
+    stages = {call.use for call in definition.stages}
+
+    def is_whole(formula: Formula) -> bool:
+        uses = {call.use for call in formula.calls} if isinstance(formula, Layer) else set()
+        return bool(uses & stages) and uses <= there and formula.symbols.keys() <= definition.quantities.keys()
+
+    formulas = library.formulas.items()
+    return Library(formulas={name: formula for name, formula in formulas if name in there or is_whole(formula)})
 
 
 def switches(places: Places) -> dict[str, Exact]:

@@ -11,14 +11,13 @@ from dsocr_symbolic.language.registry import Metric, load_metrics
 from dsocr_symbolic.network.liveness import Memory, memory
 from dsocr_symbolic.network.node import Node, Storage, walk
 from dsocr_symbolic.reports.formulas import summands
-from dsocr_symbolic.reports.formulas.alone import Alone, local_names, local_value
+from dsocr_symbolic.reports.formulas.alone import OF_A_CALL, Alone, is_spliced, local_names, local_value
 from dsocr_symbolic.reports.formulas.layout import Scripts, aligned, is_short, scripts_of, steps, sum_rows, summand_rows
 from dsocr_symbolic.reports.formulas.summands import Summand
 from dsocr_symbolic.writing.latex import upright
 
 _SAVED = "By the line that saves a tensor first; weights are at hand anyway."
 _COMPULSORY = "Of a line: its weights and its KV cache; what passes between the lines is never moved."
-_OF_A_CALL = ("flow", "stock", "boundary", "peak")
 
 
 @frozen(kw_only=True)
@@ -67,7 +66,7 @@ class PeakTensors:
 def sections(alone: Alone) -> tuple[list[Section], list[str]]:
     """Lay out every metric of a call, forward before backward, and name those that are 0 whatever the sizes."""
     scripts = scripts_of(alone)
-    metrics = [metric for metric in load_metrics().values() if metric.kind in _OF_A_CALL]
+    metrics = [metric for metric in load_metrics().values() if metric.kind in OF_A_CALL]
     laid_out = {
         metric.name: (_peak if metric.kind == "peak" else _added)(alone, metric, scripts)
         for metric in sorted(metrics, key=lambda metric: metric.name.startswith("backward_"))
@@ -192,7 +191,7 @@ class _Names:
     def __init__(self, alone: Alone) -> None:
         self.m_root = alone.node.path
         self.m_nodes = {"/".join(node.path): node for node in walk((alone.node,))}
-        lines = [group for group in alone.groups if not group.call.inline]
+        lines = [group for group in alone.groups if not is_spliced(group)]
         self.m_written = {"/".join(group.nodes[0].path): group.call.writes for group in lines}
 
     def below(self, path: tuple[str, ...]) -> str:

@@ -36,11 +36,12 @@ def report_command(definition: Definition) -> click.Command:
 
 def _report(definition: Definition, given: dict[str, Any]) -> int:
     from dsocr_symbolic.reports.performance.report import FILES, JSON, STEPS, VERSION, report_files
-    from dsocr_symbolic.writing.files import check_replaceable, write_folder
+    from dsocr_symbolic.writing.files import check_folder, check_replaceable, write_folder
 
     scenario = asked_scenario(definition, {**given, "layer": None})
     if not given["force"]:
         check_replaceable(given["out"], FILES, JSON, VERSION)
+    check_folder(given["out"])
     with progress(total=STEPS) as advance:
         texts = report_files(scenario, _command(given, scenario), advance, layer_docs=given["layer_docs"])
     write_folder(given["out"], texts, FILES)

@@ -1,30 +1,33 @@
 """The roofline: what parts of the network reach, under what the machine allows."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import pairwise
 from typing import Any
 
 from attrs import frozen
 
 from dsocr_symbolic.reports.performance import figure_style as look
+from dsocr_symbolic.reports.performance.figure_labels import Point, Rectangle, Room, ranges
 from dsocr_symbolic.reports.performance.numbers import RESOURCES, Performance, Spender
 from dsocr_symbolic.writing.amounts import scaled
+from dsocr_symbolic.writing.lettering import fitted, measured
 
 SMALLEST_SHARE = 0.0005
 _HEIGHT = 4.9
 _WHOLE: look.Box = (0.6, 2.72, 3.75, 1.93)
 _CROWD: look.Box = (0.6, 0.42, 3.75, 1.75)
-_KEY: look.Box = (4.55, 0.8, 2.55, 3.85)
+_KEY: look.Box = (4.55, 1.2, 2.55, 3.45)
+_KEY_OF_ROOFS, _GAP = 0.58, 0.05
 _NUMBERED = 18
-# Sizes on paper, in points: radii of dots, half a number's height, a letter's width, distances of numbers.
+# Sizes on paper, in points: radii of dots, letters of numbers, how far words stay from the ends of an axis.
 _LARGEST_RADIUS, _LEAST_RADIUS = 11.0, 1.8
-_NUMBER = 4.2
-_LETTER = 0.6 * look.SMALL
-_DISTANCES = (6.5, 9.0, 12.0, 16.0, 21.0, 27.0)
-_TURNS = tuple(math.radians(-45 + 15 * turn) for turn in sorted(range(-12, 12), key=lambda turn: (abs(turn), -turn)))
-
-_Circle = tuple[float, float, float]
+_NUMBER = look.SMALL - 0.5
+_MARGIN = 3.0
+_FAR = 9.0
+_LONGEST = 16
+_ROOFS = {"io_bytes": (0, (1, 1)), "tensor_core_flops": "-", "cuda_core_flops": (0, (4, 2))}
 
 
 @frozen(kw_only=True)
@@ -47,6 +50,11 @@ class Frame:
     bottom: float
     top: float
 
+    @property
+    def ends(self) -> tuple[Point, Point]:
+        """The lower left and the upper right corner."""
+        return (self.left, self.bottom), (self.right, self.top)
+
     def holds(self, dot: Dot) -> bool:
         """Whether a dot lies inside."""
         return self.left < dot.intensity < self.right and self.bottom < dot.rate < self.top
@@ -54,29 +62,38 @@ class Frame:
 
 def draw(numbers: Performance) -> Any:
     """Draw parts as dots whose area is their time, numbered by time, under the machine's roofs; the crowd enlarged."""
-    figure = look.new_figure(_HEIGHT)
     colours = look.stage_colours(stage.name for stage in numbers.stages)
     dots = _dots(numbers)
+    seen = {dot.part.stage for dot in dots}
+    stages = {stage: colour for stage, colour in colours.items() if stage in seen}
+    # Many stages take more room than there is below the key.
+    more = max(0.0, look.legend_height(list(stages), _KEY[2]) + _KEY_OF_ROOFS + 2 * _GAP - _KEY[1])
+    figure = look.new_figure(_HEIGHT + more)
     whole, crowd = _frames(numbers, dots)
-    # The roof of the CUDA cores may lie below the crowd.
-    low = numbers.rates["cuda_core_flops"] <= crowd.bottom
-    for frame, box, title, roofs in (
-        (whole, _WHOLE, "a  All parts", ["cuda_core_flops"] if low else []),
-        (crowd, _CROWD, "b  The framed corner of a", ["tensor_core_flops"] + ([] if low else ["cuda_core_flops"])),
+    for frame, box, title in (
+        (whole, _WHOLE, "a  All parts"),
+        (crowd, _CROWD, "b  The framed corner of a"),
     ):
-        place = _panel(figure, frame, box, title)
-        _roofs(place, frame, numbers)
+        place = _panel(figure, frame, _raised(box, more), title)
+        roofs = _roofs(place, frame, numbers)
         for dot in filter(frame.holds, dots):
             area, colour = (2 * dot.radius) ** 2, colours[dot.part.stage]
             place.scatter([dot.intensity], [dot.rate], s=area, color=colour, edgecolor="white", linewidth=0.5, zorder=3)
-        names = [circle for resource in roofs for circle in _name_roof(place, frame, numbers, resource)]
-        _number(place, [dot for dot in dots if crowd.holds(dot) == (frame is crowd)], numbers, names)
+        inside = [dot for dot in dots if frame.holds(dot)]
+        room = _room(place, frame, inside, [*roofs, *(_mark_crowd(place, crowd) if frame is whole else [])])
+        named = _numbered([dot for dot in inside if crowd.holds(dot) == (frame is crowd)], place)
         if frame is whole:
-            _mark_crowd(place, crowd)
-            _name_slope(place, frame, numbers, dots)
+            named.insert(0, ("b", (crowd.left, crowd.top), 0.0))
+        _label(place, named, room)
     place.set_xlabel("arithmetic intensity [FLOP per byte moved]")
-    _key(figure, dots, colours)
+    _key(look.axes(figure, _raised(_KEY, more)), dots, colours)
+    look.legend(figure, stages, (_KEY[0], _KEY[1] + more - _GAP), _KEY[2])
+    _key_of_roofs(figure, numbers)
     return figure
+
+
+def _raised(box: look.Box, more: float) -> look.Box:
+    return (box[0], box[1] + more, *box[2:])
 
 
 def _dots(numbers: Performance) -> list[Dot]:
@@ -115,110 +132,99 @@ def _panel(figure: Any, frame: Frame, box: look.Box, title: str) -> Any:
     return place
 
 
-def _roofs(place: Any, frame: Frame, numbers: Performance) -> None:
-    """Draw one roof for memory and each kind of cores."""
-    how = {"color": look.INK, "linewidth": 1.0, "zorder": 2}
-    for resource, dashes in (("tensor_core_flops", "-"), ("cuda_core_flops", (0, (4, 2)))):
-        peak = numbers.rates[resource]
-        place.plot([numbers.ridges[resource], frame.right], [peak, peak], linestyle=dashes, **how)
+def _roofs(place: Any, frame: Frame, numbers: Performance) -> list[Sequence[tuple[float, float]]]:
+    """Draw one roof for memory and each kind of cores; return their ends."""
     ends = [min(frame.left, *numbers.ridges.values()), max(numbers.ridges.values())]
-    place.plot(ends, [end * numbers.rates["io_bytes"] for end in ends], **how)
+    lines = {"io_bytes": [(end, end * numbers.rates["io_bytes"]) for end in ends]}
+    for resource, ridge in numbers.ridges.items():
+        lines[resource] = [(x, numbers.rates[resource]) for x in (ridge, max(ridge, frame.right))]
+    for resource, line in lines.items():
+        place.plot(*zip(*line, strict=True), linestyle=_ROOFS[resource], color=look.INK, linewidth=1.0, zorder=2)
+    return list(lines.values())
 
 
-def _on_paper(place: Any, x: float, y: float) -> tuple[float, float]:
+def _on_paper(place: Any, x: float, y: float) -> Point:
     """Return where a point of the data lies, in points."""
     across, up = place.transData.transform((x, y)) * 72 / place.figure.dpi
     return float(across), float(up)
 
 
-def _circle(place: Any, dot: Dot) -> _Circle:
-    return (*_on_paper(place, dot.intensity, dot.rate), dot.radius)
+def _room(place: Any, frame: Frame, dots: Sequence[Dot], lines: Sequence[Sequence[Point]]) -> Room:
+    """Return the room for words inside the axes, beside dots and lines."""
+    (left, bottom), (right, top) = (_on_paper(place, *end) for end in frame.ends)
+    inside = Rectangle(left=left + _MARGIN, bottom=bottom + _MARGIN, right=right, top=top)
+    circles = tuple((*_on_paper(place, dot.intensity, dot.rate), dot.radius) for dot in dots)
+    drawn = [[_on_paper(place, *end) for end in line] for line in lines]
+    return Room(inside=inside, circles=circles, lines=tuple(pair for line in drawn for pair in pairwise(line)))
 
 
-def _name_roof(place: Any, frame: Frame, numbers: Performance, resource: str) -> list[_Circle]:
-    """Write on the roof of one kind of cores what it is; return the room that the words take."""
-    peak = numbers.rates[resource]
-    away, side = (2.5, "bottom") if resource == "tensor_core_flops" else (-2.5, "top")
-    words = f"{RESOURCES[resource]} {scaled(peak, 'FLOP/s')}"
-    look.write(place, words, (frame.right, peak), (-2, away), ha="right", va=side, zorder=4)
-    right, height = _on_paper(place, frame.right, peak)
-    return [(right - back, height + 2.5 * away, _NUMBER) for back in range(0, round(_LETTER * len(words)), 4)]
+def _mark_crowd(place: Any, crowd: Frame) -> list[Sequence[Point]]:
+    """Frame what is enlarged; return the frame."""
+    (left, bottom), (right, top) = crowd.ends
+    corners = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
+    place.plot(*zip(*corners, strict=True), color=look.GREY, linewidth=0.6, zorder=1)
+    return [corners]
 
 
-def _name_slope(place: Any, frame: Frame, numbers: Performance, dots: Sequence[Dot]) -> None:
-    """Write on the roof of the memory what it is, where dots are farthest."""
-    bandwidth, ridge = numbers.rates["io_bytes"], min(numbers.ridges.values())
-    (left, low), (right, high) = (_on_paper(place, x, x * bandwidth) for x in (1.0, 2.0))
-    angle = math.atan2(high - low, right - left)
-    circles = [_circle(place, dot) for dot in dots]
-
-    def room(x: float) -> float:
-        """Return how far the nearest dot is from words centred here."""
-        across, up = _on_paper(place, x, x * bandwidth)
-        spots = [(across + by * math.cos(angle), up + by * math.sin(angle)) for by in (-40, -20, 0, 20, 40)]
-        return min((math.dist(spot, (u, v)) - radius for spot in spots for u, v, radius in circles), default=0.0)
-
-    x = max((frame.left * (ridge / frame.left) ** (step / 40) for step in range(10, 33)), key=room)
-    turned = {"ha": "center", "rotation": math.degrees(angle), "rotation_mode": "anchor", "zorder": 4}
-    look.write(place, f"memory {scaled(bandwidth, 'B/s')}", (x, x * bandwidth), (-3, 3), **turned)
-
-
-def _mark_crowd(place: Any, crowd: Frame) -> None:
-    """Frame what is enlarged."""
-    across = [crowd.left, crowd.right, crowd.right, crowd.left, crowd.left]
-    up = [crowd.bottom, crowd.bottom, crowd.top, crowd.top, crowd.bottom]
-    place.plot(across, up, color=look.GREY, linewidth=0.6, zorder=1)
-    how = {"ha": "left", "va": "bottom", "fontweight": "bold", "color": look.GREY, "zorder": 4}
-    look.write(place, "b", (crowd.left, crowd.top), (0, 2), **how)
-
-
-def _number(place: Any, dots: Sequence[Dot], numbers: Performance, taken: Sequence[_Circle]) -> None:
-    """Write numbers beside their dots, where nothing else is; dots on one spot share a label."""
-    roofs = [_on_paper(place, 1.0, numbers.rates[resource])[1] for resource in numbers.ridges]
-    circles = {dot.number: _circle(place, dot) for dot in dots if dot.number}
+def _numbered(dots: Sequence[Dot], place: Any) -> list[tuple[str, Point, float]]:
+    """Return the number of each dot, where it is and how large; dots on one spot share a label."""
+    spots = {dot.number: _on_paper(place, dot.intensity, dot.rate) for dot in dots if dot.number}
     labels: dict[int, list[int]] = {}
-    for number, (x, y, _) in circles.items():
-        near = (first for first in labels if math.dist(circles[first][:2], (x, y)) < _LEAST_RADIUS)
+    for number, spot in spots.items():
+        near = (first for first in labels if math.dist(spots[first], spot) < _LEAST_RADIUS)
         labels.setdefault(next(near, number), []).append(number)
-    obstacles = [*(_circle(place, dot) for dot in dots), *taken]
-    for dot in (dot for dot in dots if dot.number in labels):
-        words = ", ".join(str(number) for number in labels[dot.number])
-        half, (x, y, radius) = _NUMBER * (0.4 + 0.55 * len(words)), circles[dot.number]
-        away = _free((x, y, radius), half, obstacles, roofs)
-        obstacles.append((x + away[0], y + away[1], half))
-        far = math.hypot(*away) - radius > 2 * _NUMBER
-        line = {"arrowstyle": "-", "color": look.INK, "linewidth": 0.4, "shrinkA": half, "shrinkB": radius}
-        how = {"ha": "center", "va": "center", "fontweight": "bold", "fontsize": look.SMALL - 0.5, "zorder": 5}
-        look.write(place, words, (dot.intensity, dot.rate), away, arrowprops=line if far else None, **how)
+    return [
+        ("\n".join(textwrap.wrap(ranges(labels[dot.number]), _LONGEST)), (dot.intensity, dot.rate), dot.radius)
+        for dot in dots
+        if dot.number in labels
+    ]
 
 
-def _free(dot: _Circle, half: float, obstacles: Sequence[_Circle], roofs: Sequence[float]) -> tuple[float, float]:
-    """Return the nearest offset at which a label meets no circle or roof, to the lower right if it can be."""
-    x, y, radius = dot
-    for distance, angle in product(_DISTANCES, _TURNS):
-        reach = radius + distance + half - _NUMBER
-        away = reach * math.cos(angle), reach * math.sin(angle)
-        spot = x + away[0], y + away[1]
-        meets = any(math.dist(spot, circle[:2]) < circle[2] + half for circle in obstacles)
-        if not meets and all(abs(spot[1] - roof) >= _NUMBER for roof in roofs):
-            return away
-    return 0.0, -radius - half
+def _label(place: Any, labels: Sequence[tuple[str, Point, float]], room: Room) -> None:
+    """Write words at free spots beside their dots, with a line to those that are far."""
+    dots = [_on_paper(place, *at) for _, at, _ in labels]
+    sizes = [measured(words, _NUMBER, bold=True) for words, _, _ in labels]
+    radii = [radius for _, _, radius in labels]
+    wanted = [((*dot, radius), size) for dot, radius, size in zip(dots, radii, sizes, strict=True)]
+    line = {"arrowstyle": "-", "color": look.INK, "linewidth": 0.4, "shrinkA": 0, "relpos": (0.5, 0.5)}
+    how = {"ha": "center", "va": "center", "fontweight": "bold", "fontsize": _NUMBER, "zorder": 5}
+    for (words, at, radius), dot, size, spot in zip(labels, dots, sizes, room.place(wanted), strict=True):
+        away = spot[0] - dot[0], spot[1] - dot[1]
+        far = math.hypot(*away) - radius > _FAR + math.hypot(*size) / 2
+        look.write(place, words, at, away, arrowprops={**line, "shrinkB": radius} if far else None, **how)
 
 
-def _key(figure: Any, dots: Sequence[Dot], colours: Mapping[str, str]) -> None:
+def _key(key: Any, dots: Sequence[Dot], colours: Mapping[str, str]) -> None:
     """Say which part each number is, and its part of the time."""
-    key = look.axes(figure, _KEY)
     key.set_axis_off()
-    key.set(xlim=(0, 1), ylim=(_NUMBERED + 2.5, 0))
-    how = {"fontsize": look.SMALL - 0.5, "va": "center"}
+    key.set(xlim=(0, 1), ylim=(_NUMBERED + 1.2, 0))
+    how = {"fontsize": _NUMBER, "va": "center"}
     key.text(0.1, 0.4, "part of the network", fontweight="bold", **how)
     key.text(1, 0.4, "of the time", fontweight="bold", ha="right", **how)
+    wide = _KEY[2] * 72
     for dot in (dot for dot in dots if dot.number):
-        line = dot.number + 0.5
-        name = look.shortened(dot.part.name.partition("/")[2] or dot.part.name, 40)
+        line, share = dot.number + 0.5, f"{dot.part.share:.1%}"
+        room = 0.9 * wide - measured(share, _NUMBER)[0] - 3 * _MARGIN
+        name = fitted(dot.part.name.partition("/")[2] or dot.part.name, room, _NUMBER)
         key.text(0.07, line, str(dot.number), ha="right", fontweight="bold", **how)
         key.text(0.1, line, name, color=colours[dot.part.stage], **how)
-        key.text(1, line, f"{dot.part.share:.1%}", ha="right", **how)
-    seen = {dot.part.stage for dot in dots}
-    shown = {stage: colour for stage, colour in colours.items() if stage in seen}
-    look.legend(key, shown, (0.0, 0.0), columns=4, corner="lower left")
+        key.text(1, line, share, ha="right", **how)
+
+
+def _key_of_roofs(figure: Any, numbers: Performance) -> None:
+    """Say which line is which roof, and how high."""
+    from matplotlib.lines import Line2D
+
+    units = {resource: "B/s" if resource == "io_bytes" else "FLOP/s" for resource in _ROOFS}
+    lines = [
+        Line2D(
+            [],
+            [],
+            color=look.INK,
+            linewidth=1.0,
+            linestyle=dashes,
+            label=f"{RESOURCES[resource]} {scaled(numbers.rates[resource], units[resource])}",
+        )
+        for resource, dashes in _ROOFS.items()
+    ]
+    look.keyed(figure, lines, (_KEY[0], _KEY_OF_ROOFS), _KEY[2], level=False)

@@ -2,15 +2,19 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from dsocr_symbolic.language.registry import load_conventions
+from dsocr_symbolic.writing.lettering import fitted, measured
 
 Box = tuple[float, float, float, float]
 """Left, bottom, width and height in inches."""
 
 WIDTH = 7.2
 SMALL = 7.0
+# Of a legend in points: a square with the air around it, and a line.
+_HANDLE, _LINE = 20.0, 11.0
 INK, GREY, PALE = "#222222", "#777777", "#dddddd"
 # Okabe and Ito's colours, told apart with any colour vision; stages take them in order of execution.
 _STAGES = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
@@ -21,6 +25,7 @@ REST = "#dddddd"
 MEMORY = ("#bbbbbb", "#56b4e9", "#cc79a7")
 # One hue from light to dark, for an order such as batches.
 _SHADES = ("#6baed6", "#4292c6", "#2171b5", "#08519c", "#08306b", "#000000")
+_MOST_POWERS = 10
 MARKS = ("o", "s", "^", "D", "v", "P")
 
 
@@ -40,19 +45,10 @@ def shades(count: int) -> list[str]:
     return [_SHADES[round(place * last / (count - 1)) if count > 1 else last] for place in range(count)]
 
 
-def shortened(name: str, most: int) -> str:
-    """Leave out the middle of a path that is too long."""
-    parts = name.split("/")
-    while len("/".join(parts)) > most and len(parts) > 2:  # noqa: PLR2004 - its ends say most
-        middle = len(parts) // 2
-        parts = [*parts[:middle], *parts[middle + 1 :]]
-        name = "/".join([*parts[:middle], "\u2026", *parts[middle:]])
-    return name
-
-
 def log_ticks(least: float, most: float) -> list[float]:
-    """Return powers of ten between two values, or 1, 2 and 5 times those where they are few."""
+    """Return powers of ten between two values, some where they are many, 1, 2 and 5 times those where they are few."""
     powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    powers = powers[:: 1 + len(powers) // _MOST_POWERS]
     for steps in ((1,), (1, 2, 5)):
         ticks = [step * 10.0**power for power in powers for step in steps if least <= step * 10.0**power <= most]
         if len(ticks) > 3:  # noqa: PLR2004 - enough to read a scale by
@@ -81,15 +77,42 @@ def write(place: Any, words: str, at: tuple[float, float], away: tuple[float, fl
     place.annotate(words, at, xytext=away, textcoords="offset points", **{"fontsize": SMALL, **how})
 
 
-def legend(
-    place: Any, colours: Mapping[str, str], at: tuple[float, float], *, columns: int = 1, corner: str = "upper left"
-) -> None:
-    """Put a legend of coloured squares; ``at`` is in parts of the axes or figure."""
+def legend(figure: Any, colours: Mapping[str, str], at: tuple[float, float], wide: float) -> None:
+    """Put a legend of coloured squares, see :func:`keyed`."""
     from matplotlib.patches import Patch
 
-    squares = [Patch(facecolor=colour, label=name) for name, colour in colours.items()]
+    keyed(figure, [Patch(facecolor=colour, label=name) for name, colour in colours.items()], at, wide)
+
+
+def keyed(figure: Any, handles: Sequence[Any], at: tuple[float, float], wide: float, *, level: bool = True) -> None:
+    """Put a legend whose upper left corner is at a place, in inches, and that is so wide at most.
+
+    Names stand side by side where they may and can, and those that are too long for a line are cut.
+    """
+    width, height = figure.get_size_inches()
+    for handle in handles:
+        handle.set_label(fitted(handle.get_label(), wide * 72 - _HANDLE, SMALL))
+    columns = _columns([handle.get_label() for handle in handles], wide) if level else 1
     spacing = {"handleheight": 0.9, "columnspacing": 1.0, "handletextpad": 0.5}
-    place.legend(handles=squares, loc=corner, bbox_to_anchor=at, ncols=columns, **spacing)
+    corner = (at[0] / width, at[1] / height)
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=corner, ncols=columns, **spacing)
+
+
+def legend_height(names: Sequence[str], wide: float) -> float:
+    """Return how high the legend of some names is, in inches."""
+    return -(-len(names) // _columns(names, wide)) * _LINE / 72
+
+
+def _columns(names: Sequence[str], wide: float) -> int:
+    widths = [_HANDLE + measured(name, SMALL)[0] for name in names]
+    return next((count for count in range(len(names), 1, -1) if _across(widths, count) <= wide * 72), 1)
+
+
+def _across(widths: Sequence[float], columns: int) -> float:
+    """Return the width of all columns; they are filled one after the other, the first ones with one more."""
+    each, more = divmod(len(widths), columns)
+    sizes = [each + (place < more) for place in range(columns)]
+    return sum(max(widths[end - size : end]) for size, end in zip(sizes, accumulate(sizes), strict=True))
 
 
 def stacked(

@@ -8,6 +8,7 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.library import find_formula
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.questions.settings_text import lifted, otherwise, setting_notes
 from dsocr_symbolic.questions.totals.document import reasons
 from dsocr_symbolic.reports.contracts.artifact_file import to_text
 from dsocr_symbolic.reports.contracts.model_report import SCHEMA_VERSION
@@ -16,6 +17,7 @@ from dsocr_symbolic.reports.performance.curves import CropGrid, Curves, curves
 from dsocr_symbolic.reports.performance.figure_roofline import SMALLEST_SHARE
 from dsocr_symbolic.reports.performance.figures import Figure, figures, missing
 from dsocr_symbolic.reports.performance.numbers import LARGEST_PART, RESOURCES, Performance, Spender, performance
+from dsocr_symbolic.scenario.provenance import what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.writing import amounts
 from dsocr_symbolic.writing.templates import template
@@ -71,10 +73,15 @@ def report_files(
 def report_text(numbers: Performance, points: Curves, command: str) -> str:
     """Render templates/report.md.jinja to Markdown; it says which figures there are."""
     definition, absent = numbers.scenario.definition, missing(numbers, points)
+    was_set = what_was_set(numbers.scenario, numbers.result.values.numbers)
+    told = {name: setting.data for name, setting in was_set.items()}
     text: str = template("report.md.jinja").render(
         **_WORDS,
         of_machine=lambda name, value: _of_unit(definition.quantities[name].unit, value),
         command=command,
+        was_set=told,
+        otherwise=otherwise,
+        set_notes=[*setting_notes(told), *lifted(sorted(numbers.scenario.waived))],
         scenario=numbers.scenario,
         definition=definition,
         values=numbers.result.values,

@@ -10,7 +10,28 @@ from xlsxwriter.utility import xl_col_to_name
 from dsocr_symbolic.algebras.value import Exact
 
 # How a cell looks; only file.py knows fonts and colours.
-Look = Literal["text", "heading", "note", "whole", "real", "seconds", "input", "input_real", "state"]
+Look = Literal[
+    "text",
+    "heading",
+    "note",
+    "whole",
+    "real",
+    "seconds",
+    "input",
+    "input_real",
+    "state",
+    "letter",
+    "label",
+    "header",
+    "header_number",
+    "share",
+    "flops",
+    "bytes",
+    "microseconds",
+    "verdict",
+    "card_bytes",
+    "card_time",
+]
 Weight = Literal["total", "stage", "layer", "operator", "plain"]
 # A1 and R1C1 references cannot be names: fp32 is a cell in column FP.
 _REFERENCE = re.compile(r"[a-z]{1,3}[0-9]+|r[0-9]*(c[0-9]*)?|c[0-9]*")
@@ -54,11 +75,39 @@ class SheetColumn:
 
 @frozen(kw_only=True)
 class SheetLine:
-    """A row of cells; `depth` indents and groups it below the lines before it."""
+    """A row of cells; `depth` indents and groups it below the lines before it; `text_lines` make it higher than one."""
 
     cells: tuple[SheetCell, ...]
     depth: int = 0
     weight: Weight = "plain"
+    text_lines: int = 0
+
+
+@frozen(kw_only=True)
+class SheetChart:
+    """Bars of numbers that stand in cells, one group of bars a line.
+
+    Attributes
+    ----------
+    title, place : str
+        What it shows, and the cell of its upper left corner.
+    names : str
+        The range of the lines' names.
+    series : tuple of (title, range, colour)
+        What is stacked.
+    look : Look
+        How numbers along the axis look.
+    width, height : int
+        Pixels.
+    """
+
+    title: str
+    place: str
+    names: str
+    series: tuple[tuple[str, str, str], ...]
+    look: Look
+    width: int
+    height: int
 
 
 @frozen(kw_only=True)
@@ -74,9 +123,11 @@ class Sheet:
     lines, above : tuple of SheetLine
         Below and above the header.
     frozen_lines, frozen_columns : int
-        How many lines below the header, and columns, stay in view.
+        How many lines below the header, and columns, stay in view; below 0: fewer lines than those above it.
     prose : bool
         Whether its texts are long and wrap.
+    charts : tuple of SheetChart
+        What stands on it besides cells.
     """
 
     name: str
@@ -86,6 +137,7 @@ class Sheet:
     frozen_lines: int = 0
     frozen_columns: int = 0
     prose: bool = False
+    charts: tuple[SheetChart, ...] = ()
 
     @property
     def first_row(self) -> int:

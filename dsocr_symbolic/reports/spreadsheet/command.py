@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import asked_scenario, question_options, warn
 from dsocr_symbolic.writing.terminal import hung, progress
@@ -33,8 +32,6 @@ def _export(definition: Definition, given: dict[str, Any]) -> int:
     from dsocr_symbolic.reports.spreadsheet.workbook import make_workbook
     from dsocr_symbolic.scenario.scenario import scenario_values
 
-    if given["layer"] is not None and given["workload"] is not None:
-        raise UserError("--layer evaluates one layer alone: it has no --workload; drop one of them")
     check_file(given["xlsx"], force=given["force"])
     scenario = asked_scenario(definition, given)
     with progress("writing"):

@@ -27,8 +27,10 @@ _MANY: Mapping[Any, tuple[str, Callable[..., Any]]] = {
     symbolic.maximum: ("MAX", arithmetic.maximum),
     symbolic.minimum: ("MIN", arithmetic.minimum),
 }
+# Nothing to the power of nothing is 1, and LibreOffice calls a power too small for float64 an error, not 0.
+_POWER = "IF({1}=0,1,IF({1}*LN(ABS({0})+1E-300)<-700,0,POWER({0},{1})))"
 _FEW: Mapping[Any, tuple[str, Callable[..., Any]]] = {
-    symbolic.power: ("POWER({},{})", arithmetic.power),
+    symbolic.power: (_POWER, arithmetic.power),
     sympy.ceiling: ("CEILING({},1)", arithmetic.ceiling),
     sympy.floor: ("INT({})", arithmetic.floor),
     sympy.Mod: ("MOD({},{})", lambda left, right: left % right),
@@ -94,6 +96,10 @@ class Printer:
             return parts[0]
         return self._join_many(parts, lambda group: _call_many("SUM", _added, group))
 
+    def highest(self, parts: Sequence[Piece]) -> Piece:
+        """Print ``MAX`` of references to cells."""
+        return self._join_many(parts, lambda group: _call_many("MAX", max, group))
+
     def _piece(self, expression: Expr) -> Piece:
         if expression.is_Rational:
             return _number(expression)
@@ -146,6 +152,10 @@ class Printer:
     def _call(self, template: str, function: Callable[..., Any], arguments: Sequence[Piece]) -> Piece:
         parts = self._short_enough(arguments)
         text = template.format(*(part.text for part in parts))
+        if len(text) > self.m_longest:
+            # It says an argument several times.
+            parts = [self._short(part, len("Terms!A9999")) for part in parts]
+            text = template.format(*(part.text for part in parts))
         return Piece(text=text, value=function(*(part.value for part in parts)))
 
     def _join_many(self, parts: Sequence[Piece], join: Join) -> Piece:

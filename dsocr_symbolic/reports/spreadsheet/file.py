@@ -14,7 +14,9 @@ from typing import Any
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.reports.spreadsheet.cells import Sheet, SheetCell, SheetLine, Workbook
-from dsocr_symbolic.writing.files import check_target, written_whole
+from dsocr_symbolic.reports.spreadsheet.charts import make_chart
+from dsocr_symbolic.reports.spreadsheet.letters import letter_parts
+from dsocr_symbolic.writing.files import check_target, said_if_unwritable, written_whole
 
 SUFFIX = ".xlsx"
 
@@ -30,22 +32,67 @@ _NUMBERS = {
     "real": "[>=1000000]##0.0##E+0;General",
     "seconds": '##0.000E+0;-##0.000E+0;"-"',
     "input": "#,##0",
+    "share": "0.0%",
+    # A format takes two conditions, and each comma divides by 1000.
+    "flops": '[>=1000000000000]#,##0.00,,,," T";[>=1000000000]#,##0.00,,," G";#,##0.00,," M"',
+    "bytes": '[>=1000000000000]#,##0.00,,,," TB";[>=1000000000]#,##0.00,,," GB";#,##0.00,," MB"',
+    "microseconds": '[>=1000000]#,##0.00,," s";[>=1000]#,##0.00," ms";#,##0.00" µs"',
 }
 
 
-_INK, _PAPER, _FAINT = "#1F3864", "#FFF8DC", "#808080"
+_INK, _PAPER, _FAINT, _PALE = "#1F3864", "#FFF8DC", "#707070", "#F3F6FB"
+_GREEN, _RED = "#2E7D32", "#C00000"
 
 
-_LOOKS: Mapping[str, Mapping[str, Any]] = {
+_LOOKS: dict[str, Mapping[str, Any]] = {
     "text": {},
     "heading": {"bold": True, "font_size": 14, "font_color": _INK},
     "note": {"font_color": _FAINT},
     "whole": {"num_format": _NUMBERS["whole"]},
     "real": {"num_format": _NUMBERS["real"]},
     "seconds": {"num_format": _NUMBERS["seconds"]},
-    "input": {"num_format": _NUMBERS["input"], "bg_color": _PAPER, "font_color": "#0000FF", "border": 4},
-    "input_real": {"num_format": _NUMBERS["real"], "bg_color": _PAPER, "font_color": "#0000FF", "border": 4},
+    "input": {
+        "num_format": _NUMBERS["input"],
+        "bg_color": _PAPER,
+        "font_color": "#0000FF",
+        "border": 1,
+        "border_color": "#D9D9D9",
+    },
+    "input_real": {
+        "num_format": _NUMBERS["real"],
+        "bg_color": _PAPER,
+        "font_color": "#0000FF",
+        "border": 1,
+        "border_color": "#D9D9D9",
+    },
     "state": {"bold": True, "font_color": _INK},
+}
+
+
+_HEADER = {"bold": True, "font_color": "#FFFFFF", "bg_color": _INK, "text_wrap": True, "valign": "top"}
+
+
+_CARD = {"bold": True, "font_size": 15, "font_color": _INK, "bg_color": _PALE, "align": "left", "valign": "vcenter"}
+
+
+_LOOKS |= {
+    "label": {
+        "font_color": _FAINT,
+        "bg_color": _PALE,
+        "text_wrap": True,
+        "valign": "bottom",
+        "top": 2,
+        "top_color": _INK,
+    },
+    "header": _HEADER,
+    "header_number": {**_HEADER, "align": "right"},
+    "share": {"num_format": _NUMBERS["share"]},
+    "flops": {"num_format": _NUMBERS["flops"]},
+    "bytes": {"num_format": _NUMBERS["bytes"]},
+    "microseconds": {"num_format": _NUMBERS["microseconds"]},
+    "verdict": {**_CARD, "font_color": _GREEN},
+    "card_bytes": {**_CARD, "num_format": _NUMBERS["bytes"]},
+    "card_time": {**_CARD, "num_format": _NUMBERS["microseconds"]},
 }
 
 
@@ -58,13 +105,20 @@ _WEIGHTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-_HEADER = {"bold": True, "font_color": "#FFFFFF", "bg_color": _INK, "text_wrap": True, "valign": "top"}
+_BROKEN = {"bold": True, "font_color": _RED}
 
 
-_BROKEN = {"bold": True, "font_color": "#C00000"}
+# Looks that change with what a cell shows.
+_NOTHING = {"type": "cell", "criteria": "==", "value": 0}, {"num_format": '"-"'}
+_CONDITIONS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "state": ({"type": "text", "criteria": "containing", "value": "broken"}, _BROKEN),
+    "verdict": ({"type": "text", "criteria": "containing", "value": "not"}, {"font_color": _RED}),
+    **dict.fromkeys(("flops", "bytes", "microseconds"), _NOTHING),
+}
 
 
 _LINE_HEIGHT = 15
+_ALIGNED = ("label", "header", "header_number", "verdict", "card_bytes", "card_time")
 
 
 _PROSE = {"text_wrap": True, "valign": "top"}
@@ -96,11 +150,8 @@ def write_workbook(workbook: Workbook, path: Path, *, force: bool = False) -> No
     """
     check_file(path, force=force)
     content = workbook_bytes(workbook)
-    try:
-        with written_whole(path) as draft:
-            draft.write_bytes(content)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}; name another file") from error
+    with said_if_unwritable(path), written_whole(path) as draft:
+        draft.write_bytes(content)
 
 
 def workbook_bytes(workbook: Workbook) -> bytes:
@@ -114,7 +165,10 @@ def workbook_bytes(workbook: Workbook) -> bytes:
             book.define_name(name, f"={reference}")
         formats = _Formats(book)
         for sheet in workbook.sheets:
-            _write_sheet(book.add_worksheet(sheet.name), sheet, formats)
+            target = book.add_worksheet(sheet.name)
+            _write_sheet(target, sheet, formats)
+            for chart in sheet.charts:
+                target.insert_chart(chart.place, make_chart(book, chart, _NUMBERS[chart.look]))
     return content.getvalue()
 
 
@@ -149,10 +203,14 @@ def _write_sheet(target: Any, sheet: Sheet, formats: _Formats) -> None:
     target.fit_to_pages(1, 0)
     target.repeat_rows(header)
     for row, line in enumerate(sheet.above):
+        if line.text_lines:
+            target.set_row(row, line.text_lines * _LINE_HEIGHT)
         _write_line(target, row, line, formats, {})
     for row, line in enumerate(sheet.lines, start=header + 1):
         if line.depth:
             target.set_row(row, None, None, {"level": min(line.depth, _DEEPEST_OUTLINE)})
+        if line.text_lines:
+            target.set_row(row, line.text_lines * _LINE_HEIGHT)
         if sheet.prose:
             lines = (
                 _line_count(str(cell.content), each.width) for cell, each in zip(line.cells, sheet.columns, strict=True)
@@ -168,15 +226,31 @@ def _line_count(text: str, width: float) -> int:
 
 def _write_line(target: Any, row: int, line: SheetLine, formats: _Formats, more: Mapping[str, Any]) -> None:
     for column, cell in enumerate(line.cells):
-        parts = [_WEIGHTS[line.weight], _LOOKS[cell.look], more]
-        if isinstance(cell.content, str):
+        parts = [_WEIGHTS[line.weight], _LOOKS.get(cell.look, {}), more]
+        if isinstance(cell.content, str) and cell.look not in _ALIGNED:
             parts.append(_indent(column, line.depth))
         if line.weight == "layer" and column == 0:
             parts.append(_NAME_OF_LAYER)
-        _write_cell(target, row, column, cell, formats.find(*parts))
-        if cell.look == "state":
-            broken = {"type": "text", "criteria": "containing", "value": "broken", "format": formats.find(_BROKEN)}
-            target.conditional_format(row, column, row, column, broken)
+        if cell.look == "letter":
+            _write_letter(target, row, column, str(cell.content), formats)
+        else:
+            _write_cell(target, row, column, cell, formats.find(*parts))
+        if cell.look in _CONDITIONS:
+            rule, look = _CONDITIONS[cell.look]
+            target.conditional_format(row, column, row, column, {**rule, "format": formats.find(look)})
+
+
+def _write_letter(target: Any, row: int, column: int, latex: str, formats: _Formats) -> None:
+    """Write a letter with what stands below and above the line."""
+    look = formats.find(_indent(column, 0))
+    parts = letter_parts(latex)
+    if len(parts) < 2:  # noqa: PLR2004 - a text of several fonts has two parts or more
+        text = parts[0][0] if parts else ""
+        (target.write_string if text else target.write_blank)(row, column, text or None, look)
+        return
+    scripts = {"above": {"font_script": 1}, "below": {"font_script": 2}}
+    pieces = [piece for text, script in parts for piece in ([formats.find(scripts[script])] if script else []) + [text]]
+    target.write_rich_string(row, column, *pieces, look)
 
 
 def _indent(column: int, depth: int) -> Mapping[str, Any]:

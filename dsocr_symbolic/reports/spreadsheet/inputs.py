@@ -6,10 +6,12 @@ import sympy
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.value import Expr
-from dsocr_symbolic.language.definition import BRACES
 from dsocr_symbolic.language.expression import Expression, evaluate
 from dsocr_symbolic.language.registry import Quantity
+from dsocr_symbolic.language.rules import BRACES
+from dsocr_symbolic.questions.settings_text import Told, lifted, otherwise, setting_notes
 from dsocr_symbolic.reports.spreadsheet.cells import (
+    Look,
     Sheet,
     SheetCell,
     SheetColumn,
@@ -18,6 +20,7 @@ from dsocr_symbolic.reports.spreadsheet.cells import (
     text_line,
 )
 from dsocr_symbolic.reports.spreadsheet.excel_formula import Piece, Printer
+from dsocr_symbolic.scenario.provenance import what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import Values
 
@@ -26,7 +29,7 @@ _COLUMNS = (
     SheetColumn(title="group", width=12),
     SheetColumn(title="symbol", width=24),
     SheetColumn(title="letter", width=11),
-    SheetColumn(title="meaning", width=58),
+    SheetColumn(title="meaning", width=86),
     SheetColumn(title="unit", width=9),
     SheetColumn(title="value", width=16, numbers=True),
     SheetColumn(title="config key", width=24),
@@ -57,7 +60,8 @@ def _shown(scenario: Scenario) -> Mapping[str, Quantity]:
 def inputs_sheet(scenario: Scenario, values: Values, printer: Printer, rules: Sheet | None) -> Sheet:
     """Lay out a line per symbol below the state of the rules: inputs as numbers, what follows from them as formulas."""
     quantities = _shown(scenario)
-    lines = [_line(name, quantity, scenario, values, printer) for name, quantity in quantities.items()]
+    was_set = {name: setting.data for name, setting in what_was_set(scenario, values.numbers).items()}
+    lines = [_line(name, scenario, values, was_set, printer) for name in quantities]
     workload = f", workload {scenario.workload.name}" if scenario.workload else ""
     options = ", ".join(f"{name} {option}" for name, option in scenario.options.items())
     hint = "Change the coloured cells: everything else follows. Names in formulas are the symbols."
@@ -65,9 +69,10 @@ def inputs_sheet(scenario: Scenario, values: Values, printer: Printer, rules: Sh
         text_line(f"{scenario.definition.name}{workload}, {scenario.gpu.title}", look="heading"),
         text_line(f"Choices of this workbook: {options}. Another choice is another export.", look="note"),
         text_line(hint, look="note"),
+        *(text_line(note, look="note") for note in (*setting_notes(was_set), *lifted(sorted(scenario.waived)))),
     ]
     if rules is not None:
-        above.append(SheetLine(cells=(_state(rules),)))
+        above.append(SheetLine(cells=(rules_state(rules),)))
     return Sheet(name=INPUTS, columns=_COLUMNS, lines=tuple(lines), above=(*above, text_line()), frozen_columns=2)
 
 
@@ -79,16 +84,16 @@ def rules_sheet(scenario: Scenario, printer: Printer) -> Sheet | None:
     if not rules:
         return None
     lines = []
-    for rule, otherwise in rules:
+    for rule, failing in rules:
         condition = printer.piece(_expression(rule.require, scenario))
-        content = _HOLDS if condition.value else otherwise
-        state = SheetCell(content=content, formula=f'IF({condition.text}=1,"{_HOLDS}","{otherwise}")', look="state")
+        content = _HOLDS if condition.value else failing
+        state = SheetCell(content=content, formula=f'IF({condition.text}=1,"{_HOLDS}","{failing}")', look="state")
         parts = [printer.piece(_expression(part, scenario)) for part in rule.parts]
         lines.append(SheetLine(cells=(state, _said(rule.say, parts))))
     return Sheet(name=RULES, columns=_RULE_COLUMNS, lines=tuple(lines), prose=True)
 
 
-def _state(rules: Sheet) -> SheetCell:
+def rules_state(rules: Sheet) -> SheetCell:
     """Say whether a rule is broken, or else whether there is a warning."""
     cells = f"{RULES}!A{rules.first_row}:A{rules.first_row + len(rules.lines) - 1}"
     says = {
@@ -115,8 +120,11 @@ def _said(sentence: str, parts: Sequence[Piece]) -> SheetCell:
     return SheetCell(content="{}".join(texts).format(*numbers), formula=formula)
 
 
-def _line(name: str, quantity: Quantity, scenario: Scenario, values: Values, printer: Printer) -> SheetLine:
+def _line(name: str, scenario: Scenario, values: Values, was_set: Told, printer: Printer) -> SheetLine:
+    quantity = scenario.definition.quantities[name]
     source, live = _source(name, quantity, scenario, values)
+    if name in was_set:
+        source = f"{source}; {otherwise(was_set[name])}"
     number = arithmetic.whole(values.numbers[name])
     if live:
         formula = printer.piece(_expression(quantity.formula, scenario)).text
@@ -130,8 +138,9 @@ def _line(name: str, quantity: Quantity, scenario: Scenario, values: Values, pri
             least=quantity.least,
             more=quantity.group == "machine" and not quantity.zero,
         )
-    texts = [quantity.group, name, quantity.letter, quantity.meaning, quantity.unit]
-    before = (SheetCell(content=text) for text in texts)
+    texts: list[tuple[str, Look]] = [(quantity.group, "text"), (name, "text"), (quantity.letter, "letter")]
+    texts += [(quantity.meaning, "text"), (quantity.unit, "text")]
+    before = (SheetCell(content=text, look=look) for text, look in texts)
     return SheetLine(cells=(*before, value, SheetCell(content=quantity.config), SheetCell(content=source, look="note")))
 
 

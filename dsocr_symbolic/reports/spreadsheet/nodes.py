@@ -77,7 +77,7 @@ def nodes_sheet(fold: Fold, result: Estimate, printer: Printer) -> Sheet:
             look: Look = "seconds" if metric.kind == "time" else "whole"
             cells.append(_number_cell(formulas.metric(index, metric), formulas.numbers[index][metric.name], look))
         depth = row.path.count("/") + 1 if row.path else 0
-        lines.append(SheetLine(cells=(*cells, SheetCell(content=labels[index])), depth=depth, weight=_weight(row)))
+        lines.append(SheetLine(cells=(*cells, SheetCell(content=labels[index])), depth=depth, weight=node_weight(row)))
     columns = (*_ABOUT, *(_metric_column(metric) for metric in column_metrics()), _PATH)
     return Sheet(name=NODES, columns=columns, lines=tuple(lines), frozen_lines=1, frozen_columns=1)
 
@@ -141,7 +141,8 @@ def _metric_column(metric: Metric) -> SheetColumn:
     return SheetColumn(title=f"{metric.name}\n[{metric.unit}]", width=_NUMBER_WIDTH, numbers=True)
 
 
-def _weight(row: Row) -> Weight:
+def node_weight(row: Row) -> Weight:
+    """Return how much a node stands out."""
     if row.parent == -1:
         return "total"
     return "stage" if row.parent == 0 else "operator" if row.aten else "layer"

@@ -5,17 +5,20 @@ from dsocr_symbolic.evaluation.estimate import estimate
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.fold import Fold
-from dsocr_symbolic.network.leaves import leaves_of, stocks_of
+from dsocr_symbolic.network.leaves import Whole, leaves_of, stocks_of
 from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.reports.spreadsheet import inputs, nodes, steps
-from dsocr_symbolic.reports.spreadsheet.cells import Sheet, SheetColumn, SheetLine, Workbook, text_line
+from dsocr_symbolic.reports.spreadsheet.answer import ANSWER, AnswerSource, answer_sheet
+from dsocr_symbolic.reports.spreadsheet.cells import Sheet, SheetCell, SheetColumn, SheetLine, Workbook, text_line
 from dsocr_symbolic.reports.spreadsheet.excel_formula import LONGEST_FORMULA, Printer
+from dsocr_symbolic.reports.spreadsheet.memory import MEMORY, memory_sheet
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 from dsocr_symbolic.scenario.values import chosen_slots
 from dsocr_symbolic.version import __version__
 
 _COLUMNS = (SheetColumn(title="about", width=32), SheetColumn(title="what holds", width=130))
 _SHEETS = {
+    ANSWER: "the answer: four numbers, what each stage costs, its memory; all follow the inputs",
     inputs.INPUTS: "a line per symbol; change the coloured cells, the rest are formulas and definitions",
     nodes.NODES: (
         "a line per node of the model, each with all its calls and repeats; operators are formulas of the symbols, "
@@ -24,6 +27,10 @@ _SHEETS = {
     nodes.TENSORS: (
         "a line per tensor that a node owns and per place that declares it; two lines of one name are one tensor, "
         "which a sum counts once, in its last state"
+    ),
+    MEMORY: (
+        "bytes of activations that live while each node runs: an operator's own or those of the child that holds "
+        "most, and what its caller keeps meanwhile; workspaces and fragmentation are not modelled"
     ),
     steps.STEPS: (
         "sums over decode steps of the slowest resource: lines (seconds at step 0, seconds per step), and the parts "
@@ -54,14 +61,22 @@ def make_workbook(scenario: Scenario, longest: int = LONGEST_FORMULA) -> Workboo
     """
     program, values = scenario_program(scenario), scenario_values(scenario)
     stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
-    fold = Fold(leaves_of(stages))
+    fold = Fold(leaves_of(stages, whole=Whole(definition=scenario.definition, stages=stages)))
     terms, sums = steps.Terms(), steps.StepSums()
-    printer = Printer(inputs.symbol_pieces(scenario, values), terms.place, sums.add, longest)
+    pieces, result = inputs.symbol_pieces(scenario, values), estimate(program, values)
+    printer = Printer(pieces, terms.place, sums.add, longest)
     rules = inputs.rules_sheet(scenario, printer)
     symbols = inputs.inputs_sheet(scenario, values, printer, rules)
-    costs = [nodes.nodes_sheet(fold, estimate(program, values), printer)]
+    costs = [nodes.nodes_sheet(fold, result, printer)]
     costs.append(nodes.tensors_sheet(fold, stocks_of(walk(stages)), printer))
-    sheets = [sheet for sheet in (symbols, *costs, sums.sheet(), terms.sheet(), rules) if sheet is not None]
+    labels = ["", *(node.label or node.row.path for node in result.nodes)]
+    memory, live = memory_sheet(fold, labels, printer)
+    state = inputs.rules_state(rules) if rules else SheetCell()
+    first = answer_sheet(
+        AnswerSource(scenario=scenario, result=result, fold=fold, symbols=pieces, live=live, state=state)
+    )
+    others = (symbols, *costs, memory, sums.sheet(), terms.sheet(), rules)
+    sheets = [first, *(sheet for sheet in others if sheet is not None)]
     return Workbook(
         title=scenario.definition.name,
         sheets=(*sheets, _conventions_sheet(scenario, [sheet.name for sheet in sheets])),
@@ -74,7 +89,7 @@ def _conventions_sheet(scenario: Scenario, sheets: list[str]) -> Sheet:
     columns = nodes.column_metrics()
     others = [name for name in load_metrics() if name not in nodes.COLUMN_METRICS]
     lines: list[SheetLine] = [
-        text_line("made by", f"dsocr {__version__}: dsocr export"),
+        text_line("made by", f"dsocr {__version__}: {scenario.command or 'dsocr export'}"),
         text_line("model", f"{scenario.definition.name}: {scenario.definition.summary}"),
         *(text_line(f"sheet {name}", about) for name, about in _SHEETS.items() if name in sheets),
         *(text_line(name, text) for name, text in _NOTES.items()),

@@ -11,8 +11,8 @@ from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers, estimate
 from dsocr_symbolic.evaluation.program import Program
 from dsocr_symbolic.language.formula import EMPTY
-from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, scenario_values
+from dsocr_symbolic.language.lookup import default_definition, layer_definition
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, scenario_values, switches
 from dsocr_symbolic.verification.calls.cases import WHOLE
 from dsocr_symbolic.verification.reference.cuda_flops import COSTS
 
@@ -165,12 +165,14 @@ def formula_numbers(
 @cache
 def _prepared(layer: str, choices: tuple[tuple[str, str], ...]) -> tuple[Scenario, Program]:
     """Read and compile a layer once for all of its counts."""
+    definition = default_definition(None)
+    alone = None if layer == WHOLE else layer
     scenario = make_scenario(
-        definition=default_definition(None),
-        layer=None if layer == WHOLE else layer,
+        definition=definition,
+        layer=alone,
         settings=EMPTY,
         choices=dict(choices),
-        waived=frozenset({"allow_any_grid"}),
+        waived=switches(definition if alone is None else layer_definition(definition, alone)),
     )
     return scenario, scenario_program(scenario)
 

@@ -1,7 +1,9 @@
-"""What each kind of verification needs installed; only versions are read, nothing heavy is imported."""
+"""What each kind of verification needs installed; versions are read before anything heavy is imported."""
 
 import re
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from dsocr_symbolic.errors import UserError
 
@@ -20,6 +22,20 @@ def installed(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def importable(library: str) -> None:
+    """Import a library, or say in one line that it is not there, or that one of its own libraries is not."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        # PyTorch would abort in it.
+        raise UserError("the current folder is gone; change to another one") from error
+    try:
+        import_module(library)
+    except (ImportError, OSError) as error:
+        why = str(error).partition("\n")[0]
+        raise UserError(f"{library} cannot be imported ({why}): {_VERIFY}") from error
 
 
 def require_torch(remedy: str = _VERIFY) -> None:

@@ -137,7 +137,10 @@ def tree_at(settings: tuple[tuple[str, Any], ...]) -> Tree:
         for name, known in definition.quantities.items()
     }
     slots = chosen_slots(definition, choose(definition, chosen))
-    return Tree(stages=trained_tree(load_library(), definition.stages, scope, slots, symbolic), scope=scope)
+    return Tree(
+        stages=trained_tree(load_library(), definition.stages, scope, slots, symbolic, tied=definition.tied),
+        scope=scope,
+    )
 
 
 @cache

@@ -58,6 +58,7 @@ NUMBERS: Mapping[str, tuple[Any, ...]] = {
     "compute_efficiency": (1,),
     "bandwidth_efficiency": (1,),
     "usable_memory": _MEMORY,
+    "installed_memory": (*_MEMORY[1:], *_MEMORY),
     "process_memory": ("process_memory_mib", "process_memory_gib", *_MEMORY),
     "memory_utilisation": (0.9,),
     "reserve": (2**30,),
@@ -202,7 +203,7 @@ def bare() -> Iterator[Fact]:
     for name, (_, *keys) in EXTREMES.items():
         if keys[0] not in needed:
             yield f"{name} of a GPU without it", _value(least, name), keys[1] if len(keys) > 1 else UNCLAIMED
-    for name in ("usable_memory", "process_memory"):
+    for name in ("usable_memory", "process_memory", "installed_memory"):
         yield f"{name} of a GPU without it", _value(least, name), 1.0
     yield "chip of a GPU without it", _value(least, "on_chip"), UNCLAIMED
     yield "cores of a GPU without their rates", _value(least, "fastest_cuda_core_peak"), UNCLAIMED

@@ -159,7 +159,17 @@ _LEAST = {
     **dict.fromkeys(("batch", "base_size", "image_size", "chunk_tokens", "decode_experts_hit"), 1),
     "max_crops": 2,
 }
-_FIXED = {"fp32", "int64", "bool", "training", "trained", "trains_encoder", "capacity", *IN_BOUNDS.values()}
+_FIXED = {
+    "fp32",
+    "int64",
+    "bool",
+    "training",
+    "trained",
+    "trains_encoder",
+    "capacity",
+    "installed_memory",
+    *IN_BOUNDS.values(),
+}
 _FIXED |= {"view_tokens", "vision_tokens", "compression", "fewest_prefill_experts_hit", "fewest_decode_experts_hit"}
 _MAY_LACK = ("reserve", "l3_cache", "tensor_memory", "on_chip")
 FRACTIONS = {"prefill_experts_hit", "decode_experts_hit"}

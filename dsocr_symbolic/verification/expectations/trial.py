@@ -9,11 +9,13 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.strict_yaml import standing_in
 from dsocr_symbolic.verification.expectations import (
     bound,
+    cached,
     configs,
     counts,
     facts,
     layout,
     machine,
+    plausible,
     regimes,
     sizes,
     times,
@@ -22,20 +24,28 @@ from dsocr_symbolic.verification.expectations import (
 
 _ROOMS = ("language", "network", "evaluation", "scenario", "questions", "verification.expectations")
 _CACHING = tuple(f"dsocr_symbolic.{room}." for room in _ROOMS)
-# What is stated of operators and layers, whatever their folders are.
-FORMULAS = "formulas"
-_OF_TREES = ("models", "conventions", FORMULAS)
+# What is stated of operators and layers, whatever their folders are: of bounds, and of the cache's number format.
+FORMULAS, FORMATS = "formulas", "formats"
+_OF_TREES = ("models", "conventions", FORMULAS, FORMATS)
 Fact = tuple[str, Any, Any]
 Statement = Callable[[], Iterable[Fact]]
 
 # Kind of file, as its folder or name says -> what is stated of it, the quickest first.
 STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
-    "machine": (machine.bare, machine.machine_numbers, sizes.limits, times.rooflines, bound.lower_bounds),
-    "conventions": (sizes.conventions, sizes.limits),
+    "machine": (
+        machine.bare,
+        machine.machine_numbers,
+        plausible.machines,
+        sizes.limits,
+        times.rooflines,
+        bound.lower_bounds,
+    ),
+    "conventions": (sizes.conventions, sizes.limits, plausible.conventions),
     "metrics": (counts.metrics, times.rooflines, times.latencies, bound.lower_bounds, words.twins),
     "time": (bound.made_up, times.rooflines, bound.lower_bounds, words.twins),
     "bounds": (regimes.conditions,),
     FORMULAS: (bound.fewest, bound.numbered, bound.masked, bound.lower_bounds),
+    FORMATS: (cached.moved,),
     "models": (
         *(
             words.defaults,
@@ -60,9 +70,9 @@ def kind_of(file: Path) -> str:
     return file.stem if file.stem in STATEMENTS else file.parent.name
 
 
-def contradicts(file: Path, content: Any, first: str = "") -> str:
+def contradicts(file: Path, content: Any, first: str = "", kind: str = "") -> str:
     """Say what a file's changed content contradicts; empty if nothing. The statement named ``first`` is the first."""
-    kind = kind_of(file)
+    kind = kind or kind_of(file)
     try:
         with standing_in(file, content):
             forget(kind)

@@ -116,6 +116,7 @@ _BREAKS: tuple[Rule, ...] = (
     lambda v: v["prefill_experts_hit"] > v["num_experts_per_tok"] * v["batch"] * v["prompt_tokens"] + _EDGE,
     lambda v: v["decode_experts_hit"] > v["num_experts_per_tok"] * v["batch"] + _EDGE,
     lambda v: v["memory_utilisation"] > 1,
+    lambda v: v["logits_of_all"] not in (0, 1),
 )
 # Settings at both sides of every rule's edge; what is not set follows.
 _EDGES: tuple[Mapping[str, Any], ...] = (
@@ -127,6 +128,7 @@ _EDGES: tuple[Mapping[str, Any], ...] = (
         for most in (2, 6, 12)
         for columns, rows in ((0, 0), (1, 1), (1, 2), (3, 2), (7, 1), (3, 4), (13, 1))
     ),
+    *({"logits_of_all": flag} for flag in (0, 0.5, 1, 1.5, 2)),
     *({"memory_utilisation": share} for share in (0.1, 0.5, 0.999, 1, 1.001, 2)),
     *({"image_tokens": 0, "text_tokens": text} for text in (0, 1, 2)),
     *({"image_tokens": 0, "text_tokens": 0, "prefill_experts_hit": hit} for hit in (0, 0.0005, 1, 6)),
@@ -180,9 +182,7 @@ def rules() -> Iterator[Fact]:
 
 def _scope(settings: Mapping[str, Any]) -> dict[str, Any]:
     resolver = values(settings)
-    groups = ("constant", "workload", "derived")
-    names = [name for name, known in network().quantities.items() if known.group in groups]
-    return {name: resolver.value(name) for name in (*names, "memory_utilisation")}
+    return {name: resolver.value(name) for name in network().quantities}
 
 
 def _refusal(scope: Mapping[str, Any], *waived: str) -> str:

@@ -12,7 +12,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.language.formula import Layer, Operator
+from dsocr_symbolic.language.formula import Formula, Layer, Operator
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.language.lookup import default_definition, layer_definition
 from dsocr_symbolic.language.registry import load_metrics
@@ -208,16 +208,18 @@ def around(name: str) -> tuple[str, ...]:
     reached, waiting = [name], [name]
     for callee in waiting:
         for formula in library.formulas.values():
-            if isinstance(formula, Layer) and formula.name not in reached and callee in _used(formula):
+            if isinstance(formula, Layer) and formula.name not in reached and callee in used(formula):
                 reached.append(formula.name)
                 waiting.append(formula.name)
     return tuple(reached)
 
 
-def _used(layer: Layer) -> set[str]:
-    """Return what a layer calls, by name or through a slot, whatever a choice puts there."""
-    fillings = [*layer.slots.values(), *(filling for call in layer.calls for filling in call.slots.values())]
-    slots = {call.use.removeprefix("$") for call in layer.calls if call.use.startswith("$")}
+def used(formula: Formula) -> set[str]:
+    """Return what a formula calls, by name or through a slot, whatever a choice puts there; an operator nothing."""
+    if not isinstance(formula, Layer):
+        return set()
+    fillings = [*formula.slots.values(), *(filling for call in formula.calls for filling in call.slots.values())]
+    slots = {call.use.removeprefix("$") for call in formula.calls if call.use.startswith("$")}
     options = [option for choice in default_definition(None).choices.values() for option in choice.options.values()]
     chosen = {formula for option in options for slot, formula in option.slots.items() if slot in slots}
-    return {call.use for call in layer.calls} | {filling.use for filling in fillings} | chosen
+    return {call.use for call in formula.calls} | {filling.use for filling in fillings} | chosen

@@ -50,8 +50,12 @@ REASONS: Mapping[str, str] = {
 }
 
 
-# Keys of operators and layers that no count of a call can tell: what bounds leave out, and how layers are numbered.
-STATED = ("Call.needed", "Tensor.least", "Layer.fewest", "Call.numbers")
+# Keys of operators and layers that counts of calls cannot tell, and what is stated of them: what bounds leave out, how
+# layers are numbered, and a cache in a number format that the reference does not run in.
+STATED: Mapping[str, str] = {
+    **dict.fromkeys(("Call.needed", "Tensor.least", "Layer.fewest", "Call.numbers"), "formulas"),
+    **dict.fromkeys(("Tensor.dtype", "Call.with", "Filling.with"), "formats"),
+}
 
 
 def try_file(kind: str, file: Path, mutants: Iterable[Mutant] | None = None, draws: int = DRAWS) -> list[Fate]:
@@ -106,7 +110,7 @@ def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
     if mutant.key in STATED:
         from dsocr_symbolic.verification.expectations.trial import contradicts
 
-        if found := contradicts(mutant.file, mutant.content):
+        if found := contradicts(mutant.file, mutant.content, kind=STATED[mutant.key]):
             return _fate(mutant, found, "")
     places = {equivalent(changed, around(name), draws) for name in own}
     equal = "" if "" in places else "its symbols" if places == {"alone"} else "the network's symbols"

@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import frozen
 
-from dsocr_symbolic.language.definition import BRACES
 from dsocr_symbolic.language.expression import names, parse
+from dsocr_symbolic.language.rules import BRACES
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_files, data_folders
 from dsocr_symbolic.verification.mutants.changes import changed_texts

@@ -1,12 +1,10 @@
 """Try every mutant on all cores: what is done is kept in the cache folder, so that a run that was stopped goes on."""
 
+import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Container, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +15,8 @@ from dsocr_symbolic.paths import PACKAGE, cache_folder, data_folders
 from dsocr_symbolic.verification.mutants.keys import FILE_KINDS, OUT
 from dsocr_symbolic.verification.mutants.killing import EQUIVALENT, KILLED, SURVIVES, Fate, try_file
 from dsocr_symbolic.verification.mutants.mutants import Mutant, mutants_of, mutated_files
-from dsocr_symbolic.writing.files import written_whole
+from dsocr_symbolic.verification.workers import in_processes
+from dsocr_symbolic.writing.files import clear_drafts, written_whole
 
 _CHUNK = 100
 Job = tuple[str, str, int]
@@ -41,9 +40,12 @@ def run_job(job: Job, folder: Path) -> list[Fate]:
         return [Fate(**fate) for fate in json.loads(done.read_text(encoding="utf-8"))]
     chosen = islice(mutants_of(kind, Path(file)), part * _CHUNK, (part + 1) * _CHUNK)
     fates = try_file(kind, Path(file), chosen)
-    folder.mkdir(parents=True, exist_ok=True)
-    with written_whole(done) as draft:
-        draft.write_text(json.dumps([asdict(fate) for fate in fates]), encoding="utf-8")
+    # What cannot be kept is tried once more by the next run.
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        clear_drafts(folder)
+        with written_whole(done) as draft:
+            draft.write_text(json.dumps([asdict(fate) for fate in fates]), encoding="utf-8")
     return fates
 
 
@@ -53,15 +55,9 @@ def run_all(workers: int) -> Iterator[tuple[Job, list[Fate]]]:
     if workers == 1:
         yield from ((job, run_job(job, folder)) for job in jobs())
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(run_job, job, folder): job for job in jobs()}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-
-
-def workers() -> int:
-    """Return how many processes to start."""
-    return os.cpu_count() or 1
+    todo = jobs()
+    for place, fates in in_processes(run_job, [(job, folder) for job in todo], workers):
+        yield todo[place], fates
 
 
 def _digest() -> str:

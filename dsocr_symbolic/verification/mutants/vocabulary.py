@@ -78,6 +78,7 @@ _KNOWN: Mapping[str, Callable[[Spot, str, str, Any], list[str]]] = {
     "tensor": _tensors,
     "callee": _callees,
     "module": _modules,
+    "weight": lambda _, __, ___, raw: [weight for tie in raw["tied"].items() for weight in tie],
     "aten": lambda *_: sorted({getattr(formula, "aten", "") for formula in load_library().formulas.values()} - {""}),
     "switch": lambda *_: ["another_switch"],
     "chosen": lambda site, _, __, raw: list(raw["choices"][site.place[1]]["options"]),

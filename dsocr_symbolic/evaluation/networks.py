@@ -1,0 +1,47 @@
+"""A network as every verb takes it: examples of a user's files hold, and weights that count twice are warned of."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import evolve
+
+from dsocr_symbolic.evaluation.program import recalled
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.formula import ZERO
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.language.rules import Rule
+from dsocr_symbolic.paths import data_files, is_ours
+
+_FOLDERS = ("formulas/operators", "formulas/layers")
+
+
+def load_network(name: str | None = None, words: Iterable[str] = ()) -> Definition:
+    """Load a model by name or path, DeepSeek-OCR if None.
+
+    Of a user's files those that it can call, and those that words name, must have examples that hold: a UserError
+    otherwise. That is worked out once for each content of the files.
+    """
+    return attended(default_definition(name), words)
+
+
+def attended(definition: Definition, words: Iterable[str] = ()) -> Definition:
+    """Hold a model to what :func:`load_network` says of one."""
+    own = {name for kind in _FOLDERS for name, path in data_files(kind).items() if not is_ours(path)}
+    if not own and is_ours(definition.file):
+        return definition
+    named = sorted(own & {word.rpartition("/")[2].rpartition("=")[2] for word in words})
+    models = own_models()
+
+    def work_out() -> list[str]:
+        from dsocr_symbolic.evaluation.examples import check_used, counted_twice
+
+        check_used(definition, named, models)
+        return counted_twice(definition)
+
+    said = recalled(definition, [*named, *models], work_out)
+    return evolve(definition, warnings=(*definition.warnings, *(Rule(require=ZERO, say=line) for line in said)))
+
+
+def own_models() -> list[Path]:
+    """Return the model files of a user's folders."""
+    return [path for path in data_files("formulas/models").values() if not is_ours(path)]
