@@ -189,8 +189,8 @@ def _commands(definition: Definition) -> click.Group:
         group.add_command(listing)
     group.add_command(schema_command())
     for known in group.commands.values():
-        refuse_empty(known.params)
         attach(known, definition)
+        refuse_empty(known.params)
     return group
 
 

@@ -21,6 +21,7 @@ from dsocr_symbolic.language.lookup import default_definition, find_definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.paths import data_files
 from dsocr_symbolic.questions.completion import Named, OneOf
+from dsocr_symbolic.questions.options import Filled
 from dsocr_symbolic.scenario.values import choose, chosen_slots
 
 DEFINITION = find_definition("deepseek-ocr")
@@ -125,7 +126,7 @@ def test_names_below_are_the_nodes_of_the_tree() -> None:
 def test_every_option_completes_or_takes_a_number() -> None:
     for command in _commands(default_definition(None)).commands.values():
         for known in command.params:
-            name, kind = known.opts[0], known.type
+            name, kind = known.opts[0], known.type.inner if isinstance(known.type, Filled) else known.type
             plain = isinstance(known, click.Option) and known.is_flag
             assert plain or isinstance(kind, Named | OneOf | click.Path) or name in NUMBERS, f"{command.name} {name}"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import Factory, define
@@ -10,6 +10,9 @@ from attrs import Factory, define
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.scenario.scenario import Scenario, doubts, make_scenario
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _MOST_GIB = 1e6
 _LIMIT = "most_pieces"
@@ -25,22 +28,31 @@ Given = dict[str, Any]
 Run = Callable[[Definition, Given], int]
 
 
+class Filled(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions
+    """What ``inner`` takes, and completes as it does, but no empty word unless that is the default."""
+
+    def __init__(self, inner: "click.ParamType[Any]") -> None:
+        self.name = inner.name
+        self.inner = inner
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value of a word; raise where that is empty."""
+        if param is not None and value == "" != param.default:
+            raise UserError(f"{param.opts[0]}: is empty; give a value or drop it")
+        return self.inner.convert(value, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[str]]":
+        """Return what completes a word."""
+        return self.inner.shell_complete(ctx, param, incomplete)
+
+
 def refuse_empty(parameters: Iterable[click.Parameter]) -> None:
     """Let options with a word take no empty one: nobody means that, and it would pass for no word at all."""
-
-    def filled(option: click.Option) -> Callable[[str], Any]:
-        inner = option.type
-
-        def word(value: str) -> Any:
-            if value == "" != option.default:
-                raise UserError(f"{option.opts[0]}: is empty; give a value or drop it")
-            return inner.convert(value, option, None)
-
-        return word
-
     for option in parameters:
         if isinstance(option, click.Option) and isinstance(option.type, click.Path | click.types.StringParamType):
-            option.type = click.types.FuncParamType(filled(option))
+            option.type = Filled(option.type)
 
 
 @define
