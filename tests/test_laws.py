@@ -13,8 +13,8 @@ from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.language.registry import load_conventions
-from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.leaves import metric_expression
+from dsocr_symbolic.network.model_tree import model_tree
 from dsocr_symbolic.questions.totals.views import by_category, by_layer, by_operator, by_stage, by_total, check_sums
 from dsocr_symbolic.scenario.values import choose, chosen_slots
 

@@ -14,7 +14,7 @@ from dsocr_symbolic.language import library
 from dsocr_symbolic.language.formula import Layer, Operator, inputs, outputs, read_layer, read_operators
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.language.lookup import find_definition
-from dsocr_symbolic.network.builder import model_tree
+from dsocr_symbolic.network.model_tree import model_tree
 from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.paths import data_files
 from dsocr_symbolic.scenario.values import choose, chosen_slots

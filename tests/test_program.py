@@ -20,8 +20,8 @@ from dsocr_symbolic.evaluation.estimate import Estimate, estimate
 from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import find_definition, layer_definition
-from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.leaves import Whole, leaves_of
+from dsocr_symbolic.network.model_tree import model_tree
 from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.paths import PACKAGE
 from dsocr_symbolic.scenario.hardware import load_gpu

@@ -144,10 +144,8 @@ def of_solve(given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @cache
 def swept() -> Any:
-    axes = {
-        name: sorted({value, *(given.get(name, value) for given in WORKLOADS.values())})
-        for name, value in USUAL.items()
-    }
+    known = {name: {value, *(given.get(name, value) for given in WORKLOADS.values())} for name, value in USUAL.items()}
+    axes = {name: sorted(values) for name, values in known.items()}
     return sweep(model(), metrics=METRICS, workload="base", **axes)
 
 
@@ -227,7 +225,8 @@ def test_every_view_gives_the_same_numbers(about: str) -> None:
         assert len(said) == (step is not None)
         assert step is None or f"(tpot): {seconds(step)} by roofline" in said[0]
     tree = printed("tree", *words(given))
-    for stage, metrics in answer(scenario(given)).stages.items():
+    running = {stage: metrics for stage, metrics in answer(scenario(given)).stages.items() if metrics["roofline_s"]}
+    for stage, metrics in running.items():
         (row,) = (line for line in tree.splitlines() if line.split()[:1] == [stage])
         assert cell("forward_io_bytes", metrics["forward_io_bytes"], 3) in row, stage
         assert cell("roofline_s", metrics["roofline_s"], 3) in row, stage

@@ -19,7 +19,7 @@ from dsocr_symbolic.questions.solve.constraint import read_constraint
 from dsocr_symbolic.questions.solve.finding import find
 from dsocr_symbolic.questions.solve.problem import pose
 from dsocr_symbolic.questions.solve.search import Boundary
-from dsocr_symbolic.questions.solve.survey import Judged, Verdict, looked_at, next_allowed, survey
+from dsocr_symbolic.questions.solve.survey import Judged, Judgement, looked_at, next_allowed, survey
 
 
 @cache
@@ -39,23 +39,23 @@ def judged(slack: str, rule: str = "1") -> Judged:
     """Judge by a formula of x that must not be negative, and one that is 1 where x is allowed."""
     formula, allowed = parse(slack, "test"), parse(rule, "test")
 
-    def decide(value: int) -> Verdict:
+    def decide(value: int) -> Judgement:
         if not evaluate(allowed, {"x": value}, arithmetic):
-            return Verdict.BARRED
-        return Verdict.MET if evaluate(formula, {"x": value}, arithmetic) >= 0 else Verdict.UNMET
+            return Judgement.BARRED
+        return Judgement.MET if evaluate(formula, {"x": value}, arithmetic) >= 0 else Judgement.UNMET
 
     def along(ranges: Any) -> dict[str, Any]:
         return {"x": spans.between([low for low, _ in ranges], [high for _, high in ranges])}
 
     def bars(ranges: Any) -> Any:
         kept = evaluate(allowed, along(ranges), spans)
-        return [Verdict.BARRED if broken else Verdict.OPEN for broken in spans.below(kept, 0.5, len(ranges))]
+        return [Judgement.BARRED if broken else Judgement.OPEN for broken in spans.below(kept, 0.5, len(ranges))]
 
     def judge(ranges: Any) -> Any:
         met, unmet = spans.signs(spans.span(evaluate(formula, along(ranges), spans)), 0, len(ranges))
         ways = zip(bars(ranges), met, unmet, strict=True)
         return [
-            bar if bar == Verdict.BARRED else Verdict.MET if good else Verdict.UNMET if bad else Verdict.OPEN
+            bar if bar == Judgement.BARRED else Judgement.MET if good else Judgement.UNMET if bad else Judgement.OPEN
             for bar, good, bad in ways
         ]
 
@@ -84,7 +84,7 @@ def test_stretches_are_those_of_a_loop(slack: str, rule: str) -> None:
     for value in range(1, 3000):
         verdict = ways.decide(value)
         inside = [stretch.verdict for stretch in stretches if stretch.first <= value <= stretch.last]
-        assert verdict == Verdict.BARRED or inside == [verdict], value
+        assert verdict == Judgement.BARRED or inside == [verdict], value
     for stretch in stretches:
         assert ways.decide(stretch.first) == ways.decide(stretch.last) == stretch.verdict
 

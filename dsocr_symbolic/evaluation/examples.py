@@ -15,9 +15,10 @@ from dsocr_symbolic.language.formula import EMPTY, Call, Formula, Operator
 from dsocr_symbolic.language.library import Library, load_library, reached
 from dsocr_symbolic.language.lookup import called, default_definition, definition_of
 from dsocr_symbolic.language.registry import is_time, load_metrics
-from dsocr_symbolic.network.builder import build_tree, model_tree
+from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.fold import Fold, is_detail
 from dsocr_symbolic.network.leaves import leaves_of
+from dsocr_symbolic.network.model_tree import model_tree
 from dsocr_symbolic.network.modules import apart
 from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.paths import is_ours

@@ -16,9 +16,9 @@ from dsocr_symbolic.evaluation.compiled import Compiled
 from dsocr_symbolic.evaluation.kernel import Backend
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import known_metric, load_metrics
-from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.flows import total_calls
 from dsocr_symbolic.network.leaves import Whole, metric_expression
+from dsocr_symbolic.network.model_tree import model_tree
 from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.overrides import read_override, spelled_out

@@ -7,15 +7,13 @@ from typing import Any, get_args
 from attrs import evolve
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.formula import EMPTY, Call, Filling, Formula, Layer, Operator, Repeat
-from dsocr_symbolic.language.library import Library, fit_symbols, load_library
+from dsocr_symbolic.language.library import Library, fit_symbols
 from dsocr_symbolic.network import costs, dataflow, modules
 from dsocr_symbolic.network.dataflow import Names
-from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages, walk
+from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
 from dsocr_symbolic.network.place import Place, module_of, repetition_of
 
 
@@ -64,39 +62,6 @@ def build_tree(
     root = Place(calls=one, copies=one, distinct=one, needed=one, steps=None, repetition="none", **said)  # type: ignore[arg-type]
     stages = builder.place_all(modules.rooted(library, calls, chosen), scope, root, {})[0]
     return modules.tied(stages, tied, file)
-
-
-def model_tree(
-    definition: Definition, slots: Mapping[str, str], *, training: bool = True, scope: Scope | None = None
-) -> tuple[Node, ...]:
-    """Build the tree of a model in symbols, a node per stage, with the training step of each call if asked for.
-
-    ``scope`` gives some symbols a value; all are free without it.
-    """
-    from dsocr_symbolic.algebras import symbolic
-
-    scope = scope or {name: symbolic.symbol(name) for name in definition.quantities}
-    build = trained_tree if training else build_tree
-    stages = build(
-        load_library(), definition.stages, scope, slots, symbolic, tied=definition.tied, file=definition.file
-    )
-    modules.check_owners(walk(stages), definition.file)
-    return stages
-
-
-def stage_guards(definition: Definition, numbers: Mapping[str, Exact], scope: Scope | None = None) -> dict[Expr, Expr]:
-    """Return the guards of a model's stages, each with 1 where it lets its stages run at some numbers, else 0.
-
-    ``scope`` gives some symbols a value; all are free without it.
-    """
-    from dsocr_symbolic.algebras import symbolic
-
-    scope = scope or {name: symbolic.symbol(name) for name in definition.quantities}
-    guards = [call.when for call in definition.stages if call.when is not None]
-    return {
-        costs.value(guard, scope, symbolic): symbolic.number(costs.value(guard, numbers, arithmetic))
-        for guard in guards
-    }
 
 
 def trained_tree(

@@ -10,8 +10,8 @@ from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import layer_definition
 from dsocr_symbolic.language.registry import is_bound, known_metric, load_metrics
-from dsocr_symbolic.network.builder import model_tree, stage_guards
 from dsocr_symbolic.network.leaves import Whole, metric_expression
+from dsocr_symbolic.network.model_tree import model_tree, stage_guards
 from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.questions.question import of_scenario
 from dsocr_symbolic.scenario.origins import unclaimed

@@ -25,7 +25,7 @@ class TooFarError(Exception):
     """No allowed value was found among so many."""
 
 
-class Verdict(IntEnum):
+class Judgement(IntEnum):
     """What is known of a range: no value is allowed, none of the allowed meets the condition, all do, or it is open."""
 
     BARRED = 0
@@ -35,8 +35,8 @@ class Verdict(IntEnum):
 
 
 Ends = tuple[int, int]
-Judge = Callable[[Sequence[Ends]], Sequence[Verdict]]
-Decide = Callable[[int], Verdict]
+Judge = Callable[[Sequence[Ends]], Sequence[Judgement]]
+Decide = Callable[[int], Judgement]
 
 
 @frozen(kw_only=True)
@@ -45,7 +45,7 @@ class Stretch:
 
     first: int
     last: int
-    verdict: Verdict
+    verdict: Judgement
 
 
 @frozen(kw_only=True)
@@ -72,7 +72,7 @@ def survey(judged: Judged, least: int, most: int) -> tuple[Stretch, ...]:
     stretches = _merged(_decided(judged, least, most))
     if len(stretches) > _MOST_STRETCHES:
         rest = stretches[_MOST_STRETCHES - 1 :]
-        opened = Stretch(first=rest[0].first, last=rest[-1].last, verdict=Verdict.OPEN)
+        opened = Stretch(first=rest[0].first, last=rest[-1].last, verdict=Judgement.OPEN)
         stretches = [*stretches[: _MOST_STRETCHES - 1], opened]
     tight = (_tightened(judged, stretch) for stretch in stretches)
     return tuple(_merged(stretch for stretch in tight if stretch is not None))
@@ -81,7 +81,7 @@ def survey(judged: Judged, least: int, most: int) -> tuple[Stretch, ...]:
 def next_allowed(judged: Judged, first: int, last: int, *, down: bool = False) -> int | None:
     """Return the first allowed value of a range, or its last one; None where it has none. TooFarError if it is far."""
     edge = last if down else first
-    if first <= last and judged.decide(edge) != Verdict.BARRED:
+    if first <= last and judged.decide(edge) != Judgement.BARRED:
         return edge
     waiting = _growing(first, last)
     waiting = waiting[::-1] if down else waiting
@@ -92,14 +92,14 @@ def next_allowed(judged: Judged, first: int, last: int, *, down: bool = False) -
         ahead, waiting = waiting[:_AHEAD], waiting[_AHEAD:]
         split: list[Ends] = []
         for (low, high), verdict in zip(ahead, judged.bars(ahead), strict=True):
-            if verdict == Verdict.BARRED:
+            if verdict == Judgement.BARRED:
                 continue
             if low < high:
                 split += _split(low, high)[::-1] if down else _split(low, high)
             elif split:
                 # What stands ahead of it is not yet known.
                 split.append((low, high))
-            elif judged.decide(low) != Verdict.BARRED:
+            elif judged.decide(low) != Judgement.BARRED:
                 return low
             elif (values := values - 1) < 0:
                 raise TooFarError
@@ -109,7 +109,7 @@ def next_allowed(judged: Judged, first: int, last: int, *, down: bool = False) -
 
 def looked_at(judged: Judged, stretches: Sequence[Stretch]) -> tuple[tuple[Stretch, ...], Looked | None]:
     """Look at some values of what stayed open, and for changes between them; say how many that were."""
-    opened = [stretch for stretch in stretches if stretch.verdict == Verdict.OPEN]
+    opened = [stretch for stretch in stretches if stretch.verdict == Judgement.OPEN]
     if not opened:
         return tuple(stretches), None
     if len(opened) > _MOST_OPEN:
@@ -117,18 +117,18 @@ def looked_at(judged: Judged, stretches: Sequence[Stretch]) -> tuple[tuple[Stret
         rest = evolve(opened[_MOST_OPEN - 1], last=opened[-1].last)
         stretches = [stretch for stretch in stretches if not rest.first <= stretch.first <= rest.last]
         opened = [*opened[: _MOST_OPEN - 1], rest]
-    seen: dict[int, Verdict] = {}
+    seen: dict[int, Judgement] = {}
     for stretch in opened:
         step = max(1, (stretch.last - stretch.first) // _SAMPLES)
         values = {*range(stretch.first, stretch.last + 1, step), stretch.last}
-        known = [(value, verdict) for value in sorted(values) if (verdict := judged.decide(value)) != Verdict.BARRED]
+        known = [(value, verdict) for value in sorted(values) if (verdict := judged.decide(value)) != Judgement.BARRED]
         seen |= known
         for (low, before), (high, after) in pairwise(known):
             while before != after and len(seen) < _MOST_VALUES and (middle := _between(judged, low, high)) is not None:
                 seen[middle] = judged.decide(middle)
                 low, high = (middle, high) if seen[middle] == before else (low, middle)  # noqa: PLW2901
     points = (Stretch(first=value, last=value, verdict=verdict) for value, verdict in seen.items())
-    closed = _merged([*(stretch for stretch in stretches if stretch.verdict != Verdict.OPEN), *points])
+    closed = _merged([*(stretch for stretch in stretches if stretch.verdict != Judgement.OPEN), *points])
     return tuple(closed), Looked(count=len(seen), first=opened[0].first, last=opened[-1].last)
 
 
@@ -151,14 +151,14 @@ def _decided(judged: Judged, least: int, most: int) -> list[Stretch]:
         ranges -= len(batch)
         split: list[Ends] = []
         for (low, high), verdict in zip(batch, judged.judge(batch), strict=True):
-            if verdict == Verdict.OPEN and low < high:
+            if verdict == Judgement.OPEN and low < high:
                 split += _split(low, high)
                 continue
-            if verdict == Verdict.OPEN and values > 0:
+            if verdict == Judgement.OPEN and values > 0:
                 values, verdict = values - 1, judged.decide(low)  # noqa: PLW2901
             done.append(Stretch(first=low, last=high, verdict=verdict))
         waiting = split + later
-    return done + [Stretch(first=low, last=high, verdict=Verdict.OPEN) for low, high in waiting]
+    return done + [Stretch(first=low, last=high, verdict=Judgement.OPEN) for low, high in waiting]
 
 
 def _growing(least: int, most: int) -> list[Ends]:
@@ -179,7 +179,7 @@ def _split(low: int, high: int) -> list[Ends]:
 def _merged(stretches: Any) -> list[Stretch]:
     """Join neighbours of one verdict; where nothing is allowed there is nothing between them."""
     known = sorted(
-        (stretch for stretch in stretches if stretch.verdict != Verdict.BARRED), key=lambda known: known.first
+        (stretch for stretch in stretches if stretch.verdict != Judgement.BARRED), key=lambda known: known.first
     )
     groups = (list(group) for _, group in groupby(known, key=lambda stretch: stretch.verdict))
     return [evolve(group[0], last=group[-1].last) for group in groups]
@@ -187,7 +187,7 @@ def _merged(stretches: Any) -> list[Stretch]:
 
 def _tightened(judged: Judged, stretch: Stretch) -> Stretch | None:
     """Let a stretch begin and end with values that are allowed; None where it has none."""
-    if stretch.verdict == Verdict.OPEN:
+    if stretch.verdict == Judgement.OPEN:
         return stretch
     try:
         first = next_allowed(judged, stretch.first, stretch.last)
@@ -195,5 +195,5 @@ def _tightened(judged: Judged, stretch: Stretch) -> Stretch | None:
             return None
         last = next_allowed(judged, first, stretch.last, down=True)
     except TooFarError:
-        return evolve(stretch, verdict=Verdict.OPEN)
+        return evolve(stretch, verdict=Judgement.OPEN)
     return evolve(stretch, first=first, last=first if last is None else last)

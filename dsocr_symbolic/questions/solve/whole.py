@@ -10,7 +10,7 @@ from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.questions.solve.constraint import Sides, left_over
 from dsocr_symbolic.questions.solve.problem import Problem
 from dsocr_symbolic.questions.solve.search import Boundary, Run, Slack
-from dsocr_symbolic.questions.solve.survey import Ends, Judged, Stretch, TooFarError, Verdict, next_allowed
+from dsocr_symbolic.questions.solve.survey import Ends, Judged, Judgement, Stretch, TooFarError, next_allowed
 from dsocr_symbolic.scenario.checks import LARGEST
 
 _CERTAIN = 0.5
@@ -22,10 +22,10 @@ _SAMPLES, _ROUNDS = 64, 3
 def judged_along(problem: Problem, slack: Slack, allowed: Callable[[int], bool]) -> Judged:
     """Say how ranges and values of a problem's symbol are judged."""
 
-    def decide(value: int) -> Verdict:
+    def decide(value: int) -> Judgement:
         if not allowed(value):
-            return Verdict.BARRED
-        return Verdict.MET if slack(value) >= 0 else Verdict.UNMET
+            return Judgement.BARRED
+        return Judgement.MET if slack(value) >= 0 else Judgement.UNMET
 
     rules = [
         rule for rule in problem.question.definition.rules if rule.waived_by not in problem.question.scenario.waived
@@ -33,21 +33,27 @@ def judged_along(problem: Problem, slack: Slack, allowed: Callable[[int], bool])
     return Judged(judge=partial(_judge, problem, rules), bars=partial(_bars, problem, rules), decide=decide)
 
 
-def _bars(problem: Problem, rules: Sequence[Rule], ranges: Sequence[Ends]) -> Sequence[Verdict]:
+def _bars(problem: Problem, rules: Sequence[Rule], ranges: Sequence[Ends]) -> Sequence[Judgement]:
     scope = problem.curve.scope(_along(ranges), spans)
     kept = [evaluate(rule.require, scope, spans) for rule in rules]
     # 1 where a rule is kept, 0 where it is broken.
     broken = [spans.below(keeps, _CERTAIN, len(ranges)) for keeps in kept]
-    return [Verdict.BARRED if any(bars) else Verdict.OPEN for bars in zip(*broken, strict=True)]
+    return [Judgement.BARRED if any(bars) else Judgement.OPEN for bars in zip(*broken, strict=True)]
 
 
-def _judge(problem: Problem, rules: Sequence[Rule], ranges: Sequence[Ends]) -> Sequence[Verdict]:
+def _judge(problem: Problem, rules: Sequence[Rule], ranges: Sequence[Ends]) -> Sequence[Judgement]:
     verdicts = _bars(problem, rules, ranges)
     sides: Sides = problem.sides(_along(ranges), spans)
     over = spans.span(left_over(problem.constraint, sides))
     met, unmet = spans.signs(over, spans.noise(*sides), len(ranges))
     return [
-        verdict if verdict == Verdict.BARRED else Verdict.MET if good else Verdict.UNMET if bad else Verdict.OPEN
+        verdict
+        if verdict == Judgement.BARRED
+        else Judgement.MET
+        if good
+        else Judgement.UNMET
+        if bad
+        else Judgement.OPEN
         for verdict, good, bad in zip(verdicts, met, unmet, strict=True)
     ]
 
@@ -58,7 +64,7 @@ def _along(ranges: Sequence[Ends]) -> Span:
 
 def boundary_of(stretches: Sequence[Stretch], slack: Slack, judged: Judged) -> Boundary:
     """Return the largest value that meets a constraint, the smallest one where there is no largest."""
-    met = [stretch for stretch in stretches if stretch.verdict == Verdict.MET]
+    met = [stretch for stretch in stretches if stretch.verdict == Judgement.MET]
     runs = tuple(Run(first=stretch.first, last=stretch.last) for stretch in met)
     if not met:
         return Boundary(sense="none", value=_closest(stretches, slack, judged), beyond=None)
@@ -66,7 +72,7 @@ def boundary_of(stretches: Sequence[Stretch], slack: Slack, judged: Judged) -> B
         return Boundary(sense="every", value=None, beyond=None)
     place = stretches.index(met[-1])
     if place + 1 < len(stretches):
-        apart = stretches[0].verdict != Verdict.MET or len(met) > 1
+        apart = stretches[0].verdict != Judgement.MET or len(met) > 1
         beyond = stretches[place + 1].first
         return Boundary(sense="largest", value=met[-1].last, beyond=beyond, runs=runs, apart=apart)
     if met[-1].last > _ENDLESS:

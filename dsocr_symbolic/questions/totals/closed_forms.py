@@ -8,9 +8,9 @@ from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.builder import model_tree, stage_guards
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.leaves import leaves_of
+from dsocr_symbolic.network.model_tree import model_tree, stage_guards
 from dsocr_symbolic.scenario.overrides import as_rational
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import Values, chosen_slots

@@ -3,9 +3,9 @@
 from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.evaluation.estimate import estimate
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
-from dsocr_symbolic.network.builder import model_tree
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.leaves import Whole, leaves_of, stocks_of
+from dsocr_symbolic.network.model_tree import model_tree
 from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.reports.spreadsheet import inputs, nodes, steps
 from dsocr_symbolic.reports.spreadsheet.answer import ANSWER, AnswerSource, answer_sheet

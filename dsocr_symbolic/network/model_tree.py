@@ -1,0 +1,44 @@
+"""The tree of a whole model, and which of its stages run."""
+
+from collections.abc import Mapping
+
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.algebras.value import Exact, Expr
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.network import costs, modules
+from dsocr_symbolic.network.builder import build_tree, trained_tree
+from dsocr_symbolic.network.node import Node, Scope, walk
+
+
+def model_tree(
+    definition: Definition, slots: Mapping[str, str], *, training: bool = True, scope: Scope | None = None
+) -> tuple[Node, ...]:
+    """Build the tree of a model in symbols, a node per stage, with the training step of each call if asked for.
+
+    ``scope`` gives some symbols a value; all are free without it.
+    """
+    from dsocr_symbolic.algebras import symbolic
+
+    scope = scope or {name: symbolic.symbol(name) for name in definition.quantities}
+    build = trained_tree if training else build_tree
+    stages = build(
+        load_library(), definition.stages, scope, slots, symbolic, tied=definition.tied, file=definition.file
+    )
+    modules.check_owners(walk(stages), definition.file)
+    return stages
+
+
+def stage_guards(definition: Definition, numbers: Mapping[str, Exact], scope: Scope | None = None) -> dict[Expr, Expr]:
+    """Return the guards of a model's stages, each with 1 where it lets its stages run at some numbers, else 0.
+
+    ``scope`` gives some symbols a value; all are free without it.
+    """
+    from dsocr_symbolic.algebras import symbolic
+
+    scope = scope or {name: symbolic.symbol(name) for name in definition.quantities}
+    guards = [call.when for call in definition.stages if call.when is not None]
+    return {
+        costs.value(guard, scope, symbolic): symbolic.number(costs.value(guard, numbers, arithmetic))
+        for guard in guards
+    }
