@@ -67,21 +67,21 @@ def line(random: Random) -> Line:
 
 
 def _number(random: Random) -> str:
-    return random.choice(ODD if random.random() < 0.15 else NUMBERS)
+    return random.choice(ODD if random.random() < 0.05 else NUMBERS)
 
 
 def _one_of(random: Random, names: Sequence[str]) -> str:
     """Draw a name; now and then one with a letter too few."""
     name = random.choice(names)
-    return name[1:] if random.random() < 0.06 else name
+    return name[1:] if random.random() < 0.03 else name
 
 
 def _options(random: Random, *, layer: bool = False) -> tuple[list[str], list[str]]:
     """Draw options that decide the numbers."""
     words: list[str] = []
     sets = []
-    for _ in range(random.choice((0, 0, 1, 1, 2, 3))):
-        symbol = _one_of(random, random.choice((EVERYDAY, EVERYDAY, SYMBOLS)))
+    for _ in range(random.choice((0, 0, 1, 1, 2))):
+        symbol = _one_of(random, random.choice((EVERYDAY, EVERYDAY, EVERYDAY, SYMBOLS)))
         words += ["--set", f"{symbol}={_number(random)}"]
         sets.append(symbol)
     for name, choice in MODEL.choices.items():
