@@ -102,7 +102,7 @@ def test_keys(arguments: tuple[str, ...]) -> None:
     found = document(*arguments)
     keys = ("schema_version", "model", "workload", "gpu", "choices", "conventions")
     assert set(found) >= {*keys, "total", "stages", "nodes", "closed_form"}
-    assert (found["schema_version"], found["model"], found["gpu"]) == (2, "deepseek-ocr", "rtx5090")
+    assert (found["schema_version"], found["model"], found["gpu"]) == (3, "deepseek-ocr", "rtx5090")
     assert found["closed_form"] == {}
     for metrics in metrics_of(found):
         assert set(metrics) == set(REGISTRY)

@@ -16,7 +16,7 @@ from dsocr_symbolic.scenario.origins import unclaimed
 from dsocr_symbolic.scenario.provenance import of_example, what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def totals_document(
