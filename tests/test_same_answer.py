@@ -165,8 +165,9 @@ def of_compare(given: Mapping[str, Any]) -> Mapping[str, Any]:
 def of_formula(given: Mapping[str, Any]) -> Mapping[str, Any]:
     result = {}
     for name in ("tpot_s",):
-        line = printed("formula", "total", "--metric", name, *words(given)).splitlines()[1].strip()
-        result[name] = None if line.startswith("null: ") else read(line.removeprefix("= ").split()[0])
+        lines = [line.strip() for line in printed("formula", "total", "--metric", name, *words(given)).splitlines()]
+        (said,) = (line for line in lines if line.startswith(("= ", "null: ")))
+        result[name] = None if said.startswith("null: ") else read(said.removeprefix("= ").split()[0])
     return result
 
 

@@ -17,6 +17,7 @@ from dsocr_symbolic.language.roles import Crops
 from dsocr_symbolic.python_api import load_model
 from dsocr_symbolic.questions.options import question_options
 from dsocr_symbolic.questions.sweep.axes import at, make_axis, read_vary
+from dsocr_symbolic.questions.sweep.dataset import sweep
 from dsocr_symbolic.questions.sweep.plan import plan_sweep
 from dsocr_symbolic.scenario.crop_grids import all_grids
 
@@ -184,15 +185,31 @@ def test_words_that_cannot_be_read(given: list[str], words: list[str]) -> None:
         ("btach", [1], ["cannot vary 'btach'", "batch"]),
         ("crop_gird", "all", ["cannot vary 'crop_gird'", "crop_grid"]),
         ("fp32", [4], ["fp32", "definition"]),
-        ("crops", [2], ["crops", "vary crop_grid", "--set"]),
-        ("image_tokens", [2], ["image_tokens", "base_size", "image_size", "crop_grid"]),
-        ("prompt_tokens", [2], ["prompt_tokens", "vary text_tokens", "--set"]),
-        ("prefill_experts_hit", [6], ["prefill_experts_hit", "batch", "settings"]),
-        ("decode_experts_hit", [6], ["decode_experts_hit", "batch", "settings"]),
+        ("view_tokens", [2], ["view_tokens", "definition"]),
+        ("prompt_tokens", [-1], ["prompt_tokens", "less than 0"]),
     ],
 )
 def test_values_that_are_refused(name: str, values: Any, words: list[str]) -> None:
     refused(words, lambda: make_axis(DEFINITION, name, values))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("prompt_tokens", [893, 1200]), ("image_tokens", [0, 893]), ("decode_experts_hit", [6, 6.0005])],
+)
+def test_what_follows_from_others_varies_by_itself(name: str, values: Any) -> None:
+    """As where it is set, and as solve moves it."""
+    asked: dict[str, Any] = {"metrics": "forward_io_bytes", "workload": "gundam"}
+    along = sweep(load_model(), **asked, **{name: values}).forward_io_bytes
+    for value in values:
+        held = sweep(load_model(), **asked, batch=[1], settings={name: value}).forward_io_bytes
+        assert along.sel({name: value}).item() == pytest.approx(held.item(), rel=1e-12)
+
+
+def test_no_crops_have_a_name() -> None:
+    axis = make_axis(DEFINITION, "crop_grid", "none,3x2")
+    assert axis.labels.tolist() == ["0x0", "3x2"]  # type: ignore[union-attr]
+    assert [axis.numbers[symbol].tolist() for symbol in axis.numbers] == [[0, 3], [0, 2]]  # type: ignore[union-attr]
 
 
 def refused(words: list[str], action: Any) -> None:

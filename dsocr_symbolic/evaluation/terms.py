@@ -12,12 +12,12 @@ from dsocr_symbolic.evaluation.generated import Run, compile_function
 from dsocr_symbolic.evaluation.model import Model, part_expression
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.expression import names, of_running
-from dsocr_symbolic.language.registry import Term, load_metrics
+from dsocr_symbolic.language.registry import Term, known_metric
 
 
 def expression_of(model: Model, term: Term) -> Expr:
     """Return a metric of some parts together with every symbol free; it divides by 0 where it has no value."""
-    metric = load_metrics()[term.metric]
+    metric = known_metric(term.metric)
     formula = model.definition.latencies.get(metric.latency)
     whole = sympy.Add(*(part_expression(model, path, term.metric) for path in term.paths))
     stages = frozenset(node.path[0] for node in model.stages)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # A name or text is not folded to fewer columns than these, unless nothing else is left to do.
 _READABLE, _NARROWEST = 20, 8
+# A piece of a name that is longer than this breaks anywhere.
+_LONGEST = 30
 _WORD = re.compile(r"\S+\s*|\s+")
 _GLUED = re.compile(r"(?:[^,]|,(?! ))+,? *")
 _PIECE = re.compile(r"[^/_.=\[-]*(?:[/_.=-]+|\[)?")
@@ -100,7 +102,8 @@ def _sized(made: Any, console: "Console") -> list[_Sized]:
         else:
             words = [word for cell in (title, *cells) for word in cell.plain.split()]
             smallest = min(natural, max(pieces, _NARROWEST))
-            least = min(natural, max(_READABLE, *(_longest(_PIECE.findall(word)) + 2 for word in words or [""])))
+            whole = (_longest(_PIECE.findall(word)) + 2 for word in words)
+            least = min(natural, max([_READABLE, *(longest for longest in whole if longest <= _LONGEST)]))
         columns.append(
             _Sized(
                 source=column,

@@ -126,7 +126,8 @@ def test_modules_carry_classes_and_sizes() -> None:
 def test_notes_say_which_time_on_which_machine() -> None:
     scenario, result = answered("dsocr-standard-v1", "h200", experts="grouped")
     notes = make_report(scenario, result, folder=TOP).notes
-    for each in ("roofline_s", "NVIDIA H200", "experts grouped", "prompt_tokens is set to 512; its formula gives 693"):
+    set_to = "Set by workload dsocr-standard-v1: prompt_tokens 512 (its formula gives 693)."
+    for each in ("roofline_s", "NVIDIA H200", "experts grouped", set_to):
         assert each in notes
 
 
