@@ -177,10 +177,12 @@ def derivation(*arguments: str) -> tuple[str, str, str, dict[str, str]]:
     """Split what is printed: formula, numbers put in, result, value of each symbol."""
     answer = dsocr("formula", *arguments)
     assert (answer.status, answer.err) == (0, "")
-    head, formula, numbers, result, *where = answer.out.splitlines()
-    assert head.startswith(f"{arguments[0]}: ")
+    lines = answer.out.splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("= "))
+    formula, numbers, result, *where = lines[first - 1 :]
+    assert lines[0].startswith(f"{arguments[0]}: ")
+    assert "command: dsocr" in " ".join(line.strip() for line in lines[1:first])
     assert formula.startswith("  ")
-    assert numbers.startswith("= ")
     assert result.startswith("= ")
     assert where[0] == "  where"
     values = dict(re.fullmatch(r"    (\w+) = ([^:]+): .+", line).groups() for line in where[1:])  # type: ignore[union-attr]
