@@ -64,11 +64,16 @@ def build_tree(
     return builder.place_all(calls, scope, root, {})[0]
 
 
-def model_tree(definition: Definition, slots: Mapping[str, str], *, training: bool = True) -> tuple[Node, ...]:
-    """Build the tree of a model in symbols, a node per stage, with the training step of each call if asked for."""
+def model_tree(
+    definition: Definition, slots: Mapping[str, str], *, training: bool = True, scope: Scope | None = None
+) -> tuple[Node, ...]:
+    """Build the tree of a model in symbols, a node per stage, with the training step of each call if asked for.
+
+    ``scope`` gives some symbols a value; all are free without it.
+    """
     from dsocr_symbolic.algebras import symbolic
 
-    scope = {name: symbolic.symbol(name) for name in definition.quantities}
+    scope = scope or {name: symbolic.symbol(name) for name in definition.quantities}
     if not training:
         return build_tree(load_library(), definition.stages, scope, slots, symbolic)
     return trained_tree(load_library(), definition.stages, scope, slots, symbolic)

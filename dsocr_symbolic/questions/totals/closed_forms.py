@@ -7,9 +7,8 @@ import sympy
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.expression import evaluate, names
-from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.builder import stage_guards, trained_tree
+from dsocr_symbolic.network.builder import model_tree, stage_guards
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.leaves import leaves_of
 from dsocr_symbolic.scenario.overrides import as_rational
@@ -33,10 +32,7 @@ def closed_forms(
     }
     numbers = stage_guards(definition, values.numbers, scope)
     numbers |= {symbolic.symbol(name): sympy.Float(value) for name, value in expected.items()}
-    stages = trained_tree(
-        load_library(), definition.stages, scope, chosen_slots(definition, scenario.options), symbolic
-    )
-    fold = Fold(leaves_of(stages))
+    fold = Fold(leaves_of(model_tree(definition, chosen_slots(definition, scenario.options), scope=scope)))
     rows = {**{fold.leaves.rows[row].path: row for row in fold.below[0]}, "total": 0}
     letters = {name: quantity.letter for name, quantity in definition.quantities.items()} if latex else None
     return {

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.formula import ONE, Operator, Repeat
+from dsocr_symbolic.language.formula import ONE, Repeat
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.language.lookup import default_definition, definition_of
 from dsocr_symbolic.language.registry import load_metrics
@@ -185,8 +185,7 @@ def _common(definition: Definition, random: Random) -> tuple[dict[str, Any], Map
 
 def _is_closed(name: str) -> bool:
     """Say whether a formula is the same whoever calls it: it has no slot that a caller could fill."""
-    formula = load_library()[name]
-    return isinstance(formula, Operator) or not any(call.use.startswith("$") for call in getattr(formula, "calls", ()))
+    return not any(call.use.startswith("$") for call in getattr(load_library()[name], "calls", ()))
 
 
 @cache
