@@ -1,7 +1,7 @@
 """Whether a mutant of an operator or a layer is the formula itself: the same expressions, or equal on random draws."""
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from random import Random
 from types import ModuleType
@@ -29,6 +29,8 @@ from dsocr_symbolic.verification.mutants.counting import used
 
 DRAWS, DRAWS_OF_CALLERS, NEAREST = 1000, 5, 4
 _MOST = 4
+# Draws that are kept: those of a formula, of its callers and of where the network calls it, not of all that were tried.
+_KEPT = 4 * DRAWS
 _KINDS = ("flow", "stock", "boundary", "peak")
 _WRONG = (UserError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 Draw = Callable[[Random], tuple[Mapping[str, Any], Mapping[str, str]]]
@@ -89,12 +91,12 @@ def _equal(world: World, changed: Library, draws: int) -> bool:
     return tried == draws
 
 
-@cache
+@lru_cache(_KEPT)
 def _drawn(world: World, seed: int) -> tuple[Mapping[str, Any], Mapping[str, str]]:
     return world.draw(Random(seed))  # noqa: S311 - draws, no secrets
 
 
-@cache
+@lru_cache(_KEPT)
 def _before(world: World, seed: int) -> list[Any] | None:
     """Return what the formula itself says at a draw, None where it has no value."""
     try:
@@ -194,7 +196,7 @@ def _called(name: str) -> World:
     definition = definition_of(_model(), load_library()[name])
 
     def draw(random: Random) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        values, slots, given = _calls(random.randrange(DRAWS))
+        values, slots, given = _calls(random.randrange(2**32))
         return {**values, **random.choice(given[name])}, slots
 
     return World(definition=definition, draw=draw)
