@@ -23,22 +23,20 @@ def closed_forms(
 ) -> dict[str, dict[str, str | None]]:
     """Print every metric of every stage and of the whole with few symbols free; None for what has no closed form."""
     definition = scenario.definition
-    # What is decided is put in at once, which stages run included: a form holds where the same ones do.
+    # What is decided is put in at once, which stages run included: a form holds where the same ones do. Expectations
+    # come last, so that whatever does not hang on them stays exact.
+    expected = {name: value for name, value in values.numbers.items() if isinstance(value, float) and name not in kept}
+    free = {*kept, *expected}
     scope = {
-        name: symbolic.symbol(name)
-        if name in kept
-        else sympy.Float(value)
-        if isinstance(value, float)
-        else as_rational(value)
-        for name, value in values.numbers.items()
+        name: symbolic.symbol(name) if name in free else as_rational(value) for name, value in values.numbers.items()
     }
-    guards = stage_guards(definition, values.numbers, scope)
-    stages = model_tree(definition, chosen_slots(definition, scenario.options), scope=scope)
-    fold = Fold(leaves_of(stages))
+    numbers = stage_guards(definition, values.numbers, scope)
+    numbers |= {symbolic.symbol(name): sympy.Float(value) for name, value in expected.items()}
+    fold = Fold(leaves_of(model_tree(definition, chosen_slots(definition, scenario.options), scope=scope)))
     rows = {**{fold.leaves.rows[row].path: row for row in fold.below[0]}, "total": 0}
     letters = {name: quantity.letter for name, quantity in definition.quantities.items()} if latex else None
     return {
-        name: {metric: _closed_form(fold, row, metric, guards, letters) for metric in load_metrics()}
+        name: {metric: _closed_form(fold, row, metric, numbers, letters) for metric in load_metrics()}
         for name, row in rows.items()
     }
 
@@ -52,7 +50,7 @@ def held_where(scenario: Scenario, values: Values, kept: Collection[str]) -> lis
 
 
 def _closed_form(
-    fold: Fold, row: int, metric: str, guards: Mapping[Expr, Expr], letters: Mapping[str, str] | None
+    fold: Fold, row: int, metric: str, numbers: Mapping[Expr, Expr], letters: Mapping[str, str] | None
 ) -> str | None:
     """Print one metric; times and ratios of sums are no closed forms that a person could read."""
     if load_metrics()[metric].kind not in ("flow", "stock"):
@@ -60,5 +58,5 @@ def _closed_form(
     expression = fold.column(metric)[row]
     if expression is None:
         return None
-    form = sympy.sympify(expression).xreplace(guards)
+    form = sympy.sympify(expression).xreplace(numbers)
     return as_text(form) if letters is None else as_latex(form, letters)

@@ -1,7 +1,7 @@
 """Whether a mutant of an operator or a layer is the formula itself: the same expressions, or equal on random draws."""
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from random import Random
 from types import ModuleType
@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.formula import ONE, Operator, Repeat
+from dsocr_symbolic.language.formula import ONE, Repeat
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.language.lookup import default_definition, definition_of
 from dsocr_symbolic.language.registry import load_metrics
@@ -29,6 +29,8 @@ from dsocr_symbolic.verification.mutants.counting import used
 
 DRAWS, DRAWS_OF_CALLERS, NEAREST = 1000, 5, 4
 _MOST = 4
+# Draws that are kept: those of a formula, of its callers and of where the network calls it, not of all that were tried.
+_KEPT = 4 * DRAWS
 _KINDS = ("flow", "stock", "boundary", "peak")
 _WRONG = (UserError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 Draw = Callable[[Random], tuple[Mapping[str, Any], Mapping[str, str]]]
@@ -89,12 +91,12 @@ def _equal(world: World, changed: Library, draws: int) -> bool:
     return tried == draws
 
 
-@cache
+@lru_cache(_KEPT)
 def _drawn(world: World, seed: int) -> tuple[Mapping[str, Any], Mapping[str, str]]:
     return world.draw(Random(seed))  # noqa: S311 - draws, no secrets
 
 
-@cache
+@lru_cache(_KEPT)
 def _before(world: World, seed: int) -> list[Any] | None:
     """Return what the formula itself says at a draw, None where it has no value."""
     try:
@@ -185,8 +187,7 @@ def _common(definition: Definition, random: Random) -> tuple[dict[str, Any], Map
 
 def _is_closed(name: str) -> bool:
     """Say whether a formula is the same whoever calls it: it has no slot that a caller could fill."""
-    formula = load_library()[name]
-    return isinstance(formula, Operator) or not any(call.use.startswith("$") for call in getattr(formula, "calls", ()))
+    return not any(call.use.startswith("$") for call in getattr(load_library()[name], "calls", ()))
 
 
 @cache
@@ -195,7 +196,7 @@ def _called(name: str) -> World:
     definition = definition_of(_model(), load_library()[name])
 
     def draw(random: Random) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        values, slots, given = _calls(random.randrange(DRAWS))
+        values, slots, given = _calls(random.randrange(2**32))
         return {**values, **random.choice(given[name])}, slots
 
     return World(definition=definition, draw=draw)
