@@ -1,5 +1,6 @@
-"""Shared by all tests: the update switch of goldens, a cache folder of their own, quick evaluation."""
+"""Shared by all tests: the update switch of goldens, a cache folder of their own, a terminal, quick evaluation."""
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -49,6 +50,36 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         )
 
     return compare
+
+
+class Terminal(io.StringIO):
+    """A stream that says that somebody watches."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class _AtOnce:
+    """A timer that waits for nothing."""
+
+    daemon = False
+
+    def __init__(self, _: float, start: Callable[[], object]) -> None:
+        self.start = start
+
+    def cancel(self) -> None:
+        pass
+
+    def join(self) -> None:
+        pass
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show progress at once, on what is a terminal."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("TTY_INTERACTIVE", raising=False)
+    monkeypatch.setattr("threading.Timer", _AtOnce)
 
 
 _PROGRAMS: dict[tuple[Any, ...], Program] = {}

@@ -77,11 +77,17 @@ LONG = "a-name-that-is-much-longer-than-anybody-would-give-it-but-somebody-does"
 _RATIO = {"metrics": "forward_arithmetic_intensity"}
 _TWO = {"gpu": ["l4", "b200"]}
 SWEEPS: Mapping[str, Mapping[str, Any]] = {
+    "a map of warnings": {
+        **_RATIO,
+        "by": "decode",
+        "batch": "1:40",
+        "new_tokens": "0:9000:450",
+    },
+    "uneven": {"metrics": "ttft_s", "batch": [1, 2, 3, 4, 1000, 1001, 1002]},
     "line": {"metrics": "roofline_s", "batch": "1:128"},
     "two points": {"metrics": "peak_memory_bytes", "batch": [1, 1000]},
     "stages": {"metrics": "forward_io_bytes", "by": "stage", "batch": [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]},
     "grows by factors": {"metrics": "ttft_s", "batch": [1, 10, 100, 1000, 10_000, 100_000, 1_000_000]},
-    "uneven": {"metrics": "ttft_s", "batch": [1, 2, 3, 4, 1000, 1001, 1002]},
     "no value": {**_RATIO, "by": "decode", "new_tokens": [0, 1, 2, 4, 8]},
     "no value at all": {
         **_RATIO,
@@ -112,12 +118,6 @@ SWEEPS: Mapping[str, Mapping[str, Any]] = {
         "by": "stage",
     },
     "maps": {"metrics": ["roofline_s", "peak_memory_bytes"], "batch": "1:64", "new_tokens": "0:9000:500"},
-    "a map of warnings": {
-        **_RATIO,
-        "by": "decode",
-        "batch": "1:40",
-        "new_tokens": "0:9000:450",
-    },
     "nothing but nought": {
         "metrics": "forward_io_bytes",
         "by": "decode",

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,7 @@ import pypdfium2
 import pytest
 import yaml
 from attrs import evolve
-from conftest import evaluate_model, uncommented
+from conftest import Terminal, evaluate_model, uncommented
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -592,22 +591,12 @@ def test_batch_of_1_says_nothing_new(tmp_path: Path) -> None:
     assert bill(path, "--set", "batch=1")["total"] == bill(path)["total"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    def slowly() -> Iterator[PageSize]:
-        for page in pages:
-            time.sleep(0.1)
-            yield page
-
     pages = list(pages_of([(9, 9)] * 3))
-    monkeypatch.setattr("dsocr_symbolic.writing.terminal._PATIENCE", 0)
     for stream, shown in ((io.StringIO(), False), (Terminal(), True)):
         monkeypatch.setattr("sys.stderr", stream)
-        monkeypatch.setenv("TERM", "xterm")
-        assert list(tracked(slowly(), "pages")) == pages
+        assert list(tracked(pages, "pages")) == pages
         assert bool(stream.getvalue()) == shown
 
 

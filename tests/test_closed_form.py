@@ -320,9 +320,12 @@ def test_latex(path: str, metric: str) -> None:
     answer = dsocr("formula", path, "--metric", metric, "--format", "latex")
     assert (answer.status, answer.err) == (0, "")
     result = derivation(path, "--metric", metric)[2]
-    assert answer.out.rstrip().endswith(f"= {result.split()[0]}")
-    assert answer.out.count("{") == answer.out.count("}")
-    assert answer.out.count(r"\left") == answer.out.count(r"\right")
+    asked, formula = answer.out.rstrip().split("\n")
+    assert asked.startswith("% ")
+    assert asked.endswith(f"command: dsocr formula {path} --metric {metric} --format latex")
+    assert formula.endswith(f"= {result.split()[0]}")
+    assert formula.count("{") == formula.count("}")
+    assert formula.count(r"\left") == formula.count(r"\right")
     # A word of several letters stands upright or escaped, never as a product of letters.
-    bare = re.sub(r"\\[A-Za-z]+|\\mathrm\{[^}]*\}", "", answer.out)
+    bare = re.sub(r"\\[A-Za-z]+|\\mathrm\{[^}]*\}", "", formula)
     assert not re.search(r"[a-z]{2,}_[a-z]", bare)

@@ -3,15 +3,13 @@
 import io
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from conftest import evaluate_model
+from conftest import Terminal, evaluate_model
 from test_cli import assert_refused, dsocr
 
 from dsocr_symbolic.questions.sweep.command import LIBRARIES
-from dsocr_symbolic.writing import terminal
 from dsocr_symbolic.writing.terminal import progress
 
 FAST = "forward_tensor_core_flops"
@@ -103,7 +101,7 @@ def test_files_hold_the_same_numbers(tmp_path: Path) -> None:
             ["--weight-dtype and --vary weight-dtype"],
         ),
         ((*QUESTION, "--vary", "reserve=0,1", "--reserve", "1"), ["--reserve and --vary reserve"]),
-        ((*QUESTION, "--vary", "crops=2,3"), ["crops", "vary crop_grid"]),
+        ((*QUESTION, "--vary", "crops=2,3"), ["crop_columns", "crop_rows"]),
         ((*QUESTION, "--metric", "flop"), ["unknown metric 'flop'"]),
         ((*QUESTION, "--by", "prefil"), ["unknown part 'prefil'", "prefill"]),
         (("--vary", "crop_grid=4x3", "--metric", FAST), ["2 to 9", "--allow-any-grid", "at crop_grid 4x3"]),
@@ -139,17 +137,11 @@ def test_only_the_formats_that_need_them_import_libraries(tmp_path: Path) -> Non
     assert found.stdout.strip() == "[]"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(terminal, "_PATIENCE", 0)
     for stream, expected in ((io.StringIO(), False), (Terminal(), True)):
         monkeypatch.setattr("sys.stderr", stream)
         with progress("compiling"):
-            time.sleep(0.3 if expected else 0)
             assert bool(stream.getvalue()) == expected
         with progress("points", 8) as advance:
             advance(3)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sympy
 from attrs import evolve
-from conftest import evaluate_model
+from conftest import Terminal, evaluate_model
 from test_cli import assert_refused, dsocr, main
 
 from dsocr_symbolic.algebras import arithmetic
@@ -517,14 +517,8 @@ def test_a_mistake_is_found_before_anything_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.usefixtures("few")
-def test_progress_shows_on_a_terminal_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
+@pytest.mark.usefixtures("few", "impatient")
+def test_progress_shows_on_a_terminal_alone(tmp_path: Path) -> None:
     assert dsocr("docs", "--out", tmp_path).err == ""
     terminal = Terminal()
     with redirect_stderr(terminal), redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as stop:

@@ -34,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "extreme" in metafunc.fixturenames:
         metafunc.parametrize("extreme", list(SCENARIOS)[: metafunc.config.getoption("--figures")])
     if "pictured" in metafunc.fixturenames:
-        metafunc.parametrize("pictured", list(SWEEPS)[: 2 * metafunc.config.getoption("--figures")])
+        metafunc.parametrize("pictured", list(SWEEPS)[: metafunc.config.getoption("--figures")])
 
 
 def test_the_extremes_are_forty() -> None:

@@ -142,14 +142,14 @@ from test_interrupted import touch_and_wait
 from dsocr_symbolic import cli
 from dsocr_symbolic.verification.workers import in_processes
 from pathlib import Path
-cli.default_definition = lambda _: list(in_processes(touch_and_wait, [(Path(name),) for name in "abcd"], 2))
+cli.load_network = lambda *_: list(in_processes(touch_and_wait, [(Path(name),) for name in "abcd"], 2))
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="this system has no groups of processes to press Ctrl-C for")
 def test_ctrl_c_ends_workers_without_a_word(tmp_path: Path) -> None:
     """A terminal sends it to the whole group: to this process, its workers, and those that are just being started."""
-    command = [sys.executable, "-c", DOOR.format(WORKERS)]
+    command = [sys.executable, "-c", DOOR.format(WORKERS), "totals"]
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     ran = subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True, **streams

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping
+from itertools import zip_longest
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from dsocr_symbolic.reports.spreadsheet.workbook import make_workbook
 SOFFICE = shutil.which("soffice")
 DRAWS = 20
 _FORMULA = re.compile(r'(<c r="[A-Z]+\d+"[^>]*>)(<f>.*?</f>)<v>.*?</v></c>')
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)")
 _LO_WIDE = {"batch": 8}
 
 
@@ -67,12 +70,21 @@ def typed(workbook: Workbook, source: Path, target: Path, inputs: Mapping[str, A
             new.writestr(item, content)
 
 
+def _same_words(found: str, expected: str) -> bool:
+    """Compare sentences; numbers in them have as many digits as an engine likes to print."""
+    pairs = list(zip_longest(_NUMBER.split(found), _NUMBER.split(expected)))
+    words, numbers = pairs[::2], pairs[1::2]
+    return all(a == b for a, b in words) and all(isclose(float(a), float(b), rel_tol=1e-12) for a, b in numbers)
+
+
 def differing(book: Any, workbook: Workbook, other: Recalculated) -> list[tuple[Any, ...]]:
     """Return the cells in which LibreOffice and the other engine differ."""
     cells = []
     for sheet, row, column, cell in formulas(workbook):
         found, expected = book[sheet].cell(row, column).value, other.value(sheet, row, column)
-        if isinstance(expected, str) or isinstance(found, str) or found is None:
+        if isinstance(expected, str) and isinstance(found, str):
+            same = _same_words(found, expected)
+        elif isinstance(expected, str) or isinstance(found, str) or found is None:
             same = found == expected
         else:
             same = abs(found - expected) <= 1e-12 * abs(expected)

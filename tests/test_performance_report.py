@@ -1,6 +1,5 @@
 """``dsocr report``: its text, its data, its command, and the reports that are committed."""
 
-import io
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
+from conftest import Terminal
 from test_cli import TOP, assert_refused, dsocr, main
 from test_performance import CASES, every_case, numbers_of, points_of, scenario
 
@@ -184,14 +184,8 @@ def test_totals_and_trees_do_not_import_matplotlib() -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout == "False\n"
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_progress_is_shown_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.delenv("TTY_INTERACTIVE", raising=False)
+@pytest.mark.usefixtures("impatient")
+def test_progress_is_shown_on_a_terminal(tmp_path: Path) -> None:
     err = Terminal()
     with redirect_stderr(err), pytest.raises(SystemExit) as stop:
         main(["report", "--workload", "tiny", "--out", str(tmp_path / "out")])

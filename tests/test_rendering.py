@@ -1,12 +1,12 @@
 """What a person sees: tables that fit, add up, and stay plain where nobody looks."""
 
-import io
 import re
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from conftest import Terminal
 from PIL import Image
 from test_cli import dsocr, main
 
@@ -136,11 +136,6 @@ def test_operators_stand_slowest_first() -> None:
 
 
 # colour
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def on_a_terminal(*arguments: str | Path) -> str:

@@ -1,11 +1,11 @@
 """A sweep of very many points is asked about before it starts."""
 
-import io
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from conftest import Terminal
 from test_cli import dsocr
 
 from dsocr_symbolic.questions.sweep import consent
@@ -41,12 +41,7 @@ def test_no_question_up_to_the_limit_nor_with_yes(tmp_path: Path, monkeypatch: p
     assert dsocr(*SWEEP, "batch=1:5", "--out", tmp_path / "few.csv").status == 0
     assert dsocr(*SWEEP, "batch=1:6", "--out", tmp_path / "many.csv").status == 2
     assert dsocr(*SWEEP, "batch=1:6", "--out", tmp_path / "many.csv", "--yes").status == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"few.csv", "many.csv"}
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+    assert {path.name for path in tmp_path.iterdir()} == {"few.csv", "few.csv.txt", "many.csv", "many.csv.txt"}
 
 
 @pytest.mark.parametrize(("typed", "status", "said"), [("y\n", 0, ""), ("n\n", 2, "not started"), ("", 130, "interr")])

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from conftest import evaluate_model
+from conftest import Terminal, evaluate_model
 from rich.text import Text
 from test_cli import assert_refused, dsocr
 
@@ -289,10 +289,6 @@ def test_what_may_take_long_says_that_it_goes_on(
 
 
 def test_progress_shows_after_a_while_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", stream := Terminal())
     with terminal.progress("short"):

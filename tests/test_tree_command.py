@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import evaluate_model
+from conftest import Terminal, evaluate_model
 from test_cli import assert_refused, dsocr, main
 
 from dsocr_symbolic.writing.amounts import cell
@@ -95,11 +95,8 @@ def test_questions_are_those_of_totals() -> None:
     assert_refused(dsocr("tree", "--workload", "gundamm"), "did you mean gundam")
 
 
-class Terminal(io.StringIO):
+class UnicodeTerminal(Terminal):
     encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
 
 
 class PlainTerminal(Terminal):
@@ -126,21 +123,21 @@ def plain(text: str) -> str:
 
 
 def test_colour_on_a_terminal_and_the_same_text(terminal: Any) -> None:
-    text = terminal(Terminal())
+    text = terminal(UnicodeTerminal())
     assert COLOUR.search(text)
     assert plain(text) == dsocr("tree").out
 
 
 def test_no_colour_if_the_user_wants_none(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    text = terminal(Terminal())
+    text = terminal(UnicodeTerminal())
     assert not COLOUR.search(text)
     assert plain(text) == dsocr("tree").out
 
 
 def test_no_colour_where_the_terminal_has_none(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
-    assert "\x1b" not in terminal(Terminal())
+    assert "\x1b" not in terminal(UnicodeTerminal())
 
 
 def test_a_terminal_without_unicode_gets_ascii(terminal: Any) -> None:

@@ -24,11 +24,11 @@ def shortened(name: str, most: float, measure: Callable[[str], float] = len) -> 
     return name
 
 
-def fitted(name: str, wide: float, size: float) -> str:
+def fitted(name: str, wide: float, size: float, *, bold: bool = False) -> str:
     """Shorten a name to a width in points: the middle of its path first, then the middle of what is left."""
 
     def measure(words: str) -> float:
-        return measured(words, size)[0]
+        return measured(words, size, bold=bold)[0]
 
     name = short = shortened(name, wide, measure)
     kept = len(name)
@@ -50,13 +50,13 @@ def shown_apart(names: Sequence[str], places: Sequence[float], size: float, air:
     return kept
 
 
-def filled(words: str, wide: float, size: float) -> str:
-    """Break words into lines of a width in points."""
+def filled(words: str, wide: float, size: float, *, bold: bool = False) -> str:
+    """Break words into lines of a width in points; a no-break space holds two words together."""
     lines: list[str] = []
-    for word in words.split():
+    for word in words.strip().split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and measured(longer, size)[0] <= wide:
+        if lines and measured(longer, size, bold=bold)[0] <= wide:
             lines[-1] = longer
         else:
-            lines.append(fitted(word, wide, size))
+            lines.append(fitted(word, wide, size, bold=bold))
     return "\n".join(lines)

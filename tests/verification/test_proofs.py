@@ -126,7 +126,7 @@ def test_tables_of_values_are_read_by_columns() -> None:
         ({"use": "samm"}, "unknown settings 'samm': did you mean sam"),
         ({"with": {"hidden_size": "hidden_sise"}}, "unknown symbol 'hidden_sise': did you mean hidden_size"),
         ({"let": {"heads": None}, "with": {"heads": None}}, "unknown symbol 'heads'"),
-        ({"with": {"hidden_size": "import os"}}, "is not a formula"),
+        ({"with": {"hidden_size": "import os"}}, "'import' is a word of Python"),
     ],
 )
 def test_wrong_settings_are_refused(entry: dict[str, Any], expected: str) -> None:

@@ -26,6 +26,7 @@ from dsocr_symbolic.questions.sweep.extras import extra
 from dsocr_symbolic.questions.sweep.marks import Marks
 from dsocr_symbolic.writing.amounts import axis_unit, letters
 from dsocr_symbolic.writing.files import written_whole
+from dsocr_symbolic.writing.lettering import filled
 from dsocr_symbolic.writing.svg import style, svg
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _SMALL_WIDTH, _SMALL_HEIGHT = 10.0, 2.9
 _GREY = "#555555"
 _ALONG = 2
 _BOUND = 40
+_HEAD, _TEXT = 12.0, 7.5  # points
 
 
 def write_picture(data: "xarray.Dataset", path: Path, marks: Marks | None = None) -> None:
@@ -151,23 +153,22 @@ def _captions(figure: Any, data: "xarray.Dataset", fixed: dict[str, Any]) -> Non
     part = about.pop("stage", about.pop("part", "total"))
     spoken = [f"{name} {value}" for name, value in about.items()]
     bound = [words.replace(" ", "\u00a0") if len(words) < _BOUND else words for words in spoken]
-    wide = figure.get_size_inches()[0] / _WIDTH
+    wide = 0.95 * 72 * figure.get_size_inches()[0]
     # A legend beside colours stands in the corner.
-    beside = 0.8 if figure.legends else 1.0
-    said = textwrap.wrap(", ".join([*bound, *([settings] if settings else [])]), round(125 * wide * beside))
+    beside = 0.8 * wide if figure.legends else wide
+    said = ", ".join([*bound, *([settings] if settings else [])])
     of = "" if part == "total" else f" of {part}"
     metrics = [str(metric) for metric in data.data_vars]
-    head = textwrap.wrap(f"{model}: {', '.join(metrics)}{of}", round(70 * wide * beside))
-    figure.suptitle("\n".join(head), x=0.01, ha="left", fontsize=12, fontweight="bold")
-    small = {"fontsize": 7.5, "color": _GREY}
-    said = [line.replace("\u00a0", " ") for line in said]
-    meaning = [
-        line
-        for metric in metrics
-        for line in textwrap.wrap(f"{metric}: {data[metric].attrs['long_name']}", round(135 * wide))
-    ]
+    head = filled(f"{model}: {', '.join(metrics)}{of}", beside, _HEAD, bold=True)
+    figure.suptitle(head, x=0.01, ha="left", fontsize=_HEAD, fontweight="bold")
+    small = {"fontsize": _TEXT, "color": _GREY}
+    meaning = [filled(f"{metric}: {data[metric].attrs['long_name']}", wide, _TEXT) for metric in metrics]
     if len(figure.axes) and not figure.axes[0].get_title(loc="left"):
-        figure.axes[0].set_title("\n".join(said), loc="left", fontweight="normal", **small)
+        # Where the chart begins is known when its own names have found their room.
+        figure.draw_without_rendering()
+        begins = 72 * figure.get_size_inches()[0] * figure.axes[0].get_position().x0
+        said = filled(said, beside - begins, _TEXT)
+        figure.axes[0].set_title(said, loc="left", fontweight="normal", **small)
     else:
-        meaning = [*said, *meaning]
+        meaning = [filled(said, wide, _TEXT), *meaning]
     figure.supxlabel("\n".join(meaning), x=0.01, ha="left", **small)
