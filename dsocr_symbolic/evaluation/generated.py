@@ -3,6 +3,7 @@
 import gc
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -17,8 +18,9 @@ _TOKENS = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
 def compile_function(source: str, algebra: ModuleType = arithmetic) -> Run:
-    """Compile generated source; ValueError if it holds anything but arithmetic, as a cache is not trusted."""
+    """Compile generated source once; ValueError if it holds anything but arithmetic, as a cache is not trusted."""
     if _TOKENS.sub("", source):
         raise ValueError("not a generated program")
     scope: dict[str, Any] = {"__builtins__": {}, **{name: getattr(algebra, name) for name in PRIMITIVES}}

@@ -8,7 +8,7 @@ import sympy
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr, Value
-from dsocr_symbolic.evaluation.generated import Run, compile_function
+from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.model import Model, part_expression
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.expression import names, of_running
@@ -31,7 +31,7 @@ def term_values(
     model: Model, terms: tuple[Term, ...], scope: Mapping[str, Value], algebra: ModuleType
 ) -> tuple[Value, ...]:
     """Evaluate metrics of parts, in their order, given a value of the algebra for every symbol."""
-    return compiled(_source(model, terms), algebra)(scope)[0]
+    return compile_function(_source(model, terms), algebra)(scope)[0]
 
 
 @lru_cache(maxsize=64)
@@ -39,9 +39,3 @@ def _source(model: Model, terms: tuple[Term, ...]) -> str:
     """Write a function of all symbols: the same one whichever symbol moves."""
     outputs = [sympy.sympify(expression_of(model, term)) for term in terms]
     return function_source([outputs], model.definition.quantities)
-
-
-@lru_cache(maxsize=256)
-def compiled(source: str, algebra: ModuleType) -> Run:
-    """Compile generated source once for each algebra."""
-    return compile_function(source, algebra)

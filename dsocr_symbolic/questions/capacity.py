@@ -191,33 +191,41 @@ def moments_of(fold: Fold) -> list[PeakMoment]:
 
 
 def _largest_batch(scenario: Scenario, program: Program, batch: int, moment: PeakMoment, capacity: Exact) -> int | None:
-    """Find the largest batch that fits: along a straight line first, for memory grows nearly like one."""
+    """Find the largest batch that fits: along straight lines, for memory grows nearly like one, else by halves."""
     known: dict[int, Any] = {batch: moment.peak_memory_bytes}
+    fits, beyond = 1, 2
 
-    def peak(batch: int) -> Any:
+    def over(batch: int) -> Any:
+        """Return what is missing at a batch."""
         if batch not in known:
             values = scenario_values(scenario, {scenario.definition.roles.batch: batch})
             known[batch] = run_program(program, values.numbers).column("peak_memory_bytes")[0]
-        return known[batch]
+        return known[batch] - capacity
+
+    def ask(tried: int) -> None:
+        nonlocal fits, beyond
+        if fits < tried < beyond:
+            fits, beyond = (tried, beyond) if over(tried) <= 0 else (fits, tried)
 
     try:
-        if peak(1) > capacity:
+        if over(1) > 0:
             return 0
-        fits, slope = 1, peak(2) - peak(1)
-        if slope <= 0:
+        if over(2) <= over(1):
             return None
-        guess = min(max(2, int(1 + (capacity - peak(1)) // slope)), _LARGEST_BATCH)
-        while peak(guess) <= capacity:
-            fits, guess = guess, guess + max(1, int((capacity - peak(guess)) // slope))
-            if fits >= _LARGEST_BATCH:
+        while over(beyond) <= 0:
+            if beyond >= _LARGEST_BATCH:
                 return None
-        beyond = guess
-        while beyond - fits > 1:
-            middle = max(fits + 1, min(beyond - 1, int(beyond - -(-(peak(beyond) - capacity) // slope))))
-            if peak(middle) <= capacity:
-                fits = middle
-            else:
-                beyond = middle
+            slope = (over(beyond) - over(fits)) / (beyond - fits)
+            more = max(1, int(-over(beyond) // slope)) if slope > 0 else beyond
+            fits, beyond = beyond, min(beyond + more, _LARGEST_BATCH)
+        while (apart := beyond - fits) > 1:
+            slope = over(beyond) - over(beyond - 1)
+            # On the last straight line this is the largest one, and the next one is too many.
+            near = beyond - int(-(-over(beyond) // slope)) if slope > 0 else fits
+            ask(near)
+            ask(near + 1)
+            if 2 * (beyond - fits) > apart:
+                ask((fits + beyond) // 2)
     except UserError:
         # What the user set holds for this batch alone, such as the experts that it hits.
         return None

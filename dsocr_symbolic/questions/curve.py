@@ -12,8 +12,9 @@ from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.algebras.tangents import Tangent
 from dsocr_symbolic.algebras.value import Exact, Value
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.source import function_source
-from dsocr_symbolic.evaluation.terms import compiled, term_values
+from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.registry import Term
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.scenario.checks import check_rules, check_setting
@@ -49,7 +50,7 @@ class Curve:
         fixed, names, source = self._bound
         scope: dict[str, Value] = {**fixed, self.symbol: value}
         try:
-            following = compiled(source, algebra)(scope)[0]
+            following = compile_function(source, algebra)(scope)[0]
         except (ZeroDivisionError, OverflowError, ValueError) as error:
             text = f"{self.symbol}: what follows from it has no value there ({error}); give another one"
             raise UserError(text) from error
