@@ -10,7 +10,7 @@ from math import isfinite, nan, prod
 from types import ModuleType
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
@@ -83,7 +83,7 @@ class Kernel:
     decimal: str
     warned: tuple[str, ...]
     warn: str
-    definition: Definition = field(hash=False)
+    definition: Definition
     numbers: tuple[tuple[str, Exact], ...]
     waived: frozenset[str]
     backend: Backend

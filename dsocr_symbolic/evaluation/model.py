@@ -5,7 +5,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import sympy
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras.symbolic import symbol
 from dsocr_symbolic.algebras.value import Exact, Expr
@@ -43,7 +43,7 @@ class Model(Shown):
         What :meth:`what_if` put in, by symbol.
     """
 
-    definition: Definition = field(hash=False)
+    definition: Definition
     options: tuple[tuple[str, str], ...]
     config: tuple[tuple[str, int], ...]
     overrides: tuple[tuple[str, Expr], ...]

@@ -1,6 +1,7 @@
 """Model files as data: a network's symbols, rules, choices and workloads, and what runs."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -178,9 +179,18 @@ class Definition:
     )
     roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
 
+    def __hash__(self) -> int:
+        """Hash what tells networks apart; its mappings cannot be hashed."""
+        return hash((self.name, self.file, tuple(call.name for call in self.stages)))
+
 
 def load_definition(path: Path) -> Definition:
-    """Read a model file."""
+    """Read a model file; one that has not changed is the same definition."""
+    return _defined(path, path.read_bytes() if path.is_file() else b"")
+
+
+@lru_cache(maxsize=16)
+def _defined(path: Path, _: bytes) -> Definition:
     definition = structure(Definition, read_yaml(path), str(path), name=path.stem, file=str(path))
     _check_definition(definition)
     return definition

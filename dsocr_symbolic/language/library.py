@@ -15,7 +15,7 @@ from dsocr_symbolic.paths import data_files, name_taken
 READABLE = ("input", "inplace", "weight", "buffer", "past")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False)
 class Library:
     """Every formula by its name."""
 

@@ -1,11 +1,12 @@
 """The tree of a whole model, and which of its stages run."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.network import costs, modules
 from dsocr_symbolic.network.builder import build_tree, trained_tree
 from dsocr_symbolic.network.node import Node, Scope, walk
@@ -14,17 +15,32 @@ from dsocr_symbolic.network.node import Node, Scope, walk
 def model_tree(
     definition: Definition, slots: Mapping[str, str], *, training: bool = True, scope: Scope | None = None
 ) -> tuple[Node, ...]:
-    """Build the tree of a model in symbols, a node per stage, with the training step of each call if asked for.
+    """Return the tree of a model in symbols, a node per stage, with the training step of each call if asked for.
 
-    ``scope`` gives some symbols a value; all are free without it.
+    ``scope`` gives some symbols a value; all are free without it, and the tree is built once.
     """
+    if scope is None:
+        return _free_tree(definition, tuple(sorted(slots.items())), training, load_library())
+    return _tree(definition, slots, training, load_library(), scope)
+
+
+@lru_cache(maxsize=8)
+def _free_tree(
+    definition: Definition, slots: tuple[tuple[str, str], ...], training: bool, library: Library
+) -> tuple[Node, ...]:
     from dsocr_symbolic.algebras import symbolic
 
-    scope = scope or {name: symbolic.symbol(name) for name in definition.quantities}
+    scope = {name: symbolic.symbol(name) for name in definition.quantities}
+    return _tree(definition, dict(slots), training, library, scope)
+
+
+def _tree(
+    definition: Definition, slots: Mapping[str, str], training: bool, library: Library, scope: Scope
+) -> tuple[Node, ...]:
+    from dsocr_symbolic.algebras import symbolic
+
     build = trained_tree if training else build_tree
-    stages = build(
-        load_library(), definition.stages, scope, slots, symbolic, tied=definition.tied, file=definition.file
-    )
+    stages = build(library, definition.stages, scope, slots, symbolic, tied=definition.tied, file=definition.file)
     modules.check_owners(walk(stages), definition.file)
     return stages
 
