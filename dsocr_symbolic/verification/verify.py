@@ -16,6 +16,7 @@ from dsocr_symbolic.verification.calls.requirements import (
     require_transformers,
     require_transformers_for_checkpoint,
 )
+from dsocr_symbolic.verification.content import content_digest
 from dsocr_symbolic.verification.mutants import running as mutants_running
 from dsocr_symbolic.verification.running import Outcome, in_order, jobs, run_all, single_outcome
 from dsocr_symbolic.verification.workers import workers
@@ -118,7 +119,9 @@ def _gap(difference: Difference) -> Any:
 
 
 def _versions(*libraries: str) -> dict[str, str]:
-    return {"Python": platform.python_version(), **{name: version(name) for name in libraries}}
+    """Say what counted, and of what content."""
+    libraries_now = {name: version(name) for name in libraries}
+    return {"Python": platform.python_version(), **libraries_now, "content": content_digest()}
 
 
 def comparison_result(outcomes: Sequence[Outcome], versions: Mapping[str, str]) -> dict[str, Any]:
