@@ -91,7 +91,7 @@ def _check_backend(backend: str) -> None:
 def _rules(definition: Definition, binding: Binding, waived: frozenset[str]) -> list[Expr]:
     """Check the rules that no input can break; return the others as expressions that are 1 or 0."""
     fixed = tuple(rule for rule in definition.rules if names(rule.require) <= binding.numbers.keys())
-    check_rules(evolve(definition, rules=fixed), binding.numbers, waived)
+    check_rules(fixed, binding.numbers, waived)
     scope = {name: as_expression(value) for name, value in binding.numbers.items()}
     symbols = {name: symbolic.symbol(name) for name in (*binding.inputs, *binding.following)}
     open_rules = []

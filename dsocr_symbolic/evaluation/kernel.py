@@ -134,7 +134,7 @@ class Kernel:
     def refuse_rules(self, values: Mapping[str, Any], where: str) -> None:
         """Say which rule is broken, in the words of the model file."""
         try:
-            check_rules(self.definition, {**dict(self.numbers), **values}, self.waived)
+            check_rules(self.definition.rules, {**dict(self.numbers), **values}, self.waived)
         except UserError as error:
             raise UserError(f"{error}{where}") from None
 

@@ -15,7 +15,9 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.evaluation.terms import term_values
+from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.registry import Term
+from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.scenario.checks import check_rules, check_setting
 
@@ -47,16 +49,16 @@ class Curve:
 
     def scope(self, value: Value, algebra: ModuleType = arithmetic) -> dict[str, Any]:
         """Return every symbol's value in an algebra, given that of the free one."""
-        fixed, names, source = self._bound
+        fixed, following, source = self._bound
         scope: dict[str, Value] = {**fixed, self.symbol: value}
         try:
-            following = compile_function(source, algebra)(scope)[0]
+            values = compile_function(source, algebra)(scope)[0]
         except (ZeroDivisionError, OverflowError, ValueError) as error:
             text = f"{self.symbol}: what follows from it has no value there ({error}); give another one"
             raise UserError(text) from error
         if algebra is arithmetic:
-            following = tuple(map(arithmetic.counted, following))
-        return scope | dict(zip(names, following, strict=True))
+            values = tuple(map(arithmetic.counted, values))
+        return scope | dict(zip(following, values, strict=True))
 
     def metrics(self, scope: Mapping[str, Value], algebra: ModuleType = arithmetic) -> tuple[Any, ...]:
         """Return the metrics, in the order of the terms."""
@@ -74,4 +76,22 @@ class Curve:
         numbers: dict[str, Any] = self.scope(exact(value))
         for name, _ in self.question.model.overrides:
             check_setting(definition, name, arithmetic.whole(numbers[name]))
-        check_rules(definition, numbers, self.question.scenario.waived)
+        if self._standing:
+            raise self._standing
+        check_rules(self._moving, numbers, self.question.scenario.waived)
+
+    @cached_property
+    def _moving(self) -> list[Rule]:
+        """The rules on what moves with the free symbol."""
+        moves = {self.symbol, *self._bound[1]}
+        return [rule for rule in self.question.definition.rules if moves & names(rule.require)]
+
+    @cached_property
+    def _standing(self) -> UserError | None:
+        """What the other rules refuse, whatever the free symbol is."""
+        others = [rule for rule in self.question.definition.rules if rule not in self._moving]
+        try:
+            check_rules(others, self._bound[0], self.question.scenario.waived)
+        except UserError as error:
+            return error
+        return None

@@ -104,9 +104,9 @@ def check_layer(definition: Definition, settings: Iterable[str]) -> None:
             )
 
 
-def check_rules(definition: Definition, numbers: Mapping[str, Exact], waived: frozenset[str]) -> None:
-    """Check the rules of a model on numbers for all symbols; refuse what breaks one that no switch lifts."""
-    for rule in definition.rules:
+def check_rules(rules: Iterable[Rule], numbers: Mapping[str, Exact], waived: frozenset[str]) -> None:
+    """Check rules of a model on numbers for all their symbols; refuse what breaks one that no switch lifts."""
+    for rule in rules:
         if rule.waived_by in waived or evaluate(rule.require, numbers, arithmetic):
             continue
         got = ", ".join(f"{name} = {arithmetic.whole(numbers[name])}" for name in sorted(names(rule.require)))

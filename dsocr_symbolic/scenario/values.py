@@ -154,7 +154,7 @@ def resolve(
     sources = origins(definition, options, settings, gpu)
     resolver = Resolver(definition, sources, gpu)
     numbers = {name: resolver.value(name) for name in definition.quantities}
-    check_rules(definition, numbers, waived)
+    check_rules(definition.rules, numbers, waived)
     check_whole(definition, numbers)
     return Values(
         numbers=numbers,

@@ -127,7 +127,7 @@ def rank(question: Question, term: Term, symbols: Iterable[str] | None = None) -
     for name in symbols or ():
         if name not in known:
             raise UserError(f"unknown symbol '{name}': {nearest(name, known)}")
-    check_rules(question.definition, question.numbers, question.scenario.waived)
+    check_rules(question.definition.rules, question.numbers, question.scenario.waived)
     (value,) = question.metrics((term,))
     movable = _movable(known, term.metric) if symbols is None else list(symbols)
     overridden = {name for name, _ in question.model.overrides}

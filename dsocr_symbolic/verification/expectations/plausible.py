@@ -118,7 +118,7 @@ def _shown(value: Any) -> str:
 
 def _refused(numbers: Numbers) -> bool:
     try:
-        check_rules(network(), numbers, frozenset())
+        check_rules(network().rules, numbers, frozenset())
     except UserError:
         return True
     return False

@@ -187,7 +187,7 @@ def _scope(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refusal(scope: Mapping[str, Any], *waived: str) -> str:
     try:
-        check_rules(network(), scope, frozenset(waived))
+        check_rules(network().rules, scope, frozenset(waived))
     except UserError as error:
         return str(error)
     return ""

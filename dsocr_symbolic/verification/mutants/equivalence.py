@@ -241,7 +241,7 @@ def _network(callers: tuple[str, ...]) -> World:
             resolver = Resolver(whole, origins(whole, choose(whole, {}), settings, gpu), gpu)
             values |= {name: resolver.value(name) for name in own}
             try:
-                check_rules(whole, {**values, **resolver.m_values}, frozenset())
+                check_rules(whole.rules, {**values, **resolver.m_values}, frozenset())
             except UserError:
                 continue
             yield {**values, "step": 1}, slots
