@@ -1,23 +1,15 @@
-"""Metrics as sums over operators and modules, and stages as calls of layers with symbols said once more."""
+"""Metrics as sums over operators and modules, said once more."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import evolve
-
-from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.language.expression import evaluate, parse
-from dsocr_symbolic.language.formula import Call, Repeat, inputs
-from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.flows import boundaries, total_calls
-from dsocr_symbolic.network.fold import Fold, is_detail
-from dsocr_symbolic.network.leaves import leaves_of, saved_storages
+from dsocr_symbolic.network.fold import is_detail
+from dsocr_symbolic.network.leaves import saved_storages
 from dsocr_symbolic.network.node import Node
-from dsocr_symbolic.scenario.values import choose, chosen_slots
 from dsocr_symbolic.verification.expectations.facts import Facts, at_step, exact, number, page, steps
-from dsocr_symbolic.verification.expectations.machine import Fact, network, values
+from dsocr_symbolic.verification.expectations.machine import Fact
 
 _FLOWS = {"tensor_core_flops": "tensor_core_flops", "cuda_core_flops": "cuda_core_flops", "io_bytes": "io_bytes"}
 _STOCKS = {
@@ -119,168 +111,3 @@ def _owned(point: Facts, nodes: tuple[Node, ...], attribute: str) -> Any:
     """Count what modules own once: of one key the last that is declared."""
     stocks = {stock.key: getattr(stock, attribute) for node in nodes for stock in node.stocks}
     return sum(number(stock, point.numbers) for stock in stocks.values())
-
-
-# Stage -> what it calls; symbols that it does not pass on by their own names.
-_CALLS = {
-    "vision": "vision_towers",
-    "projector": "projector_views",
-    "prefill": "language_model",
-    "decode": "language_model",
-}
-
-
-def _symbols(stage: str, value: Mapping[str, Any], step: int) -> dict[str, Any]:
-    """State the symbols of a stage that are not those of the network's own names."""
-    cell = 4 * value["sam_patch_size"]
-    part = {"weight": value["encoder_weight"]}
-    match stage:
-        case "vision":
-            return part
-        case "projector":
-            grids = {"base_grid": value["base_size"] // cell, "crop_grid": value["image_size"] // cell}
-            return {**part, **grids, "feature_width": value["clip_width"] + 4 * value["sam_neck_channels"]}
-        case "prefill":
-            new = {"sequence": value["prompt_tokens"], "past": 0, "cached": 0}
-            return {**new, "experts_hit": value["prefill_experts_hit"]}
-        case "decode":
-            new = {"sequence": 1, "past": value["prompt_tokens"] + step - 1, "cached": 1, "image_tokens": 0}
-            return {**new, "experts_hit": value["decode_experts_hit"]}
-    return {}
-
-
-# Sizes of which no two are equal, so that one taken for another shows.
-_SIZES: Mapping[str, Any] = {
-    "hidden_size": 60,
-    "num_hidden_layers": 7,
-    "first_k_dense_replace": 2,
-    "num_attention_heads": 5,
-    "intermediate_size": 37,
-    "moe_intermediate_size": 23,
-    "n_routed_experts": 11,
-    "n_shared_experts": 3,
-    "num_experts_per_tok": 4,
-    "vocab_size": 101,
-    "sam_patch_size": 8,
-    "sam_width": 54,
-    "sam_heads": 6,
-    "sam_mlp_width": 67,
-    "sam_windowed_blocks": 9,
-    "sam_global_blocks": 13,
-    "sam_window_size": 3,
-    "sam_table_grid": 12,
-    "sam_neck_channels": 29,
-    "clip_width": 116,
-    "clip_heads": 2,
-    "clip_mlp_width": 71,
-    "clip_layers": 17,
-    "clip_table_grid": 19,
-    "clip_patch_size": 15,
-    "weight": 3,
-    "encoder_weight": 5,
-    "norm_weight": 7,
-    "router_weight": 11,
-}
-_PAGES: tuple[Mapping[str, Any], ...] = (
-    {
-        "batch": 3,
-        "crop_columns": 2,
-        "crop_rows": 4,
-        "base_size": 160,
-        "image_size": 96,
-        "text_tokens": 6,
-        "new_tokens": 3,
-    },
-    {"batch": 2, "base_size": 128, "image_size": 224, "text_tokens": 31, "new_tokens": 1, "logits_of_all": 0},
-    {"batch": 2, "image_tokens": 0, "text_tokens": 5, "new_tokens": 2},
-)
-# What has to be there, or a stage does not run.
-_NEEDS = {"vision": "image_tokens", "projector": "image_tokens", "prefill": "prompt_tokens", "decode": ""}
-_COUNTED = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
-_HELD = ("parameters", "forward_weight_bytes", "forward_kv_cache_bytes")
-
-
-def stages() -> Iterator[Fact]:
-    """Call each stage's layer with what its symbols must be, and compare what it costs and owns, step by step."""
-    definition = network()
-    yield "stages", {call.name: call.use for call in definition.stages}, _CALLS
-    yield from _guards()
-    for settings in _PAGES:
-        point = _point({**_SIZES, **settings})
-        for stage, use in _CALLS.items():
-            given = _folded(definition, stage, point)
-            if not point.get(_NEEDS[stage], 1):
-                yield f"{stage} that does not run", {name: given[name] for name in _COUNTED}, dict.fromkeys(_COUNTED, 0)
-                there = _alone(use, stage, _point({**_SIZES, "base_size": 128, "image_size": 96}), 1)
-                for name in ("parameters", "forward_weight_bytes"):
-                    yield f"{name} of {stage} that does not run", given[name], there[name]
-                yield f"KV cache of {stage} that does not run", given["forward_kv_cache_bytes"], 0
-                continue
-            last = settings["new_tokens"] if stage == "decode" else 1
-            calls = [_alone(use, stage, point, step) for step in range(1, last + 1)]
-            for name in _COUNTED:
-                yield f"{name} of {stage}", given[name], sum(call[name] for call in calls)
-            for name in _HELD:
-                yield f"{name} of {stage}", given[name], calls[-1][name]
-
-
-def _guards() -> Iterator[Fact]:
-    """State when stages run; a prefill of nothing routes nothing, and rows of an expert are then those of one."""
-    for images, prompt in ((0, 0), (0, 1), (0, 3), (1, 1), (2, 5)):
-        scope = {"image_tokens": images, "prompt_tokens": prompt, "prefill_experts_hit": 6 * prompt}
-        for call in network().stages:
-            runs = None if call.when is None else evaluate(call.when, scope, arithmetic)
-            yield f"whether {call.name} runs", runs, int(scope[_NEEDS[call.name]] > 0) if _NEEDS[call.name] else None
-            if call.name == "prefill":
-                hit = evaluate(call.given["experts_hit"], scope, arithmetic)
-                yield f"experts hit by {prompt} tokens", hit, 6 * prompt or 1
-
-
-def trained() -> Iterator[Fact]:
-    """State which weights get a gradient: those of the decoder, of the encoder with ``--train all`` alone."""
-    for encoder in (0, 1):
-        point = page(trains_encoder=encoder)
-        for stage in _CALLS:
-            stocks = {stock.key: (node, stock) for node in point.nodes(stage) for stock in node.stocks}
-            held = sum(stock.weight_bytes for node, stock in stocks.values() if _runs(node, stock.key))
-            stated = {"decode": None, "prefill": held}.get(stage, held * encoder)
-            yield f"gradients of {stage}", point.given("backward_weight_bytes", stage), stated
-
-
-def _runs(node: Node, key: str) -> bool:
-    """Say whether a weight is one that runs."""
-    tensor = node.formula.tensors.get(key.rpartition(".")[2])
-    return tensor is None or tensor.runs
-
-
-def _point(settings: Mapping[str, Any]) -> dict[str, Any]:
-    resolver = values(settings)
-    known = network().quantities
-    return {name: resolver.value(name) for name in known if known[name].group != "machine"}
-
-
-def _alone(use: str, stage: str, point: Mapping[str, Any], step: int) -> dict[str, Any]:
-    """Call a layer by itself."""
-    formula = load_library()[use]
-    own = {**point, **_symbols(stage, point, step)}
-    given = {name: parse(name, name) for name in formula.symbols}
-    call = Call(name=use, use=use, given=given, reads=tuple((name,) for name in inputs(formula)), skip="")
-    return _totals((call,), own)
-
-
-def _totals(calls: tuple[Call, ...], scope: Mapping[str, Any]) -> dict[str, Any]:
-    slots = chosen_slots(network(), choose(network(), {}))
-    fold = Fold(leaves_of(build_tree(load_library(), calls, scope, slots, arithmetic), algebra=arithmetic))
-    return {name: fold.column(name)[0] for name in (*_COUNTED, *_HELD)}
-
-
-def _folded(definition: Any, stage: str, point: Mapping[str, Any]) -> dict[str, Any]:
-    """Evaluate a stage as the model file has it, one step after the other."""
-    call = next(call for call in definition.stages if call.name == stage)
-    last = call.repeat.last
-    if last is None:
-        return _totals((call,), point)
-    once = evolve(call, repeat=Repeat())
-    count = evaluate(last, point, arithmetic)
-    steps_ = [_totals((once,), {**point, call.repeat.index or "": step}) for step in range(1, count + 1)]
-    return {**steps_[-1], **{name: sum(step[name] for step in steps_) for name in _COUNTED}}

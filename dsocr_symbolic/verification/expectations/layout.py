@@ -57,6 +57,8 @@ def derived() -> Iterator[Fact]:
     known = set(network().derived)
     tokens = {"view_tokens", "image_tokens", "prompt_tokens", "vision_tokens", "compression"}
     yield "derived symbols", known, {"crops", *tokens, *FRACTIONS}
+    fractions = {name for name in known if network().quantities[name].real}
+    yield "derived symbols that are no whole numbers", fractions, {"compression", *FRACTIONS}
     # Without an image, without a prompt, and of an image that has more or fewer tokens than its views.
     # Grids that no rule allows without a word, and the smallest view, whose image is one token.
     odd: list[dict[str, int]] = [{"crop_rows": 3}, {"crop_columns": 1, "crop_rows": 1}, {"base_size": 64}]
@@ -64,7 +66,7 @@ def derived() -> Iterator[Fact]:
         {},
         *odd,
         *pages(12),
-        *({**page, **_WITHOUT[place % 4]} for place, page in enumerate(pages(8, seed=5))),
+        *({**page, **_WITHOUT[place % len(_WITHOUT)]} for place, page in enumerate(pages(10, seed=5))),
     ]:
         for experts, chosen in ((64, 6), (8, 2), (16, 16)):
             resolver = values({**page, "n_routed_experts": experts, "num_experts_per_tok": chosen})
@@ -90,6 +92,8 @@ _WITHOUT: tuple[Mapping[str, int], ...] = (
     {"image_tokens": 0, "text_tokens": 0},
     {"image_tokens": 7},
     {"prompt_tokens": 30},
+    {"image_tokens": 1},
+    {"prompt_tokens": 1},
 )
 
 

@@ -29,6 +29,7 @@ BYTES: Mapping[str, Any] = {
     "int8": torch.int8.itemsize,
     "int4": torch.int8.itemsize / 2,
 }
+RATES = ("tensor_core_peak", "fastest_tensor_core_peak", "fastest_cuda_core_peak")
 PARTS = ("encoder_weight", "norm_weight", "router_weight")
 # Blocks of 32 weights and a scale in fp16: bytes of a weight of the decoder's products. All else is kept wider.
 BLOCKS = {"q8_0": Fraction(32 * 8 + 16, 32 * 8), "q4_0": Fraction(32 * 4 + 16, 32 * 8)}
@@ -125,6 +126,10 @@ def options() -> Iterator[Fact]:
     for choice, symbol in dtypes.items():
         yield f"options of {choice}", set(definition.choices[choice].options), set(widths[choice])
         for dtype in widths[choice]:
+            # What another symbol's default says too is still the option's own word.
+            says, parts = definition.choices[choice].options[dtype], PARTS if dtype in BLOCKS else ()
+            yield f"symbols of {choice} {dtype}", {*says.symbols}, {symbol, *parts}
+            yield f"rates of {choice} {dtype}", {*says.gpu}, {*RATES} if choice == "activation-dtype" else set()
             yield f"{choice} {dtype}", values({}, **{choice: dtype}).value(symbol), {**BYTES, **BLOCKS}[dtype]
     for dtype in widths["weight-dtype"]:
         resolver = values({}, weight_dtype=dtype)
@@ -138,6 +143,7 @@ def options() -> Iterator[Fact]:
     for choice, (symbol, stated) in flags.items():
         yield f"options of {choice}", set(definition.choices[choice].options), set(stated)
         for option, flag in stated.items():
+            yield f"symbols of {choice} {option}", {*definition.choices[choice].options[option].symbols}, {symbol}
             yield f"{choice} {option}", values({}, **{choice: option}).value(symbol), flag
     slots = {
         "attention": {

@@ -17,7 +17,9 @@ from dsocr_symbolic.verification.expectations import (
     machine,
     plausible,
     regimes,
+    rules,
     sizes,
+    stages,
     times,
     words,
 )
@@ -56,8 +58,8 @@ STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
             sizes.limits,
             machine.machine_numbers,
         ),
-        *(layout.derived, configs.configs, words.identity, words.rules, words.refusals),
-        *(words.warnings, words.servers, counts.stages, times.latencies, counts.trained),
+        *(layout.derived, configs.configs, words.identity, rules.rules, rules.refusals),
+        *(rules.warnings, words.servers, stages.stages, times.latencies, stages.trained),
         bound.lower_bounds,
     ),
 }
