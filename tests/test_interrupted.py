@@ -24,7 +24,9 @@ class Finder:
 sys.meta_path.insert(0, Finder())
 """
 ENDING = "import atexit; atexit.register(os.kill, os.getpid(), signal.SIGINT)"
-DOOR = "import os, signal, sys\n{}\nfrom dsocr_symbolic.__main__ import main\nmain()"
+# A shell lets what it starts in the background ignore Ctrl-C, and so the suite may.
+HEARD = "import os, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+DOOR = HEARD + "{}\nfrom dsocr_symbolic.__main__ import main\nmain()"
 
 
 def pressed(code: str, *arguments: str) -> tuple[int, str, str]:

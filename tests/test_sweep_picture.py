@@ -41,7 +41,7 @@ def words(path: Path) -> str:
 def test_a_picture_says_what_it_shows(model: Model, tmp_path: Path) -> None:
     data = sweep(model, metrics="roofline_s", by="projector", batch=[1, 2, 4, 8, 16], settings={"new_tokens": 7})
     write_picture(data, tmp_path / "a.svg")
-    text = words(tmp_path / "a.svg")
+    text = " ".join(words(tmp_path / "a.svg").split())
     for each in (
         "deepseek-ocr: roofline_s of projector",
         "roofline_s [µs]",

@@ -59,4 +59,4 @@ def filled(words: str, wide: float, size: float, *, bold: bool = False) -> str:
             lines[-1] = longer
         else:
             lines.append(fitted(word, wide, size, bold=bold))
-    return "\n".join(lines)
+    return "\n".join(lines).replace("\u00a0", " ")
