@@ -90,6 +90,9 @@ def pose(question: Question, symbol: str, constraint: Constraint) -> Problem:
     if known[symbol].fixed:
         raise UserError(f"{symbol}: {known[symbol].meaning} is a definition and cannot be solved for")
     curve = Curve(question=question, symbol=symbol, terms=tuple(constraint.terms.values()))
+    # A part that does not exist is no value that the rules refuse.
+    for path in (path for term in curve.terms for path in term.paths):
+        question.model[path]
     return Problem(constraint=constraint, curve=curve)
 
 
