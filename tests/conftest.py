@@ -22,9 +22,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--draws", type=int, default=500, help="random draws of lower bounds and odd words")
 
 
+# Files whose tests take longest, together or one of them: nobody waits for them at the end.
+_LONGEST = (
+    "verification/",
+    "test_odd_words",
+    "test_spreadsheet.py",
+    "test_documentation",
+    "test_libreoffice",
+    "reference/",
+    "test_performance_report",
+    "test_project",
+    "test_guided_flows",
+    "test_lower_bound",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest tests, so that no worker waits for them at the end."""
-    items.sort(key=lambda item: "/verification/" not in item.nodeid)
+    """Begin with the longest files."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((place for place, name in enumerate(_LONGEST) if name in item.nodeid), len(_LONGEST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_performance import every_case, numbers_of, scenario
+from test_performance import numbers_of, scenario
 from test_performance_report import files_of
 
 from dsocr_symbolic.reports.performance import figure_style
@@ -43,10 +43,9 @@ def pieces(text: str) -> list[tuple[float, float, float, str]]:
     return found
 
 
-@every_case
 @pytest.mark.parametrize("name", tuple(Figure))
-def test_a_figure_is_svg_with_text_inside_its_edges(case: str, name: str) -> None:
-    text = files_of(case)[f"{name}.svg"]
+def test_a_figure_is_svg_with_text_inside_its_edges(name: str) -> None:
+    text = files_of("gundam")[f"{name}.svg"]
     root = ET.fromstring(text)  # noqa: S314 - made by us
     *_, width, height = (float(each) for each in root.get("viewBox", "").split())
     assert root.find(f"{SVG}title") is not None
@@ -58,10 +57,9 @@ def test_a_figure_is_svg_with_text_inside_its_edges(case: str, name: str) -> Non
         assert 0 < y < height, words
 
 
-@every_case
 @pytest.mark.parametrize("name", tuple(Figure))
-def test_no_text_of_a_figure_lies_on_another(case: str, name: str) -> None:
-    level = pieces(files_of(case)[f"{name}.svg"])
+def test_no_text_of_a_figure_lies_on_another(name: str) -> None:
+    level = pieces(files_of("gundam")[f"{name}.svg"])
     for place, (left, right, y, words) in enumerate(level):
         for other_left, other_right, other_y, other in level[:place]:
             if abs(y - other_y) < 4.5:

@@ -160,8 +160,7 @@ def gundam() -> Workbook:
         ({}, {}),
         ({"batch": 10**6, "new_tokens": 10**6, "weight": Fraction(1, 2)}, {"gpu": "h200"}),
         ({"batch": 3}, {"workload": "dsocr-standard-v1", "choices": {"attention": "eager", "experts": "grouped"}}),
-        ({}, {"choices": {"precision": "autocast", "logits": "last", "kv-dtype": "fp8"}}),
-        ({"new_tokens": 0}, {"workload": "tiny"}),
+        ({"new_tokens": 0}, {"workload": "tiny", "choices": {"precision": "autocast", "kv-dtype": "fp8"}}),
         ({}, {"layer": "decoder/moe_gate"}),
         ({"batch": 5}, {"layer": "llama/llama_attention"}),
     ],
@@ -223,7 +222,7 @@ INPUTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(changes=st.lists(INPUTS, min_size=2, max_size=2))
 def test_any_inputs_give_what_estimate_gives(gundam: Workbook, changes: list[dict[str, Any]]) -> None:
     sheet = Recalculated(gundam)

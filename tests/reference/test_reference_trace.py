@@ -27,8 +27,8 @@ ANCHORS = Path(__file__).parents[1] / "anchors" / "prototype.json"
 MANY_STEPS = 16
 CROPS = 6
 HEAVY = {"decode", "decoder", "image_encoder_vi_t", "vision", "prefill"}
-EVERY = {True: 9, False: 3}
-"""Of heavy layers each ninth record is run, of others each third: the verification counts all of them anew."""
+EVERY = {True: 12, False: 5}
+"""Of heavy layers each twelfth record is run, of others each fifth: the verification counts all of them anew."""
 ALL = "DSOCR_ALL_ANCHORS"
 """Set this in the environment to run every record."""
 Call = Callable[[], object]
