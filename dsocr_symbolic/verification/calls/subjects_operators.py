@@ -50,13 +50,19 @@ def _unary(function: Callable[[Any], Any], element: str | int = "dtype_x") -> Ma
 
 
 def _binary(function: Callable[[Any, Any], Any], a: str = "dtype", b: str = "dtype", *, written: bool = False) -> Maker:
-    """Call f(a, b) with the smaller operand broadcast: its elements divide those of the other; a may be written."""
+    """Call f(a, b) with the smaller operand broadcast, or both where the result is larger; a may be written.
+
+    The elements of the smaller one divide those of the other.
+    """
 
     def operand(bench: Bench, count: int, other: int, size: int) -> Tensor:
         return bench.empty(count // other, other, size=size) if count > other else bench.empty(count, size=size)
 
     def make(bench: Bench, s: Settings) -> Subject:
-        left, right = operand(bench, s["a"], s["b"], s[a]), operand(bench, s["b"], s["a"], s[b])
+        if s.get("y", 0) > max(s["a"], s["b"]):
+            left, right = bench.empty(s["a"], 1, size=s[a]), bench.empty(s["b"], size=s[b])
+        else:
+            left, right = operand(bench, s["a"], s["b"], s[a]), operand(bench, s["b"], s["a"], s[b])
         first = bench.written(left) if written else left
         return Subject(owner=None, call=lambda: function(first, right))
 
