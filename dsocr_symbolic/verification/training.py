@@ -85,12 +85,12 @@ class TrainingBench(Bench):
 
 
 class PeakBench(Bench):
-    """Makes tensors in bf16 on the meta device, remembers them as a call's inputs, and finds the call's peak."""
+    """Makes tensors, in bf16 on the meta device, remembers them as a call's inputs, and finds the call's peak."""
 
     source = "training"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, precision: str = "plain") -> None:
+        super().__init__(precision)
         self.inputs: list[Tensor] = []
 
     def empty(self, *shape: int, size: int = 2) -> Tensor:

@@ -99,7 +99,8 @@ def _attend(bench: Bench, s: Settings, *, kind: str) -> Subject:
 
 def _mask(bench: Bench, s: Settings) -> Subject:
     """Build the mask of an eager call of several queries."""
-    like = bench.empty(1, s["sequence"], 1)
+    # Whose dtype and place the mask takes; it reads nothing of it.
+    like = Bench.empty(bench, 1, s["sequence"], 1)
     return Subject(owner=None, call=lambda: causal_mask(s["sequence"], s["past"], like))
 
 

@@ -23,7 +23,7 @@ from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.origins import origins
 from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
 from dsocr_symbolic.verification.calls.bench import Bench, Subject
-from dsocr_symbolic.verification.calls.cases import WHOLE, Case, formula_file, sampled_cases
+from dsocr_symbolic.verification.calls.cases import WHOLE, Case, few_blocks, formula_file, sampled_cases
 from dsocr_symbolic.verification.calls.comparison import FUNCTION_COSTS, LEAST_BYTES, LIMITS, Counted
 from dsocr_symbolic.verification.calls.subjects import count_case
 from dsocr_symbolic.verification.proof import ProofCell, count_grid, proof_cells
@@ -175,7 +175,36 @@ def counts_of(layer: str) -> tuple[Held, ...]:
         if case.layer != WHOLE and formula_file(case.layer) == layer:
             counted += [count_case(case, bench()) for bench in (TrainingBench, PeakBench, EdgeBench)]
     counted += chain.from_iterable(_besides(case) for case in small)
-    return tuple(filter(None, map(held, counted)))
+    return (*filter(None, map(held, counted)), *_elsewhere(cells, small))
+
+
+def _elsewhere(cells: Iterable[ProofCell], cases: Iterable[Case]) -> Iterator[Held]:
+    """Hold formulas to peaks and edges under autocast and behind a cache, as far as they agree.
+
+    Casts that autocast keeps, and the copy of a cache that grows, are not followed.
+    """
+    for cell in cells:
+        case = Case(layer=cell.layer, settings=_second(cell), choices=cell.choices)
+        plain = case.settings.get("past", 0) > 0 or case.settings.get("sequence") == 1
+        for precision in ("plain",) * plain + ("autocast",) * ("autocast" in cell.precisions):
+            if "published" not in cell.name:
+                yield from _edges(case, precision)
+    for case in cases:
+        if "autocast" in case.precisions:
+            yield from _edges(case, "autocast")
+
+
+def _edges(case: Case, precision: str) -> Iterator[Held]:
+    for bench in (PeakBench, EdgeBench):
+        with suppress(RuntimeError, NotImplementedError, ValueError):
+            agreeing = held(count_case(case, bench(precision)))
+            if agreeing is not None:
+                yield agreeing
+
+
+def _second(cell: ProofCell) -> dict[str, Any]:
+    """Return the settings of a cell at the second value of every axis."""
+    return few_blocks(cell.settings({axis: first + stride for axis, (first, stride) in cell.axes.items()}))
 
 
 def _example(layer: str) -> Iterator[Counted]:

@@ -27,7 +27,9 @@ from dsocr_symbolic.scenario.origins import origins
 from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
 from dsocr_symbolic.verification.mutants.counting import used
 
-DRAWS, DRAWS_OF_CALLERS, NEAREST = 1000, 5, 4
+DRAWS, DRAWS_OF_CALLERS, NEAREST = 1000, 3, 4
+# Pages and networks that calls are drawn from: each calls a formula in many places.
+_NETWORKS = 250
 _MOST = 4
 # Draws that are kept: those of a formula, of its callers and of where the network calls it, not of all that were tried.
 _KEPT = 4 * DRAWS
@@ -196,7 +198,7 @@ def _called(name: str) -> World:
     definition = definition_of(_model(), load_library()[name])
 
     def draw(random: Random) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        values, slots, given = _calls(random.randrange(2**32))
+        values, slots, given = _calls(random.randrange(_NETWORKS))
         return {**values, **random.choice(given[name])}, slots
 
     return World(definition=definition, draw=draw)

@@ -16,7 +16,6 @@ from dsocr_symbolic.verification.mutants.equivalence import DRAWS, equivalent
 from dsocr_symbolic.verification.mutants.mutants import Mutant, mutants_of, patterns
 from dsocr_symbolic.verification.mutants.sameness import says_the_same
 
-_NEAREST = 1
 _LONG = ("deepseek_v2_model", "deepseek_ocr_model", "language_model", "image_encoder_vit", "vision_towers")
 KILLED, EQUIVALENT, SURVIVES = "killed", "equivalent", "survives"
 
@@ -133,13 +132,11 @@ def _in_turn(ready: list[Held], own: list[str]) -> Iterable[Held]:
     counted = [name for name in own if counts_of(layer_of(name))]
     for name in counted:
         yield from counts_of(layer_of(name))
-    near = 0
-    for name in dict.fromkeys(caller for formula in own for caller in around(formula) if caller not in own):
-        # Whole models take long to count, and their parts tell as much.
-        if near < _NEAREST and not ((counted or near) and name in _LONG):
-            counts = counts_of(layer_of(name))
-            near += bool(counts)
-            yield from counts
+    # Whole models take long to count, and their parts tell nearly as much: the nearest one comes last.
+    callers = dict.fromkeys(caller for formula in own for caller in around(formula) if caller not in own)
+    parts = [name for name in callers if name not in _LONG]
+    for names in (parts, [name for name in callers if name in _LONG]):
+        yield from next((counts for name in names if (counts := counts_of(layer_of(name)))), ())
 
 
 def layer_of(name: str) -> str:
