@@ -23,3 +23,9 @@ def moved() -> Iterator[Fact]:
         for stage, more in stated.items():
             given = wide.given("forward_io_bytes", stage) - narrow.given("forward_io_bytes", stage)
             yield f"bytes of the cache in {stage}, {attention}", given, more
+        attend = next(
+            row.path for row in wide.fold.leaves.rows if row.path.startswith("decode") and "attend" in row.path
+        )
+        given, before = (each.given("forward_fused_io_bytes", attend) for each in (wide, narrow))
+        layer = step / of["num_hidden_layers"]
+        yield f"bytes of the cache that attention must read, {attention}", given - before, sum(lengths) * layer

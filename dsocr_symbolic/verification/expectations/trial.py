@@ -13,6 +13,7 @@ from dsocr_symbolic.verification.expectations import (
     configs,
     counts,
     facts,
+    flows,
     layout,
     machine,
     plausible,
@@ -26,9 +27,9 @@ from dsocr_symbolic.verification.expectations import (
 
 _ROOMS = ("language", "network", "evaluation", "scenario", "questions", "verification.expectations")
 _CACHING = tuple(f"dsocr_symbolic.{room}." for room in _ROOMS)
-# What is stated of operators and layers, whatever their folders are: of bounds, and of the cache's number format.
-FORMULAS, FORMATS = "formulas", "formats"
-_OF_TREES = ("models", "conventions", FORMULAS, FORMATS)
+# What is stated of operators and layers, whatever their folders are: of bounds, and of what flows between calls.
+FORMULAS, FLOWS = "formulas", "flows"
+_OF_TREES = ("models", "conventions", FORMULAS, FLOWS)
 Fact = tuple[str, Any, Any]
 Statement = Callable[[], Iterable[Fact]]
 
@@ -47,7 +48,7 @@ STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
     "time": (bound.made_up, times.rooflines, bound.lower_bounds, words.twins),
     "bounds": (regimes.conditions,),
     FORMULAS: (bound.fewest, bound.numbered, bound.masked, bound.lower_bounds),
-    FORMATS: (cached.moved,),
+    FLOWS: (flows.sizes, cached.moved),
     "models": (
         *(
             words.defaults,

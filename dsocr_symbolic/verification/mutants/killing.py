@@ -50,12 +50,8 @@ REASONS: Mapping[str, str] = {
 }
 
 
-# Keys of operators and layers that counts of calls cannot tell, and what is stated of them: what bounds leave out, how
-# layers are numbered, and a cache in a number format that the reference does not run in.
-STATED: Mapping[str, str] = {
-    **dict.fromkeys(("Call.needed", "Tensor.least", "Layer.fewest", "Call.numbers"), "formulas"),
-    **dict.fromkeys(("Tensor.dtype", "Call.with", "Filling.with"), "formats"),
-}
+# Keys of operators and layers whose statements are of bounds and of how layers are numbered; all others are of flows.
+_OF_BOUNDS = ("Call.needed", "Tensor.least", "Layer.fewest", "Call.numbers")
 
 
 def try_file(kind: str, file: Path, mutants: Iterable[Mutant] | None = None, draws: int = DRAWS) -> list[Fate]:
@@ -102,6 +98,8 @@ def _fate(mutant: Mutant, killer: str, equal: str) -> Fate:
 
 def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
     """Try a mutant of an operator or layer on counts; those that killed before go first."""
+    from dsocr_symbolic.verification.expectations.trial import FLOWS, FORMULAS, contradicts
+
     try:
         changed = changed_library(mutant)
     except (UserError, KeyError) as error:
@@ -116,11 +114,8 @@ def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
             ready.insert(0, held)
             return _fate(mutant, f"{held.counted.source}: {held.counted.layer}", "")
         tried.add(id(held))
-    if mutant.key in STATED:
-        from dsocr_symbolic.verification.expectations.trial import contradicts
-
-        if found := contradicts(mutant.file, mutant.content, kind=STATED[mutant.key]):
-            return _fate(mutant, found, "")
+    if found := contradicts(mutant.file, mutant.content, kind=FORMULAS if mutant.key in _OF_BOUNDS else FLOWS):
+        return _fate(mutant, found, "")
     places = {equivalent(changed, around(name), draws) for name in own}
     equal = "" if "" in places else "its symbols" if places == {"alone"} else "the network's symbols"
     return _fate(mutant, "", equal and f"equal on {draws} draws of {equal}")

@@ -1,0 +1,97 @@
+"""What flows between calls: whatever one takes or gives is as large as what stands behind the name."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import evolve
+
+from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.language.formula import ONE, Repeat
+from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.network.builder import build_tree
+from dsocr_symbolic.network.node import Node, Port, walk
+from dsocr_symbolic.scenario.values import choose, chosen_slots
+from dsocr_symbolic.verification.expectations.machine import Fact, network, values
+
+# Pages, and choices: crops, one view, several requests, a position table that is stretched, no image.
+_PAGES: tuple[tuple[Mapping[str, Any], Mapping[str, str]], ...] = (
+    ({"batch": 1, "crop_columns": 2, "crop_rows": 1, "text_tokens": 7}, {}),
+    (
+        {"base_size": 1280, "image_size": 512, "crop_columns": 3, "crop_rows": 2, "text_tokens": 5},
+        {"attention": "eager", "precision": "autocast", "logits": "last"},
+    ),
+    ({"batch": 3, "base_size": 512, "text_tokens": 3}, {"experts": "grouped", "attention": "eager"}),
+    (
+        {"base_size": 640, "image_size": 320, "crop_columns": 1, "crop_rows": 3, "text_tokens": 3},
+        {"precision": "autocast"},
+    ),
+    ({"batch": 2, "image_tokens": 0, "text_tokens": 9}, {}),
+)
+# Calls that read a part of what they are handed, or read it again: a third of what a product of three made, one page of
+# a batch, the rows of one expert, one position, half a head. Everything else is read and written whole.
+_PARTS = {
+    "attend_eager": {"mask"},
+    "clip_vision_embeddings": {"features"},
+    "clone": {"x"},
+    "concatenate": {"x"},
+    "concatenate_mixed": {"left", "right"},
+    "conv2d": {"x"},
+    "deepseek_v2_decoder_layer": {"mask"},
+    "experts_grouped": {"places"},
+    "experts_loop": {"counts"},
+    "image_encoder_vit": {"pixels"},
+    "image_layout": {"global_features"},
+    "integer_sum": {"x"},
+    "item": {"x"},
+    "linear": {"x"},
+    "linear_no_bias": {"x"},
+    "llama_attention": {"mask"},
+    "lm_head": {"x"},
+    "masked_scatter": {"mask", "values", "x"},
+    "matmul": {"a"},
+    "mlp_projector": {"x"},
+    "mm": {"a"},
+    "neg": {"x"},
+    "patch_embed": {"pixels"},
+    "preprocess": {"blank", "pixels"},
+    "scatter": {"x"},
+    "sdpa_flash": {"q", "k", "v"},
+    "sdpa_masked": {"q", "k", "v"},
+    "sum": {"x"},
+    "vision_view": {"blank"},
+    "vit_model": {"features"},
+}
+
+
+def sizes() -> Iterator[Fact]:
+    """Compare what every call of the network declares of a tensor with what made it, at some pages."""
+    parts: dict[str, set[str]] = {}
+    for place, (page, options) in enumerate(_PAGES):
+        for node in _calls(page, options):
+            for port in node.inputs:
+                if not _is_whole(port, outside=True):
+                    parts.setdefault(node.formula.name, set()).add(port.name)
+                    about = f"{'/'.join(node.path)} reads of {port.name}, page {place}"
+                    yield about, port.name in _PARTS.get(node.formula.name, ()), True
+            for port in node.outputs:
+                written = _is_whole(port, outside=False) or port.name in _PARTS.get(node.formula.name, ())
+                yield f"{'/'.join(node.path)} writes of {port.name}, page {place}", written, True
+    yield "what is read in part", parts, _PARTS
+
+
+def _calls(page: Mapping[str, Any], options: Mapping[str, str]) -> Iterator[Node]:
+    definition = network()
+    once = tuple(evolve(call, repeat=Repeat(copies=ONE, calls=ONE)) for call in definition.stages)
+    resolver = values({**page, "new_tokens": 1}, **options)
+    given = {name: resolver.value(name) for name, known in definition.quantities.items() if known.group != "machine"}
+    slots = chosen_slots(definition, choose(definition, options))
+    tree = build_tree(load_library(), once, {**given, "step": 1}, slots, arithmetic)
+    return (node for node in walk(tree) if node.calls)
+
+
+def _is_whole(port: Port, *, outside: bool) -> bool:
+    behind = port.outside if outside else port.inside
+    there: Any = sum(condition * storage.size for condition, storage in behind)
+    size: Any = port.size
+    # Rows of an expert are an expectation, whose last digit hangs on the order of sums.
+    return bool(abs(there - size) <= abs(size) * 10**-9)
