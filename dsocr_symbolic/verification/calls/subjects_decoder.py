@@ -63,6 +63,13 @@ def rotated(bench: Bench, s: Settings) -> Subject:
     return Subject(owner=None, call=lambda: rotate(x, cos, sin))
 
 
+def _both_rotated(bench: Bench, s: Settings) -> Subject:
+    """Rotate queries and keys by the same angles."""
+    queries, keys = (bench.empty(1, s["elements"] // s["angles"], 1, s["angles"]) for _ in range(2))
+    cos, sin = (bench.constant(1, 1, 1, s["angles"]) for _ in range(2))
+    return Subject(owner=None, call=lambda: (rotate(queries, cos, sin), rotate(keys, cos, sin)))
+
+
 _ATTENTION: Mapping[str, Callable[[DecoderConfig, int], nn.Module]] = {
     "eager": LlamaAttention,
     "flash": LlamaFlashAttention2,
@@ -215,6 +222,7 @@ DECODER: Mapping[str, Maker] = {
     "decoder/lm_head": _head,
     "llama/llama_rotary_embedding": _rotary,
     "llama/rotate": rotated,
+    "llama/apply_rotary_pos_emb": _both_rotated,
     "llama/llama_attention": partial(_attention, kind="eager"),
     "llama/llama_flash_attention2": partial(_attention, kind="flash"),
     "llama/attend_eager": partial(_attend, kind="eager"),

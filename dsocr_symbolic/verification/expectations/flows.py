@@ -7,13 +7,13 @@ from attrs import evolve
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.formula import ONE, Repeat
-from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.node import Node, Port, walk
 from dsocr_symbolic.scenario.values import choose, chosen_slots
 from dsocr_symbolic.verification.expectations.machine import Fact, network, values
 
-# Pages, and choices: crops, one view, several requests, a position table that is stretched, no image.
+# Pages, and choices: crops, one view, several requests, a position table that is stretched, no image, narrow formats.
 _PAGES: tuple[tuple[Mapping[str, Any], Mapping[str, str]], ...] = (
     ({"batch": 1, "crop_columns": 2, "crop_rows": 1, "text_tokens": 7}, {}),
     (
@@ -26,6 +26,9 @@ _PAGES: tuple[tuple[Mapping[str, Any], Mapping[str, str]], ...] = (
         {"precision": "autocast"},
     ),
     ({"batch": 2, "image_tokens": 0, "text_tokens": 9}, {}),
+    ({"crop_columns": 2, "crop_rows": 1, "text_tokens": 7}, {"weight-dtype": "fp8"}),
+    ({"text_tokens": 7}, {"kv-dtype": "fp8", "attention": "eager"}),
+    ({"text_tokens": 7}, {"kv-dtype": "fp8"}),
 )
 # Calls that read a part of what they are handed, or read it again: a third of what a product of three made, one page of
 # a batch, the rows of one expert, one position, half a head. Everything else is read and written whole.
@@ -61,31 +64,49 @@ _PARTS = {
     "vision_view": {"blank"},
     "vit_model": {"features"},
 }
+# Weights, and a cache, in another format than activations: what is widened or narrowed inside the kernel that takes it.
+_WIDENED = {
+    "weight-dtype": {
+        "native_layer_norm": {"weight", "bias"},
+        "gather": {"rows"},
+        "cast": {"x"},
+        "add": {"right"},
+        "multiply_row": {"left"},
+        "abs_pos": {"y"},
+    },
+    "kv-dtype": {
+        "attend_eager": {"k", "v"},
+        "attend_flash": {"k", "v"},
+        "matmul": {"b"},
+        "append_cache": {"x"},
+    },
+}
 
 
-def sizes() -> Iterator[Fact]:
+def sizes(library: Library | None = None) -> Iterator[Fact]:
     """Compare what every call of the network declares of a tensor with what made it, at some pages."""
-    parts: dict[str, set[str]] = {}
-    for place, (page, options) in enumerate(_PAGES):
-        for node in _calls(page, options):
-            for port in node.inputs:
-                if not _is_whole(port, outside=True):
-                    parts.setdefault(node.formula.name, set()).add(port.name)
-                    about = f"{'/'.join(node.path)} reads of {port.name}, page {place}"
-                    yield about, port.name in _PARTS.get(node.formula.name, ()), True
-            for port in node.outputs:
-                written = _is_whole(port, outside=False) or port.name in _PARTS.get(node.formula.name, ())
-                yield f"{'/'.join(node.path)} writes of {port.name}, page {place}", written, True
-    yield "what is read in part", parts, _PARTS
+    parts: dict[str, dict[str, set[str]]] = {"": {}, "weight-dtype": {}, "kv-dtype": {}}
+    for page, options in _PAGES:
+        narrow = next((choice for choice in parts if options.get(choice) == "fp8"), "")
+        for node in _calls(page, options, library or load_library()):
+            name, known = node.formula.name, _PARTS.get(node.formula.name, set())
+            odd = {port.name for port in node.inputs if not _is_whole(port, outside=True)}
+            odd |= {port.name for port in node.outputs if not _is_whole(port, outside=False)}
+            allowed = known | _WIDENED.get(narrow, {}).get(name, set())
+            yield f"what {'/'.join(node.path)} reads or writes in part, {page}", odd - allowed, set()
+            kind, beyond = (narrow, odd - known) if narrow else ("", odd)
+            if beyond:
+                parts[kind].setdefault(name, set()).update(beyond)
+    yield "what is read in part", parts, {"": _PARTS, **_WIDENED}
 
 
-def _calls(page: Mapping[str, Any], options: Mapping[str, str]) -> Iterator[Node]:
+def _calls(page: Mapping[str, Any], options: Mapping[str, str], library: Library) -> Iterator[Node]:
     definition = network()
     once = tuple(evolve(call, repeat=Repeat(copies=ONE, calls=ONE)) for call in definition.stages)
     resolver = values({**page, "new_tokens": 1}, **options)
     given = {name: resolver.value(name) for name, known in definition.quantities.items() if known.group != "machine"}
     slots = chosen_slots(definition, choose(definition, options))
-    tree = build_tree(load_library(), once, {**given, "step": 1}, slots, arithmetic)
+    tree = build_tree(library, once, {**given, "step": 1}, slots, arithmetic)
     return (node for node in walk(tree) if node.calls)
 
 

@@ -86,23 +86,28 @@ def contradicts(file: Path, content: Any, first: str = "", kind: str = "") -> st
 
 def contradiction(kind: str, first: str = "") -> str:
     """Say what the files as they are contradict first; empty if nothing. A failure contradicts, too."""
-    for statement in sorted(STATEMENTS[kind], key=lambda statement: statement.__name__ != first):
-        try:
-            for about, found, expected in statement():
-                if found != expected:
-                    return f"{statement.__name__}: {about}: {found}, not {expected}"
-        except UserError as error:
-            return f"{statement.__name__}: refused: {error}"
-        except (
-            ArithmeticError,
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            AssertionError,
-            RecursionError,
-        ) as error:
-            return f"{statement.__name__}: {type(error).__name__}: {error}"
+    statements = sorted(STATEMENTS[kind], key=lambda statement: statement.__name__ != first)
+    return next((found for statement in statements if (found := differing(statement, statement.__name__))), "")
+
+
+def differing(statement: Statement, name: str) -> str:
+    """Say what differs first from what is stated; empty if nothing."""
+    try:
+        for about, found, expected in statement():
+            if found != expected:
+                return f"{name}: {about}: {found}, not {expected}"
+    except UserError as error:
+        return f"{name}: refused: {error}"
+    except (
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        AssertionError,
+        RecursionError,
+    ) as error:
+        return f"{name}: {type(error).__name__}: {error}"
     return ""
 
 

@@ -50,8 +50,10 @@ REASONS: Mapping[str, str] = {
 }
 
 
-# Keys of operators and layers whose statements are of bounds and of how layers are numbered; all others are of flows.
+# Keys of operators and layers that counts of calls cannot tell, and what is stated of them: what bounds leave out, how
+# layers are numbered, and a cache in a number format that the reference does not run in.
 _OF_BOUNDS = ("Call.needed", "Tensor.least", "Layer.fewest", "Call.numbers")
+_OF_FORMATS = ("Tensor.dtype", "Call.with", "Filling.with")
 
 
 def try_file(kind: str, file: Path, mutants: Iterable[Mutant] | None = None, draws: int = DRAWS) -> list[Fate]:
@@ -98,7 +100,8 @@ def _fate(mutant: Mutant, killer: str, equal: str) -> Fate:
 
 def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
     """Try a mutant of an operator or layer on counts; those that killed before go first."""
-    from dsocr_symbolic.verification.expectations.trial import FLOWS, FORMULAS, contradicts
+    from dsocr_symbolic.verification.expectations import flows
+    from dsocr_symbolic.verification.expectations.trial import FLOWS, FORMULAS, contradicts, differing
 
     try:
         changed = changed_library(mutant)
@@ -106,32 +109,49 @@ def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
         return _fate(mutant, f"refused: {error}", "")
     formulas = load_library().formulas.values()
     own = [formula.name for formula in formulas if formula.file == str(mutant.file)]
-    tried: set[int] = set()
-    for held in _in_turn(ready, own):
-        if id(held) not in tried and held.tells(changed):
-            if held in ready:
-                ready.remove(held)
-            ready.insert(0, held)
-            return _fate(mutant, f"{held.counted.source}: {held.counted.layer}", "")
-        tried.add(id(held))
-    if found := contradicts(mutant.file, mutant.content, kind=FORMULAS if mutant.key in _OF_BOUNDS else FLOWS):
+    if killer := _killer(ready, _in_turn(ready, own), changed):
+        return _fate(mutant, killer, "")
+    if found := differing(lambda: flows.sizes(changed), "sizes"):
         return _fate(mutant, found, "")
+    stated = dict.fromkeys(_OF_BOUNDS, FORMULAS) | dict.fromkeys(_OF_FORMATS, FLOWS)
+    if mutant.key in stated and (found := contradicts(mutant.file, mutant.content, kind=stated[mutant.key])):
+        return _fate(mutant, found, "")
+    # Whole models take long to count, and their parts tell nearly as much: the nearest one comes last.
+    if killer := _killer(ready, _of_nearest([name for name in _callers(own) if name in _LONG]), changed):
+        return _fate(mutant, killer, "")
     places = {equivalent(changed, around(name), draws) for name in own}
     equal = "" if "" in places else "its symbols" if places == {"alone"} else "the network's symbols"
     return _fate(mutant, "", equal and f"equal on {draws} draws of {equal}")
 
 
+def _killer(ready: list[Held], counts: Iterable[Held], changed: Library) -> str:
+    """Say which count the changed formulas miss, and let it go first from now on; empty if none."""
+    tried: set[int] = set()
+    for held in counts:
+        if id(held) not in tried and held.tells(changed):
+            if held in ready:
+                ready.remove(held)
+            ready.insert(0, held)
+            return f"{held.counted.source}: {held.counted.layer}"
+        tried.add(id(held))
+    return ""
+
+
 def _in_turn(ready: list[Held], own: list[str]) -> Iterable[Held]:
     """Yield what killed before, then the counts of a file's formulas and of the nearest of their callers."""
     yield from list(ready)
-    counted = [name for name in own if counts_of(layer_of(name))]
-    for name in counted:
+    for name in own:
         yield from counts_of(layer_of(name))
-    # Whole models take long to count, and their parts tell nearly as much: the nearest one comes last.
-    callers = dict.fromkeys(caller for formula in own for caller in around(formula) if caller not in own)
-    parts = [name for name in callers if name not in _LONG]
-    for names in (parts, [name for name in callers if name in _LONG]):
-        yield from next((counts for name in names if (counts := counts_of(layer_of(name)))), ())
+    yield from _of_nearest([name for name in _callers(own) if name not in _LONG])
+
+
+def _callers(own: list[str]) -> list[str]:
+    return list(dict.fromkeys(caller for formula in own for caller in around(formula) if caller not in own))
+
+
+def _of_nearest(names: Iterable[str]) -> Iterable[Held]:
+    """Return the counts of the first formula that has any."""
+    return next((counts for name in names if (counts := counts_of(layer_of(name)))), ())
 
 
 def layer_of(name: str) -> str:
