@@ -109,6 +109,11 @@ def _embedding(bench: Bench, s: Settings) -> Subject:
     return Subject(owner=made, call=lambda: made(index))
 
 
+def _repeat(bench: Bench, s: Settings) -> Subject:
+    x = bench.empty(s["read"], 1, size=s["dtype"])
+    return Subject(owner=None, call=lambda: x.repeat_interleave(s["written"] // s["read"], dim=0))
+
+
 def _concatenate(bench: Bench, s: Settings) -> Subject:
     x, y = bench.empty(s["read"] - 1, size=s["dtype"]), bench.empty(1, size=s["dtype"])
     return Subject(owner=None, call=lambda: torch.cat([x, y]))
@@ -183,6 +188,7 @@ OPERATORS: Mapping[str, Maker] = {
     "operators/mean": _reduce(torch.mean),
     "operators/integer_sum": _reduce(torch.sum),
     "operators/clone": _call(torch.clone, _of("read", element="dtype")),
+    "operators/repeat": _repeat,
     "operators/concatenate": _concatenate,
     "operators/concatenate_mixed": _call(_joined, _of("a", element="dtype_a"), _of("b", element="dtype_b")),
     "operators/pad": _call(
@@ -221,6 +227,7 @@ OPERATORS: Mapping[str, Maker] = {
     "operators/masked_fill": _call(
         lambda x, mask: x.masked_fill_(mask, 0), _of("elements", element=4), _of("elements", element=1)
     ),
+    "operators/equal": _call(lambda x: x == 1, _of("elements", element=8)),
     "operators/less_than": _call(operator.lt, _of("positions", element=8), _of("positions", 1, element=8)),
     "operators/sort": _unary(torch.sort, 8),
     "operators/topk": _call(torch.topk, _of("rows", "choices", element=4), then=("chosen",)),

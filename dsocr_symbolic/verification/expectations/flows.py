@@ -27,6 +27,7 @@ _PAGES: tuple[tuple[Mapping[str, Any], Mapping[str, str]], ...] = (
     ),
     ({"batch": 2, "image_tokens": 0, "text_tokens": 9}, {}),
     ({"crop_columns": 2, "crop_rows": 1, "text_tokens": 7}, {"weight-dtype": "fp8"}),
+    ({"text_tokens": 7}, {"weight-dtype": "q8_0"}),
     ({"text_tokens": 7}, {"kv-dtype": "fp8", "attention": "eager"}),
     ({"text_tokens": 7}, {"kv-dtype": "fp8"}),
 )
@@ -87,7 +88,7 @@ def sizes(library: Library | None = None) -> Iterator[Fact]:
     """Compare what every call of the network declares of a tensor with what made it, at some pages."""
     parts: dict[str, dict[str, set[str]]] = {"": {}, "weight-dtype": {}, "kv-dtype": {}}
     for page, options in _PAGES:
-        narrow = next((choice for choice in parts if options.get(choice) == "fp8"), "")
+        narrow = next((choice for choice in _WIDENED if choice in options), "")
         for node in _calls(page, options, library or load_library()):
             name, known = node.formula.name, _PARTS.get(node.formula.name, set())
             odd = {port.name for port in node.inputs if not _is_whole(port, outside=True)}

@@ -116,8 +116,9 @@ def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
     stated = dict.fromkeys(_OF_BOUNDS, FORMULAS) | dict.fromkeys(_OF_FORMATS, FLOWS)
     if mutant.key in stated and (found := contradicts(mutant.file, mutant.content, kind=stated[mutant.key])):
         return _fate(mutant, found, "")
-    # Whole models take long to count, and their parts tell nearly as much: the nearest one comes last.
-    if killer := _killer(ready, _of_nearest([name for name in _callers(own) if name in _LONG]), changed):
+    # Whole models take long to count, and their parts tell nearly as much: they come last.
+    whole = (held for name in _callers(own) if name in _LONG for held in counts_of(layer_of(name)))
+    if killer := _killer(ready, whole, changed):
         return _fate(mutant, killer, "")
     places = {equivalent(changed, around(name), draws) for name in own}
     equal = "" if "" in places else "its symbols" if places == {"alone"} else "the network's symbols"
