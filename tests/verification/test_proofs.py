@@ -41,13 +41,13 @@ def calls(cases: Any, layer: str) -> list[Case]:
 
 
 def test_nothing_is_lost() -> None:
-    assert Counter(kind for kind, _, _ in jobs()) == {"oracles": 1, "steps": 78, "case": 355, "cell": 126}
-    assert len(proof_cells()) == len({(cell.layer, cell.name) for cell in proof_cells()}) == 73
+    assert Counter(kind for kind, _, _ in jobs()) == {"oracles": 1, "steps": 80, "case": 386, "cell": 128}
+    assert len(proof_cells()) == len({(cell.layer, cell.name) for cell in proof_cells()}) == 74
     assert len(corner_cases()) == 220
-    assert len(sampled_cases()) == 220 + 99
-    assert len(published_layers()) == 112
-    assert len(list(training_cases())) == 388
-    assert len(peak_cases()) == 170
+    assert len(sampled_cases()) == 220 + 130
+    assert len(published_layers()) == 115
+    assert len(list(training_cases())) == 422
+    assert len(peak_cases()) == 173
     assert sum(case.layer == WHOLE for case in peak_cases()) == 16
 
 
