@@ -8,6 +8,7 @@ import sympy
 from conftest import evaluate_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_cli import dsocr
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.evaluation.estimate import Estimate
@@ -411,3 +412,12 @@ def test_roofline_is_no_faster_than_any_one_resource(workload: dict[str, Any], o
         alone = [metrics[metric] / numbers[peak] for metric, peak in peaks.items()]
         assert metrics["roofline_s"] >= max(alone) * (1 - 1e-12)
         assert metrics["roofline_s"] <= sum(alone) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    "settings", [("moe_intermediate_size=1e12", "new_tokens=1"), ("text_tokens=1e12", "n_routed_experts=1e3")]
+)
+def test_sums_of_expectations_beyond_exact_floats_are_no_mistake(settings: tuple[str, ...]) -> None:
+    words = [word for setting in settings for word in ("--set", setting)]
+    answer = dsocr("totals", "--workload", "base", "--by", "layer", *words)
+    assert (answer.status, [line for line in answer.err.splitlines() if "warning" not in line]) == (0, [])
