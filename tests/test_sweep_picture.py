@@ -268,3 +268,15 @@ def test_the_same_bytes_every_time(tmp_path: Path) -> None:
     for text in found[0].values():
         assert "<dc:date>" not in text
         assert not re.search(r"<[^>]*\d\.\d{3,}[^>]*>", text)
+
+
+def test_lines_on_one_another_are_all_seen() -> None:
+    model = load_model("deepseek-ocr")
+    asked: dict[str, Any] = {"batch": [1, 32, 64], "gpu": ["l4", "h200"]}
+    plan = plan_sweep(model, metrics="peak_memory_bytes", **asked)
+    (axes,) = draw(dataset(plan), marks_of(plan, memory_plan(model, asked))).axes
+    lower, upper = (next(line for line in axes.lines if line.get_label() == gpu) for gpu in ("l4", "h200"))
+    assert lower.get_linewidth() > upper.get_linewidth()
+    dotted = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert dotted
+    assert all(line.get_zorder() > upper.get_zorder() for line in dotted)

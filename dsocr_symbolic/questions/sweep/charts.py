@@ -51,19 +51,23 @@ def _lines(axes: Any, chart: Chart) -> None:
     marker = "o" if len(along) <= _MOST_MARKERS else None
     feet: dict[tuple[bytes, bytes], tuple[Any, Any, Any]] = {}
     foot = {"transform": axes.get_xaxis_transform(), "linestyle": "none", "clip_on": False, "zorder": 4}
-    for series in series_of(chart):
+    drawn = list(series_of(chart))
+    for place, series in enumerate(drawn):
         numbers, unfit, warned, label, colour = series.numbers, series.unfit, series.warned, series.label, series.colour
         width, above = (2.0, 3) if label == "total" else (1.4, 2)
-        how = {"color": colour, "linewidth": width, "zorder": above}
+        # Of lines that lie on one another the lower ones are wider, and what does not fit lies on top.
+        hidden = sum(np.array_equal(other.numbers, numbers, equal_nan=True) for other in drawn[place + 1 :])
+        how = {"color": colour, "linewidth": width + 2.2 * min(hidden, 4), "zorder": above}
         fitting = np.where(unfit, np.nan, numbers)
         axes.plot(along, fitting, label=label, marker=marker, markersize=3, **how)
         if unfit.any():
             beside = unfit.copy()
             beside[:-1] |= unfit[1:]
             beside[1:] |= unfit[:-1]
-            axes.plot(along, np.where(beside, numbers, np.nan), linestyle=":", **how)
+            on_top = {**how, "linewidth": width, "zorder": 3.2}
+            axes.plot(along, np.where(beside, numbers, np.nan), linestyle=":", **on_top)
             hollow = {"linestyle": "none", "marker": marker, "markersize": 3.4, "markerfacecolor": "white"}
-            axes.plot(along, np.where(unfit, numbers, np.nan), **{**how, **hollow, "zorder": above + 0.5})
+            axes.plot(along, np.where(unfit, numbers, np.nan), **{**on_top, **hollow, "zorder": 3.5})
         nothing = np.isnan(numbers)
         if nothing.any() or warned.any():
             feet.setdefault((nothing.tobytes(), warned.tobytes()), (nothing, warned, colour))
