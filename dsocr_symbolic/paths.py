@@ -1,11 +1,15 @@
 """Where the data files lie: in a checkout, in a wheel, and in the user's own folders."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dsocr_symbolic.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import hashlib
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -132,6 +136,12 @@ def find_file(kind: str, name: str, noun: str) -> Path:
     if name not in files:
         raise UserError(f"unknown {noun} '{name}': {nearest(name, files)}")
     return files[name]
+
+
+def hash_files(digest: "hashlib._Hash", files: Iterable[Path]) -> None:
+    """Add the names and contents of files to a digest; where they lie has no part in it."""
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
 
 
 def cache_folder() -> Path:

@@ -16,7 +16,7 @@ from dsocr_symbolic.evaluation.generated import Run, compile_function
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.network.fold import Fold, Leaves, Row
-from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders
+from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders, hash_files
 from dsocr_symbolic.version import __version__
 
 # The packages that a program is made by; an edit of a figure leaves every program as it is.
@@ -125,8 +125,7 @@ def _key(definition: Definition, slots: Mapping[str, str]) -> str:
     files += data_files("formulas/operators").values()
     files += [*data_files("formulas/layers").values(), *data_files("formulas/time").values()]
     files += [data_folders("formulas")[-1] / name for name in _DATA]
-    for path in [*files, Path(definition.file)]:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    hash_files(digest, [*files, Path(definition.file)])
     stages = [(call.name, call.use) for call in definition.stages]
     digest.update(json.dumps([definition.name, stages, sorted(slots.items())]).encode())
     return digest.hexdigest()[:32]

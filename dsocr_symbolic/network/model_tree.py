@@ -28,10 +28,13 @@ def model_tree(
 def _free_tree(
     definition: Definition, slots: tuple[tuple[str, str], ...], training: bool, library: Library
 ) -> tuple[Node, ...]:
+    return _tree(definition, dict(slots), training, library, _free(definition))
+
+
+def _free(definition: Definition) -> Scope:
     from dsocr_symbolic.algebras import symbolic
 
-    scope = {name: symbolic.symbol(name) for name in definition.quantities}
-    return _tree(definition, dict(slots), training, library, scope)
+    return {name: symbolic.symbol(name) for name in definition.quantities}
 
 
 def _tree(
@@ -52,7 +55,7 @@ def stage_guards(definition: Definition, numbers: Mapping[str, Exact], scope: Sc
     """
     from dsocr_symbolic.algebras import symbolic
 
-    scope = scope or {name: symbolic.symbol(name) for name in definition.quantities}
+    scope = scope or _free(definition)
     guards = [call.when for call in definition.stages if call.when is not None]
     return {
         costs.value(guard, scope, symbolic): symbolic.number(costs.value(guard, numbers, arithmetic))

@@ -76,22 +76,21 @@ class Curve:
         numbers: dict[str, Any] = self.scope(exact(value))
         for name, _ in self.question.model.overrides:
             check_setting(definition, name, arithmetic.whole(numbers[name]))
-        if self._standing:
-            raise self._standing
-        check_rules(self._moving, numbers, self.question.scenario.waived)
+        moving, refused = self._rules
+        if refused:
+            raise refused
+        check_rules(moving, numbers, self.question.scenario.waived)
 
     @cached_property
-    def _moving(self) -> list[Rule]:
-        """The rules on what moves with the free symbol."""
-        moves = {self.symbol, *self._bound[1]}
-        return [rule for rule in self.question.definition.rules if moves & names(rule.require)]
-
-    @cached_property
-    def _standing(self) -> UserError | None:
-        """What the other rules refuse, whatever the free symbol is."""
-        others = [rule for rule in self.question.definition.rules if rule not in self._moving]
+    def _rules(self) -> tuple[list[Rule], UserError | None]:
+        """The rules on what moves with the free symbol, and what the others refuse whatever it is."""
+        fixed, following, _ = self._bound
+        moving: list[Rule] = []
+        standing: list[Rule] = []
+        for rule in self.question.definition.rules:
+            (moving if {self.symbol, *following} & names(rule.require) else standing).append(rule)
         try:
-            check_rules(others, self._bound[0], self.question.scenario.waived)
+            check_rules(standing, fixed, self.question.scenario.waived)
         except UserError as error:
-            return error
-        return None
+            return moving, error
+        return moving, None

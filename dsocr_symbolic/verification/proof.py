@@ -12,7 +12,7 @@ from dsocr_symbolic.language.expression import parse
 from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.proof_file import CellEntry, CellsFile, proof_file
 from dsocr_symbolic.verification.calls.bench import Bench
-from dsocr_symbolic.verification.calls.cases import Settings, formula_file, used_settings
+from dsocr_symbolic.verification.calls.cases import Case, Settings, few_blocks, formula_file, used_settings
 from dsocr_symbolic.verification.calls.comparison import Counted, Verdict, compare, formula_numbers
 from dsocr_symbolic.verification.calls.subjects import SUBJECTS
 
@@ -57,6 +57,12 @@ class ProofCell:
 def proof_cells() -> tuple[ProofCell, ...]:
     """Read formulas/proofs/cells.yaml."""
     return tuple(map(_cell, proof_file(CellsFile, "cells").cells))
+
+
+def small_call(cell: ProofCell) -> Case:
+    """Return the call at the second value of every axis, with few blocks."""
+    settings = cell.settings({axis: first + stride for axis, (first, stride) in cell.axes.items()})
+    return Case(layer=cell.layer, settings=few_blocks(settings), choices=cell.choices)
 
 
 def _cell(cell: CellEntry) -> ProofCell:

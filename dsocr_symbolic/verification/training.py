@@ -7,9 +7,8 @@ the most bytes of tensors that are alive in a call without gradients: inputs cou
 buffers and the KV cache do not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +19,12 @@ from dsocr_symbolic.verification.calls.bench import Bench, Subject
 from dsocr_symbolic.verification.calls.cases import (
     Case,
     corner_cases,
-    few_blocks,
+    decodes,
     published_layers,
     sampled_cases,
     training_pages,
 )
-from dsocr_symbolic.verification.proof import proof_cells
+from dsocr_symbolic.verification.proof import proof_cells, small_call
 from dsocr_symbolic.verification.reference.backward import BackwardTrace
 from dsocr_symbolic.verification.reference.memory import Peak, allocation_peak
 from dsocr_symbolic.verification.reference.saved import SavedTensors
@@ -125,15 +124,8 @@ def training_cases() -> Iterator[Case]:
         operator = library[case.layer.rpartition("/")[2]] if case.layer.startswith("operators/") else None
         if isinstance(operator, Operator) and operator.backward is not None:
             yield case
-    yield from (case for case in corner_cases() if not _decodes(case.settings) and case.layer != _PAGE)
-    for cell in proof_cells():
-        settings = cell.settings({axis: first + stride for axis, (first, stride) in cell.axes.items()})
-        if not _decodes(settings):
-            yield Case(layer=cell.layer, settings=few_blocks(settings), choices=cell.choices)
+    yield from (case for case in corner_cases() if not decodes(case.settings) and case.layer != _PAGE)
+    # A step of decode has no backward.
+    yield from (case for case in map(small_call, proof_cells()) if not decodes(case.settings))
     yield from published_layers()
     yield from training_pages()
-
-
-def _decodes(settings: Mapping[str, Any]) -> bool:
-    """Say whether a call is a step of decode, which has no backward."""
-    return settings.get("sequence") == 1 or settings.get("past", 0) > 0

@@ -161,6 +161,11 @@ def page_settings(crop_columns: int, crop_rows: int, **sizes: int) -> dict[str, 
     return shared_settings("page", "few_blocks", crop_columns=crop_columns, crop_rows=crop_rows, **sizes)
 
 
+def decodes(settings: Mapping[str, Any]) -> bool:
+    """Say whether a call is a step of decode, or one behind cached tokens."""
+    return settings.get("sequence") == 1 or settings.get("past", 0) > 0
+
+
 def few_blocks(settings: Mapping[str, Exact]) -> dict[str, Exact]:
     """Leave out the blocks of a call that are only more of the same."""
     few = shared_settings("few_sam", "few_clip")

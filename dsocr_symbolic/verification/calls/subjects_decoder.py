@@ -56,18 +56,11 @@ def _rotary(bench: Bench, s: Settings) -> Subject:
     return Subject(owner=made, call=lambda: made(like, positions))
 
 
-def rotated(bench: Bench, s: Settings) -> Subject:
-    """Rotate one tensor, whose heads share the angles."""
-    x = bench.empty(1, s["elements"] // s["angles"], 1, s["angles"])
+def rotated(bench: Bench, s: Settings, tensors: int = 1) -> Subject:
+    """Rotate one tensor, or queries and keys, by angles that all heads share."""
+    made = [bench.empty(1, s["elements"] // s["angles"], 1, s["angles"]) for _ in range(tensors)]
     cos, sin = (bench.constant(1, 1, 1, s["angles"]) for _ in range(2))
-    return Subject(owner=None, call=lambda: rotate(x, cos, sin))
-
-
-def _both_rotated(bench: Bench, s: Settings) -> Subject:
-    """Rotate queries and keys by the same angles."""
-    queries, keys = (bench.empty(1, s["elements"] // s["angles"], 1, s["angles"]) for _ in range(2))
-    cos, sin = (bench.constant(1, 1, 1, s["angles"]) for _ in range(2))
-    return Subject(owner=None, call=lambda: (rotate(queries, cos, sin), rotate(keys, cos, sin)))
+    return Subject(owner=None, call=lambda: tuple(rotate(x, cos, sin) for x in made))
 
 
 _ATTENTION: Mapping[str, Callable[[DecoderConfig, int], nn.Module]] = {
@@ -222,7 +215,7 @@ DECODER: Mapping[str, Maker] = {
     "decoder/lm_head": _head,
     "llama/llama_rotary_embedding": _rotary,
     "llama/rotate": rotated,
-    "llama/apply_rotary_pos_emb": _both_rotated,
+    "llama/apply_rotary_pos_emb": partial(rotated, tensors=2),
     "llama/llama_attention": partial(_attention, kind="eager"),
     "llama/llama_flash_attention2": partial(_attention, kind="flash"),
     "llama/attend_eager": partial(_attend, kind="eager"),

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.language.formula import Call, Repeat
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.network.builder import trained_tree
 from dsocr_symbolic.network.fold import Fold
@@ -89,6 +90,11 @@ def _inside(path: tuple[str, ...], parts: Iterable[str]) -> bool:
 def steps(node: Node) -> range:
     """Return the steps of a node, one if it has none."""
     return range(1, 1 + int(node.steps.last)) if node.steps else range(1, 2)
+
+
+def once(call: Call) -> Call:
+    """Let a call run once, at one step."""
+    return evolve(call, repeat=Repeat())
 
 
 def at_step(cost: Any, node: Node, step: int) -> Any:

@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import evolve
-
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.language.formula import ONE, Repeat
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.node import Node, Port, walk
 from dsocr_symbolic.scenario.values import choose, chosen_slots
+from dsocr_symbolic.verification.expectations.facts import once
 from dsocr_symbolic.verification.expectations.machine import Fact, network, values
 
 # Pages, and choices: crops, one view, several requests, a position table that is stretched, no image, narrow formats.
@@ -103,11 +101,10 @@ def sizes(library: Library | None = None) -> Iterator[Fact]:
 
 def _calls(page: Mapping[str, Any], options: Mapping[str, str], library: Library) -> Iterator[Node]:
     definition = network()
-    once = tuple(evolve(call, repeat=Repeat(copies=ONE, calls=ONE)) for call in definition.stages)
     resolver = values({**page, "new_tokens": 1}, **options)
     given = {name: resolver.value(name) for name, known in definition.quantities.items() if known.group != "machine"}
     slots = chosen_slots(definition, choose(definition, options))
-    tree = build_tree(library, once, {**given, "step": 1}, slots, arithmetic)
+    tree = build_tree(library, tuple(map(once, definition.stages)), {**given, "step": 1}, slots, arithmetic)
     return (node for node in walk(tree) if node.calls)
 
 

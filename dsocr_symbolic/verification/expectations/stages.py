@@ -3,18 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import evolve
-
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.expression import evaluate, parse
-from dsocr_symbolic.language.formula import Call, Repeat, inputs
+from dsocr_symbolic.language.formula import Call, inputs
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.leaves import leaves_of
 from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.scenario.values import choose, chosen_slots
-from dsocr_symbolic.verification.expectations.facts import page
+from dsocr_symbolic.verification.expectations.facts import once, page
 from dsocr_symbolic.verification.expectations.machine import Fact, network, values
 
 # Stage -> what it calls; symbols that it does not pass on by their own names.
@@ -200,7 +198,6 @@ def _folded(definition: Any, stage: str, point: Mapping[str, Any]) -> dict[str, 
     last = call.repeat.last
     if last is None:
         return _totals((call,), point)
-    once = evolve(call, repeat=Repeat())
     count = evaluate(last, point, arithmetic)
-    steps_ = [_totals((once,), {**point, call.repeat.index or "": step}) for step in range(1, count + 1)]
+    steps_ = [_totals((once(call),), {**point, call.repeat.index or "": step}) for step in range(1, count + 1)]
     return {**steps_[-1], **{name: sum(step[name] for step in steps_) for name in _COUNTED}}

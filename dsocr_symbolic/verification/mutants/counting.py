@@ -23,10 +23,10 @@ from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.origins import origins
 from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
 from dsocr_symbolic.verification.calls.bench import Bench, Subject
-from dsocr_symbolic.verification.calls.cases import WHOLE, Case, few_blocks, formula_file, sampled_cases
+from dsocr_symbolic.verification.calls.cases import WHOLE, Case, decodes, formula_file, sampled_cases
 from dsocr_symbolic.verification.calls.comparison import FUNCTION_COSTS, LEAST_BYTES, LIMITS, Counted
 from dsocr_symbolic.verification.calls.subjects import count_case
-from dsocr_symbolic.verification.proof import ProofCell, count_grid, proof_cells
+from dsocr_symbolic.verification.proof import ProofCell, count_grid, proof_cells, small_call
 from dsocr_symbolic.verification.reference.trace import tensors_in
 from dsocr_symbolic.verification.training import PeakBench, TrainingBench, training_cases
 
@@ -184,10 +184,10 @@ def _elsewhere(cells: Iterable[ProofCell], cases: Iterable[Case]) -> Iterator[He
     Casts that autocast keeps, and the copy of a cache that grows, are not followed.
     """
     for cell in cells:
-        case = Case(layer=cell.layer, settings=_second(cell), choices=cell.choices)
-        plain = case.settings.get("past", 0) > 0 or case.settings.get("sequence") == 1
-        for precision in ("plain",) * plain + ("autocast",) * ("autocast" in cell.precisions):
-            if "published" not in cell.name:
+        case = small_call(cell)
+        for precision in cell.precisions if "published" not in cell.name else ():
+            # Gradient steps have brought those of other calls in plain already.
+            if precision == "autocast" or decodes(case.settings):
                 yield from _edges(case, precision)
     for case in cases:
         if "autocast" in case.precisions:
@@ -200,11 +200,6 @@ def _edges(case: Case, precision: str) -> Iterator[Held]:
             agreeing = held(count_case(case, bench(precision)))
             if agreeing is not None:
                 yield agreeing
-
-
-def _second(cell: ProofCell) -> dict[str, Any]:
-    """Return the settings of a cell at the second value of every axis."""
-    return few_blocks(cell.settings({axis: first + stride for axis, (first, stride) in cell.axes.items()}))
 
 
 def _example(layer: str) -> Iterator[Counted]:

@@ -12,7 +12,6 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.formula import ONE, Repeat
 from dsocr_symbolic.language.library import Library, load_library
 from dsocr_symbolic.language.lookup import default_definition, definition_of
 from dsocr_symbolic.language.registry import load_metrics
@@ -25,6 +24,7 @@ from dsocr_symbolic.scenario.crop_grids import all_grids
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.origins import origins
 from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
+from dsocr_symbolic.verification.expectations.facts import once
 from dsocr_symbolic.verification.mutants.counting import used
 
 DRAWS, DRAWS_OF_CALLERS, NEAREST = 1000, 3, 4
@@ -209,7 +209,7 @@ def _calls(seed: int) -> tuple[Mapping[str, Any], Mapping[str, str], Mapping[str
     """Return a draw of the network, and what it calls every formula with there."""
     whole = _model()
     values, slots = _network(tuple(call.use for call in whole.stages)).draw(Random(seed))  # noqa: S311 - draws, no secrets
-    stages = tuple(evolve(call, repeat=Repeat(copies=ONE, calls=ONE)) for call in whole.stages)
+    stages = tuple(map(once, whole.stages))
     given: dict[str, list[Mapping[str, Any]]] = {}
     for node in walk(build_tree(load_library(), stages, values, slots, arithmetic)):
         if node.calls and node.given not in given.setdefault(node.formula.name, []):
@@ -221,8 +221,7 @@ def _calls(seed: int) -> tuple[Mapping[str, Any], Mapping[str, str], Mapping[str
 def _network(callers: tuple[str, ...]) -> World:
     """Draw the network's sizes and pages within its rules; one decode step."""
     whole = _model()
-    reached = tuple(call for call in whole.stages if call.use in callers)
-    stages = tuple(evolve(call, repeat=Repeat(copies=ONE, calls=ONE)) for call in reached)
+    stages = tuple(once(call) for call in whole.stages if call.use in callers)
     definition = evolve(whole, stages=stages, phases=())
     own = [name for name, known in whole.quantities.items() if known.group in ("constant", "workload", "derived")]
 

@@ -11,6 +11,16 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.formula import read_layer, read_operators
 from dsocr_symbolic.language.library import Library, check_formula, load_library
 from dsocr_symbolic.language.strict_yaml import standing_in
+from dsocr_symbolic.verification.expectations import flows
+from dsocr_symbolic.verification.expectations.trial import (
+    FLOWS,
+    FORMULAS,
+    contradiction,
+    contradicts,
+    differing,
+    forget,
+    kind_of,
+)
 from dsocr_symbolic.verification.mutants.counting import Held, around, counts_of
 from dsocr_symbolic.verification.mutants.equivalence import DRAWS, equivalent
 from dsocr_symbolic.verification.mutants.mutants import Mutant, mutants_of, patterns
@@ -52,8 +62,10 @@ REASONS: Mapping[str, str] = {
 
 # Keys of operators and layers that counts of calls cannot tell, and what is stated of them: what bounds leave out, how
 # layers are numbered, and a cache in a number format that the reference does not run in.
-_OF_BOUNDS = ("Call.needed", "Tensor.least", "Layer.fewest", "Call.numbers")
-_OF_FORMATS = ("Tensor.dtype", "Call.with", "Filling.with")
+STATED: Mapping[str, str] = {
+    **dict.fromkeys(("Call.needed", "Tensor.least", "Layer.fewest", "Call.numbers"), FORMULAS),
+    **dict.fromkeys(("Tensor.dtype", "Call.with", "Filling.with"), FLOWS),
+}
 
 
 def try_file(kind: str, file: Path, mutants: Iterable[Mutant] | None = None, draws: int = DRAWS) -> list[Fate]:
@@ -62,8 +74,6 @@ def try_file(kind: str, file: Path, mutants: Iterable[Mutant] | None = None, dra
     if kind in ("operator", "layer"):
         counts: list[Held] = []
         return [_try_formula(mutant, counts, draws) for mutant in chosen]
-    from dsocr_symbolic.verification.expectations.trial import contradicts, kind_of
-
     if wrong := as_it_is(kind_of(file)):
         raise ValueError(f"{file}: as it is, it contradicts {wrong}")
     fates, killer = [], ""
@@ -86,8 +96,6 @@ def try_file(kind: str, file: Path, mutants: Iterable[Mutant] | None = None, dra
 @cache
 def as_it_is(kind: str) -> str:
     """Say what files of a kind contradict as they are: they must not."""
-    from dsocr_symbolic.verification.expectations.trial import contradiction, forget
-
     forget("models")
     return contradiction(kind)
 
@@ -100,9 +108,6 @@ def _fate(mutant: Mutant, killer: str, equal: str) -> Fate:
 
 def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
     """Try a mutant of an operator or layer on counts; those that killed before go first."""
-    from dsocr_symbolic.verification.expectations import flows
-    from dsocr_symbolic.verification.expectations.trial import FLOWS, FORMULAS, contradicts, differing
-
     try:
         changed = changed_library(mutant)
     except (UserError, KeyError) as error:
@@ -113,8 +118,7 @@ def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
         return _fate(mutant, killer, "")
     if found := differing(lambda: flows.sizes(changed), "sizes"):
         return _fate(mutant, found, "")
-    stated = dict.fromkeys(_OF_BOUNDS, FORMULAS) | dict.fromkeys(_OF_FORMATS, FLOWS)
-    if mutant.key in stated and (found := contradicts(mutant.file, mutant.content, kind=stated[mutant.key])):
+    if mutant.key in STATED and (found := contradicts(mutant.file, mutant.content, kind=STATED[mutant.key])):
         return _fate(mutant, found, "")
     # Whole models take long to count, and their parts tell nearly as much: they come last.
     whole = (held for name in _callers(own) if name in _LONG for held in counts_of(layer_of(name)))

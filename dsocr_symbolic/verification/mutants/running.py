@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import asdict
 
-from dsocr_symbolic.paths import PACKAGE, cache_folder, data_folders
+from dsocr_symbolic.paths import PACKAGE, cache_folder, data_folders, hash_files
 from dsocr_symbolic.verification.mutants.keys import FILE_KINDS, OUT
 from dsocr_symbolic.verification.mutants.killing import EQUIVALENT, KILLED, SURVIVES, Fate, try_file
 from dsocr_symbolic.verification.mutants.mutants import Mutant, mutants_of, mutated_files
@@ -64,9 +64,9 @@ def _digest() -> str:
     """Hash what mutants are made of and tried by: all formulas, datasheets and code."""
     digest = hashlib.sha256()
     folders = [*data_folders("formulas"), *data_folders("hardware"), PACKAGE]
-    files = [path for folder in folders for path in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.py")])]
-    for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    hash_files(
+        digest, (path for folder in folders for path in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.py")]))
+    )
     return digest.hexdigest()[:32]
 
 
