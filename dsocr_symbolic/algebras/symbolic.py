@@ -99,6 +99,12 @@ def total(values: Iterable[Expr]) -> Expr:
     return sympy.Add(*values)
 
 
+def addends(value: Expr) -> tuple[Expr, ...]:
+    """Return the terms of a sum whose products are multiplied out."""
+    terms: tuple[Expr, ...] = sympy.Add.make_args(sympy.expand(sympy.sympify(value), deep=False))
+    return terms
+
+
 def highest(values: Iterable[Expr]) -> Expr:
     """Return the largest of any number of values, each of them once; 0 if there is none."""
     distinct = dict.fromkeys(values)

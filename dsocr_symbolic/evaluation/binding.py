@@ -12,10 +12,10 @@ from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate
-from dsocr_symbolic.language.registry import load_bound
 from dsocr_symbolic.scenario.checks import check_free, check_setting, quantity_of
+from dsocr_symbolic.scenario.claims import Claims, claims_of
 from dsocr_symbolic.scenario.hardware import Gpu
-from dsocr_symbolic.scenario.origins import Origin, lacking, layered, origins
+from dsocr_symbolic.scenario.origins import Origin, layered, origins
 from dsocr_symbolic.scenario.overrides import as_number, as_rational
 from dsocr_symbolic.scenario.values import Resolver
 
@@ -30,14 +30,14 @@ class Binding:
         The arguments of the function, and symbols that do not depend on them.
     following : mapping of str to Expr
         Symbols that do, in terms of inputs alone; an input that was overridden follows from itself.
-    unclaimed : tuple of str
-        Numbers that the GPU lacks, for which no lower bound is claimed.
+    claims : Claims
+        Numbers that the GPU lacks, without which no lower bound or no forecast is claimed.
     """
 
     inputs: tuple[str, ...]
     numbers: Mapping[str, Exact]
     following: Mapping[str, Expr]
-    unclaimed: tuple[str, ...]
+    claims: Claims
 
     @property
     def folded(self) -> dict[Expr, Expr]:
@@ -89,7 +89,7 @@ def bind(
             for name, value in values.items()
             if isinstance(value, sympy.Basic) and not (name in inputs and value == symbolic.symbol(name))
         },
-        unclaimed=lacking(load_bound().seconds, unsaid),
+        claims=claims_of(unsaid),
     )
 
 

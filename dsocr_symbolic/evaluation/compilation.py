@@ -17,7 +17,7 @@ from dsocr_symbolic.evaluation.reduction import in_decimals, nested, powers_in_d
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names, of_running
-from dsocr_symbolic.language.registry import Metric, is_bound, known_metric
+from dsocr_symbolic.language.registry import Metric, known_metric
 from dsocr_symbolic.scenario.checks import check_rules
 
 Ask = Callable[[str, str], Expr]
@@ -44,7 +44,7 @@ def compile_outputs(
     _check_backend(backend)
     outputs = _Outputs(definition, ask, binding, parts)
     named = tuple(
-        outputs.output(known_metric(metric), part, there=not (binding.unclaimed and is_bound(metric)))
+        outputs.output(known_metric(metric), part, there=not binding.claims.lacking(metric))
         for metric in metrics
         for part in parts
     )

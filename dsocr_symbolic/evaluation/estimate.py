@@ -10,7 +10,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.registry import is_bound, load_metrics
+from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.fold import CALLS, RUNS, Fold, Row, children, columns_of, quotient
 from dsocr_symbolic.network.labels import labels_of
 from dsocr_symbolic.scenario.values import Values
@@ -18,7 +18,7 @@ from dsocr_symbolic.scenario.values import Values
 Metrics = Mapping[str, Any]
 # Kinds of metrics: what is worked out when a node is read, what adds up over workloads, what is the largest one.
 _READ = ("ratio", "null")
-_ADDING = ("flow", "boundary", "time")
+_ADDING = ("flow", "boundary", "time", "wall")
 # What is at least 0, with its name in errors.
 _NEVER_LESS = {
     "parameters": "parameters",
@@ -81,8 +81,7 @@ def estimate(program: Program, values: Values, details: Program | None = None) -
     # Metrics whose columns are there; ratios are worked out when a node is read.
     there, made = fold.leaves.columns.keys(), (metric for metric in load_metrics().values() if metric.kind not in _READ)
     columns = {metric.name: fold.column(metric.name) for metric in made if set(columns_of(metric)) <= there}
-    if values.unclaimed:
-        columns = {name: column for name, column in columns.items() if not is_bound(name)}
+    columns = {name: column for name, column in columns.items() if not values.claims.lacking(name)}
     check_counts(fold)
     calls, labels = fold.leaves.columns[CALLS], labels_of(fold.leaves)
     whole, *nodes = (

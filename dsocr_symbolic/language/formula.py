@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from attrs import evolve, field, frozen
 
 from dsocr_symbolic.errors import UserError, check_known
+from dsocr_symbolic.language.device import Work
 from dsocr_symbolic.language.expression import Expression, names, parse
 from dsocr_symbolic.language.schema import (
     BLANK,
@@ -75,6 +76,8 @@ class Tensor:
     )
     runs: bool = entry("false for a weight that is stored and never read", default=True)
     gradient: bool = entry("whether training needs its gradient, where no caller says so", default=True)
+    turned: Expression = entry("of a result: 1 where its innermost axis is not laid out in order", GUARD, default=ZERO)
+    permuted: Expression = entry("of a result: 1 where an outer axis is not laid out in order", GUARD, default=ZERO)
 
 
 @frozen(kw_only=True)
@@ -130,6 +133,9 @@ class Call:
     category: str = entry("overrides the category of all operators below", default="")
     inline: bool = entry("the callee's children stand in the parent's place of this call", default=False)
     slots: Mapping[str, Filling] = entry("fillings of the callee's slots", default=BLANK)
+    turns: tuple[str, ...] = entry("tensors of the callee whose innermost axis moves outwards in a view", default=())
+    permutes: tuple[str, ...] = entry("tensors of the callee whose outer axes change order in a view", default=())
+    kernels: Mapping[str, Work] | None = entry("what the GPU runs, where it is not the callee's", default=None)
 
     def __attrs_post_init__(self) -> None:
         """Refuse numbers of a name that ends in none."""
@@ -188,6 +194,9 @@ class Formula:
         "formulas with a name, for the formulas below", of_symbols(FORMULAS), default=BLANK
     )
     tensors: Mapping[str, Tensor] = entry("what it reads, writes and owns")
+    kernels: Mapping[str, Work] = entry(
+        "what the GPU runs for it alone, in order, each of a class of time", default=BLANK
+    )
     example: Example = entry("numbers that a test holds it to", default=Example())
 
 
@@ -208,6 +217,7 @@ class Gradient:
     takes: Expression | None = entry(
         "bytes of the result's gradient that it reads; all unless said", POSITIVE, default=None
     )
+    kernels: Mapping[str, Work] = entry("what the GPU runs for it", default=BLANK)
 
 
 @frozen(kw_only=True)
@@ -218,6 +228,7 @@ class Member:
     flops: Expression | None = entry("value of the symbol flops", POSITIVE, default=None)
     category: str = entry("kind of work, where it is not the family's", default="")
     backward: tuple[Gradient, ...] | None = entry("launches, if not the family's", default=None)
+    kernels: Mapping[str, Work] | None = entry("what the GPU runs, if not the family's", default=None)
 
 
 @frozen(kw_only=True)
@@ -252,6 +263,9 @@ class Layer(Formula):
     slots: Mapping[str, Filling] = entry("formulas that a caller or a choice may put in", default=BLANK)
     tied: Mapping[str, str] = entry("weights that are another one, both by their paths below its module", default=BLANK)
     holds: frozenset[str] = entry("tensors kept in variables to the end", default=(), converter=frozenset)
+    host: str = entry(
+        "kind of code whose launches it makes, a file in formulas/time/host; its caller's unless said", default=""
+    )
     calls: tuple[Call, ...] = entry("calls of other formulas, in order", CALLS, key="children")
 
 
@@ -278,6 +292,7 @@ def _member(common: Operator, name: str, member: Member) -> Operator:
         category=member.category or common.category,
         let=common.let if member.flops is None else {**common.let, "flops": member.flops},
         backward=common.backward if member.backward is None else member.backward,
+        kernels=common.kernels if member.kernels is None else member.kernels,
         members=EMPTY,
     )
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
+from dsocr_symbolic.language.device import Work
 from dsocr_symbolic.language.expression import Expression, check_names, names
 from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, inputs, outputs, read_layer, read_operators
-from dsocr_symbolic.language.registry import load_conventions, load_metrics
+from dsocr_symbolic.language.registry import device_classes, load_conventions, load_machine, load_metrics, load_time
 from dsocr_symbolic.paths import data_files, name_taken
 
 READABLE = ("input", "inplace", "weight", "buffer", "past")
@@ -118,6 +119,7 @@ def check_formula(library: Library, formula: Formula) -> None:
         scope.add(name)
     for name, tensor in formula.tensors.items():
         use(f"tensors: {name}", *tensor.shape, *tensor.read, *tensor.least, tensor.dtype)
+    _check_kernels(formula, scope, used)
     slots = formula.slots.values() if isinstance(formula, Layer) else ()
     taken = {name for own in slots for value in own.given.values() for name in names(value)}
     check_known(formula.alone, {*formula.symbols, *taken}, f"{formula.file}: alone", "symbol")
@@ -154,6 +156,33 @@ def check_formula(library: Library, formula: Formula) -> None:
             raise UserError(f"{formula.file}: the symbol '{name}' is never used; remove it or use it")
 
 
+def _check_kernels(formula: Formula, scope: Collection[str], used: set[str]) -> None:
+    """Check what the GPU runs for a formula, and how its results lie."""
+    known = {*scope, *_kernel_symbols(formula)}
+    for name, tensor in formula.tensors.items():
+        used.update(check_names(f"{formula.file}: tensors: {name}", known, tensor.turned, tensor.permuted))
+    of_backward = (gradient.kernels for gradient in formula.backward or ()) if isinstance(formula, Operator) else ()
+    for kernels in (formula.kernels, *of_backward):
+        used.update(_check_works(kernels, known, f"{formula.file}: kernels"))
+
+
+def _kernel_symbols(formula: Formula) -> set[str]:
+    layouts = {f"{name}_{how}" for name in inputs(formula) for how in ("turned", "permuted")}
+    return {*layouts, *load_machine(), "io_bytes"}
+
+
+def _check_works(works: Mapping[str, Work], known: Collection[str], place: str) -> Iterable[str]:
+    """Check kernels: classes that have a time, symbols that are known here; return those that are used."""
+    for name, work in works.items():
+        where = f"{place}: {name}"
+        check_known([work.time], device_classes(), f"{where}: time", "class")
+        wanted = load_time(f"device/{work.time}").arguments
+        if work.given.keys() != wanted.keys():
+            given = ", ".join(work.given) or "nothing"
+            raise UserError(f"{where}: with: {work.time} takes {', '.join(wanted) or 'nothing'}, found {given}")
+        yield from check_names(where, known, work.when, work.calls, *work.given.values())
+
+
 def check_call(library: Library, layer: Layer, call: Call) -> None:
     """Check that a call gives its callee's symbols and tensors, no more and no less."""
     where = f"{layer.file}: children: {call.name}"
@@ -166,6 +195,10 @@ def check_call(library: Library, layer: Layer, call: Call) -> None:
     check_known([use], library.formulas, f"{where}: use", "formula")
     callee = library.formulas[use]
     fit_symbols(callee, given, where)
+    check_known([*call.turns, *call.permutes], callee.tensors, f"{where}: turns, permutes", "tensor")
+    known = {*callee.symbols, *callee.let, *load_conventions().symbols, *_kernel_symbols(callee)}
+    for _ in _check_works(call.kernels or {}, known, f"{where}: kernels"):
+        pass
     if len(call.reads) != len(inputs(callee)):
         raise UserError(f"{where}: reads: {callee.name} reads {_listed(inputs(callee))}; {len(call.reads)} given")
     if len(call.writes) > len(outputs(callee)):

@@ -2,22 +2,39 @@
 
 from collections.abc import Mapping
 from functools import cache
+from types import ModuleType
 from typing import Any, ClassVar, Literal, TypeVar
 
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
-from dsocr_symbolic.language.expression import Expression, check_names, constant
-from dsocr_symbolic.language.formula import ZERO, Symbol
+from dsocr_symbolic.language.expression import Expression, check_names, constant, evaluate, names
+from dsocr_symbolic.language.formula import PAIR, ZERO, Symbol
 from dsocr_symbolic.language.rules import Rule
-from dsocr_symbolic.language.schema import NAMES, PROSE, TEXT, Reader, entry, follows, listed, records, structure
+from dsocr_symbolic.language.schema import (
+    BLANK,
+    FORMULAS,
+    NAMES,
+    PROSE,
+    TEXT,
+    Reader,
+    entry,
+    follows,
+    listed,
+    of_symbols,
+    records,
+    structure,
+    table,
+)
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_folders
 
 T = TypeVar("T")
-Kind = Literal["flow", "stock", "ratio", "boundary", "peak", "time", "bound", "memory", "latency", "null"]
+Kind = Literal["flow", "stock", "ratio", "boundary", "peak", "time", "bound", "wall", "memory", "latency", "null"]
 # Groups whose symbols are whole numbers unless they say otherwise.
 _WHOLE = ("constant", "workload", "derived")
+# What a kernel's seconds are limited by; the host is what they wait for besides.
+LIMITS = ("compute", "memory", "access", "latency")
 
 
 @frozen(kw_only=True)
@@ -33,6 +50,7 @@ class Metric:
     reason: str = entry("where and why it is null", default="")
     latency: str = entry("formula of the model that a latency is", default="")
     of: str = entry("time that a latency adds up", default="")
+    term: str = entry("what alone counts of a kernel's time", default="")
     takes: str = entry("what it adds up: of a launch, a module, the file of a time, a metric of operators", default="")
     step: Literal["", "training"] = entry("training where a training step alone has it", default="")
 
@@ -65,6 +83,10 @@ class Quantity:
     zero: bool = entry("whether a machine's number may be 0", default=False)
     moves_with: str = entry("symbol that it follows where that is set, whatever the GPU's number is", default="")
     in_bounds_for: str = entry("symbol that it stands for in bounds: where that is set, so is this", default="")
+    scales: Expression | None = entry(
+        "what it goes with from GPU to GPU: a number that was not measured is the reference's, times the ratio of this",
+        default=None,
+    )
     extreme: Literal["", "largest", "smallest"] = entry(
         "which of the GPU's numbers and of their sources counts, for bounds; where one lacks, no bound is claimed",
         default="",
@@ -105,6 +127,7 @@ class Machine:
     """The machine's symbols."""
 
     summary: str = entry("what the file is", default="")
+    reference: str = entry("the GPU whose measured numbers those of others follow from", default="")
     symbols: Mapping[str, Quantity] = entry("numbers that times and memory use", records(Quantity, group="machine"))
     rules: tuple[Rule, ...] = entry("conditions on these symbols", default=())
     warnings: tuple[Rule, ...] = entry("what is doubtful of these symbols", default=())
@@ -112,14 +135,32 @@ class Machine:
 
 @frozen(kw_only=True)
 class TimeFormula:
-    """Seconds of one launch or phase from its FLOPs and bytes and the machine's numbers."""
+    """Seconds of one launch, phase or kernel from what it does and the machine's numbers."""
 
     summary: str = entry("what the time is, in one line")
-    metric: str = entry("its name in the registry")
-    of: Literal["launch", "phase"] = entry("what it is the time of")
+    metric: str = entry("its name in the registry; of a kernel that of all kernels", default="device_s")
+    of: Literal["launch", "phase", "kernel"] = entry("what it is the time of")
     why: str = entry("what it means and what it leaves out", PROSE)
-    arguments: Mapping[str, Symbol] = entry("what a launch or phase gives", key="symbols")
-    seconds: Expression = entry("the formula")
+    source: str = entry("where the mechanism is described or was measured", default="")
+    arguments: Mapping[str, Symbol] = entry(
+        "[letter, meaning] of what a launch, phase or kernel gives",
+        of_symbols(table(PAIR)),
+        key="symbols",
+        default=BLANK,
+    )
+    terms: Mapping[str, Expression] = entry(
+        f"what the seconds are made of, by what limits: {', '.join(LIMITS)}", FORMULAS, default=BLANK
+    )
+    seconds: Expression = entry("the formula, of the terms too")
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a term that names no limit."""
+        check_known(self.terms, LIMITS, "terms", "limit")
+
+    def spelled(self, arguments: Mapping[str, Any], algebra: ModuleType) -> dict[str, Any]:
+        """Return every term with values put in, and ``seconds``."""
+        terms = {name: evaluate(term, arguments, algebra) for name, term in self.terms.items()}
+        return {**terms, "seconds": evaluate(self.seconds, {**arguments, **terms}, algebra)}
 
 
 def _formula_file(relative: str) -> tuple[Any, str]:
@@ -173,11 +214,29 @@ def _with_known_rules(kind: type[T], name: str) -> T:
 
 @cache
 def load_time(name: str) -> TimeFormula:
-    """Read a time formula: ``roofline`` or ``lower_bound``."""
+    """Read a time formula: ``roofline``, ``lower_bound``, or a kernel's, ``device/stream``."""
     raw, file = _formula_file(f"time/{name}.yaml")
     time = structure(TimeFormula, raw, file)
-    check_names(f"{file}: seconds", {*load_machine(), *time.arguments}, time.seconds)
+    known = {*load_machine(), *time.arguments}
+    check_names(f"{file}: terms", known, *time.terms.values())
+    check_names(f"{file}: seconds", {*known, *time.terms}, time.seconds)
     return time
+
+
+def device_classes() -> tuple[str, ...]:
+    """Return the classes of kernels that have a time."""
+    return tuple(sorted(path.stem for path in (data_folders("formulas")[-1] / "time" / "device").glob("*.yaml")))
+
+
+@cache
+def measured_symbols() -> tuple[frozenset[str], frozenset[str]]:
+    """Return which symbols of the machine kernels take from measurements, and which launches do."""
+    folder = data_folders("formulas")[-1] / "time" / "host"
+    launches = frozenset(
+        name for path in folder.glob("*.yaml") for name in names(load_time(f"host/{path.stem}").seconds)
+    )
+    measured = {name for name, quantity in load_machine().items() if quantity.scales is not None}
+    return frozenset(measured - launches), launches
 
 
 def load_bound() -> TimeFormula:
@@ -231,6 +290,12 @@ def timed(metric: str, time: str) -> str:
 def is_time(metric: str) -> bool:
     """Whether a metric is a time."""
     return load_metrics()[metric].unit == "s"
+
+
+def is_forecast(metric: str) -> bool:
+    """Whether a metric is made of what was measured of a GPU: how long kernels and launches take."""
+    known = load_metrics()[metric]
+    return known.takes == "device" or known.kind == "wall" or (known.of != "" and is_forecast(known.of))
 
 
 def is_bound(metric: str) -> bool:

@@ -160,6 +160,7 @@ _BY_TYPE: Mapping[Any, Reader] = {
     str: TEXT,
     bool: _plain(bool, "true or false", "boolean"),
     int: _plain(int, "a whole number", "integer"),
+    float: NUMBER,
     int | float: NUMBER,
     Expression: FORMULA,
     tuple[Expression, ...]: Reader(_sizes, {"type": "array", "items": COUNT.form, "minItems": 1}),

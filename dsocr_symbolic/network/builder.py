@@ -11,9 +11,11 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.formula import EMPTY, Call, Filling, Formula, Layer, Operator, Repeat
 from dsocr_symbolic.language.library import Library, fit_symbols
-from dsocr_symbolic.network import costs, dataflow, modules
+from dsocr_symbolic.network import costs, dataflow, layouts, modules
 from dsocr_symbolic.network.dataflow import Names
-from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
+from dsocr_symbolic.network.kernels import kernels_of
+from dsocr_symbolic.network.layouts import Layouts
+from dsocr_symbolic.network.node import Kernel, Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
 from dsocr_symbolic.network.place import Place, module_of, repetition_of
 
 
@@ -58,9 +60,9 @@ def build_tree(
     one = algebra.number(1)
     scope = {**scope, "training": algebra.number(int(training)), "trained": one}
     builder = _Builder(library, scope, chosen, algebra, training=training)
-    said = {"path": (), "module": "", "category": "", "slots": {}, "own_slots": {}, "common": {}}
+    said = {"path": (), "module": "", "category": "", "host": HOST, "slots": {}, "own_slots": {}, "common": {}}
     root = Place(calls=one, copies=one, distinct=one, needed=one, steps=None, repetition="none", **said)  # type: ignore[arg-type]
-    stages = builder.place_all(modules.rooted(library, calls, chosen), scope, root, {})[0]
+    stages = builder.place_all(modules.rooted(library, calls, chosen), scope, root, {}, {})[0]
     return modules.tied(stages, tied, file)
 
 
@@ -87,6 +89,10 @@ def _paired(forward: Node, backward: Node) -> Node:
     return evolve(forward, training=backward, children=tuple(_paired(*pair) for pair in pairs))
 
 
+HOST = "decoder"
+"""The kind of code whose launches are counted as, where no layer says another."""
+
+
 class _Builder:
     """One walk over the calls; costs of equal operators are computed once."""
 
@@ -99,21 +105,22 @@ class _Builder:
         self.m_chosen = chosen
         self.m_training = training
         self.m_launches: dict[tuple[Any, ...], Launch] = {}
+        self.m_kernels: dict[tuple[Any, ...], tuple[Kernel, ...]] = {}
 
     def place_all(
-        self, calls: tuple[Call, ...], scope: Scope, parent: Place, names: Names
+        self, calls: tuple[Call, ...], scope: Scope, parent: Place, names: Names, lying: Layouts
     ) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
         """Return the nodes of calls, and the inline ones: their children stand among the nodes in their place."""
         nodes: list[Node] = []
         inline: list[Node] = []
         for call in calls:
-            node = self.place(call, scope, parent, names)
+            node = self.place(call, scope, parent, names, lying)
             is_spliced = call.inline and isinstance(node.formula, Layer)
             nodes += dataflow.spliced(node) if is_spliced else [node]
             inline += [node] if is_spliced else []
         return tuple(nodes), tuple(inline)
 
-    def place(self, call: Call, scope: Scope, parent: Place, names: Names) -> Node:
+    def place(self, call: Call, scope: Scope, parent: Place, names: Names, lying: Layouts) -> Node:
         """Return the node of a call."""
         binding, binding_scope = self._bound(call, scope, parent)
         formula = self.m_library.formulas.get(binding.use)
@@ -139,6 +146,7 @@ class _Builder:
             path=parent.path if inline else (*parent.path, call.name),
             module=module_of(call, parent.module, inline=inline),
             category=call.category or (formula.category if isinstance(formula, Layer) else "") or parent.category,
+            host=(formula.host if isinstance(formula, Layer) else "") or parent.host,
             calls=parent.calls * guard * repeats,
             copies=parent.copies * copies,
             distinct=parent.distinct * guard * self._distinct(call.repeat, copies, repeats),
@@ -154,10 +162,12 @@ class _Builder:
             raise UserError(f"{where}: a guard or a count depends on the step {index}; pass a 0|1 instead")
         site = Site(key=where, calls=parent.calls, repeats=repeats, scope=inner, algebra=self.m_algebra)
         ports = dataflow.fed(call, formula, names, site)
-        children, spliced, inside = self._inside(formula, place, ports, site)
+        taken = layouts.taken(call, formula, lying)
+        children, spliced, inside, written = self._inside(formula, place, ports, taken, site)
         kept = dataflow.joined(names[name] for name in call.keeps)
         results = dataflow.handed_out(call, formula, inside, site)
         dataflow.bind(call, results, guard, names)
+        layouts.bind(call, formula, written, guard, lying)
         launch, saved = self._launch(formula, {**common, **given}, inner, ports, inside)
         node = Node(
             path=place.path,
@@ -172,6 +182,10 @@ class _Builder:
             steps=place.steps,
             repetition=repetition,
             launch=launch,
+            kernels=self._kernels(call, formula, {**common, **given}, inner, ports, taken, launch),
+            host=place.host,
+            captured=inner["captured"],
+            repeats=guard * repeats,
             stocks=(
                 *costs.owned(formula, place.module, place.copies, place.steps, site),
                 *(stock for each in spliced for stock in each.stocks),
@@ -197,15 +211,16 @@ class _Builder:
         return modules.tied((node,), ties, formula.file, place.module)[0]
 
     def _inside(
-        self, formula: Formula, place: Place, ports: tuple[Port, ...], site: Site
-    ) -> tuple[tuple[Node, ...], tuple[Node, ...], Names]:
-        """Return the nodes inside a call, the inline ones, and what stands for its tensors in the end."""
+        self, formula: Formula, place: Place, ports: tuple[Port, ...], taken: Layouts, site: Site
+    ) -> tuple[tuple[Node, ...], tuple[Node, ...], Names, Layouts]:
+        """Return the nodes inside a call, the inline ones, what stands for its tensors in the end, and how they lie."""
         if isinstance(formula, Operator):
-            return (), (), dataflow.made(formula, ports, site)
+            return (), (), dataflow.made(formula, ports, site), layouts.made(formula, taken, site)
         assert isinstance(formula, Layer)  # noqa: S101 - a formula is an operator or a layer
         names = dataflow.of_layer(formula, site) | {port.name: port.inside for port in ports}
-        children, inline = self.place_all(formula.calls, site.scope, place, names)
-        return children, inline, names
+        lying = dict(taken)
+        children, inline = self.place_all(formula.calls, site.scope, place, names, lying)
+        return children, inline, names, lying
 
     def _bound(self, call: Call, scope: Scope, parent: Place) -> tuple[Filling, Scope]:
         """Say what a call uses and where the symbols of that stand; the caller fills a slot before the choices do."""
@@ -264,6 +279,36 @@ class _Builder:
             for value in [values.get(name) or inside.get(name, ())]
         ]
         return self.m_launches[key], dataflow.joined(saved)
+
+    def _kernels(
+        self,
+        call: Call,
+        formula: Formula,
+        given: Scope,
+        inner: Scope,
+        ports: tuple[Port, ...],
+        taken: Layouts,
+        launch: Launch | None,
+    ) -> tuple[Kernel, ...]:
+        """Return what the GPU runs for a call itself, in training for its backward."""
+        if not isinstance(formula, Operator) or launch is None:
+            return () if self.m_training else kernels_of(formula.kernels, inner, self.m_algebra)
+        scope = {**inner, **layouts.symbols(taken), "io_bytes": launch.io_bytes}
+        if self.m_training:
+            inputs = {port.name: dataflow.needs_gradient(port.inside) for port in ports}
+            needed = costs.needed_gradients(formula, inputs, inner["trained"])
+            found: list[Kernel] = []
+            for gradient, runs in costs.running_gradients(formula, needed):
+                run = runs if gradient.when is None else runs * self._value(gradient.when, inner)
+                each = kernels_of(gradient.kernels, scope, self.m_algebra)
+                found += [evolve(kernel, runs=kernel.runs * run) for kernel in each if run != 0]
+            return tuple(found)
+        if call.kernels is not None:
+            return kernels_of(call.kernels, scope, self.m_algebra)
+        key = (formula.name, *given.items(), *((name, layout) for name, layout in taken.items()))
+        if key not in self.m_kernels:
+            self.m_kernels[key] = kernels_of(formula.kernels or None, scope, self.m_algebra)
+        return self.m_kernels[key]
 
     def _value(self, expression: Expression, scope: Scope) -> Any:
         return costs.value(expression, scope, self.m_algebra)

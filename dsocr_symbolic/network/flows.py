@@ -17,6 +17,7 @@ from dsocr_symbolic.language.formula import Operator
 from dsocr_symbolic.language.registry import TimeFormula, load_machine
 from dsocr_symbolic.network.costs import either
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
+from dsocr_symbolic.network.kernels import summed
 from dsocr_symbolic.network.node import Launch, Node, PhaseWork, Port, Steps, Storage, walk
 
 
@@ -105,16 +106,7 @@ def launch_seconds(launch: Launch | PhaseWork, steps: Steps | None, time: TimeFo
     """Evaluate a time formula, summed over steps in closed form."""
     scope: dict[str, Expr] = {name: symbolic.symbol(name) for name in load_machine()}
     scope |= {name: getattr(launch, name) for name in time.arguments}
-    seconds = evaluate(time.seconds, scope, symbolic)
-    if steps is None:
-        return seconds
-    if not seconds.has(steps.index):
-        return steps.last * seconds
-    terms = seconds.args if isinstance(seconds, symbolic.maximum) else (seconds,)
-    lines = symbolic.lines(terms, steps.index)
-    if lines is None:
-        raise UserError(f"{'/'.join(path)}: a cost that is not straight in the step {steps.index} has no closed time")
-    return symbolic.sum_maxima(steps.last, *(end for line in lines for end in line))
+    return summed(evaluate(time.seconds, scope, symbolic), steps, path)
 
 
 def boundaries(stages: tuple[Node, ...]) -> Mapping[tuple[str, ...], Crossing]:

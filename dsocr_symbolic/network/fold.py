@@ -9,11 +9,13 @@ from attrs import field, frozen
 
 from dsocr_symbolic.language.expression import Expression, evaluate, names, of_running
 from dsocr_symbolic.language.registry import Metric, load_metrics
+from dsocr_symbolic.network.timeline import WAIT, Section, Timeline, after_another, again, apart, ended
 
 CALLS, RUNS = "calls", "runs"
 FIRST, LAST = "first", "last"
 EDGES, REQUIRED = "edge_bytes", "required_bytes"
 SIZES, SAVED, PHASES = "sizes", "saved", "phases"
+DEVICE, HOST, GAPS, REPLAYS, REPEATS = "device", "host", "gaps", "replays", "repeats"
 STOCKS, BESIDE, OWN = "stocks", "beside", "own"
 PerRow = Sequence[Any]
 
@@ -32,8 +34,8 @@ class Row:
         Index of the parent; -1 for the whole, which is the first row.
     aten : str
         The aten operator that an operator launches; empty for layers.
-    trains : bool
-        Whether it has a backward.
+    trains, waits : bool
+        Whether it has a backward, and whether the host waits for what it runs itself.
     """
 
     path: str
@@ -46,6 +48,7 @@ class Row:
     parent: int
     aten: str
     trains: bool
+    waits: bool = False
 
 
 @frozen(kw_only=True, eq=False)
@@ -59,7 +62,8 @@ class Leaves:
     columns : mapping of str to sequence of Value
         By metric, for a flow or time what each row launches itself, for a stock what each distinct one is; calls,
         runs (1 if its own guard lets a row run, else 0), first and last number of a numbered row's name, edge and
-        required bytes of each row; bytes of each size and saved storage; seconds of each phase.
+        required bytes of each row; seconds that the host spends on a row's own launches, and that the GPU pauses
+        between its kernels and before a replay; bytes of each size and saved storage; seconds of each phase.
     members : mapping of str to sequence of tuple of int
         For each row the distinct stocks at or below it in their last state, the sizes of tensors that live while it
         runs (those its caller keeps beside it, and an operator's own), the storages saved at or below it.
@@ -91,12 +95,16 @@ def columns_of(metric: Metric) -> tuple[str, ...]:
             return RUNS, SIZES
         case "bound":
             return (PHASES,)
+        case "wall":
+            return metric.of, HOST, GAPS, REPLAYS, REPEATS
     return ()
 
 
 def is_detail(metric: Metric) -> bool:
     """Say whether most questions leave a metric out: compulsory bytes, and what a training step adds to stocks."""
-    return metric.kind == "boundary" or (metric.step != "" and (metric.kind == "flow" or metric.takes == SAVED))
+    if metric.kind == "boundary" or metric.term:
+        return True
+    return metric.step != "" and (metric.kind in ("flow", "time") or metric.takes == SAVED)
 
 
 def children(parents: Sequence[int]) -> list[list[int]]:
@@ -192,6 +200,30 @@ def _of_training(fold: Fold, totals: Sequence[Any]) -> PerRow:
     return [value if row.trains else None for row, value in zip(fold.leaves.rows, totals, strict=True)]
 
 
+def _wall(fold: Fold, metric: Metric) -> PerRow:
+    """Let host and GPU go side by side between waits; steps and the ends of a row are waits."""
+    rows, algebra = fold.leaves.rows, fold.leaves.algebra
+    formula, columns = metric.formula, fold.leaves.columns
+    assert formula is not None  # noqa: S101 - the registry gives it
+
+    def longer(host: Any, device: Any) -> Any:
+        return evaluate(formula, {HOST: host, DEVICE: device}, algebra)
+
+    lines: list[Timeline] = [Timeline()] * len(rows)
+    walls: list[Any] = [0] * len(rows)
+    for index in range(len(rows) - 1, -1, -1):
+        device = columns[metric.of][index] + columns[GAPS][index]
+        own = [Timeline(first=Section(host=columns[HOST][index], device=device)), *([WAIT] * rows[index].waits)]
+        below = [lines[child] for child in fold.below[index]]
+        line = after_another([*own, *below], longer)
+        replays = (columns[REPLAYS][child] for child in ((index,) if index else fold.below[0]))
+        walls[index] = algebra.total((ended(line, longer), *replays))
+        is_stepped = not rows[index].trains and (rows[index].parent <= 0 or rows[rows[index].parent].trains)
+        chained = again(line, columns[REPEATS][index], longer, algebra)
+        lines[index] = apart(line, longer) if is_stepped else chained
+    return walls
+
+
 def _boundary(fold: Fold, metric: Metric) -> PerRow:
     """Add what a call's edge moves to its weights and cache; stages hand one another what is moved, too."""
     leaves = fold.leaves
@@ -281,6 +313,7 @@ _KINDS: Mapping[str, Callable[[Fold, Metric], PerRow]] = {
     "boundary": _boundary,
     "peak": _peak,
     "bound": _bound,
+    "wall": _wall,
     "memory": _memory,
     "latency": _latency,
     "ratio": _ratio,

@@ -15,7 +15,9 @@ from dsocr_symbolic.language.formula import EMPTY, Operator
 from dsocr_symbolic.language.registry import Metric, load_bound, load_metrics, load_time
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
 from dsocr_symbolic.network.flows import boundaries, handed_on, launch_seconds, over_steps, phase_seconds, total_calls
-from dsocr_symbolic.network.fold import BESIDE, OWN, Fold, Leaves, Row
+from dsocr_symbolic.network.fold import BESIDE, DEVICE, OWN, Fold, Leaves, Row
+from dsocr_symbolic.network.kernels import seconds_of
+from dsocr_symbolic.network.launching import gap_seconds, host_seconds, replay_seconds
 from dsocr_symbolic.network.liveness import Memory, memory
 from dsocr_symbolic.network.node import Node, Stock, Storage, Storages, walk
 
@@ -110,6 +112,7 @@ def _rows(stages: tuple[Node, ...]) -> list[Row]:
                 parent=parent,
                 aten=node.formula.aten if isinstance(node.formula, Operator) else "",
                 trains=node.steps is None,
+                waits=any(kernel.waits for kernel in node.kernels),
             )
         )
         place = len(rows) - 1
@@ -158,6 +161,14 @@ class _Placed:
                 return [size for _, size in self.saves[1]]
             case "phases":
                 return self._phases()
+            case "host":
+                return [0, *map(host_seconds, self.nodes)]
+            case "gaps":
+                return [0, *map(gap_seconds, self.nodes)]
+            case "replays":
+                return [0, *map(replay_seconds, self.nodes)]
+            case "repeats":
+                return [1, *(node.repeats for node in self.nodes)]
         metric = load_metrics()[name]
         if metric.kind == "stock":
             return [getattr(stock, metric.takes) for _, stock in stocks_of(self.nodes)]
@@ -244,7 +255,13 @@ def stocks_of(nodes: Iterable[Node]) -> list[tuple[Node, Stock]]:
 def _launched(node: Node, metric: Metric) -> Expr:
     """Return what an operator launches itself, over all its calls and steps."""
     step = node.training if metric.step else node
-    if step is None or step.launch is None:
+    if step is None:
+        return 0
+    if metric.takes == DEVICE:
+        return node.calls * seconds_of(step.kernels, step.steps, node.path, metric.term)
+    if metric.takes == "kernels":
+        return total_calls(step) * symbolic.total(kernel.runs for kernel in step.kernels)
+    if step.launch is None:
         return 0
     if metric.kind == "time":
         return node.calls * launch_seconds(step.launch, step.steps, load_time(metric.takes), node.path)

@@ -54,6 +54,25 @@ class Launch:
 
 
 @frozen(kw_only=True)
+class Kernel:
+    """What runs on a GPU in one call.
+
+    Attributes
+    ----------
+    name, time, arguments : str, str, mapping of str to Value
+        What its formula calls it, its class, a file in formulas/time/device, and a value for each of the symbols of that.
+    runs, waits : Value, bool
+        How often it runs, and whether the host waits for it.
+    """
+
+    name: str
+    time: str
+    arguments: Mapping[str, Any]
+    runs: Any
+    waits: bool
+
+
+@frozen(kw_only=True)
 class Required:
     """Bytes that one call cannot avoid: its weights and cache read once, what the cache gains written once."""
 
@@ -166,6 +185,10 @@ class Node:
         How it repeats in one call of its parent.
     launch : Launch or None
         Of an operator.
+    kernels, host, captured : tuple of Kernel, str, Value
+        What the GPU runs in one call for this very node, the kind of code that launches it, and 1 where a graph does.
+    repeats : sympy.Expr
+        Calls in one call of its parent, guards of 1 or 0 included, steps left out.
     stocks : tuple of Stock
         Declared by this very node.
     runs : sympy.Expr
@@ -208,6 +231,10 @@ class Node:
     steps: Steps | None
     repetition: Repetition
     launch: Launch | None
+    kernels: tuple[Kernel, ...]
+    host: str
+    captured: Any
+    repeats: Any
     stocks: tuple[Stock, ...]
     runs: Any
     again: Any

@@ -11,11 +11,12 @@ from dsocr_symbolic.network.node import Repetition, Scope, Steps
 
 @frozen(kw_only=True)
 class Place:
-    """Where a call stands: what its ancestors say of path, module, repetition (of inline ones), slots, conventions."""
+    """Where a call stands: what its ancestors say of path, module, kind of code, repetition, slots, conventions."""
 
     path: tuple[str, ...]
     module: str
     category: str
+    host: str
     calls: Any
     copies: Any
     distinct: Any

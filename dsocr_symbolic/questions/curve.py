@@ -43,7 +43,7 @@ class Curve:
     def _bound(self) -> tuple[dict[str, Exact], tuple[str, ...], str]:
         """Numbers of what stays, names of what follows, and the source of a function of them."""
         binding = self.question.bound(self.symbol)
-        self.question.refuse_unclaimed(self.terms, binding.unclaimed)
+        self.question.refuse_unclaimed(self.terms, binding.claims)
         source = function_source([list(binding.following.values())], self.question.definition.quantities)
         return {name: exact(value) for name, value in binding.numbers.items()}, tuple(binding.following), source
 

@@ -14,11 +14,12 @@ from dsocr_symbolic.evaluation.binding import Binding, bind
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.registry import Term, is_bound, load_bound, load_metrics
+from dsocr_symbolic.language.registry import Term, load_metrics
 from dsocr_symbolic.python_api import load_model
 from dsocr_symbolic.questions.settings_text import command_notes, lifted, setting_notes
 from dsocr_symbolic.scenario.checks import warnings_of
-from dsocr_symbolic.scenario.origins import lacking, origins, unclaimed, unverified
+from dsocr_symbolic.scenario.claims import Claims, claims_of
+from dsocr_symbolic.scenario.origins import origins, unverified
 from dsocr_symbolic.scenario.provenance import Setting, what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
@@ -72,7 +73,7 @@ class Question:
 
     def metrics(self, terms: tuple[Term, ...]) -> tuple[Any, ...]:
         """Return metrics of parts, exactly; raise where one does not exist or has no value."""
-        self.refuse_unclaimed(terms, self.bound().unclaimed)
+        self.refuse_unclaimed(terms, self.bound().claims)
         numbers = {name: exact(value) for name, value in self.numbers.items()}
         try:
             return term_values(self.model, terms, numbers, arithmetic)
@@ -82,10 +83,11 @@ class Question:
             why = "; ".join(known[name].reason for name in named if known[name].reason) or error
             raise UserError(f"{', '.join(named)}: has no value at this workload ({why}); ask of another one") from error
 
-    def refuse_unclaimed(self, terms: tuple[Term, ...], missing: tuple[str, ...]) -> None:
-        """Raise where a bound is asked of a machine on which none is claimed."""
-        if missing and any(is_bound(term.metric) for term in terms):
-            raise UserError(unclaimed(self.scenario.gpu.name, missing))
+    def refuse_unclaimed(self, terms: tuple[Term, ...], claims: Claims) -> None:
+        """Raise where a bound or a forecast is asked of a machine on which none is claimed."""
+        for term in terms:
+            if refusal := claims.refusal(term.metric, self.scenario.gpu.name):
+                raise UserError(refusal)
 
     def described(self) -> dict[str, Any]:
         """Say what it is about, as plain data."""
@@ -104,7 +106,8 @@ class Question:
             "command": scenario.command or None,
             "what_if": {name: str(value) for name, value in put_in.items()},
             "unverified": list(unverified(kept.values(), scenario.gpu)),
-            "unclaimed": list(lacking(load_bound().seconds, kept)),
+            "unclaimed": list(claims_of(kept).bound),
+            "unmeasured": list(claims_of(kept).lacking("wall_s")),
             "warnings": list(self.warnings),
         }
 

@@ -6,15 +6,16 @@ from typing import Any, Literal
 
 from attrs import frozen
 
+from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import Expression, names, parse
+from dsocr_symbolic.language.expression import Expression, evaluate, names, parse
 from dsocr_symbolic.language.formula import ONE
-from dsocr_symbolic.language.registry import Quantity
-from dsocr_symbolic.scenario.hardware import Gpu
+from dsocr_symbolic.language.registry import Quantity, load_machine, read_machine
+from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
 
 Kind = Literal[
-    "user", "workload", "config", "choice", "machine", "formula", "definition", "default", "input", "what_if"
+    "user", "workload", "config", "choice", "machine", "derived", "formula", "definition", "default", "input", "what_if"
 ]
 _SETTERS: tuple[Kind, ...] = ("user", "workload", "config")
 
@@ -28,7 +29,8 @@ class Origin:
     kind : str
         Who: the first that speaks of user, workload, config, choice, machine and the model file.
     name : str
-        Of a choice ``CHOICE OPTION``, of a machine the key of its number, of a default the key that the GPU lacks.
+        Of a choice ``CHOICE OPTION``, of a machine the key of its number, of a derived one that of the number it
+        follows from, of a default the key that the GPU lacks.
     value : number or Expression or None
         The number, or the model file's formula; None where a machine lacks the number.
     """
@@ -86,6 +88,8 @@ def origins(
         key = next((key for key in named if key in gpu.numbers), named[-1] if named else "")
         if key in gpu.numbers:
             return Origin(kind="machine", name=key, value=float(gpu.numbers[key].value_si))
+        if key and quantity.scales is not None:
+            return derived(key, quantity.scales, gpu)
         if key and not quantity.optional:
             return Origin(kind="machine", name=key)
         fixed: Kind = "definition" if quantity.fixed else "default"
@@ -106,6 +110,21 @@ def _extreme(quantity: Quantity, named: Sequence[str], gpu: Gpu) -> Origin:
     return Origin(kind="machine", name=key, value=float(value))
 
 
+def derived(key: str, scales: Expression, gpu: Gpu) -> Origin:
+    """Take a number that was not measured on a GPU from the one it was measured on, as a formula of both says."""
+    reference = load_gpu(read_machine().reference)
+    known = [{name: _plain(quantity, each) for name, quantity in load_machine().items()} for each in (gpu, reference)]
+    if key not in reference.numbers or any(each[name] is None for each in known for name in names(scales)):
+        return Origin(kind="default", name=key, value=ONE)
+    ratio, other = (float(evaluate(scales, each, arithmetic)) for each in known)
+    return Origin(kind="derived", name=key, value=float(reference.numbers[key].value_si) * ratio / other)
+
+
+def _plain(quantity: Quantity, gpu: Gpu) -> Exact | None:
+    """Return what a GPU's file says of a symbol, the first number that it has."""
+    return next((gpu.numbers[key].value_si for key in quantity.gpu if key in gpu.numbers), None)
+
+
 def lacking(formula: Expression, sources: Mapping[str, Origin]) -> tuple[str, ...]:
     """Return the GPU's numbers without which a formula claims nothing, in the order of its symbols."""
     used = sorted(names(formula) & sources.keys())
@@ -117,11 +136,6 @@ def lacks(origin: Origin, sources: Mapping[str, Origin]) -> tuple[str, ...]:
     if origin.kind == "default":
         return (origin.name,) if origin.name else ()
     return lacking(origin.value, sources) if origin.kind == "formula" else ()
-
-
-def unclaimed(gpu: str, keys: Iterable[str]) -> str:
-    """Say why there is no bound on a machine."""
-    return f"no lower bound is claimed on {gpu}: its file gives no {', '.join(keys)}; add the number and its source"
 
 
 def unverified(sources: Iterable[Origin], gpu: Gpu) -> tuple[str, ...]:

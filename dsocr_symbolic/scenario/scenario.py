@@ -65,6 +65,18 @@ def of_layer(scenario: Scenario, layer: Definition) -> Scenario:
     return evolve(scenario, definition=layer, workload=None, config=config)
 
 
+def _machine(definition: Definition, gpu: str | None, machine: str | None) -> Gpu:
+    """Return the GPU that is named, or the one that a machine file is of, with what that says."""
+    if machine is None:
+        return load_gpu(definition.default_gpu if gpu is None else gpu)
+    measured = load_gpu(machine)
+    if measured.measured is None:
+        raise UserError(f"{machine}: is a GPU's file, not a machine file; give it with --gpu, or run dsocr calibrate")
+    if gpu is not None and gpu != measured.name:
+        raise UserError(f"{machine}: was measured on {measured.name}, --gpu names {gpu}; drop one of them")
+    return measured
+
+
 def switches(definition: Definition) -> frozenset[str]:
     """Return the switches that lift a rule of a network, or of one layer alone."""
     return frozenset(rule.waived_by for rule in definition.rules) - {""}
@@ -96,6 +108,7 @@ def make_scenario(
     settings: Mapping[str, Exact] | None = None,
     choices: Mapping[str, str] | None = None,
     gpu: str | None = None,
+    machine: str | None = None,
     config: Path | None = None,
     waived: frozenset[str] = frozenset(),
     command: str = "",
@@ -114,7 +127,7 @@ def make_scenario(
         options=options,
         user=dict(settings or {}),
         config=constants,
-        gpu=load_gpu(definition.default_gpu if gpu is None else gpu),
+        gpu=_machine(definition, gpu, machine),
         waived=waived,
         command=command,
     )

@@ -14,10 +14,10 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, Workload, workload_file
 from dsocr_symbolic.language.expression import Expression, evaluate, names
-from dsocr_symbolic.language.registry import load_bound
 from dsocr_symbolic.scenario.checks import check_rules, check_setting, check_whole, warnings_of
+from dsocr_symbolic.scenario.claims import Claims, claims_of
 from dsocr_symbolic.scenario.hardware import Gpu
-from dsocr_symbolic.scenario.origins import Origin, lacking, lacks, origins, unverified
+from dsocr_symbolic.scenario.origins import Origin, lacks, origins, unverified
 
 _ABSENT = object()
 
@@ -32,8 +32,8 @@ class Values:
         Ints wherever a value is whole, and where each of them is from.
     unverified : tuple of str
         GPU numbers in use that no source confirms.
-    unclaimed : tuple of str
-        Numbers that the GPU lacks, for which no lower bound is claimed.
+    claims : Claims
+        Numbers that the GPU lacks, without which no lower bound or no forecast is claimed.
     warnings : tuple of str
         What the model file warns of at these numbers.
     """
@@ -41,7 +41,7 @@ class Values:
     numbers: Mapping[str, Any]
     origins: Mapping[str, Origin]
     unverified: tuple[str, ...]
-    unclaimed: tuple[str, ...]
+    claims: Claims
     warnings: tuple[str, ...]
 
     @cached_property
@@ -160,7 +160,7 @@ def resolve(
         numbers=numbers,
         origins=sources,
         unverified=unverified(sources.values(), gpu),
-        unclaimed=lacking(load_bound().seconds, sources),
+        claims=claims_of(sources),
         warnings=warnings_of(definition, numbers),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
 from dsocr_symbolic.questions.compare.comparison import Comparison, MetricDifference
 from dsocr_symbolic.questions.settings_text import command_notes
-from dsocr_symbolic.scenario.origins import unclaimed
+from dsocr_symbolic.scenario.claims import Claims
 from dsocr_symbolic.writing.amounts import measured
 from dsocr_symbolic.writing.notebook import Page, TextGrid, warned
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
@@ -89,8 +89,12 @@ def _legend(comparison: Comparison) -> str:
     times = [name for name in comparison.metrics if is_time(name)]
     bounds = [name for name in times if is_bound(name)]
     said = [f"{', '.join(bounds)}: no run is faster; a ratio of lower bounds bounds no ratio."] if bounds else []
-    known = {about["gpu"]: about["unclaimed"] for about in comparison.about if bounds and about["unclaimed"]}
-    said += [f"{unclaimed(gpu, keys)}." for gpu, keys in known.items()]
+    lacking = {
+        about["gpu"]: Claims(bound=tuple(about["unclaimed"]), device=tuple(about["unmeasured"]))
+        for about in comparison.about
+    }
+    refusals = (claims.refusal(metric, gpu) for gpu, claims in lacking.items() for metric in times)
+    said += [f"{refusal}." for refusal in dict.fromkeys(refusals) if refusal]
     plain = [name for name in times if name not in bounds]
     said += [f"{', '.join(plain)}: neither bound nor forecast."] if plain else []
     said += [f"unverified: {', '.join(doubtful)}."] if doubtful else []

@@ -9,12 +9,11 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import layer_definition
-from dsocr_symbolic.language.registry import is_bound, known_metric, load_metrics
+from dsocr_symbolic.language.registry import known_metric, load_metrics
 from dsocr_symbolic.network.leaves import Whole, metric_expression
 from dsocr_symbolic.network.model_tree import model_tree, stage_guards
 from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.questions.question import of_scenario
-from dsocr_symbolic.scenario.origins import unclaimed
 from dsocr_symbolic.scenario.scenario import Scenario, of_layer, scenario_values
 from dsocr_symbolic.scenario.values import chosen_slots
 from dsocr_symbolic.writing.formula_text import as_numbers, as_text, collect
@@ -48,8 +47,8 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
     if expression is None:
         return f"{head}\n{hung(f'  null: {metrics[metric].reason}')}\n", ()
     values = scenario_values(scenario)
-    if is_bound(metric) and values.unclaimed:
-        return f"{head}\n{hung(f'  null: {unclaimed(scenario.gpu.name, values.unclaimed)}')}\n", values.warnings
+    if refusal := values.claims.refusal(metric, scenario.gpu.name):
+        return f"{head}\n{hung(f'  null: {refusal}')}\n", values.warnings
     # Whether its stage runs at all is decided: what is printed is what it then costs.
     expression = sympy.sympify(expression).xreplace(stage_guards(scenario.definition, values.numbers))
     result = _result(scenario, path, metric)

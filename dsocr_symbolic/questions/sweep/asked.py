@@ -11,12 +11,13 @@ from attrs import evolve, frozen
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.compiled import Compiled
 from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.language.registry import Metric, is_bound, load_bound
+from dsocr_symbolic.language.registry import Metric, is_bound, is_forecast
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.questions.sweep.axes import Axis, Numbers, at, check_axes, is_named, make_axis
 from dsocr_symbolic.questions.sweep.grids import most_pieces
+from dsocr_symbolic.scenario.claims import claims_of
 from dsocr_symbolic.scenario.hardware import load_gpu
-from dsocr_symbolic.scenario.origins import lacking, origins, unverified
+from dsocr_symbolic.scenario.origins import origins, unverified
 from dsocr_symbolic.scenario.provenance import common
 from dsocr_symbolic.scenario.scenario import doubts, make_scenario, refuse_idle
 from dsocr_symbolic.scenario.values import choose
@@ -153,6 +154,8 @@ def machine_notes(model: Model, asked: Asked, metrics: Iterable[Metric], parts: 
     options = dict(_options(model, asked.names))
     marked: list[str] = []
     missed: list[str] = []
+    unmeasured: list[str] = []
+    derived: list[str] = []
     fixed = asked.names.get("gpu", model.definition.default_gpu)
     for name in [name for axis in asked.named if axis.name == "gpu" for name in axis.names] or [fixed]:
         gpu = load_gpu(name)
@@ -164,7 +167,14 @@ def machine_notes(model: Model, asked: Asked, metrics: Iterable[Metric], parts: 
             for symbol, origin in sources.items()
             if not {symbol, known[symbol].in_bounds_for} & {*asked.inputs}
         }
-        if any(is_bound(metric) for metric in times):
-            missed += [f"{key} of {name}" for key in lacking(load_bound().seconds, given)]
-    notes = {"unverified": ", ".join(marked), "unclaimed": ", ".join(missed)}
+        claims = claims_of(given)
+        missed += [f"{key} of {name}" for key in claims.bound if any(map(is_bound, times))]
+        unmeasured += [f"{key} of {name}" for key in claims.lacking("wall_s")[:1] if any(map(is_forecast, times))]
+        derived += [name for symbol in free if sources[symbol].kind == "derived"][:1]
+    notes = {
+        "unverified": ", ".join(marked),
+        "unclaimed": ", ".join(missed),
+        "unmeasured": ", ".join(unmeasured),
+        "derived": ", ".join(derived),
+    }
     return {kind: said for kind, said in notes.items() if said}

@@ -28,6 +28,8 @@ _NOTES = {
     "waived": "rules lifted",
     "unverified": "unverified, from memory or of conflicting sources",
     "unclaimed": "no lower bound, for no source gives",
+    "unmeasured": "no forecast, for nobody measured",
+    "derived": "derived from another GPU's measurements, not measured, on",
 }
 # What was set is said with what it is otherwise.
 _SETTINGS = ("config", "what_if", "settings")

@@ -8,11 +8,11 @@ from attrs import asdict
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
 from dsocr_symbolic.language.lookup import symbols_of_layer
-from dsocr_symbolic.language.registry import is_bound, load_conventions, load_metrics
+from dsocr_symbolic.language.registry import load_conventions, load_metrics, read_machine
 from dsocr_symbolic.questions.capacity import Fit
 from dsocr_symbolic.questions.totals.bill import Bill
 from dsocr_symbolic.scenario.hardware import Gpu
-from dsocr_symbolic.scenario.origins import unclaimed
+from dsocr_symbolic.scenario.origins import Origin
 from dsocr_symbolic.scenario.provenance import of_example, what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario
 
@@ -58,7 +58,9 @@ def totals_document(
             "title": gpu.title,
             **of("machine"),
             "unverified": list(values.unverified),
-            "lacking": list(values.unclaimed),
+            "lacking": list(values.claims.bound),
+            "unmeasured": list(values.claims.lacking("wall_s")),
+            **measured_by(gpu, values.origins),
         },
         "choices": dict(scenario.options),
         "conventions": {"statements": list(load_conventions().statements), "symbols": of("convention", "choice")},
@@ -92,12 +94,21 @@ def pages_document(bill: Bill, left_out: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
+def measured_by(gpu: Gpu, sources: Mapping[str, Origin]) -> dict[str, Any]:
+    """Say where the constants of forecasts are from: measured on this GPU, or derived from another one."""
+    derived = any(origin.kind == "derived" for origin in sources.values())
+    return {
+        "measured": None if gpu.measured is None else gpu.measured.said,
+        "derived_from": read_machine().reference if derived else None,
+    }
+
+
 def reasons(result: Estimate, gpu: Gpu) -> dict[str, str]:
     """Say where and why each metric is null."""
     said = {name: metric.reason for name, metric in load_metrics().items() if metric.reason}
-    lacking = result.values.unclaimed
+    claims = result.values.claims
     said["kv_pool"] = "of a workload on a network whose model file says what a server does"
-    return said | {name: unclaimed(gpu.name, lacking) for name in load_metrics() if lacking and is_bound(name)}
+    return said | {name: refusal for name in load_metrics() if (refusal := claims.refusal(name, gpu.name))}
 
 
 def _node(node: NodeNumbers) -> dict[str, Any]:

@@ -1,0 +1,299 @@
+"""What the host takes to launch: per operator of ordinary module code, and per kernel of a CUDA graph.
+
+In eager mode a call with small tensors takes as long as Python and PyTorch take to launch its operators. How long that
+is depends on the code around them, so it is measured on transformers' own layers, of sizes unlike any published model.
+"""
+
+import inspect
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from attrs import frozen
+from torch import Tensor
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.measurement.kernels import Timed, busy, on_gpu, require_gpu
+from dsocr_symbolic.verification.reference.trace import OperatorTrace
+
+CALLS = 15
+"""Per round, of which the median counts."""
+WARM_UPS = 4
+LAYERS, PAST = 6, 64
+DECODER = {"hidden_size": 768, "intermediate_size": 2048, "num_attention_heads": 12, "num_key_value_heads": 12}
+VISION = {"hidden_size": 384, "intermediate_size": 1536, "num_attention_heads": 6}
+VISION_TOKENS = 197
+GRAPH_KERNELS = (10, 100, 1000)
+GRAPH_PRODUCTS = 100
+PRODUCT_ROWS, PRODUCT_WIDTH, PRODUCT_WEIGHTS = 64, 1536, 8
+REPLAYS = 20
+
+
+@frozen(kw_only=True)
+class HostCost:
+    """What the host takes for one kind of module code.
+
+    Attributes
+    ----------
+    name : str
+        ``decoder`` (one decode step, eager attention), ``decoder_sdpa`` or ``vision`` (encoder layers).
+    launches : int
+        Operators of a call that launch something: neither views nor allocations.
+    device_s : float
+        Seconds that the GPU is busy with a call; 0 in a dry run.
+    wall_s : tuple of float
+        Seconds from a call to the end of its last kernel, the median of each round.
+    per_launch_s : float
+        Of the quietest round, per launch.
+    spread : float
+        By which share the slowest round took longer than the quietest one.
+    """
+
+    name: str
+    launches: int
+    device_s: float
+    wall_s: tuple[float, ...]
+    per_launch_s: float
+    spread: float
+
+
+@frozen(kw_only=True)
+class GraphCost:
+    """What a CUDA graph takes beyond the time that its kernels are at work; all 0 in a dry run.
+
+    Attributes
+    ----------
+    per_kernel_s : float
+        Seconds before each small elementwise kernel.
+    per_product_s : float
+        Seconds before each product.
+    per_replay_s : float
+        Seconds of a replay.
+    """
+
+    per_kernel_s: float
+    per_product_s: float
+    per_replay_s: float
+
+
+@frozen(kw_only=True)
+class Stack:
+    """Layers to call again and again.
+
+    Attributes
+    ----------
+    name : str
+        As in :class:`HostCost`.
+    call : callable
+        The same work every time, if `reset` is called after it.
+    reset : callable
+        Takes back what a call has left behind; launches nothing.
+    """
+
+    name: str
+    call: Callable[[], object]
+    reset: Callable[[], None]
+
+
+def decoder(name: str, attention: str, device: str) -> Stack:
+    """Build one decode step of a Llama with a cache.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    attention : str
+        ``eager`` or ``sdpa``.
+    device : str
+        Where it runs.
+
+    Returns
+    -------
+    Stack
+        In bf16, of random weights.
+    """
+    _require_transformers()
+    from transformers import AutoModel, DynamicCache, LlamaConfig, LlamaModel
+
+    config = LlamaConfig(**DECODER, num_hidden_layers=LAYERS, vocab_size=64, attn_implementation=attention)
+    model = AutoModel.from_config(config, dtype=torch.bfloat16).to(device).eval()
+    # Its name depends on the release.
+    known = inspect.signature(LlamaModel.forward).parameters
+    keyword = "cache" if "cache" in known else "past_key_values"
+    cache = DynamicCache()
+
+    def run(tokens: Tensor) -> Tensor:
+        states: Tensor = model(inputs_embeds=tokens, use_cache=True, **{keyword: cache}).last_hidden_state
+        return states
+
+    with torch.no_grad():
+        run(_normal(device, 1, PAST, DECODER["hidden_size"]))
+    step = _normal(device, 1, 1, DECODER["hidden_size"])
+    return Stack(name=name, call=lambda: run(step), reset=lambda: cache.crop(-1))
+
+
+def vision(name: str, device: str) -> Stack:
+    """Build the layers of a vision transformer: biased linear layers, LayerNorm, sdpa and gelu, in bf16."""
+    _require_transformers()
+    from transformers import AutoModel, ViTConfig
+
+    config = ViTConfig(**VISION, num_hidden_layers=LAYERS, hidden_act="gelu", attn_implementation="sdpa")
+    layers = AutoModel.from_config(config, dtype=torch.bfloat16).to(device).eval().layers
+    x = _normal(device, 1, VISION_TOKENS, VISION["hidden_size"])
+
+    def run() -> Tensor:
+        states = x
+        for layer in layers:
+            states = layer(states)
+        return states
+
+    return Stack(name=name, call=run, reset=lambda: None)
+
+
+def _require_transformers() -> None:
+    try:
+        import transformers  # noqa: F401 - whether it is there
+    except ImportError as error:
+        why = str(error).partition("\n")[0]
+        raise UserError(
+            f"transformers cannot be imported ({why}), and the host's cost is measured on its layers:"
+            ' pip install "dsocr_symbolic[verify]"'
+        ) from error
+
+
+def _normal(device: str, *shape: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.bfloat16, device=device)
+
+
+def launches_of(stack: Stack) -> int:
+    """Count the operators of a call that launch something."""
+    # Not in inference mode: there a composite operator is dispatched whole.
+    with torch.no_grad(), OperatorTrace() as trace:
+        stack.call()
+    stack.reset()
+    return trace.total.launches
+
+
+def measure_host(*, rounds: int = 5, dry: bool = False) -> tuple[list[HostCost], GraphCost]:
+    """Measure what the host of the current GPU takes, of every kind of module code and of a CUDA graph.
+
+    Parameters
+    ----------
+    rounds : int
+        How often everything is measured: other users of a host slow single rounds down.
+    dry : bool
+        Call everything on a CPU: the walls are a CPU's then, and the GPU's seconds are 0.
+
+    Returns
+    -------
+    tuple of (list of HostCost, GraphCost)
+        Of a decoder with eager attention, of the same with sdpa, of vision layers; of a graph.
+    """
+    if rounds < 1:
+        raise UserError(f"rounds is {rounds}: measure 1 round or more")
+    require_gpu(dry=dry)
+    device = "cpu" if dry else "cuda"
+    stacks = [decoder("decoder", "eager", device), decoder("decoder_sdpa", "sdpa", device), vision("vision", device)]
+    launches = [launches_of(stack) for stack in stacks]
+    devices = [found.seconds for found in busy([Timed(call=_whole(stack)) for stack in stacks], dry=dry)]
+    # One round of each after the other, so that a slow minute does not hit all rounds of one.
+    walls = [[wall_seconds(stack, *((1, 0) if dry else (CALLS, WARM_UPS))) for stack in stacks] for _ in range(rounds)]
+    costs = []
+    for place, stack in enumerate(stacks):
+        found = tuple(each[place] for each in walls)
+        quietest = min(found)
+        costs.append(
+            HostCost(
+                name=stack.name,
+                launches=launches[place],
+                device_s=devices[place],
+                wall_s=found,
+                per_launch_s=quietest / launches[place],
+                spread=max(found) / quietest - 1,
+            )
+        )
+    return costs, measure_graph(dry=dry)
+
+
+def _whole(stack: Stack) -> Callable[[], object]:
+    def run() -> object:
+        out = stack.call()
+        stack.reset()
+        return out
+
+    return run
+
+
+def wall_seconds(stack: Stack, calls: int, warm_ups: int) -> float:
+    """Time calls in inference mode by the clock, each between two synchronisations; the median of them in seconds."""
+    found = []
+    wait: Callable[[], None] = torch.cuda.synchronize if on_gpu() else lambda: None
+    with torch.inference_mode():
+        for count in range(warm_ups + calls):
+            wait()
+            began = time.perf_counter()
+            out = stack.call()
+            wait()
+            if count >= warm_ups:
+                found.append(time.perf_counter() - began)
+            del out
+            stack.reset()
+    return statistics.median(found)
+
+
+def measure_graph(*, dry: bool = False) -> GraphCost:
+    """Measure what replaying a CUDA graph takes beyond its kernels: a straight line through the number of kernels."""
+    device = "cpu" if dry else "cuda"
+    small = torch.zeros(8, device=device)
+    a = _normal(device, PRODUCT_ROWS, PRODUCT_WIDTH)
+    weights = [_normal(device, PRODUCT_WIDTH, PRODUCT_WIDTH) for _ in range(PRODUCT_WEIGHTS)]
+    product = torch.empty_like(a)
+
+    def adds(count: int) -> None:
+        for _ in range(count):
+            small.add_(1)
+
+    def products(count: int) -> None:
+        for place in range(count):
+            torch.mm(a, weights[place % PRODUCT_WEIGHTS], out=product)
+
+    with torch.no_grad():
+        if dry:
+            adds(1)
+            products(1)
+            return GraphCost(per_kernel_s=0.0, per_product_s=0.0, per_replay_s=0.0)
+        beyond = [_beyond_kernels(adds, count) for count in GRAPH_KERNELS]
+        adding = statistics.linear_regression(GRAPH_KERNELS, beyond)
+        per_product = (_beyond_kernels(products, GRAPH_PRODUCTS) - adding.intercept) / GRAPH_PRODUCTS
+    return GraphCost(per_kernel_s=adding.slope, per_product_s=per_product, per_replay_s=adding.intercept)
+
+
+def _beyond_kernels(launch: Callable[[int], None], count: int) -> float:
+    """Capture so many launches; the seconds of a replay in which none of them is at work."""
+    beside: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):
+        # A library's first call allocates, which a graph may not.
+        launch(count)
+    torch.cuda.current_stream().wait_stream(beside)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        launch(count)
+    for _ in range(WARM_UPS):
+        graph.replay()
+    replays = statistics.median(_event_seconds(graph.replay) for _ in range(REPLAYS))
+    (device,) = busy([Timed(call=graph.replay)], calls=3, warm_ups=1)
+    return replays - device.seconds
+
+
+def _event_seconds(call: Callable[[], object]) -> float:
+    events: Any = torch.cuda.Event
+    start, stop = events(enable_timing=True), events(enable_timing=True)
+    start.record()
+    call()
+    stop.record()
+    torch.cuda.synchronize()
+    return float(start.elapsed_time(stop)) * 1e-3

@@ -1,0 +1,38 @@
+"""Measure the parts that are predicted, on the GPU at hand, and write what was found after each of them."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dsocr_symbolic.errors import UserError, check_known
+from dsocr_symbolic.measurement.components import Case
+from dsocr_symbolic.measurement.kernels import check_idle, require_gpu
+from dsocr_symbolic.measurement.measure import measure_cases
+from dsocr_symbolic.measurement.prediction import load_components, parts
+from dsocr_symbolic.writing.files import written_whole
+
+BUDGET = 420.0
+"""Seconds after which what is left is left out, and named."""
+
+
+def measure(out: Path, *, only: str, force: bool, say: Callable[[str], None]) -> None:
+    """Write a JSON file of what every part takes; one that exists is replaced with ``force`` alone."""
+    if out.exists() and not force:
+        raise UserError(f"{out}: is there already; add --force to replace it, or name another file")
+    components = load_components()
+    wanted = [name for name in only.split(",") if name]
+    check_known(wanted, components, "--only", "component")
+    require_gpu()
+    check_idle()
+    cases = [
+        Case(component=part.component, mode=part.mode, settings=part.settings, choices=part.choices)
+        for part in parts({name: entry for name, entry in components.items() if name in wanted or not wanted})
+    ]
+
+    def save(content: Mapping[str, Any]) -> None:
+        with written_whole(out) as draft:
+            draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    save(measure_cases(cases, say=say, save=save, budget=BUDGET))
+    say(f"wrote {out}")

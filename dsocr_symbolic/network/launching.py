@@ -1,0 +1,29 @@
+"""What launches cost beside the kernels: the host's work, or what a replayed graph pauses."""
+
+from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.value import Expr
+from dsocr_symbolic.language.registry import load_time
+from dsocr_symbolic.network.flows import total_calls
+from dsocr_symbolic.network.kernels import machine_symbols
+from dsocr_symbolic.network.node import Node
+
+
+def host_seconds(node: Node) -> Expr:
+    """Return what the host spends on the launches of a node itself, over all calls; nothing where a graph replays."""
+    if node.launch is None:
+        return 0
+    seconds = load_time(f"host/{node.host}").spelled(machine_symbols(), symbolic)["seconds"]
+    return (1 - node.captured) * total_calls(node) * seconds
+
+
+def gap_seconds(node: Node) -> Expr:
+    """Return how long the GPU pauses between kernels of a node itself that a graph replays, over all calls."""
+    runs = symbolic.total(kernel.runs for kernel in node.kernels)
+    return (
+        node.captured * total_calls(node) * runs * load_time("host/gap").spelled(machine_symbols(), symbolic)["seconds"]
+    )
+
+
+def replay_seconds(node: Node) -> Expr:
+    """Return how long the GPU waits for a node's graphs, one for each call."""
+    return node.captured * total_calls(node) * load_time("host/replay").spelled(machine_symbols(), symbolic)["seconds"]
