@@ -136,6 +136,7 @@ class Call:
     turns: tuple[str, ...] = entry("tensors of the callee whose innermost axis moves outwards in a view", default=())
     permutes: tuple[str, ...] = entry("tensors of the callee whose outer axes change order in a view", default=())
     kernels: Mapping[str, Work] | None = entry("what the GPU runs, where it is not the callee's", default=None)
+    backward_kernels: Mapping[str, Work] | None = entry("what its backward runs, likewise", default=None)
 
     def __attrs_post_init__(self) -> None:
         """Refuse numbers of a name that ends in none."""
@@ -194,9 +195,8 @@ class Formula:
         "formulas with a name, for the formulas below", of_symbols(FORMULAS), default=BLANK
     )
     tensors: Mapping[str, Tensor] = entry("what it reads, writes and owns")
-    kernels: Mapping[str, Work] = entry(
-        "what the GPU runs for it alone, in order, each of a class of time", default=BLANK
-    )
+    kernels: Mapping[str, Work] = entry("what the GPU runs for it alone, each of a class of time", default=BLANK)
+    backward_kernels: Mapping[str, Work] = entry("what its backward runs besides, which no launch shows", default=BLANK)
     example: Example = entry("numbers that a test holds it to", default=Example())
 
 
@@ -229,6 +229,7 @@ class Member:
     category: str = entry("kind of work, where it is not the family's", default="")
     backward: tuple[Gradient, ...] | None = entry("launches, if not the family's", default=None)
     kernels: Mapping[str, Work] | None = entry("what the GPU runs, if not the family's", default=None)
+    backward_kernels: Mapping[str, Work] = entry("what its backward runs besides, which no launch shows", default=BLANK)
 
 
 @frozen(kw_only=True)
@@ -293,6 +294,7 @@ def _member(common: Operator, name: str, member: Member) -> Operator:
         let=common.let if member.flops is None else {**common.let, "flops": member.flops},
         backward=common.backward if member.backward is None else member.backward,
         kernels=common.kernels if member.kernels is None else member.kernels,
+        backward_kernels=member.backward_kernels or common.backward_kernels,
         members=EMPTY,
     )
 

@@ -162,7 +162,7 @@ def _check_kernels(formula: Formula, scope: Collection[str], used: set[str]) -> 
     for name, tensor in formula.tensors.items():
         used.update(check_names(f"{formula.file}: tensors: {name}", known, tensor.turned, tensor.permuted))
     of_backward = (gradient.kernels for gradient in formula.backward or ()) if isinstance(formula, Operator) else ()
-    for kernels in (formula.kernels, *of_backward):
+    for kernels in (formula.kernels, formula.backward_kernels, *of_backward):
         used.update(_check_works(kernels, known, f"{formula.file}: kernels"))
 
 
@@ -197,8 +197,8 @@ def check_call(library: Library, layer: Layer, call: Call) -> None:
     fit_symbols(callee, given, where)
     check_known([*call.turns, *call.permutes], callee.tensors, f"{where}: turns, permutes", "tensor")
     known = {*callee.symbols, *callee.let, *load_conventions().symbols, *_kernel_symbols(callee)}
-    for _ in _check_works(call.kernels or {}, known, f"{where}: kernels"):
-        pass
+    for works in (call.kernels, call.backward_kernels):
+        list(_check_works(works or {}, known, f"{where}: kernels"))
     if len(call.reads) != len(inputs(callee)):
         raise UserError(f"{where}: reads: {callee.name} reads {_listed(inputs(callee))}; {len(call.reads)} given")
     if len(call.writes) > len(outputs(callee)):

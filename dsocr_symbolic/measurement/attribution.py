@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from attrs import frozen
 from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from dsocr_symbolic.language.formula import Operator
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.measurement.cupti import NO_WORK
 from dsocr_symbolic.measurement.events import Event, read_events
 from dsocr_symbolic.measurement.kernels import Kernel
@@ -142,15 +145,23 @@ def _is_work(name: str) -> bool:
 
 
 def _forward_place(event: Event, root: str) -> tuple[str, str]:
-    """Find the module and the operator that an event is a part of."""
-    operator = outermost = ""
+    """Find the module and the operator that an event is a part of: the outermost one that a formula describes."""
+    described = operator = outermost = ""
     for each in event.upwards():
         if each.name.startswith(_RANGE):
-            return each.name.removeprefix(_RANGE), operator or outermost
+            return each.name.removeprefix(_RANGE), described or operator or outermost
         outermost = each.name
         if each.name.startswith(_OPERATOR):
-            operator = each.name
-    return root, operator or outermost
+            operator = each.name.removeprefix(_OPERATOR)
+            described = operator if operator in _described() else described
+    return root, described or operator or outermost
+
+
+@cache
+def _described() -> frozenset[str]:
+    """Return the aten operators that formulas describe; on some GPUs cuDNN attends in place of another kernel."""
+    operators = (each for each in load_library().formulas.values() if isinstance(each, Operator))
+    return frozenset(each.aten for each in operators) | {"_scaled_dot_product_cudnn_attention"}
 
 
 def _backward_place(event: Event, modules: Mapping[int, str]) -> tuple[str, str] | None:

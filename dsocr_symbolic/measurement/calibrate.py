@@ -8,13 +8,15 @@ from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.measurement.benchmarks import measure_all
 from dsocr_symbolic.measurement.fit import fitted
 from dsocr_symbolic.measurement.grid import benchmarks, load_grid
-from dsocr_symbolic.measurement.host import measure_host
-from dsocr_symbolic.measurement.kernels import GpuFacts, check_idle, require_gpu
+from dsocr_symbolic.measurement.host import HostRounds, measure_graph
+from dsocr_symbolic.measurement.kernels import AT_ONCE, Busy, GpuFacts, check_idle, require_gpu
 from dsocr_symbolic.measurement.machine_file import machine_file, residuals
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpus
 from dsocr_symbolic.writing.files import written_whole
 
 Say = Callable[[str], None]
+ROUNDS = 3
+"""Rounds of the host's cost after every few records of the grid."""
 
 
 def calibrate(out: Path, *, host: bool, force: bool, command: str, say: Say) -> None:
@@ -42,9 +44,15 @@ def calibrate(out: Path, *, host: bool, force: bool, command: str, say: Say) -> 
     gpu = known_gpu(facts)
     check_idle()
     grid = load_grid()
-    busy = {benchmark.name: found for benchmark, found in measure_all(benchmarks(grid), say=say)}
+    busy: dict[str, Busy] = {}
+    rounds = HostRounds() if host else None
+    wanted = benchmarks(grid)
+    for start in range(0, len(wanted), AT_ONCE):
+        busy |= {each.name: found for each, found in measure_all(wanted[start : start + AT_ONCE], say=say)}
+        if rounds is not None:
+            rounds.take(ROUNDS)
     found = fitted(grid, busy, datasheet(gpu))
-    costs = measure_host() if host else None
+    costs = None if rounds is None else (rounds.costs(), measure_graph())
     text = machine_file(gpu=gpu.name, facts=facts, command=command, grid=grid, fitted=found, busy=busy, host=costs)
     with written_whole(out) as draft:
         draft.write_text(text, encoding="utf-8")

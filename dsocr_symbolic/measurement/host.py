@@ -18,9 +18,9 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.measurement.kernels import Timed, busy, on_gpu, require_gpu
 from dsocr_symbolic.verification.reference.trace import OperatorTrace
 
-CALLS = 15
+CALLS = 5
 """Per round, of which the median counts."""
-WARM_UPS = 4
+WARM_UPS = 2
 LAYERS, PAST = 6, 64
 DECODER = {"hidden_size": 768, "intermediate_size": 2048, "num_attention_heads": 12, "num_key_value_heads": 12}
 VISION = {"hidden_size": 384, "intermediate_size": 1536, "num_attention_heads": 6}
@@ -176,45 +176,63 @@ def launches_of(stack: Stack) -> int:
     return trace.total.launches
 
 
-def measure_host(*, rounds: int = 5, dry: bool = False) -> tuple[list[HostCost], GraphCost]:
-    """Measure what the host of the current GPU takes, of every kind of module code and of a CUDA graph.
+class HostRounds:
+    """Rounds of the host's cost, taken whenever there is time for one: a shared host is slow for seconds on end.
 
     Parameters
     ----------
-    rounds : int
-        How often everything is measured: other users of a host slow single rounds down.
     dry : bool
         Call everything on a CPU: the walls are a CPU's then, and the GPU's seconds are 0.
-
-    Returns
-    -------
-    tuple of (list of HostCost, GraphCost)
-        Of a decoder with eager attention, of the same with sdpa, of vision layers; of a graph.
     """
+
+    def __init__(self, *, dry: bool = False) -> None:
+        require_gpu(dry=dry)
+        device = "cpu" if dry else "cuda"
+        self.m_dry = dry
+        self.m_stacks = [
+            decoder("decoder", "eager", device),
+            decoder("decoder_sdpa", "sdpa", device),
+            vision("vision", device),
+        ]
+        self.m_launches = [launches_of(stack) for stack in self.m_stacks]
+        self.m_walls: list[list[float]] = []
+
+    def take(self, rounds: int = 1) -> None:
+        """Take some rounds, each of every kind of code."""
+        calls, warm_ups = (1, 0) if self.m_dry else (CALLS, WARM_UPS)
+        for _ in range(rounds):
+            self.m_walls.append([wall_seconds(stack, calls, warm_ups) for stack in self.m_stacks])
+
+    def costs(self) -> list[HostCost]:
+        """Return what the rounds gave, by kind of code."""
+        if not self.m_walls:
+            raise UserError("rounds is 0: measure 1 round or more")
+        devices = [
+            found.seconds for found in busy([Timed(call=_whole(stack)) for stack in self.m_stacks], dry=self.m_dry)
+        ]
+        found = []
+        for place, stack in enumerate(self.m_stacks):
+            walls = tuple(each[place] for each in self.m_walls)
+            found.append(
+                HostCost(
+                    name=stack.name,
+                    launches=self.m_launches[place],
+                    device_s=devices[place],
+                    wall_s=walls,
+                    per_launch_s=min(walls) / self.m_launches[place],
+                    spread=max(walls) / min(walls) - 1,
+                )
+            )
+        return found
+
+
+def measure_host(*, rounds: int = 5, dry: bool = False) -> tuple[list[HostCost], GraphCost]:
+    """Measure what the host of the current GPU takes, of every kind of module code and of a CUDA graph, at one go."""
     if rounds < 1:
         raise UserError(f"rounds is {rounds}: measure 1 round or more")
-    require_gpu(dry=dry)
-    device = "cpu" if dry else "cuda"
-    stacks = [decoder("decoder", "eager", device), decoder("decoder_sdpa", "sdpa", device), vision("vision", device)]
-    launches = [launches_of(stack) for stack in stacks]
-    devices = [found.seconds for found in busy([Timed(call=_whole(stack)) for stack in stacks], dry=dry)]
-    # One round of each after the other, so that a slow minute does not hit all rounds of one.
-    walls = [[wall_seconds(stack, *((1, 0) if dry else (CALLS, WARM_UPS))) for stack in stacks] for _ in range(rounds)]
-    costs = []
-    for place, stack in enumerate(stacks):
-        found = tuple(each[place] for each in walls)
-        quietest = min(found)
-        costs.append(
-            HostCost(
-                name=stack.name,
-                launches=launches[place],
-                device_s=devices[place],
-                wall_s=found,
-                per_launch_s=quietest / launches[place],
-                spread=max(found) / quietest - 1,
-            )
-        )
-    return costs, measure_graph(dry=dry)
+    host = HostRounds(dry=dry)
+    host.take(rounds)
+    return host.costs(), measure_graph(dry=dry)
 
 
 def _whole(stack: Stack) -> Callable[[], object]:

@@ -292,23 +292,34 @@ class _Builder:
     ) -> tuple[Kernel, ...]:
         """Return what the GPU runs for a call itself, in training for its backward."""
         if not isinstance(formula, Operator) or launch is None:
-            return () if self.m_training else kernels_of(formula.kernels, inner, self.m_algebra)
+            works = formula.backward_kernels if self.m_training else formula.kernels
+            return kernels_of(works, inner, self.m_algebra, inner["trained"] if self.m_training else 1)
         scope = {**inner, **layouts.symbols(taken), "io_bytes": launch.io_bytes}
         if self.m_training:
-            inputs = {port.name: dataflow.needs_gradient(port.inside) for port in ports}
-            needed = costs.needed_gradients(formula, inputs, inner["trained"])
-            found: list[Kernel] = []
-            for gradient, runs in costs.running_gradients(formula, needed):
-                run = runs if gradient.when is None else runs * self._value(gradient.when, inner)
-                each = kernels_of(gradient.kernels, scope, self.m_algebra)
-                found += [evolve(kernel, runs=kernel.runs * run) for kernel in each if run != 0]
-            return tuple(found)
+            return self._backward_kernels(call, formula, scope, ports)
         if call.kernels is not None:
             return kernels_of(call.kernels, scope, self.m_algebra)
         key = (formula.name, *given.items(), *((name, layout) for name, layout in taken.items()))
         if key not in self.m_kernels:
             self.m_kernels[key] = kernels_of(formula.kernels or None, scope, self.m_algebra)
         return self.m_kernels[key]
+
+    def _backward_kernels(
+        self, call: Call, operator: Operator, scope: Scope, ports: tuple[Port, ...]
+    ) -> tuple[Kernel, ...]:
+        """Return what the GPU runs for an operator's backward: for each launch, and what no launch shows."""
+        inputs = {port.name: dataflow.needs_gradient(port.inside) for port in ports}
+        needed = costs.needed_gradients(operator, inputs, scope["trained"])
+        any_needed = costs.either(needed.values())
+        if call.backward_kernels is not None:
+            return kernels_of(call.backward_kernels, scope, self.m_algebra, any_needed)
+        found: list[Kernel] = []
+        for gradient, runs in costs.running_gradients(operator, needed):
+            run = runs if gradient.when is None else runs * self._value(gradient.when, scope)
+            moved = costs.gradient_bytes(operator, gradient, runs, needed, scope, self.m_algebra)
+            found += kernels_of(gradient.kernels or None, {**scope, "io_bytes": moved}, self.m_algebra, run)
+        found += kernels_of(operator.backward_kernels, scope, self.m_algebra, any_needed)
+        return tuple(found)
 
     def _value(self, expression: Expression, scope: Scope) -> Any:
         return costs.value(expression, scope, self.m_algebra)

@@ -88,15 +88,23 @@ def backward_launch(
         guard = algebra.number(1) if launch.when is None else value(launch.when, scope, algebra)
         products += guard * runs * value(launch.tensor_core_flops, scope, algebra)
         work += guard * runs * value(launch.cuda_core_flops, scope, algebra)
-        read = sum(read_size(operator.tensors[name], scope, algebra) for name in launch.reads)
-        if launch.takes is None:
-            read += sum(size(operator.tensors[name], scope, algebra) for name in outputs(operator)[:1])
-        else:
-            read += value(launch.takes, scope, algebra)
-        given = [name for name in launch.gives if name in needed]
-        written = sum(needed[name] * size(operator.tensors[name], scope, algebra) for name in given)
-        moved += guard * (runs * (read + 2 * value(launch.between, scope, algebra)) + written)
+        moved += guard * gradient_bytes(operator, launch, runs, needed, scope, algebra)
     return Launch(tensor_core_flops=products, cuda_core_flops=work, io_bytes=moved)
+
+
+def gradient_bytes(
+    operator: Operator, launch: Gradient, runs: Expr, needed: Mapping[str, Expr], scope: Scope, algebra: ModuleType
+) -> Expr:
+    """Return the bytes that one launch of a backward reads and writes."""
+    read: Expr = sum(read_size(operator.tensors[name], scope, algebra) for name in launch.reads)
+    if launch.takes is None:
+        read += sum(size(operator.tensors[name], scope, algebra) for name in outputs(operator)[:1])
+    else:
+        read += value(launch.takes, scope, algebra)
+    given = [name for name in launch.gives if name in needed]
+    written = sum(needed[name] * size(operator.tensors[name], scope, algebra) for name in given)
+    moved: Expr = runs * (read + 2 * value(launch.between, scope, algebra)) + written
+    return moved
 
 
 def needed_gradients(operator: Operator, inputs: Mapping[str, Expr], trained: Expr) -> dict[str, Expr]:

@@ -17,8 +17,10 @@ from dsocr_symbolic.network.node import Kernel, Scope, Steps
 _PLAIN: Mapping[str, Work] = {"kernel": Work(time="stream", given={"bytes": parse("io_bytes", "")})}
 
 
-def kernels_of(works: Mapping[str, Work] | None, scope: Scope, algebra: ModuleType) -> tuple[Kernel, ...]:
-    """Return the kernels of one call that a guard lets run, with their arguments; None are those of a plain operator.
+def kernels_of(
+    works: Mapping[str, Work] | None, scope: Scope, algebra: ModuleType, guard: Expr = 1
+) -> tuple[Kernel, ...]:
+    """Return the kernels of one call that guards let run, with their arguments; None are those of a plain operator.
 
     Only in symbols: their rates are the machine's, of which nothing else is a number in a tree.
     """
@@ -27,7 +29,7 @@ def kernels_of(works: Mapping[str, Work] | None, scope: Scope, algebra: ModuleTy
     found = []
     known = {**machine_symbols(), **scope}
     for name, work in (_PLAIN if works is None else works).items():
-        runs: Expr = value(work.calls, scope, algebra)
+        runs: Expr = guard * value(work.calls, scope, algebra)
         runs = runs if work.when is None else runs * value(work.when, scope, algebra)
         if runs != 0:
             given = {symbol: value(each, known, algebra) for symbol, each in work.given.items()}

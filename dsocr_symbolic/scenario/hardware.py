@@ -12,7 +12,7 @@ from dsocr_symbolic.errors import UserError, check_known
 from dsocr_symbolic.language.schema import Reader, entry, follows, listed, structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_files, find_file
-from dsocr_symbolic.scenario.measured import Measured
+from dsocr_symbolic.scenario.measured import Measured, check_complete
 from dsocr_symbolic.scenario.units import COUNTS, POSITIVE, SENTENCE, UNITS, in_si, scaled
 
 _REQUIRED = ("cuda_fp32_tflops", "memory_bandwidth_gb_per_s")
@@ -118,6 +118,7 @@ def _read_gpu(path: Path, _changed: int) -> Gpu:
     raw = read_yaml(path)
     if isinstance(raw, dict) and "schema" in raw:
         measured = structure(Measured, raw, str(path))
+        check_complete(measured, str(path))
         known = data_files("hardware")
         check_known([measured.gpu], known, f"{path}: gpu", "GPU")
         return with_measured(load_gpu(measured.gpu), measured)

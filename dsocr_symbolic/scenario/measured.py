@@ -72,10 +72,6 @@ def _constants(raw: Any, where: str) -> dict[str, tuple[str, Constant]]:
     for key, content in raw.items():
         place = f"{where}: {key!r}"
         constants[in_si(place, str(key))[0]] = (str(key), structure(Constant, content, place))
-    for name in sorted(measured_symbols()[0]):
-        key = load_machine()[name].gpu[0]
-        if key not in constants:
-            raise UserError(f"{where}: {key} ({name}) is missing; run dsocr calibrate again")
     return constants
 
 
@@ -115,6 +111,14 @@ class Measured:
     def said(self) -> str:
         """Say where its numbers are from."""
         return f"measured on {self.device}, {self.date}, torch {self.torch}, CUDA {self.cuda}, driver {self.driver}"
+
+
+def check_complete(measured: Measured, where: str) -> None:
+    """Refuse a machine file without a constant that kernels take; of a GPU's file no forecast is made then."""
+    for name in sorted(measured_symbols()[0]):
+        key = load_machine()[name].gpu[0]
+        if key not in measured.constants:
+            raise UserError(f"{where}: constants: {key} ({name}) is missing; run dsocr calibrate again")
 
 
 def versions_apart(measured: Measured) -> Iterable[str]:
