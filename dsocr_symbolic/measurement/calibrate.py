@@ -9,14 +9,14 @@ from dsocr_symbolic.measurement.benchmarks import measure_all
 from dsocr_symbolic.measurement.fit import fitted
 from dsocr_symbolic.measurement.grid import benchmarks, load_grid
 from dsocr_symbolic.measurement.host import HostRounds, measure_graph
-from dsocr_symbolic.measurement.kernels import AT_ONCE, Busy, GpuFacts, check_idle, require_gpu
+from dsocr_symbolic.measurement.kernels import GpuFacts, check_idle, require_gpu
 from dsocr_symbolic.measurement.machine_file import machine_file, residuals
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpus
 from dsocr_symbolic.writing.files import written_whole
 
 Say = Callable[[str], None]
-ROUNDS = 3
-"""Rounds of the host's cost after every few records of the grid."""
+ROUNDS = 15
+"""Rounds of the host's cost, of which the quietest counts."""
 
 
 def calibrate(out: Path, *, host: bool, force: bool, command: str, say: Say) -> None:
@@ -44,13 +44,11 @@ def calibrate(out: Path, *, host: bool, force: bool, command: str, say: Say) -> 
     gpu = known_gpu(facts)
     check_idle()
     grid = load_grid()
-    busy: dict[str, Busy] = {}
+    # A profiler stays with the process and slows down each launch after it: the host comes first.
     rounds = HostRounds() if host else None
-    wanted = benchmarks(grid)
-    for start in range(0, len(wanted), AT_ONCE):
-        busy |= {each.name: found for each, found in measure_all(wanted[start : start + AT_ONCE], say=say)}
-        if rounds is not None:
-            rounds.take(ROUNDS)
+    if rounds is not None:
+        rounds.take(ROUNDS)
+    busy = {benchmark.name: found for benchmark, found in measure_all(benchmarks(grid), say=say)}
     found = fitted(grid, busy, datasheet(gpu))
     costs = None if rounds is None else (rounds.costs(), measure_graph())
     text = machine_file(gpu=gpu.name, facts=facts, command=command, grid=grid, fitted=found, busy=busy, host=costs)

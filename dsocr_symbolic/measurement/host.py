@@ -15,7 +15,7 @@ from attrs import frozen
 from torch import Tensor
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.measurement.kernels import Timed, busy, on_gpu, require_gpu
+from dsocr_symbolic.measurement.kernels import Timed, busy, event_seconds, on_gpu, require_gpu
 from dsocr_symbolic.verification.reference.trace import OperatorTrace
 
 CALLS = 5
@@ -302,16 +302,6 @@ def _beyond_kernels(launch: Callable[[int], None], count: int) -> float:
         launch(count)
     for _ in range(WARM_UPS):
         graph.replay()
-    replays = statistics.median(_event_seconds(graph.replay) for _ in range(REPLAYS))
+    replays = statistics.median(event_seconds(graph.replay) for _ in range(REPLAYS))
     (device,) = busy([Timed(call=graph.replay)], calls=3, warm_ups=1)
     return replays - device.seconds
-
-
-def _event_seconds(call: Callable[[], object]) -> float:
-    events: Any = torch.cuda.Event
-    start, stop = events(enable_timing=True), events(enable_timing=True)
-    start.record()
-    call()
-    stop.record()
-    torch.cuda.synchronize()
-    return float(start.elapsed_time(stop)) * 1e-3

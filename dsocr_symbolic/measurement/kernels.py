@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import torch
 from attrs import frozen
@@ -24,7 +25,7 @@ AT_ONCE = 24
 COLD_BYTES = 256 * 2**20
 """Read before a cold call: about four times the largest L2."""
 ATTEMPTS = 3
-IDLE_SPREAD, IDLE_MEDIANS, IDLE_SIDE = 1.3, 10, 4096
+IDLE_SPREAD, IDLE_MEDIANS, IDLE_CALLS, IDLE_SIDE = 1.3, 10, 9, 4096
 BOOST_SECONDS = 1.0
 """How long a GPU computes before its clocks are what they stay."""
 
@@ -157,15 +158,15 @@ def check_idle(*, dry: bool = False) -> float:
     """
     side = 8 if dry else IDLE_SIDE
     a = torch.ones(side, side, dtype=torch.bfloat16, device="cpu" if dry else "cuda")
-    product = Timed(call=lambda: a @ a)
     if dry:
-        busy([product], dry=True)
+        a @ a
         return 1.0
     until = time.perf_counter() + BOOST_SECONDS
     while time.perf_counter() < until:
-        product.call()
+        a @ a
         torch.cuda.synchronize()
-    medians = [found.seconds for found in busy([product] * IDLE_MEDIANS)]
+    # By events: a profiler would stay with the process and slow down every launch after it.
+    medians = [statistics.median(event_seconds(lambda: a @ a) for _ in range(IDLE_CALLS)) for _ in range(IDLE_MEDIANS)]
     spread = max(medians) / min(medians)
     if spread > IDLE_SPREAD:
         raise UserError(
@@ -173,6 +174,17 @@ def check_idle(*, dry: bool = False) -> float:
             f" {spread:.2f} times as long; run again when nothing else uses it"
         )
     return spread
+
+
+def event_seconds(call: Callable[[], object]) -> float:
+    """Return the seconds between two events around a call on the GPU."""
+    events: Any = torch.cuda.Event
+    start, stop = events(enable_timing=True), events(enable_timing=True)
+    start.record()
+    call()
+    stop.record()
+    torch.cuda.synchronize()
+    return float(start.elapsed_time(stop)) * 1e-3
 
 
 def busy(timed: Sequence[Timed], *, calls: int = 9, warm_ups: int = 4, dry: bool = False) -> list[Busy]:

@@ -149,19 +149,19 @@ def test_operators_belong_to_their_innermost_module(cache: NetworkCache) -> None
 
     prefill = places("prefill")
     assert {
-        ("DeepseekOCRModel", "aten::embedding"),
-        ("DeepseekV2RMSNorm", "aten::rsqrt"),
-        ("LlamaFlashAttention2", "aten::linear"),
-        ("LlamaFlashAttention2", "aten::scaled_dot_product_attention"),
-        ("LlamaRotaryEmbedding", "aten::matmul"),
-        ("MoEGate", "aten::topk"),
-        ("DeepseekV2MoE", "aten::argsort"),
-        ("DeepseekV2MLP", "aten::silu"),
+        ("DeepseekOCRModel", "embedding"),
+        ("DeepseekV2RMSNorm", "rsqrt"),
+        ("LlamaFlashAttention2", "mm"),
+        ("LlamaFlashAttention2", "scaled_dot_product_attention"),
+        ("LlamaRotaryEmbedding", "bmm"),
+        ("MoEGate", "topk"),
+        ("DeepseekV2MoE", "sort"),
+        ("DeepseekV2MLP", "silu"),
     } <= prefill
     assert "" not in {module for module, _ in prefill}
-    assert ("NoTPFeedForward", "aten::sigmoid") in places("clip")
-    assert ("DeepseekOCRModel", "aten::cat") in places("projector")
-    assert ("DeepseekOCRForCausalLM", "aten::linear") in places("head")
+    assert ("NoTPFeedForward", "sigmoid") in places("clip")
+    assert ("DeepseekOCRModel", "cat") in places("projector")
+    assert ("DeepseekOCRForCausalLM", "mm") in places("head")
 
 
 def test_a_backward_kernel_belongs_to_its_node_and_to_the_module_of_its_forward(cache: NetworkCache) -> None:
@@ -198,7 +198,7 @@ def test_kernels_that_no_operator_launched_are_kept() -> None:
     alone = Event(name="fused", start=4000, end=6000, on_device=True)
     found = summed([block, linear, product, gemm, mirror, noise, alone])
     assert [(each.module, each.operator, each.kernels) for each in found] == [
-        ("Block", "aten::linear", 1),
+        ("Block", "addmm", 1),
         ("", "", 1),
     ]
     assert [each.seconds for each in found] == pytest.approx([3e-6, 2e-6])
@@ -237,7 +237,7 @@ def test_kernels_belong_to_the_operator_that_the_profiler_links() -> None:
     assert not any(each.name.startswith("cuda") for each in events)
     found = summed(events, root="Network")
     assert [(each.module, each.operator, each.names) for each in found] == [
-        ("Block", "aten::linear", ("gemm", "splitk")),
+        ("Block", "addmm", ("gemm", "splitk")),
         ("", "", ("fused",)),
     ]
     assert [each.seconds for each in found] == pytest.approx([1.5e-6, 1e-8])
