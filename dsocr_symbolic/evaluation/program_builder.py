@@ -25,7 +25,7 @@ def build_program(definition: Definition, slots: Mapping[str, str], *, details: 
             raise UserError(f"{definition.file}: phases: unknown node '{path}': {nearest(path, paths - {''})}")
     metrics = [metric for metric in load_metrics().values() if is_detail(metric) == details]
     columns = list(dict.fromkeys(name for metric in metrics for name in columns_of(metric)))
-    columns += [] if details else [CALLS, FIRST, LAST]
+    columns += [] if details else [name for name in (CALLS, FIRST, LAST) if name not in columns]
     values = [[sympy.sympify(value) for value in leaves.columns[name]] for name in columns]
     return {
         "rows": [] if details else [asdict(row) for row in leaves.rows],

@@ -29,6 +29,8 @@ GRAPH_KERNELS = (10, 100, 1000)
 GRAPH_PRODUCTS = 100
 PRODUCT_ROWS, PRODUCT_WIDTH, PRODUCT_WEIGHTS = 64, 1536, 8
 REPLAYS = 20
+STREAM_ELEMENTS, STREAM_KERNELS = 30_000_000, 200
+"""Kernels long enough that the host is ahead of them."""
 
 
 @frozen(kw_only=True)
@@ -76,6 +78,22 @@ class GraphCost:
     per_kernel_s: float
     per_product_s: float
     per_replay_s: float
+
+
+@frozen(kw_only=True)
+class StreamCost:
+    """What passes beside kernels where the host is ahead of them.
+
+    Attributes
+    ----------
+    wait_s : float
+        Seconds of one call of a long kernel between two synchronisations, less the kernel's.
+    gap_s : float
+        Seconds between two kernels of a stream.
+    """
+
+    wait_s: float
+    gap_s: float
 
 
 @frozen(kw_only=True)
@@ -259,6 +277,32 @@ def wall_seconds(stack: Stack, calls: int, warm_ups: int) -> float:
             del out
             stack.reset()
     return statistics.median(found)
+
+
+class StreamWalls:
+    """Walls of one long kernel and of many, taken before a profiler says how long they are."""
+
+    def __init__(self, *, dry: bool = False) -> None:
+        device = "cpu" if dry else "cuda"
+        self.m_dry = dry
+        self.m_x = _normal(device, 100 if dry else STREAM_ELEMENTS)
+        self.m_many = 2 if dry else STREAM_KERNELS
+        self.m_walls = {count: self._wall(count) for count in (1, self.m_many)}
+
+    def _run(self, count: int) -> None:
+        for _ in range(count):
+            self.m_x.mul_(1.0)
+
+    def _wall(self, count: int) -> float:
+        stack = Stack(name="stream", call=lambda: self._run(count), reset=lambda: None)
+        return min(wall_seconds(stack, 1 if self.m_dry else REPLAYS, WARM_UPS) for _ in range(WARM_UPS))
+
+    def cost(self) -> StreamCost:
+        """Return what passed beside the kernels."""
+        (found,) = busy([Timed(call=lambda: self._run(1))], dry=self.m_dry)
+        one, many = self.m_walls[1], self.m_walls[self.m_many]
+        gap = (many - one) / (self.m_many - 1) - found.seconds
+        return StreamCost(wait_s=max(one - found.seconds, 0.0), gap_s=max(gap, 0.0))
 
 
 def measure_graph(*, dry: bool = False) -> GraphCost:

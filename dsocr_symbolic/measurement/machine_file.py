@@ -10,7 +10,7 @@ import yaml
 from dsocr_symbolic.language.calibration_file import GridFile
 from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.measurement.fit import Fitted
-from dsocr_symbolic.measurement.host import GraphCost, HostCost
+from dsocr_symbolic.measurement.host import GraphCost, HostCost, StreamCost
 from dsocr_symbolic.measurement.kernels import Busy, GpuFacts
 from dsocr_symbolic.scenario.measured import SCHEMA
 from dsocr_symbolic.scenario.units import UNITS
@@ -33,19 +33,21 @@ def machine_file(
     grid: GridFile,
     fitted: Fitted,
     busy: Mapping[str, Busy],
-    host: tuple[list[HostCost], GraphCost] | None,
+    host: tuple[list[HostCost], GraphCost, StreamCost] | None,
 ) -> str:
     """Return the text of a machine file: constants with what fixes them, residuals, and what was measured."""
     records = {name: fit.records for fit in grid.fits for name in fit.constants}
     values = dict(fitted.constants)
     launches: dict[str, Any] = {}
     if host is not None:
-        costs, graph = host
+        costs, graph, stream = host
         by_name = {cost.name: cost for cost in costs}
         for kind in ("decoder", "vision"):
             values[f"{kind}_launch"], records[f"{kind}_launch"] = by_name[kind].per_launch_s, (f"host {kind}",)
         values["graph_gap"], records["graph_gap"] = graph.per_kernel_s, ("host graph",)
         values["graph_replay"], records["graph_replay"] = graph.per_replay_s, ("host graph",)
+        values["section_wait"], records["section_wait"] = stream.wait_s, ("host stream",)
+        values["stream_gap"], records["stream_gap"] = stream.gap_s, ("host stream",)
         launches = {
             cost.name: {
                 "launches": cost.launches,

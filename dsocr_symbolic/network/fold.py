@@ -96,7 +96,7 @@ def columns_of(metric: Metric) -> tuple[str, ...]:
         case "bound":
             return (PHASES,)
         case "wall":
-            return metric.of, HOST, GAPS, REPLAYS, REPEATS
+            return metric.of, HOST, GAPS, REPLAYS, REPEATS, CALLS
     return ()
 
 
@@ -202,25 +202,25 @@ def _of_training(fold: Fold, totals: Sequence[Any]) -> PerRow:
 
 def _wall(fold: Fold, metric: Metric) -> PerRow:
     """Let host and GPU go side by side between waits; steps and the ends of a row are waits."""
-    rows, algebra = fold.leaves.rows, fold.leaves.algebra
-    formula, columns = metric.formula, fold.leaves.columns
+    rows, algebra, columns = fold.leaves.rows, fold.leaves.algebra, fold.leaves.columns
+    formula, known = metric.formula, fold.leaves.scope
     assert formula is not None  # noqa: S101 - the registry gives it
 
-    def longer(host: Any, device: Any) -> Any:
-        return evaluate(formula, {HOST: host, DEVICE: device}, algebra)
+    def longer(section: Section, calls: Any) -> Any:
+        return evaluate(formula, {**known, HOST: section.host, DEVICE: section.device, CALLS: calls}, algebra)
 
     lines: list[Timeline] = [Timeline()] * len(rows)
     walls: list[Any] = [0] * len(rows)
     for index in range(len(rows) - 1, -1, -1):
-        device = columns[metric.of][index] + columns[GAPS][index]
+        calls, device = columns[CALLS][index], columns[metric.of][index] + columns[GAPS][index]
         own = [Timeline(first=Section(host=columns[HOST][index], device=device)), *([WAIT] * rows[index].waits)]
         below = [lines[child] for child in fold.below[index]]
-        line = after_another([*own, *below], longer)
+        line = after_another([*own, *below], calls, longer)
         replays = (columns[REPLAYS][child] for child in ((index,) if index else fold.below[0]))
-        walls[index] = algebra.total((ended(line, longer), *replays))
+        walls[index] = algebra.total((ended(line, calls, longer), *replays))
         is_stepped = not rows[index].trains and (rows[index].parent <= 0 or rows[rows[index].parent].trains)
-        chained = again(line, columns[REPEATS][index], longer, algebra)
-        lines[index] = apart(line, longer) if is_stepped else chained
+        chained = again(line, columns[REPEATS][index], calls, longer, algebra)
+        lines[index] = apart(line, calls, longer) if is_stepped else chained
     return walls
 
 

@@ -9,19 +9,23 @@ from dsocr_symbolic.network.node import Node
 
 
 def host_seconds(node: Node) -> Expr:
-    """Return what the host spends on the launches of a node itself, over all calls; nothing where a graph replays."""
-    if node.launch is None:
+    """Return what the host spends on the launches of a node itself, over all calls.
+
+    Nothing where a graph replays, or where another operator's kernel does this one's work.
+    """
+    if node.launch is None or not node.kernels:
         return 0
     seconds = load_time(f"host/{node.host}").spelled(machine_symbols(), symbolic)["seconds"]
     return (1 - node.captured) * total_calls(node) * seconds
 
 
 def gap_seconds(node: Node) -> Expr:
-    """Return how long the GPU pauses between kernels of a node itself that a graph replays, over all calls."""
+    """Return how long the GPU pauses between kernels of a node itself, over all calls."""
     runs = symbolic.total(kernel.runs for kernel in node.kernels)
-    return (
-        node.captured * total_calls(node) * runs * load_time("host/gap").spelled(machine_symbols(), symbolic)["seconds"]
+    replayed, launched = (
+        load_time(f"host/{name}").spelled(machine_symbols(), symbolic)["seconds"] for name in ("gap", "pause")
     )
+    return total_calls(node) * runs * (node.captured * replayed + (1 - node.captured) * launched)
 
 
 def replay_seconds(node: Node) -> Expr:

@@ -51,7 +51,7 @@ def metric_expression(nodes: tuple[Node, ...], metric: str, whole: Whole | None 
     None for a metric that does not exist there; without the whole that is so of bounds, peaks and latencies.
     """
     kind = load_metrics()[metric].kind
-    if whole is None and kind in ("peak", "bound", "memory", "latency"):
+    if whole is None and kind in ("peak", "bound", "wall", "memory", "latency"):
         return None
     if whole is not None and nodes == whole.stages:
         return whole.fold.column(metric)[0]

@@ -10,9 +10,6 @@ from typing import Any
 
 from attrs import frozen
 
-Longer = Callable[[Any, Any], Any]
-"""Seconds of a section from what host and GPU need for it."""
-
 
 @frozen(kw_only=True)
 class Section:
@@ -29,6 +26,10 @@ class Section:
         return Section(host=algebra.divide(self.host, times), device=algebra.divide(self.device, times))
 
 
+Longer = Callable[[Section, Any], Any]
+"""Seconds of sections from what host and GPU need for all of them together, and how many there are."""
+
+
 @frozen(kw_only=True)
 class Timeline:
     """Sections in a row: the first one, the seconds of those between, the last one; None if the host never waits."""
@@ -38,43 +39,40 @@ class Timeline:
     last: Section | None = None
 
 
-def ended(timeline: Timeline, longer: Longer) -> Any:
-    """Return the seconds of a timeline between two waits."""
+def ended(timeline: Timeline, calls: Any, longer: Longer) -> Any:
+    """Return the seconds of a timeline whose calls each stand between two waits."""
     if timeline.last is None:
-        return longer(timeline.first.host, timeline.first.device)
-    ends = [longer(section.host, section.device) for section in (timeline.first, timeline.last)]
-    return ends[0] + timeline.between + ends[1]
+        return longer(timeline.first, calls)
+    return longer(timeline.first, calls) + timeline.between + longer(timeline.last, calls)
 
 
-def after_another(timelines: Iterable[Timeline], longer: Longer) -> Timeline:
-    """Join timelines: what ends one and begins the next one is one section."""
+def after_another(timelines: Iterable[Timeline], calls: Any, longer: Longer) -> Timeline:
+    """Join timelines: what ends one and begins the next one is one section in each call."""
 
     def join(left: Timeline, right: Timeline) -> Timeline:
         if left.last is None:
             return Timeline(first=left.first + right.first, between=right.between, last=right.last)
         if right.last is None:
             return Timeline(first=left.first, between=left.between, last=left.last + right.first)
-        middle = left.last + right.first
-        between = left.between + longer(middle.host, middle.device) + right.between
+        between = left.between + longer(left.last + right.first, calls) + right.between
         return Timeline(first=left.first, between=between, last=right.last)
 
     return reduce(join, timelines, Timeline())
 
 
-def again(timeline: Timeline, times: Any, longer: Longer, algebra: ModuleType) -> Timeline:
-    """Let calls that a timeline stands for together follow one another."""
+def again(timeline: Timeline, times: Any, calls: Any, longer: Longer, algebra: ModuleType) -> Timeline:
+    """Let calls that a timeline stands for together follow one another, so many in one call of what calls them."""
     if timeline.last is None:
         return timeline
     runs = algebra.maximum(times, 1)
     first, last = timeline.first.over(runs, algebra), timeline.last.over(runs, algebra)
-    middle = last + first
-    between = timeline.between + (times - 1) * longer(middle.host, middle.device)
+    between = timeline.between + (times - 1) * longer(last + first, algebra.divide(calls, runs))
     return Timeline(first=first, between=between, last=last)
 
 
-def apart(timeline: Timeline, longer: Longer) -> Timeline:
+def apart(timeline: Timeline, calls: Any, longer: Longer) -> Timeline:
     """Let the host wait before and after each call."""
-    return Timeline(between=ended(timeline, longer), last=Section())
+    return Timeline(between=ended(timeline, calls, longer), last=Section())
 
 
 WAIT = Timeline(last=Section())
