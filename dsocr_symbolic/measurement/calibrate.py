@@ -8,9 +8,10 @@ from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.measurement.benchmarks import measure_all
 from dsocr_symbolic.measurement.fit import fitted
 from dsocr_symbolic.measurement.grid import benchmarks, load_grid
-from dsocr_symbolic.measurement.host import HostRounds, StreamWalls, measure_graph
+from dsocr_symbolic.measurement.host import HostRounds
 from dsocr_symbolic.measurement.kernels import GpuFacts, check_idle, require_gpu
 from dsocr_symbolic.measurement.machine_file import machine_file, residuals
+from dsocr_symbolic.measurement.streams import StreamWalls
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpus
 from dsocr_symbolic.writing.files import written_whole
 
@@ -51,7 +52,7 @@ def calibrate(out: Path, *, host: bool, force: bool, command: str, say: Say) -> 
         rounds.take(ROUNDS)
     busy = {benchmark.name: found for benchmark, found in measure_all(benchmarks(grid), say=say)}
     found = fitted(grid, busy, datasheet(gpu))
-    costs = None if rounds is None or stream is None else (rounds.costs(), measure_graph(), stream.cost())
+    costs = None if rounds is None or stream is None else (rounds.costs(), *stream.costs())
     text = machine_file(gpu=gpu.name, facts=facts, command=command, grid=grid, fitted=found, busy=busy, host=costs)
     with written_whole(out) as draft:
         draft.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the host takes to launch: per operator of ordinary module code, and per kernel of a CUDA graph.
+"""What the host takes to launch an operator of ordinary module code.
 
 In eager mode a call with small tensors takes as long as Python and PyTorch take to launch its operators. How long that
 is depends on the code around them, so it is measured on transformers' own layers, of sizes unlike any published model.
@@ -8,14 +8,13 @@ import inspect
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from attrs import frozen
 from torch import Tensor
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.measurement.kernels import Timed, busy, event_seconds, on_gpu, require_gpu
+from dsocr_symbolic.measurement.kernels import Timed, busy, on_gpu, require_gpu
 from dsocr_symbolic.verification.reference.trace import OperatorTrace
 
 CALLS = 5
@@ -25,12 +24,8 @@ LAYERS, PAST = 6, 64
 DECODER = {"hidden_size": 768, "intermediate_size": 2048, "num_attention_heads": 12, "num_key_value_heads": 12}
 VISION = {"hidden_size": 384, "intermediate_size": 1536, "num_attention_heads": 6}
 VISION_TOKENS = 197
-GRAPH_KERNELS = (10, 100, 1000)
-GRAPH_PRODUCTS = 100
-PRODUCT_ROWS, PRODUCT_WIDTH, PRODUCT_WEIGHTS = 64, 1536, 8
-REPLAYS = 20
-STREAM_ELEMENTS, STREAM_KERNELS = 30_000_000, 200
-"""Kernels long enough that the host is ahead of them."""
+PAUSE_SECONDS = 1.5
+"""Between rounds: a shared host is slow for seconds on end."""
 
 
 @frozen(kw_only=True)
@@ -59,41 +54,6 @@ class HostCost:
     wall_s: tuple[float, ...]
     per_launch_s: float
     spread: float
-
-
-@frozen(kw_only=True)
-class GraphCost:
-    """What a CUDA graph takes beyond the time that its kernels are at work; all 0 in a dry run.
-
-    Attributes
-    ----------
-    per_kernel_s : float
-        Seconds before each small elementwise kernel.
-    per_product_s : float
-        Seconds before each product.
-    per_replay_s : float
-        Seconds of a replay.
-    """
-
-    per_kernel_s: float
-    per_product_s: float
-    per_replay_s: float
-
-
-@frozen(kw_only=True)
-class StreamCost:
-    """What passes beside kernels where the host is ahead of them.
-
-    Attributes
-    ----------
-    wait_s : float
-        Seconds of one call of a long kernel between two synchronisations, less the kernel's.
-    gap_s : float
-        Seconds between two kernels of a stream.
-    """
-
-    wait_s: float
-    gap_s: float
 
 
 @frozen(kw_only=True)
@@ -147,8 +107,8 @@ def decoder(name: str, attention: str, device: str) -> Stack:
         return states
 
     with torch.no_grad():
-        run(_normal(device, 1, PAST, DECODER["hidden_size"]))
-    step = _normal(device, 1, 1, DECODER["hidden_size"])
+        run(normal(device, 1, PAST, DECODER["hidden_size"]))
+    step = normal(device, 1, 1, DECODER["hidden_size"])
     return Stack(name=name, call=lambda: run(step), reset=lambda: cache.crop(-1))
 
 
@@ -159,7 +119,7 @@ def vision(name: str, device: str) -> Stack:
 
     config = ViTConfig(**VISION, num_hidden_layers=LAYERS, hidden_act="gelu", attn_implementation="sdpa")
     layers = AutoModel.from_config(config, dtype=torch.bfloat16).to(device).eval().layers
-    x = _normal(device, 1, VISION_TOKENS, VISION["hidden_size"])
+    x = normal(device, 1, VISION_TOKENS, VISION["hidden_size"])
 
     def run() -> Tensor:
         states = x
@@ -181,7 +141,8 @@ def _require_transformers() -> None:
         ) from error
 
 
-def _normal(device: str, *shape: int) -> Tensor:
+def normal(device: str, *shape: int) -> Tensor:
+    """Draw a tensor in bf16."""
     return torch.randn(*shape, dtype=torch.bfloat16, device=device)
 
 
@@ -219,6 +180,7 @@ class HostRounds:
         """Take some rounds, each of every kind of code."""
         calls, warm_ups = (1, 0) if self.m_dry else (CALLS, WARM_UPS)
         for _ in range(rounds):
+            time.sleep(0 if self.m_dry else PAUSE_SECONDS)
             self.m_walls.append([wall_seconds(stack, calls, warm_ups) for stack in self.m_stacks])
 
     def costs(self) -> list[HostCost]:
@@ -242,15 +204,6 @@ class HostRounds:
                 )
             )
         return found
-
-
-def measure_host(*, rounds: int = 5, dry: bool = False) -> tuple[list[HostCost], GraphCost]:
-    """Measure what the host of the current GPU takes, of every kind of module code and of a CUDA graph, at one go."""
-    if rounds < 1:
-        raise UserError(f"rounds is {rounds}: measure 1 round or more")
-    host = HostRounds(dry=dry)
-    host.take(rounds)
-    return host.costs(), measure_graph(dry=dry)
 
 
 def _whole(stack: Stack) -> Callable[[], object]:
@@ -277,75 +230,3 @@ def wall_seconds(stack: Stack, calls: int, warm_ups: int) -> float:
             del out
             stack.reset()
     return statistics.median(found)
-
-
-class StreamWalls:
-    """Walls of one long kernel and of many, taken before a profiler says how long they are."""
-
-    def __init__(self, *, dry: bool = False) -> None:
-        device = "cpu" if dry else "cuda"
-        self.m_dry = dry
-        self.m_x = _normal(device, 100 if dry else STREAM_ELEMENTS)
-        self.m_many = 2 if dry else STREAM_KERNELS
-        self.m_walls = {count: self._wall(count) for count in (1, self.m_many)}
-
-    def _run(self, count: int) -> None:
-        for _ in range(count):
-            self.m_x.mul_(1.0)
-
-    def _wall(self, count: int) -> float:
-        stack = Stack(name="stream", call=lambda: self._run(count), reset=lambda: None)
-        return min(wall_seconds(stack, 1 if self.m_dry else REPLAYS, WARM_UPS) for _ in range(WARM_UPS))
-
-    def cost(self) -> StreamCost:
-        """Return what passed beside the kernels."""
-        (found,) = busy([Timed(call=lambda: self._run(1))], dry=self.m_dry)
-        one, many = self.m_walls[1], self.m_walls[self.m_many]
-        gap = (many - one) / (self.m_many - 1) - found.seconds
-        return StreamCost(wait_s=max(one - found.seconds, 0.0), gap_s=max(gap, 0.0))
-
-
-def measure_graph(*, dry: bool = False) -> GraphCost:
-    """Measure what replaying a CUDA graph takes beyond its kernels: a straight line through the number of kernels."""
-    device = "cpu" if dry else "cuda"
-    small = torch.zeros(8, device=device)
-    a = _normal(device, PRODUCT_ROWS, PRODUCT_WIDTH)
-    weights = [_normal(device, PRODUCT_WIDTH, PRODUCT_WIDTH) for _ in range(PRODUCT_WEIGHTS)]
-    product = torch.empty_like(a)
-
-    def adds(count: int) -> None:
-        for _ in range(count):
-            small.add_(1)
-
-    def products(count: int) -> None:
-        for place in range(count):
-            torch.mm(a, weights[place % PRODUCT_WEIGHTS], out=product)
-
-    with torch.no_grad():
-        if dry:
-            adds(1)
-            products(1)
-            return GraphCost(per_kernel_s=0.0, per_product_s=0.0, per_replay_s=0.0)
-        beyond = [_beyond_kernels(adds, count) for count in GRAPH_KERNELS]
-        adding = statistics.linear_regression(GRAPH_KERNELS, beyond)
-        per_product = (_beyond_kernels(products, GRAPH_PRODUCTS) - adding.intercept) / GRAPH_PRODUCTS
-    return GraphCost(per_kernel_s=adding.slope, per_product_s=per_product, per_replay_s=adding.intercept)
-
-
-def _beyond_kernels(launch: Callable[[int], None], count: int) -> float:
-    """Capture so many launches; the seconds of a replay in which none of them is at work."""
-    beside: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    beside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(beside):
-        # A library's first call allocates, which a graph may not.
-        launch(count)
-    torch.cuda.current_stream().wait_stream(beside)
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        launch(count)
-    for _ in range(WARM_UPS):
-        graph.replay()
-    replays = statistics.median(event_seconds(graph.replay) for _ in range(REPLAYS))
-    (device,) = busy([Timed(call=graph.replay)], calls=3, warm_ups=1)
-    return replays - device.seconds

@@ -10,8 +10,9 @@ import yaml
 from dsocr_symbolic.language.calibration_file import GridFile
 from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.measurement.fit import Fitted
-from dsocr_symbolic.measurement.host import GraphCost, HostCost, StreamCost
+from dsocr_symbolic.measurement.host import HostCost
 from dsocr_symbolic.measurement.kernels import Busy, GpuFacts
+from dsocr_symbolic.measurement.streams import GraphCost, StreamCost
 from dsocr_symbolic.scenario.measured import SCHEMA
 from dsocr_symbolic.scenario.units import UNITS
 
@@ -33,14 +34,14 @@ def machine_file(
     grid: GridFile,
     fitted: Fitted,
     busy: Mapping[str, Busy],
-    host: tuple[list[HostCost], GraphCost, StreamCost] | None,
+    host: tuple[list[HostCost], StreamCost, GraphCost] | None,
 ) -> str:
     """Return the text of a machine file: constants with what fixes them, residuals, and what was measured."""
     records = {name: fit.records for fit in grid.fits for name in fit.constants}
     values = dict(fitted.constants)
     launches: dict[str, Any] = {}
     if host is not None:
-        costs, graph, stream = host
+        costs, stream, graph = host
         by_name = {cost.name: cost for cost in costs}
         for kind in ("decoder", "vision"):
             values[f"{kind}_launch"], records[f"{kind}_launch"] = by_name[kind].per_launch_s, (f"host {kind}",)

@@ -261,11 +261,15 @@ def test_kernels_between_markers_are_those_of_the_call(monkeypatch: pytest.Monke
 def test_the_hosts_layers_run_dry(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("transformers", reason="the host's cost is measured on layers of transformers (extra 'verify')")
     from dsocr_symbolic.measurement import host
-    from dsocr_symbolic.measurement.host import decoder, measure_host
+    from dsocr_symbolic.measurement.host import HostRounds, decoder
+    from dsocr_symbolic.measurement.streams import StreamWalls
 
     monkeypatch.setattr(host, "LAYERS", 2)
     monkeypatch.setattr(host, "VISION_TOKENS", 5)
-    costs, graph = measure_host(rounds=2, dry=True)
+    host_rounds = HostRounds(dry=True)
+    refused(host_rounds.costs, "rounds is 0")
+    host_rounds.take(2)
+    costs = host_rounds.costs()
     assert [cost.name for cost in costs] == ["decoder", "decoder_sdpa", "vision"]
     eager, fused, vision = (cost.launches for cost in costs)
     # Per layer: products of scores and values, softmax in fp32 and its cast, scale, mask against one operator.
@@ -276,8 +280,7 @@ def test_the_hosts_layers_run_dry(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(cost.wall_s) == 2
         assert cost.per_launch_s == pytest.approx(min(cost.wall_s) / cost.launches)
         assert cost.spread == pytest.approx(max(cost.wall_s) / min(cost.wall_s) - 1)
-    assert set(attrs.astuple(graph)) == {0.0}
-    refused(lambda: measure_host(rounds=0, dry=True), "rounds is 0")
+    assert {number for cost in StreamWalls(dry=True).costs() for number in attrs.astuple(cost)} == {0.0}
     stack = decoder("decoder", "eager", "cpu")
     lengths = []
     cache = inspect.getclosurevars(stack.reset).nonlocals["cache"]

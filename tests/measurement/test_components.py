@@ -301,6 +301,7 @@ def test_nothing_begins_when_time_is_up() -> None:
     found, said, _ = run([case("head"), case("projector")], budget=0.0)
     assert [case["wall_s"] for case in found["cases"]] == [[], []]
     assert found["left_out"] == [
+        "round 1 of 7 from its case 1 on: no time left",
         "head eager tokens=3: no time left",
         "projector eager batch=2 feature_grid=2: no time left",
     ]
