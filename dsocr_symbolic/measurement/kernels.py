@@ -25,7 +25,7 @@ AT_ONCE = 24
 COLD_BYTES = 256 * 2**20
 """Read before a cold call: about four times the largest L2."""
 ATTEMPTS = 3
-IDLE_SPREAD, IDLE_MEDIANS, IDLE_CALLS, IDLE_SIDE = 1.3, 10, 9, 4096
+IDLE_SPREAD, IDLE_MEDIANS, IDLE_CALLS, IDLE_ELEMENTS = 1.3, 10, 9, 10**8
 BOOST_SECONDS = 1.0
 """How long a GPU computes before its clocks are what they stay."""
 
@@ -149,28 +149,29 @@ def _driver() -> str:
 
 
 def check_idle(*, dry: bool = False) -> float:
-    """Refuse to measure on a GPU that somebody else uses: the same product takes different times there.
+    """Refuse to measure on a GPU that somebody else uses: the same stream of bytes takes different times there.
 
     Returns
     -------
     float
-        The slowest median of that product over the fastest one; 1 in a dry run.
+        The slowest median over the fastest one; 1 in a dry run.
     """
-    side = 8 if dry else IDLE_SIDE
-    a = torch.ones(side, side, dtype=torch.bfloat16, device="cpu" if dry else "cuda")
+    a = torch.ones(8 if dry else IDLE_ELEMENTS, dtype=torch.bfloat16, device="cpu" if dry else "cuda")
     if dry:
-        a @ a
+        a.mul_(1)
         return 1.0
     until = time.perf_counter() + BOOST_SECONDS
     while time.perf_counter() < until:
-        a @ a
+        a.mul_(1)
         torch.cuda.synchronize()
     # By events: a profiler would stay with the process and slow down every launch after it.
-    medians = [statistics.median(event_seconds(lambda: a @ a) for _ in range(IDLE_CALLS)) for _ in range(IDLE_MEDIANS)]
+    medians = [
+        statistics.median(event_seconds(lambda: a.mul_(1)) for _ in range(IDLE_CALLS)) for _ in range(IDLE_MEDIANS)
+    ]
     spread = max(medians) / min(medians)
     if spread > IDLE_SPREAD:
         raise UserError(
-            f"the GPU is busy: one and the same product took {min(medians) * 1e6:.0f} to {max(medians) * 1e6:.0f} us,"
+            f"the GPU is busy: one and the same stream of bytes took {min(medians) * 1e6:.0f} to {max(medians) * 1e6:.0f} us,"
             f" {spread:.2f} times as long; run again when nothing else uses it"
         )
     return spread

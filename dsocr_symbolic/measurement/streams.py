@@ -1,17 +1,19 @@
 """What passes beside kernels: before and after them, between them, and where a CUDA graph replays them."""
 
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from attrs import frozen
 
-from dsocr_symbolic.measurement.host import CALLS, WARM_UPS, Stack, normal, wall_seconds
-from dsocr_symbolic.measurement.kernels import Timed, busy, event_seconds
+from dsocr_symbolic.measurement.cupti import MARKER, recorded
+from dsocr_symbolic.measurement.host import CALLS, WARM_UPS, Stack, wall_seconds
+from dsocr_symbolic.measurement.kernels import Timed, busy
 
 GRAPH_KERNELS = (10, 100, 1000)
-REPLAYS = 20
-STREAM_ELEMENTS, STREAM_KERNELS = 100_000_000, 100
+QUIETEST_OF = 3
+SPIN_CYCLES, STREAM_KERNELS = 100_000, 200
 """Kernels long enough that the host is ahead of them."""
 
 
@@ -59,24 +61,26 @@ class StreamWalls:
     def __init__(self, *, dry: bool = False) -> None:
         device = "cpu" if dry else "cuda"
         self.m_dry = dry
-        self.m_long = normal(device, 100 if dry else STREAM_ELEMENTS)
         self.m_short = torch.zeros(8, device=device)
         counts = (1, 2) if dry else (1, STREAM_KERNELS)
         self.m_walls = {count: self._wall(count) for count in counts}
         self.m_graphs = {} if dry else {count: self._graph(count) for count in GRAPH_KERNELS}
-        self.m_replays = {count: _replayed(graph) for count, graph in self.m_graphs.items()}
+        self.m_replays = {count: self._clocked(graph.replay) for count, graph in self.m_graphs.items()}
 
-    def _multiply(self, count: int) -> None:
-        for _ in range(count):
-            self.m_long.mul_(1.0)
+    def _wait(self, count: int) -> None:
+        for _ in range(0 if self.m_dry else count):
+            torch.cuda._sleep(SPIN_CYCLES)  # type: ignore[no-untyped-call]  # noqa: SLF001 - a kernel that moves nothing
 
     def _add(self, count: int) -> None:
         for _ in range(count):
             self.m_short.add_(1)
 
     def _wall(self, count: int) -> float:
-        stack = Stack(name="stream", call=lambda: self._multiply(count), reset=lambda: None)
-        return min(wall_seconds(stack, 1 if self.m_dry else CALLS, WARM_UPS) for _ in range(WARM_UPS))
+        return self._clocked(lambda: self._wait(count))
+
+    def _clocked(self, call: Callable[[], object]) -> float:
+        stack = Stack(name="stream", call=call, reset=lambda: None)
+        return min(wall_seconds(stack, 1 if self.m_dry else CALLS, WARM_UPS) for _ in range(QUIETEST_OF))
 
     def _graph(self, count: int) -> Any:
         beside: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -94,21 +98,20 @@ class StreamWalls:
         """Return what passed beside the kernels: of a stream, and a straight line through the graphs."""
         if self.m_dry:
             return StreamCost(wait_s=0.0, gap_s=0.0), GraphCost(per_kernel_s=0.0, per_replay_s=0.0)
-        (kernel,) = busy([Timed(call=lambda: self._multiply(1))])
+        kernel = self._kernel_seconds()
         one, many = self.m_walls[1], self.m_walls[STREAM_KERNELS]
-        gap = (many - one) / (STREAM_KERNELS - 1) - kernel.seconds
+        gap, wait = (many - one) / (STREAM_KERNELS - 1) - kernel, max(one - kernel, 0.0)
         beyond = []
         for count, graph in self.m_graphs.items():
             (device,) = busy([Timed(call=graph.replay)], calls=3, warm_ups=1)
             beyond.append(self.m_replays[count] - device.seconds)
         line = statistics.linear_regression(GRAPH_KERNELS, beyond)
         return (
-            StreamCost(wait_s=max(one - kernel.seconds, 0.0), gap_s=max(gap, 0.0)),
-            GraphCost(per_kernel_s=line.slope, per_replay_s=max(line.intercept, 0.0)),
+            StreamCost(wait_s=wait, gap_s=max(gap, 0.0)),
+            GraphCost(per_kernel_s=max(line.slope, 0.0), per_replay_s=max(line.intercept - wait, 0.0)),
         )
 
-
-def _replayed(graph: Any) -> float:
-    for _ in range(WARM_UPS):
-        graph.replay()
-    return statistics.median(event_seconds(graph.replay) for _ in range(REPLAYS))
+    def _kernel_seconds(self) -> float:
+        """Return the seconds of one kernel that spins; markers are of its kind, so that nothing cuts it out."""
+        spins = [seconds for _, seconds, name in recorded(lambda: self._wait(STREAM_KERNELS)) if MARKER in name]
+        return statistics.median(spins) * 1e-9
