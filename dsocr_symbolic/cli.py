@@ -16,7 +16,7 @@ from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.measurement.command import calibrate_command, measure_command
+from dsocr_symbolic.measurement.command import calibrate_command, compare_measured_command, measure_command
 from dsocr_symbolic.questions.bounds.command import bounds_command
 from dsocr_symbolic.questions.check.command import check_command
 from dsocr_symbolic.questions.compare.command import compare_command
@@ -188,6 +188,7 @@ def _commands(definition: Definition) -> click.Group:
     group.add_command(torchinfo_command())
     group.add_command(calibrate_command())
     group.add_command(measure_command())
+    group.add_command(compare_measured_command())
     for listing in listing_commands(definition):
         group.add_command(listing)
     group.add_command(schema_command())

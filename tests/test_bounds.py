@@ -15,7 +15,7 @@ from dsocr_symbolic import Model, UserError, bounds, load_model
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.bounds_file import Condition, load_bounds
 from dsocr_symbolic.language.expression import evaluate, names
-from dsocr_symbolic.language.registry import timed
+from dsocr_symbolic.language.time_formula import timed
 from dsocr_symbolic.questions.bounds.regimes import Bounds, RegimeBound
 from dsocr_symbolic.questions.question import ask
 from dsocr_symbolic.scenario.hardware import load_gpu, load_gpus

@@ -9,7 +9,7 @@ from test_cli import dsocr
 
 from dsocr_symbolic import load_model
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.formula import read_call
+from dsocr_symbolic.language.call import read_call
 
 THREE = ("--set", "num_hidden_layers=3", "--set", "clip_layers=5")
 OUTPUTS = [

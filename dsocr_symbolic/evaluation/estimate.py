@@ -11,8 +11,10 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.fold import CALLS, RUNS, Fold, Row, children, columns_of, quotient
+from dsocr_symbolic.network.fold import Fold, children, columns_of, quotient
 from dsocr_symbolic.network.labels import labels_of
+from dsocr_symbolic.network.rows import RUNS, Row
+from dsocr_symbolic.network.timeline import CALLS
 from dsocr_symbolic.scenario.values import Values
 
 Metrics = Mapping[str, Any]

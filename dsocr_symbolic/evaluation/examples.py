@@ -9,12 +9,14 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import check_counts, estimate
 from dsocr_symbolic.evaluation.program import load_program
+from dsocr_symbolic.language.call import Call
 from dsocr_symbolic.language.definition import Definition, load_definition
 from dsocr_symbolic.language.expression import evaluate, names
-from dsocr_symbolic.language.formula import EMPTY, Call, Formula, Operator
+from dsocr_symbolic.language.formula import EMPTY, Formula, Operator
 from dsocr_symbolic.language.library import Library, load_library, reached
 from dsocr_symbolic.language.lookup import called, default_definition, definition_of
-from dsocr_symbolic.language.registry import is_time, load_metrics
+from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.language.time_formula import is_time
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.fold import Fold, is_detail
 from dsocr_symbolic.network.leaves import leaves_of

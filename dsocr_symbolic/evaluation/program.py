@@ -15,7 +15,8 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import Run, compile_function
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.network.fold import Fold, Leaves, Row
+from dsocr_symbolic.network.fold import Fold
+from dsocr_symbolic.network.rows import Leaves, Row
 from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders, hash_files
 from dsocr_symbolic.version import __version__
 

@@ -10,9 +10,11 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.fold import BESIDE, CALLS, FIRST, LAST, OWN, SAVED, STOCKS, columns_of, is_detail
+from dsocr_symbolic.network.fold import columns_of, is_detail
 from dsocr_symbolic.network.leaves import Whole, leaves_of
 from dsocr_symbolic.network.model_tree import model_tree
+from dsocr_symbolic.network.rows import BESIDE, FIRST, LAST, OWN, SAVED, STOCKS
+from dsocr_symbolic.network.timeline import CALLS
 
 
 def build_program(definition: Definition, slots: Mapping[str, str], *, details: bool) -> dict[str, Any]:

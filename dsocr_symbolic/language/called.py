@@ -6,8 +6,9 @@ from pathlib import Path
 
 from attrs import frozen
 
+from dsocr_symbolic.language.call import Call
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.formula import Call, Layer, read_layer
+from dsocr_symbolic.language.formula import Layer, read_layer
 from dsocr_symbolic.paths import data_files
 
 

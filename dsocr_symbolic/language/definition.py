@@ -8,8 +8,8 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
+from dsocr_symbolic.language.call import CALLS, Call
 from dsocr_symbolic.language.expression import Expression, check_names, parse
-from dsocr_symbolic.language.formula import CALLS, Call
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine, read_machine
 from dsocr_symbolic.language.roles import Identity, Roles, in_roles, symbols_of
 from dsocr_symbolic.language.rules import Rule

@@ -7,10 +7,12 @@ from pathlib import Path
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
+from dsocr_symbolic.language.call import Call
 from dsocr_symbolic.language.device import Work
 from dsocr_symbolic.language.expression import Expression, check_names, names
-from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, inputs, outputs, read_layer, read_operators
-from dsocr_symbolic.language.registry import device_classes, load_conventions, load_machine, load_metrics, load_time
+from dsocr_symbolic.language.formula import Formula, Layer, Operator, inputs, outputs, read_layer, read_operators
+from dsocr_symbolic.language.registry import load_conventions, load_machine, load_metrics
+from dsocr_symbolic.language.time_formula import device_classes, load_time
 from dsocr_symbolic.paths import data_files, name_taken
 
 READABLE = ("input", "inplace", "weight", "buffer", "past")

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from attrs import evolve
 
+from dsocr_symbolic.language.call import ONE, Call
 from dsocr_symbolic.language.definition import Definition, load_definition, shared, with_fewest
 from dsocr_symbolic.language.expression import names, parse
-from dsocr_symbolic.language.formula import EMPTY, ONE, Call, Formula, inputs
+from dsocr_symbolic.language.formula import EMPTY, Formula, inputs
 from dsocr_symbolic.language.library import Library, find_formula, reached
 from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.paths import find_file

@@ -16,7 +16,7 @@ from dsocr_symbolic.scenario.hardware import Gpu, load_gpus
 from dsocr_symbolic.writing.files import written_whole
 
 Say = Callable[[str], None]
-ROUNDS = 15
+ROUNDS = 5
 """Rounds of the host's cost, of which the quietest counts."""
 
 

@@ -24,7 +24,7 @@ LAYERS, PAST = 6, 64
 DECODER = {"hidden_size": 768, "intermediate_size": 2048, "num_attention_heads": 12, "num_key_value_heads": 12}
 VISION = {"hidden_size": 384, "intermediate_size": 1536, "num_attention_heads": 6}
 VISION_TOKENS = 197
-PAUSE_SECONDS = 1.5
+PAUSE_SECONDS = 3.0
 """Between rounds: a shared host is slow for seconds on end."""
 
 

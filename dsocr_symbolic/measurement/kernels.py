@@ -171,8 +171,8 @@ def check_idle(*, dry: bool = False) -> float:
     spread = max(medians) / min(medians)
     if spread > IDLE_SPREAD:
         raise UserError(
-            f"the GPU is busy: one and the same stream of bytes took {min(medians) * 1e6:.0f} to {max(medians) * 1e6:.0f} us,"
-            f" {spread:.2f} times as long; run again when nothing else uses it"
+            f"the GPU is busy: one and the same stream of bytes took {min(medians) * 1e6:.0f} to"
+            f" {max(medians) * 1e6:.0f} us, {spread:.2f} times as long; run again when nothing else uses it"
         )
     return spread
 

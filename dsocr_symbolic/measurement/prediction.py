@@ -12,7 +12,7 @@ from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
 from dsocr_symbolic.language.calibration_file import ComponentEntry, ComponentsFile, calibration_file
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.lookup import default_definition, layer_definition
-from dsocr_symbolic.language.registry import LIMITS
+from dsocr_symbolic.language.time_formula import LIMITS
 from dsocr_symbolic.scenario.scenario import make_scenario, switches
 
 SCHEMA = "dsocr predicted 1"

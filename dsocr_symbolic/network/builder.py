@@ -8,14 +8,14 @@ from attrs import evolve
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.language.call import Call, Filling, Repeat
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.formula import EMPTY, Call, Filling, Formula, Layer, Operator, Repeat
+from dsocr_symbolic.language.formula import EMPTY, Formula, Layer, Operator
 from dsocr_symbolic.language.library import Library, fit_symbols
-from dsocr_symbolic.network import costs, dataflow, layouts, modules
+from dsocr_symbolic.network import costs, dataflow, layouts, modules, running
 from dsocr_symbolic.network.dataflow import Names
-from dsocr_symbolic.network.kernels import kernels_of
 from dsocr_symbolic.network.layouts import Layouts
-from dsocr_symbolic.network.node import Kernel, Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
+from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
 from dsocr_symbolic.network.place import Place, module_of, repetition_of
 
 
@@ -105,7 +105,6 @@ class _Builder:
         self.m_chosen = chosen
         self.m_training = training
         self.m_launches: dict[tuple[Any, ...], Launch] = {}
-        self.m_kernels: dict[tuple[Any, ...], tuple[Kernel, ...]] = {}
 
     def place_all(
         self, calls: tuple[Call, ...], scope: Scope, parent: Place, names: Names, lying: Layouts
@@ -182,7 +181,9 @@ class _Builder:
             steps=place.steps,
             repetition=repetition,
             launch=launch,
-            kernels=self._kernels(call, formula, {**common, **given}, inner, ports, taken, launch),
+            kernels=running.kernels(
+                call, formula, site, ports=ports, taken=taken, io_bytes=None if launch is None else launch.io_bytes
+            ),
             host=place.host,
             captured=inner["captured"],
             repeats=guard * repeats,
@@ -279,47 +280,6 @@ class _Builder:
             for value in [values.get(name) or inside.get(name, ())]
         ]
         return self.m_launches[key], dataflow.joined(saved)
-
-    def _kernels(
-        self,
-        call: Call,
-        formula: Formula,
-        given: Scope,
-        inner: Scope,
-        ports: tuple[Port, ...],
-        taken: Layouts,
-        launch: Launch | None,
-    ) -> tuple[Kernel, ...]:
-        """Return what the GPU runs for a call itself, in training for its backward."""
-        if not isinstance(formula, Operator) or launch is None:
-            works = formula.backward_kernels if self.m_training else formula.kernels
-            return kernels_of(works, inner, self.m_algebra, inner["trained"] if self.m_training else 1)
-        scope = {**inner, **layouts.symbols(taken), "io_bytes": launch.io_bytes}
-        if self.m_training:
-            return self._backward_kernels(call, formula, scope, ports)
-        if call.kernels is not None:
-            return kernels_of(call.kernels, scope, self.m_algebra)
-        key = (formula.name, *given.items(), *((name, layout) for name, layout in taken.items()))
-        if key not in self.m_kernels:
-            self.m_kernels[key] = kernels_of(formula.kernels or None, scope, self.m_algebra)
-        return self.m_kernels[key]
-
-    def _backward_kernels(
-        self, call: Call, operator: Operator, scope: Scope, ports: tuple[Port, ...]
-    ) -> tuple[Kernel, ...]:
-        """Return what the GPU runs for an operator's backward: for each launch, and what no launch shows."""
-        inputs = {port.name: dataflow.needs_gradient(port.inside) for port in ports}
-        needed = costs.needed_gradients(operator, inputs, scope["trained"])
-        any_needed = costs.either(needed.values())
-        if call.backward_kernels is not None:
-            return kernels_of(call.backward_kernels, scope, self.m_algebra, any_needed)
-        found: list[Kernel] = []
-        for gradient, runs in costs.running_gradients(operator, needed):
-            run = runs if gradient.when is None else runs * self._value(gradient.when, scope)
-            moved = costs.gradient_bytes(operator, gradient, runs, needed, scope, self.m_algebra)
-            found += kernels_of(gradient.kernels or None, {**scope, "io_bytes": moved}, self.m_algebra, run)
-        found += kernels_of(operator.backward_kernels, scope, self.m_algebra, any_needed)
-        return tuple(found)
 
     def _value(self, expression: Expression, scope: Scope) -> Any:
         return costs.value(expression, scope, self.m_algebra)

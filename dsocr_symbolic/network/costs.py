@@ -88,12 +88,12 @@ def backward_launch(
         guard = algebra.number(1) if launch.when is None else value(launch.when, scope, algebra)
         products += guard * runs * value(launch.tensor_core_flops, scope, algebra)
         work += guard * runs * value(launch.cuda_core_flops, scope, algebra)
-        moved += guard * gradient_bytes(operator, launch, runs, needed, scope, algebra)
+        moved += guard * gradient_bytes(operator, launch, scope, algebra, runs=runs, needed=needed)
     return Launch(tensor_core_flops=products, cuda_core_flops=work, io_bytes=moved)
 
 
 def gradient_bytes(
-    operator: Operator, launch: Gradient, runs: Expr, needed: Mapping[str, Expr], scope: Scope, algebra: ModuleType
+    operator: Operator, launch: Gradient, scope: Scope, algebra: ModuleType, *, runs: Expr, needed: Mapping[str, Expr]
 ) -> Expr:
     """Return the bytes that one launch of a backward reads and writes."""
     read: Expr = sum(read_size(operator.tensors[name], scope, algebra) for name in launch.reads)

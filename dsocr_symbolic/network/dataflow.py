@@ -6,7 +6,8 @@ from attrs import evolve
 
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.formula import Call, Formula, Layer, Operator, Tensor, inputs, outputs
+from dsocr_symbolic.language.call import Call
+from dsocr_symbolic.language.formula import Formula, Layer, Operator, Tensor, inputs, outputs
 from dsocr_symbolic.network.costs import both, either, owns, size
 from dsocr_symbolic.network.node import Node, Port, Site, Storage, Storages
 

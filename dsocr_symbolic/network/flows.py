@@ -14,7 +14,8 @@ from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.formula import Operator
-from dsocr_symbolic.language.registry import TimeFormula, load_machine
+from dsocr_symbolic.language.registry import load_machine
+from dsocr_symbolic.language.time_formula import TimeFormula
 from dsocr_symbolic.network.costs import either
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
 from dsocr_symbolic.network.kernels import summed

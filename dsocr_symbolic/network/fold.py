@@ -9,77 +9,22 @@ from attrs import field, frozen
 
 from dsocr_symbolic.language.expression import Expression, evaluate, names, of_running
 from dsocr_symbolic.language.registry import Metric, load_metrics
-from dsocr_symbolic.network.timeline import WAIT, Section, Timeline, after_another, again, apart, ended
-
-CALLS, RUNS = "calls", "runs"
-FIRST, LAST = "first", "last"
-EDGES, REQUIRED = "edge_bytes", "required_bytes"
-SIZES, SAVED, PHASES = "sizes", "saved", "phases"
-DEVICE, HOST, GAPS, REPLAYS, REPEATS = "device", "host", "gaps", "replays", "repeats"
-STOCKS, BESIDE, OWN = "stocks", "beside", "own"
-PerRow = Sequence[Any]
-
-
-@frozen(kw_only=True)
-class Row:
-    """A node of the tree without its formulas.
-
-    Attributes
-    ----------
-    path, stem, module, layer, class_name, stage, category : str
-        Where it stands and what it is; ``stem`` is what stands before the numbers of a numbered name; ``layer`` is the
-        formula's file below formulas/layers or operators/NAME.
-        A layer has a category only where all of its operators share it.
-    parent : int
-        Index of the parent; -1 for the whole, which is the first row.
-    aten : str
-        The aten operator that an operator launches; empty for layers.
-    trains, waits : bool
-        Whether it has a backward, and whether the host waits for what it runs itself.
-    """
-
-    path: str
-    stem: str
-    module: str | None
-    layer: str
-    class_name: str
-    stage: str
-    category: str | None
-    parent: int
-    aten: str
-    trains: bool
-    waits: bool = False
-
-
-@frozen(kw_only=True, eq=False)
-class Leaves:
-    """What there is to add up, in any algebra.
-
-    Attributes
-    ----------
-    rows : tuple of Row
-        The whole first, parents before children.
-    columns : mapping of str to sequence of Value
-        By metric, for a flow or time what each row launches itself, for a stock what each distinct one is; calls,
-        runs (1 if its own guard lets a row run, else 0), first and last number of a numbered row's name, edge and
-        required bytes of each row; seconds that the host spends on a row's own launches, and that the GPU pauses
-        between its kernels and before a replay; bytes of each size and saved storage; seconds of each phase.
-    members : mapping of str to sequence of tuple of int
-        For each row the distinct stocks at or below it in their last state, the sizes of tensors that live while it
-        runs (those its caller keeps beside it, and an operator's own), the storages saved at or below it.
-    phases, latencies : sequence of tuple of str, mapping of str to Expression
-        Paths of what overlaps, of a phase of several parts each beginning; formulas of the stages' times.
-    scope, algebra : mapping of str to Value, module
-        The network's symbols, and where values are from.
-    """
-
-    rows: Sequence[Row]
-    columns: Mapping[str, Sequence[Any]]
-    members: Mapping[str, Sequence[Sequence[int]]]
-    phases: Sequence[tuple[str, ...]]
-    latencies: Mapping[str, Expression]
-    scope: Mapping[str, Any]
-    algebra: ModuleType
+from dsocr_symbolic.network.rows import (
+    BESIDE,
+    EDGES,
+    GAPS,
+    OWN,
+    PHASES,
+    REQUIRED,
+    RUNS,
+    SAVED,
+    SIZES,
+    STOCKS,
+    Leaves,
+    PerRow,
+    Row,
+)
+from dsocr_symbolic.network.timeline import CALLS, DEVICE, HOST, REPEATS, REPLAYS, Line, Longer, walls
 
 
 def columns_of(metric: Metric) -> tuple[str, ...]:
@@ -201,27 +146,21 @@ def _of_training(fold: Fold, totals: Sequence[Any]) -> PerRow:
 
 
 def _wall(fold: Fold, metric: Metric) -> PerRow:
-    """Let host and GPU go side by side between waits; steps and the ends of a row are waits."""
-    rows, algebra, columns = fold.leaves.rows, fold.leaves.algebra, fold.leaves.columns
-    formula, known = metric.formula, fold.leaves.scope
-    assert formula is not None  # noqa: S101 - the registry gives it
+    """Let host and GPU go side by side between waits."""
+    assert metric.formula is not None  # noqa: S101 - the registry gives it
+    leaves = fold.leaves
+    device = [sum(both) for both in zip(leaves.columns[metric.of], leaves.columns[GAPS], strict=True)]
+    return walls(
+        [Line(waits=row.waits, steps=_is_stepped(leaves.rows, row)) for row in leaves.rows],
+        fold.below,
+        {name: leaves.columns[name] for name in (CALLS, HOST, REPLAYS, REPEATS)} | {DEVICE: device},
+        Longer(formula=metric.formula, scope=leaves.scope, algebra=leaves.algebra),
+    )
 
-    def longer(section: Section, calls: Any) -> Any:
-        return evaluate(formula, {**known, HOST: section.host, DEVICE: section.device, CALLS: calls}, algebra)
 
-    lines: list[Timeline] = [Timeline()] * len(rows)
-    walls: list[Any] = [0] * len(rows)
-    for index in range(len(rows) - 1, -1, -1):
-        calls, device = columns[CALLS][index], columns[metric.of][index] + columns[GAPS][index]
-        own = [Timeline(first=Section(host=columns[HOST][index], device=device)), *([WAIT] * rows[index].waits)]
-        below = [lines[child] for child in fold.below[index]]
-        line = after_another([*own, *below], calls, longer)
-        replays = (columns[REPLAYS][child] for child in ((index,) if index else fold.below[0]))
-        walls[index] = algebra.total((ended(line, calls, longer), *replays))
-        is_stepped = not rows[index].trains and (rows[index].parent <= 0 or rows[rows[index].parent].trains)
-        chained = again(line, columns[REPEATS][index], calls, longer, algebra)
-        lines[index] = apart(line, calls, longer) if is_stepped else chained
-    return walls
+def _is_stepped(rows: Sequence[Row], row: Row) -> bool:
+    """Say whether a row itself repeats over steps."""
+    return not row.trains and (row.parent <= 0 or rows[row.parent].trains)
 
 
 def _boundary(fold: Fold, metric: Metric) -> PerRow:

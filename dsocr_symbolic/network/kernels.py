@@ -9,7 +9,8 @@ from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.device import Work
 from dsocr_symbolic.language.expression import parse
-from dsocr_symbolic.language.registry import LIMITS, load_machine, load_time
+from dsocr_symbolic.language.registry import load_machine
+from dsocr_symbolic.language.time_formula import LIMITS, load_time
 from dsocr_symbolic.network.costs import value
 from dsocr_symbolic.network.node import Kernel, Scope, Steps
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from dsocr_symbolic.network.fold import FIRST, LAST, Leaves
+from dsocr_symbolic.network.rows import FIRST, LAST, Leaves
 
 
 def labels_of(leaves: Leaves) -> Sequence[tuple[str | None, str | None]]:

@@ -2,7 +2,7 @@
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
-from dsocr_symbolic.language.registry import load_time
+from dsocr_symbolic.language.time_formula import load_time
 from dsocr_symbolic.network.flows import total_calls
 from dsocr_symbolic.network.kernels import machine_symbols
 from dsocr_symbolic.network.node import Node

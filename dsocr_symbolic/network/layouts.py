@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras.value import Expr
-from dsocr_symbolic.language.formula import Call, Formula, Operator, inputs, outputs
+from dsocr_symbolic.language.call import Call
+from dsocr_symbolic.language.formula import Formula, Operator, inputs, outputs
 from dsocr_symbolic.network.costs import either, value
 from dsocr_symbolic.network.node import Scope, Site
 

@@ -12,14 +12,17 @@ from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import EMPTY, Operator
-from dsocr_symbolic.language.registry import Metric, load_bound, load_metrics, load_time
+from dsocr_symbolic.language.registry import Metric, load_metrics
+from dsocr_symbolic.language.time_formula import load_bound, load_time
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
 from dsocr_symbolic.network.flows import boundaries, handed_on, launch_seconds, over_steps, phase_seconds, total_calls
-from dsocr_symbolic.network.fold import BESIDE, DEVICE, OWN, Fold, Leaves, Row
+from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.kernels import seconds_of
 from dsocr_symbolic.network.launching import gap_seconds, host_seconds, replay_seconds
 from dsocr_symbolic.network.liveness import Memory, memory
 from dsocr_symbolic.network.node import Node, Stock, Storage, Storages, walk
+from dsocr_symbolic.network.rows import BESIDE, OWN, Leaves, Row
+from dsocr_symbolic.network.timeline import DEVICE
 
 
 @frozen(kw_only=True, eq=False)

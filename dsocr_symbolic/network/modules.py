@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import evolve, frozen
 
 from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.language.call import Call, Filling
 from dsocr_symbolic.language.expression import Expression, names
-from dsocr_symbolic.language.formula import Call, Filling, Formula, Layer
+from dsocr_symbolic.language.formula import Formula, Layer
 from dsocr_symbolic.language.library import Library
 from dsocr_symbolic.network.node import Node, Stock, walk
 

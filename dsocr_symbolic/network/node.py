@@ -60,7 +60,7 @@ class Kernel:
     Attributes
     ----------
     name, time, arguments : str, str, mapping of str to Value
-        What its formula calls it, its class, a file in formulas/time/device, and a value for each of the symbols of that.
+        What its formula calls it, its class in formulas/time/device, and a value for each symbol of that.
     runs, waits : Value, bool
         How often it runs, and whether the host waits for it.
     """
@@ -186,7 +186,7 @@ class Node:
     launch : Launch or None
         Of an operator.
     kernels, host, captured : tuple of Kernel, str, Value
-        What the GPU runs in one call for this very node, the kind of code that launches it, and 1 where a graph does.
+        What the GPU runs in one call for this very node, what code launches it, and 1 where a graph does.
     repeats : sympy.Expr
         Calls in one call of its parent, guards of 1 or 0 included, steps left out.
     stocks : tuple of Stock

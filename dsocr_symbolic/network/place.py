@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import frozen
 
-from dsocr_symbolic.language.formula import Call, Filling, Repeat
+from dsocr_symbolic.language.call import Call, Filling, Repeat
 from dsocr_symbolic.network.node import Repetition, Scope, Steps
 
 

@@ -3,12 +3,16 @@
 Seconds stand for all calls of a row together. A section that a row begins or ends may go on in what stands around it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from types import ModuleType
 from typing import Any
 
 from attrs import frozen
+
+from dsocr_symbolic.language.expression import Expression, evaluate
+
+CALLS, HOST, DEVICE, REPLAYS, REPEATS = "calls", "host", "device", "replays", "repeats"
 
 
 @frozen(kw_only=True)
@@ -26,8 +30,26 @@ class Section:
         return Section(host=algebra.divide(self.host, times), device=algebra.divide(self.device, times))
 
 
-Longer = Callable[[Section, Any], Any]
-"""Seconds of sections from what host and GPU need for all of them together, and how many there are."""
+@frozen(kw_only=True)
+class Longer:
+    """Seconds of sections from what host and GPU need for all of them together, and how many there are.
+
+    Attributes
+    ----------
+    formula : Expression
+        Of ``host``, ``device`` and ``calls``, and of symbols of the machine.
+    scope, algebra : mapping of str to Value, module
+        Values of those, and where they are from.
+    """
+
+    formula: Expression
+    scope: Mapping[str, Any]
+    algebra: ModuleType
+
+    def of(self, section: Section, calls: Any) -> Any:
+        """Return the seconds."""
+        own = {HOST: section.host, DEVICE: section.device, CALLS: calls}
+        return evaluate(self.formula, {**self.scope, **own}, self.algebra)
 
 
 @frozen(kw_only=True)
@@ -42,8 +64,8 @@ class Timeline:
 def ended(timeline: Timeline, calls: Any, longer: Longer) -> Any:
     """Return the seconds of a timeline whose calls each stand between two waits."""
     if timeline.last is None:
-        return longer(timeline.first, calls)
-    return longer(timeline.first, calls) + timeline.between + longer(timeline.last, calls)
+        return longer.of(timeline.first, calls)
+    return longer.of(timeline.first, calls) + timeline.between + longer.of(timeline.last, calls)
 
 
 def after_another(timelines: Iterable[Timeline], calls: Any, longer: Longer) -> Timeline:
@@ -54,19 +76,19 @@ def after_another(timelines: Iterable[Timeline], calls: Any, longer: Longer) -> 
             return Timeline(first=left.first + right.first, between=right.between, last=right.last)
         if right.last is None:
             return Timeline(first=left.first, between=left.between, last=left.last + right.first)
-        between = left.between + longer(left.last + right.first, calls) + right.between
+        between = left.between + longer.of(left.last + right.first, calls) + right.between
         return Timeline(first=left.first, between=between, last=right.last)
 
     return reduce(join, timelines, Timeline())
 
 
-def again(timeline: Timeline, times: Any, calls: Any, longer: Longer, algebra: ModuleType) -> Timeline:
+def again(timeline: Timeline, times: Any, calls: Any, longer: Longer) -> Timeline:
     """Let calls that a timeline stands for together follow one another, so many in one call of what calls them."""
     if timeline.last is None:
         return timeline
-    runs = algebra.maximum(times, 1)
-    first, last = timeline.first.over(runs, algebra), timeline.last.over(runs, algebra)
-    between = timeline.between + (times - 1) * longer(last + first, algebra.divide(calls, runs))
+    runs = longer.algebra.maximum(times, 1)
+    first, last = timeline.first.over(runs, longer.algebra), timeline.last.over(runs, longer.algebra)
+    between = timeline.between + (times - 1) * longer.of(last + first, longer.algebra.divide(calls, runs))
     return Timeline(first=first, between=between, last=last)
 
 
@@ -77,3 +99,45 @@ def apart(timeline: Timeline, calls: Any, longer: Longer) -> Timeline:
 
 WAIT = Timeline(last=Section())
 """The host waits for the GPU."""
+
+
+@frozen(kw_only=True)
+class Line:
+    """A row: whether the host waits for what it runs itself, and whether it repeats over steps, each after a wait."""
+
+    waits: bool
+    steps: bool
+
+
+def walls(
+    rows: Sequence[Line], below: Sequence[Sequence[int]], columns: Mapping[str, Sequence[Any]], longer: Longer
+) -> list[Any]:
+    """Return the seconds that pass in all calls of each row, each call between two waits.
+
+    Parameters
+    ----------
+    rows, below : sequence of Line, sequence of sequence of int
+        Parents before children, the whole first; the children of each, in order.
+    columns : mapping of str to sequence of Value
+        By row: all its calls, seconds of host and GPU on what it runs itself, seconds of its replays, and how often it
+        runs in one call of its parent.
+    longer : Longer
+        Seconds of a section.
+
+    Returns
+    -------
+    list of Value
+        In seconds; parts need not add up.
+    """
+    lines: list[Timeline] = [Timeline()] * len(rows)
+    seconds: list[Any] = [0] * len(rows)
+    for index in range(len(rows) - 1, -1, -1):
+        calls, row = columns[CALLS][index], rows[index]
+        work = Timeline(first=Section(host=columns[HOST][index], device=columns[DEVICE][index]))
+        inside = [work, *([WAIT] * row.waits), *(lines[child] for child in below[index])]
+        line = after_another(inside, calls, longer)
+        replays = (columns[REPLAYS][child] for child in ((index,) if index else below[0]))
+        seconds[index] = longer.algebra.total((ended(line, calls, longer), *replays))
+        chained = again(line, columns[REPEATS][index], calls, longer)
+        lines[index] = apart(line, calls, longer) if row.steps else chained
+    return seconds

@@ -6,9 +6,10 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.registry import load_machine, measured_symbols
+from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.language.schema import BLANK, NAMES, TEXT, Reader, entry, structure
-from dsocr_symbolic.scenario.units import POSITIVE, SENTENCE, in_si
+from dsocr_symbolic.language.time_formula import measured_symbols
+from dsocr_symbolic.scenario.units import NOT_NEGATIVE, POSITIVE, SENTENCE, in_si
 
 SCHEMA = "dsocr machine 1"
 
@@ -29,7 +30,7 @@ class Constant:
         In the unit of its key, and the measurements that fix it.
     """
 
-    value: int | float = entry("in the unit of its key", POSITIVE)
+    value: int | float = entry("in the unit of its key; 0 where nothing was to be seen", NOT_NEGATIVE)
     records: tuple[str, ...] = entry("names of the measurements that fix it", NAMES)
 
 
@@ -44,9 +45,7 @@ class Residual:
     """
 
     records: int = entry("how many measurements")
-    mean: float = entry(
-        "mean error, a part of what was measured", Reader(lambda raw, where: float(raw), {"type": "number"})
-    )
+    mean: float = entry("mean error, a part of what was measured")
     worst: float = entry("largest error")
 
 

@@ -9,8 +9,9 @@ from dsocr_symbolic.language.definition import Definition, Workload
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.language.proof_file import CallsFile, CellsFile, SharedFile
-from dsocr_symbolic.language.registry import METRICS, Conventions, Machine, TimeFormula
+from dsocr_symbolic.language.registry import METRICS, Conventions, Machine
 from dsocr_symbolic.language.schema import entries, needed
+from dsocr_symbolic.language.time_formula import TimeFormula
 from dsocr_symbolic.scenario.hardware import Gpu
 
 # A scenario names symbols and choices of its model, which a schema does not know.

@@ -36,12 +36,19 @@ def _positive(raw: Any, where: str) -> int | float:
     return raw
 
 
+def _not_negative(raw: Any, where: str) -> int | float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 <= raw < inf:
+        raise UserError(f"{where} is {raw!r}; write a number from 0 on, its unit stands in the key")
+    return raw
+
+
 def _sentence(raw: Any, where: str) -> str:
     if not isinstance(raw, str) or not raw.strip():
         raise UserError(f"{where} is {raw!r}; write a sentence")
     return raw
 
 
+NOT_NEGATIVE = Reader(_not_negative, {"type": "number", "minimum": 0})
 SENTENCE = Reader(_sentence, {"type": "string", "pattern": r"\S"})
 POSITIVE = Reader(_positive, {"type": "number", "exclusiveMinimum": 0})
 

@@ -14,7 +14,7 @@ from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import expression_of
 from dsocr_symbolic.language.bounds_file import Condition, RidgePoint, load_bounds
 from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.language.registry import timed
+from dsocr_symbolic.language.time_formula import timed
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.questions.solve.constraint import Constraint
 from dsocr_symbolic.questions.solve.problem import Problem, changes, pose

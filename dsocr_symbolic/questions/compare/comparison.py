@@ -13,8 +13,9 @@ from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.language.registry import known_metric, load_metrics, timed
-from dsocr_symbolic.network.fold import STOCKS
+from dsocr_symbolic.language.registry import known_metric, load_metrics
+from dsocr_symbolic.language.time_formula import timed
+from dsocr_symbolic.network.rows import STOCKS
 from dsocr_symbolic.questions.capacity import worst_moment
 from dsocr_symbolic.questions.question import of_scenario, stated
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, read_scenario

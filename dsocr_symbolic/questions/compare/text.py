@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
+from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.language.time_formula import is_bound, is_time
 from dsocr_symbolic.questions.compare.comparison import Comparison, MetricDifference
 from dsocr_symbolic.questions.settings_text import command_notes
 from dsocr_symbolic.scenario.claims import Claims

@@ -14,7 +14,8 @@ from dsocr_symbolic.algebras.tangents import Tangent
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.language.registry import Quantity, Term, is_bound, load_metrics
+from dsocr_symbolic.language.registry import Quantity, Term, load_metrics
+from dsocr_symbolic.language.time_formula import is_bound
 from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.scenario.checks import check_rules

@@ -9,7 +9,8 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.evaluation.terms import expression_of
 from dsocr_symbolic.language.expression import names
-from dsocr_symbolic.language.registry import Term, is_bound, load_metrics
+from dsocr_symbolic.language.registry import Term, load_metrics
+from dsocr_symbolic.language.time_formula import is_bound
 from dsocr_symbolic.questions.capacity import PeakMoment, worst_moment
 from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question

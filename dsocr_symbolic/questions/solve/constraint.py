@@ -13,7 +13,8 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Value
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, evaluate, names, parse
-from dsocr_symbolic.language.registry import Term, load_metrics, timed
+from dsocr_symbolic.language.registry import Term, load_metrics
+from dsocr_symbolic.language.time_formula import timed
 
 Sides: TypeAlias = tuple[Any, Any]
 """The left and the right side of a constraint at a point: branches where the symbol is left free, else numbers."""

@@ -12,7 +12,8 @@ from dsocr_symbolic.algebras.branches import Branch, exact
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.language.registry import is_bound, is_time, load_metrics
+from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.language.time_formula import is_bound, is_time
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.questions.solve.bottleneck import Bottleneck, bottleneck
 from dsocr_symbolic.questions.solve.constraint import Constraint, left_over, put_in, read_constraint

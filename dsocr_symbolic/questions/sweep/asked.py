@@ -11,7 +11,8 @@ from attrs import evolve, frozen
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.compiled import Compiled
 from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.language.registry import Metric, is_bound, is_forecast
+from dsocr_symbolic.language.registry import Metric
+from dsocr_symbolic.language.time_formula import is_bound, is_forecast
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.questions.sweep.axes import Axis, Numbers, at, check_axes, is_named, make_axis
 from dsocr_symbolic.questions.sweep.grids import most_pieces

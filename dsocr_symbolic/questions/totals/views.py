@@ -9,7 +9,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Value
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers, complete
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.fold import Row
+from dsocr_symbolic.network.rows import Row
 
 # Compulsory bytes of parts do not add up to those of the whole: that is what fusing saves.
 _MOVED = "forward_io_bytes"

@@ -11,9 +11,10 @@ from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.exact import evaluator
 from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.call import Call, Filling
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names, parse
-from dsocr_symbolic.language.formula import EMPTY, Call, Filling, Formula, Layer, Symbol
+from dsocr_symbolic.language.formula import EMPTY, Formula, Layer, Symbol
 from dsocr_symbolic.language.library import Library
 from dsocr_symbolic.language.lookup import definition_of
 from dsocr_symbolic.language.registry import load_metrics

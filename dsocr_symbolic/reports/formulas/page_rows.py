@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.language.formula import Call
+from dsocr_symbolic.language.call import Call
 from dsocr_symbolic.paths import PACKAGE
 from dsocr_symbolic.reports.formulas.alone import Alone, Group
 from dsocr_symbolic.reports.formulas.places import Places, file_name

@@ -11,8 +11,9 @@ from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, estimate, with_fused_traffic
 from dsocr_symbolic.evaluation.program import Program
 from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.language.registry import load_conventions, load_time
+from dsocr_symbolic.language.registry import load_conventions
 from dsocr_symbolic.language.roles import Roles
+from dsocr_symbolic.language.time_formula import load_time
 from dsocr_symbolic.questions.capacity import Fit, PeakMoment, fit, stage_moments
 from dsocr_symbolic.questions.totals import views
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values

@@ -10,7 +10,8 @@ import sympy
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from dsocr_symbolic.algebras import symbolic
-from dsocr_symbolic.network.fold import BESIDE, OWN, RUNS, SIZES, Fold
+from dsocr_symbolic.network.fold import Fold
+from dsocr_symbolic.network.rows import BESIDE, OWN, RUNS, SIZES
 from dsocr_symbolic.reports.spreadsheet.cells import FIRST_ROW, Sheet, SheetCell, SheetColumn, SheetLine
 from dsocr_symbolic.reports.spreadsheet.excel_formula import Piece, Printer
 from dsocr_symbolic.reports.spreadsheet.nodes import node_weight

@@ -12,8 +12,10 @@ from xlsxwriter.utility import xl_col_to_name
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics
 from dsocr_symbolic.language.registry import Metric, load_metrics
-from dsocr_symbolic.network.fold import CALLS, STOCKS, Fold, Row
+from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.node import Node, Stock
+from dsocr_symbolic.network.rows import STOCKS, Row
+from dsocr_symbolic.network.timeline import CALLS
 from dsocr_symbolic.reports.spreadsheet.cells import (
     FIRST_ROW,
     Look,

@@ -14,7 +14,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.formula import Layer
 from dsocr_symbolic.language.library import load_library
-from dsocr_symbolic.language.registry import load_time
+from dsocr_symbolic.language.time_formula import load_time
 from dsocr_symbolic.verification.expectations.facts import Facts, exact, machines, number, on, page
 from dsocr_symbolic.verification.expectations.machine import Fact, network
 

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras import symbolic
-from dsocr_symbolic.language.formula import Call, Repeat
+from dsocr_symbolic.language.call import Call, Repeat
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.network.builder import trained_tree
 from dsocr_symbolic.network.fold import Fold

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.language.call import Call
 from dsocr_symbolic.language.expression import evaluate, parse
-from dsocr_symbolic.language.formula import Call, inputs
+from dsocr_symbolic.language.formula import inputs
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.fold import Fold

@@ -7,7 +7,8 @@ from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.language.registry import is_bound, load_metrics, load_time, timed
+from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.language.time_formula import is_bound, load_time, timed
 from dsocr_symbolic.verification.expectations.layout import image_tokens, pages
 from dsocr_symbolic.verification.expectations.machine import Fact, network, values
 from dsocr_symbolic.verification.expectations.sizes import published
