@@ -29,7 +29,9 @@ class Claims:
             return self.bound
         if not is_forecast(metric):
             return ()
-        return (*self.device, *(self.wall if load_metrics()[metric].kind == "wall" else ()))
+        known = load_metrics()[metric]
+        waits = "wall" in (known.kind, load_metrics()[known.of].kind if known.of else "")
+        return (*self.device, *(self.wall if waits else ()))
 
     def refusal(self, metric: str, gpu: str) -> str:
         """Say why a metric is not claimed on a GPU; nothing where it is."""

@@ -51,7 +51,7 @@ def tree_command(definition: Definition) -> click.Command:
 def _tree(definition: Definition, given: Given) -> int:
     from dsocr_symbolic.evaluation.answer import answer
     from dsocr_symbolic.questions.totals.document import totals_document
-    from dsocr_symbolic.questions.totals.text import tree_text
+    from dsocr_symbolic.questions.totals.tree_text import tree_text
 
     scenario = asked_scenario(definition, given)
     with progress("evaluating"):
@@ -75,8 +75,8 @@ def _totals(definition: Definition, given: Given) -> int:
     with progress("building the model"):
         program = scenario_program(scenario)
     bill, status, left_out = None, 0, Counter[str]()
-    # The text shows neither the backward nor, unless it is asked for, compulsory bytes.
-    details = given["format"] != "text" or given["traffic"] == "fused"
+    # The text shows no backward, and, unless it is asked for, neither compulsory bytes nor what limits an operator.
+    details = given["format"] != "text" or given["traffic"] == "fused" or given["by"] == "operator"
     if given["document"]:
         dpi = _DPI if given["dpi"] is None else given["dpi"]
         pages = read_pages([*given["document"], *given["more"]], dpi=dpi, left_out=left_out)

@@ -11,7 +11,9 @@ from dsocr_symbolic.language.lookup import symbols_of_layer
 from dsocr_symbolic.language.registry import load_conventions, load_metrics, read_machine
 from dsocr_symbolic.questions.capacity import Fit
 from dsocr_symbolic.questions.totals.bill import Bill
+from dsocr_symbolic.questions.totals.seconds_text import limit_of
 from dsocr_symbolic.scenario.hardware import Gpu
+from dsocr_symbolic.scenario.measured import versions_apart
 from dsocr_symbolic.scenario.origins import Origin
 from dsocr_symbolic.scenario.provenance import of_example, what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario
@@ -100,6 +102,7 @@ def measured_by(gpu: Gpu, sources: Mapping[str, Origin]) -> dict[str, Any]:
     return {
         "measured": None if gpu.measured is None else gpu.measured.said,
         "derived_from": read_machine().reference if derived else None,
+        "versions_apart": list(versions_apart(gpu.measured)) if gpu.measured else [],
     }
 
 
@@ -122,5 +125,6 @@ def _node(node: NodeNumbers) -> dict[str, Any]:
         "stage": row.stage,
         "category": row.category,
         "calls": node.calls,
+        "limit": limit_of(node.metrics),
         **node.metrics,
     }

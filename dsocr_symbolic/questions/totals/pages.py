@@ -18,7 +18,9 @@ _METRICS = {
     "CC": "forward_cuda_core_flops",
     "moved": "forward_io_bytes",
     "KV": "forward_kv_cache_bytes",
-    "time": "roofline_s",
+    "device": "device_s",
+    "wall": "wall_s",
+    "roofline": "roofline_s",
 }
 
 
@@ -59,7 +61,8 @@ def pages_table(document: Document, roles: Roles, *, each: bool) -> Any:
     crops = roles.crops
     assert crops is not None  # noqa: S101 - a bill has them
     name, size = ("page", "pixels") if each else ("pages", "")
-    heads = [size, crops.number, "image", "tokens", *_METRICS] if each else [crops.number, "image", "tokens", *_METRICS]
+    shown = {title: metric for title, metric in _METRICS.items() if document["total"][metric] is not None}
+    heads = [*([size] if each else []), crops.number, "image", "tokens", *shown]
     made = table(name, *(f">{head}" for head in heads), gap=1)
     for page in document["pages" if each else "grids"]:
         if page.get("error"):
@@ -72,7 +75,7 @@ def pages_table(document: Document, roles: Roles, *, each: bool) -> Any:
             else [str(page["pages"])]
         )
         tokens = [str(page[name]) for name in (roles.image_tokens, roles.prompt_tokens)]
-        made.add_row(*about, grid, *tokens, *(cell(metric, total[metric], 3) for metric in _METRICS.values()))
+        made.add_row(*about, grid, *tokens, *(cell(metric, total[metric], 3) for metric in shown.values()))
     return made
 
 
@@ -110,7 +113,8 @@ def page_latency_lines(document: Document) -> list[str]:
         if f"{metric}_s" in between:
             bound = f"{metric}_lower_bound_s"
             least = f", at least {span(bound)}" if bound in between else ""
-            lines.append(f"{name} of a page alone: {span(f'{metric}_s')} by roofline{least}; no host work")
+            forecast = f"{span(f'{metric}_wall_s')} by forecast, " if f"{metric}_wall_s" in between else ""
+            lines.append(f"{name} of a page alone: {forecast}{span(f'{metric}_s')} by roofline{least}; no host work")
     return lines
 
 

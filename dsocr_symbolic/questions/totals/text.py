@@ -2,14 +2,13 @@
 
 import csv
 import io
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers
+from dsocr_symbolic.evaluation.estimate import Metrics
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.language.roles import Roles
+from dsocr_symbolic.language.time_formula import is_forecast, is_time
 from dsocr_symbolic.questions.settings_text import command_notes, lifted, setting_notes
 from dsocr_symbolic.questions.totals.memory_text import memory_lines
 from dsocr_symbolic.questions.totals.pages import (
@@ -18,8 +17,9 @@ from dsocr_symbolic.questions.totals.pages import (
     pages_table,
     unread_lines,
 )
+from dsocr_symbolic.questions.totals.seconds_text import is_derived, limit_of, seconds_lines
 from dsocr_symbolic.questions.totals.views import ViewLine
-from dsocr_symbolic.writing.amounts import amount, cell, seconds
+from dsocr_symbolic.writing.amounts import amount, cell
 from dsocr_symbolic.writing.comments import commented
 from dsocr_symbolic.writing.data import Document
 from dsocr_symbolic.writing.templates import template
@@ -34,12 +34,14 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("ops", "operator_launches"),
     ("weights", "forward_weight_bytes"),
     ("KV", "forward_kv_cache_bytes"),
-    ("time", "roofline_s"),
+    ("device", "device_s"),
+    ("wall", "wall_s"),
+    ("roofline", "roofline_s"),
 )
 _LEGEND = """TC, CC: FLOPs on Tensor and CUDA cores, 2 per multiply-add. moved: {traffic} F/B: FLOPs of both
-kinds per byte. ops: operators launched. weights, KV: what distinct modules own, once. GB = 1e9 bytes. time:
-roofline_s, each operator at its slowest resource, no overlap, every operand from DRAM: neither a bound nor a
-forecast. share: of the time. JSON, YAML and CSV hold more: activations, backward, compulsory bytes; what does not
+kinds per byte. ops: operators launched. weights, KV: what distinct modules own, once. GB = 1e9 bytes. {forecast}
+roofline: each operator at its slowest resource, no overlap, every operand from DRAM: neither a bound nor a
+forecast. share: of {share}. JSON, YAML and CSV hold more: activations, backward, compulsory bytes; what does not
 exist is null in JSON, with its reason."""
 _TRAFFIC = {
     "eager": "bytes that every launched operator reads and writes (eager).",
@@ -47,23 +49,17 @@ _TRAFFIC = {
 }
 
 
-_TREE_COLUMNS = (
-    ("TC", "forward_tensor_core_flops"),
-    ("moved", "forward_io_bytes"),
-    ("live", "forward_activation_bytes"),
-    ("time", "roofline_s"),
-)
+_FORECAST = """device: time for which the GPU is busy. wall: time that passes between two waits of the host, for each
+row apart, so that rows need not add up. """
+_LIMIT = """limit: what most of the device seconds go into: compute, memory, access (elements that are not read
+in order), latency (starting, and steps that follow one another), or the host, for which the GPU waits longer than
+it works. """
+_DERIVED = """~: derived from measurements of another GPU. """
+# Views of single kernels, of which one says what limits it.
+_LIMITED = ("operator",)
 # What a narrow terminal does without, the first first.
-_SPARE = ("ops", "KV", "CC", "F/B", "weights", "calls", "TC")
-_PAGES_SPARE = ("pixels", "CC", "image", "KV", "TC")
-_TREE_SPARE = ("live", "calls", "TC")
-_HOT, _WARM = 0.2, 0.05
-# What stands before a child, and before what is below it; for a child that others follow, and for the last one.
-_GUIDES = {True: (("├─ ", "│  "), ("└─ ", "   ")), False: (("|- ", "|  "), ("`- ", "   "))}
-_TREE_LEGEND = """TC: FLOPs on Tensor Cores, 2 per multiply-add. moved: bytes that the launched operators read and
-write. live: peak bytes of activations inside one call. time: roofline_s, each operator at its
-slowest resource, no overlap, every operand from DRAM: neither a bound nor a forecast. share: of the
-time. GB = 1e9 bytes. +: more is below, see --depth. -: never runs."""
+_SPARE = ("F/B", "ops", "KV", "CC", "weights", "calls", "roofline", "TC")
+_PAGES_SPARE = ("roofline", "pixels", "CC", "image", "KV", "TC")
 
 
 def to_csv(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine]) -> str:
@@ -105,7 +101,7 @@ def to_markdown(document: Document, roles: Roles, head: str, lines: Sequence[Vie
         units={name: metric.unit for name, metric in load_metrics().items()},
         conventions=load_conventions().statements,
         null_everywhere={name: metric.reason for name, metric in load_metrics().items() if metric.kind == "null"},
-        summary=[*latency_lines(document), *page_latency_lines(document), *memory_lines(document, roles)],
+        summary=[*seconds_lines(document), *page_latency_lines(document), *memory_lines(document, roles)],
     )
     return rendered
 
@@ -169,11 +165,13 @@ def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLin
         on_terminal(pages_table(document, roles, each=head == "page"), spare=_PAGES_SPARE)
         if "pages" in document
         else "",
-        "" if head == "page" else _lines([f"not counted: {line}" for line in unread_lines(document.get("pages", []))]),
+        ""
+        if head == "page"
+        else sentences([f"not counted: {line}" for line in unread_lines(document.get("pages", []))]),
         on_terminal(made, spare=_SPARE),
-        _lines([*latency_lines(document), *page_latency_lines(document), *memory_lines(document, roles)]),
+        sentences([*seconds_lines(document), *page_latency_lines(document), *memory_lines(document, roles)]),
         _closed_form_text(document["closed_form"]),
-        flowed(_LEGEND.format(traffic=_TRAFFIC[document["traffic"]])),
+        legend_text(document, head),
     ]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
@@ -181,36 +179,44 @@ def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLin
 def _totals_table(document: Document, head: str, lines: Sequence[ViewLine], digits: int) -> Any:
     rows = [*lines] if len(lines) == 1 else [*lines, _total(document)]
     shown = {title: metric for title, metric in _COLUMNS if any(line.metrics[metric] is not None for line in lines)}
-    made = _table(head, "calls", *shown, "share")
-    if document["machine"]["unverified"]:
-        made.columns[-2].header += " ?"
-    whole = document["total"]["roofline_s"]
+    titles = [f"{title}{mark(document, metric)}" for title, metric in shown.items()]
+    limits = [limit_of(line.metrics) for line in rows] if head in _LIMITED else []
+    limited = ["limit"] if any(limits) else []
+    made = _table(head, "calls", *titles, "share", *limited)
+    shared = shared_time(document["total"])
+    whole = document["total"][shared]
     for place, line in enumerate(rows):
-        share = line.metrics["roofline_s"] / whole if whole else 0
+        share = line.metrics[shared] / whole if whole else 0
         cells = [cell(metric, line.metrics[metric], digits) for metric in shown.values()]
         last = place == len(rows) - 1 and len(rows) > 1
-        made.add_row(line.name, count(line.calls), *cells, f"{share:.1%}", style="bold" if last else None)
+        by = [limits[place] or ""] if limited else []
+        made.add_row(line.name, count(line.calls), *cells, f"{share:.1%}", *by, style="bold" if last else None)
     return made
 
 
-def _lines(said: Sequence[str]) -> str:
+def shared_time(total: Metrics) -> str:
+    """Return the time that shares are of: that of the GPU where it is forecast."""
+    return "device_s" if total.get("device_s") is not None else "roofline_s"
+
+
+def mark(document: Document, metric: str) -> str:
+    """Mark what rests on doubtful numbers, and what was measured on another GPU."""
+    if is_forecast(metric):
+        return " ~" if is_derived(document) else ""
+    return " ?" if is_time(metric) and document["machine"]["unverified"] else ""
+
+
+def legend_text(document: Document, head: str, legend: str = _LEGEND) -> str:
+    """Say what the titles of a table mean: a text with places for forecasts, shares and traffic."""
+    forecast = shared_time(document["total"]) == "device_s"
+    said = _FORECAST * forecast + _LIMIT * (forecast and head in _LIMITED) + _DERIVED * is_derived(document)
+    traffic, share = _TRAFFIC[document["traffic"]], "device seconds" if forecast else "the roofline's time"
+    return flowed(legend.format(traffic=traffic, forecast=said, share=share))
+
+
+def sentences(said: Sequence[str]) -> str:
+    """Print sentences, each from a line of its own on."""
     return "\n".join(line for sentence in said for line in wrapped(sentence))
-
-
-def latency_lines(document: Document) -> list[str]:
-    """Say what the phases need at least, and what a reader of tokens waits for."""
-    total = document["total"]
-    if total["lower_bound_s"] is None:
-        return [document["null_because"]["lower_bound_s"]] if document["machine"]["lacking"] else []
-    at = f" at {document['machine']['highest_clock'] / 1e6:.0f} MHz"
-    stages = [f"{name} {seconds(metrics['lower_bound_s'])}" for name, metrics in document["stages"].items()]
-    parts = f" ({', '.join(stages)})" if len(stages) > 1 else ""
-    lines = [f"lower bound: {seconds(total['lower_bound_s'])}{at}{parts}"]
-    for metric, name in (("ttft", "first token (ttft)"), ("tpot", "each further token (tpot)")):
-        if total[f"{metric}_s"] is not None:
-            bound = seconds(total[f"{metric}_lower_bound_s"])
-            lines.append(f"{name}: {seconds(total[f'{metric}_s'])} by roofline, at least {bound}; no host work")
-    return lines
 
 
 def _closed_form_text(forms: Mapping[str, Mapping[str, str | None]]) -> str:
@@ -229,57 +235,3 @@ def _table(head: str, *titles: str) -> Any:
 def count(calls: Any) -> str:
     """Print how often something runs, which may be an expectation; a word stays."""
     return calls if isinstance(calls, str) else f"{calls:,.1f}" if isinstance(calls, float) else f"{calls:,}"
-
-
-def tree_text(document: Document, roles: Roles, result: Estimate, depth: int, part: str = "") -> str:
-    """Print the network, or a part of it, as a tree with the cost of each node, down to a depth."""
-    roots = [_node_at(result, part)] if part else result.below[0]
-    made = on_terminal(_tree_table(result, depth, roots), spare=_TREE_SPARE)
-    return "\n\n".join([preamble(document, roles), made.strip("\n"), flowed(_TREE_LEGEND)])
-
-
-def _node_at(result: Estimate, part: str) -> int:
-    """Find the row of a path, or of one with the numbers that layers have here."""
-    for row, node in enumerate(result.nodes, start=1):
-        if part in (node.row.path, node.label):
-            return row
-    raise UserError(f"unknown part '{part}': {nearest(part, [node.row.path for node in result.nodes])}")
-
-
-def _tree_table(result: Estimate, depth: int, roots: Sequence[int]) -> Any:
-    from rich.text import Text
-
-    def cells(metrics: Metrics) -> list[str]:
-        return [cell(metric, metrics[metric], 3) for _, metric in _TREE_COLUMNS]
-
-    made = table("node", *(f">{title}" for title in ("calls", *dict(_TREE_COLUMNS), "share")), gap=1)
-    whole = result.total["roofline_s"]
-    for guide, name, node in _tree_lines(result, depth, roots):
-        share = node.metrics["roofline_s"] / whole if whole else 0.0
-        label = Text.assemble((guide, "dim"), (name, "" if guide else "bold"))
-        numbers = [*cells(node.metrics), f"{share:.1%}"] if node.calls else ["-"] * (len(_TREE_COLUMNS) + 1)
-        style = "dim" if not node.calls else "red" if share >= _HOT else "yellow" if share >= _WARM else ""
-        made.add_row(label, *(Text(number, style) for number in (count(node.calls), *numbers)))
-    made.add_row("total", "", *cells(result.total), f"{1.0:.1%}" if whole else "", style="bold")
-    return made
-
-
-def _tree_lines(result: Estimate, depth: int, roots: Sequence[int]) -> Iterator[tuple[str, str, NodeNumbers]]:
-    """Yield what stands before each node, its name and the node, down to a depth; roots have their whole path."""
-    below = result.below
-    inner, last = _GUIDES[(sys.stdout.encoding or "utf-8").lower().startswith("utf")]
-
-    def there(rows: Sequence[int]) -> list[int]:
-        return [row for row in rows if result.nodes[row - 1].label is not None]
-
-    def descend(index: int, level: int, guide: str, after: str) -> Iterator[tuple[str, str, NodeNumbers]]:
-        node, children = result.nodes[index - 1], there(below[index])
-        hidden = " +" if children and level == depth else ""
-        label = node.label or node.row.path
-        yield guide, (label.rpartition("/")[2] if guide else label) + hidden, node
-        for child in children if level < depth else ():
-            first, rest = last if child == children[-1] else inner
-            yield from descend(child, level + 1, after + first, after + rest)
-
-    for root in roots:
-        yield from descend(root, 1, "", "")
