@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dsocr_symbolic.reports.measured import LIMIT, Measured, comparable, memory_page, read_measured
+from dsocr_symbolic.reports.measured import LIMIT, MeasuredMemory, comparable, memory_page, read_measured
 
 FOLDER = Path(__file__).parents[1] / "reports" / "measured"
 WHOLE = "prefill"
@@ -12,13 +12,13 @@ FILE = FOLDER / "memory-h200.json"
 CASES = comparable(read_measured(FILE)[1])
 
 
-def _name(case: Measured) -> str:
+def _name(case: MeasuredMemory) -> str:
     settings = [f"{key}={value}" for key, value in case.settings.items()]
     return " ".join([case.name, *settings, *case.choices.values()])
 
 
 @pytest.mark.parametrize("case", CASES, ids=_name)
-def test_predictions_are_near_what_tensors_ask_for(case: Measured) -> None:
+def test_predictions_are_near_what_tensors_ask_for(case: MeasuredMemory) -> None:
     assert case.requested_ratio == pytest.approx(1, abs=LIMIT)
 
 

@@ -77,7 +77,7 @@ class GridFile:
 
 
 @frozen(kw_only=True)
-class CallEntry:
+class TimedCall:
     """A layer that a component runs."""
 
     layer: str = entry("the formula file")
@@ -90,7 +90,7 @@ class CallEntry:
 class ComponentEntry:
     """A part of the network that dsocr measure runs, with the layers that stand for it."""
 
-    layers: tuple[CallEntry, ...] = entry("what it runs, one after the other")
+    layers: tuple[TimedCall, ...] = entry("what it runs, one after the other")
     choices: Mapping[str, tuple[str, ...]] = entry("options of the model's choices to combine", default=BLANK)
     eager: tuple[Mapping[str, int], ...] = entry("settings at which it is measured as the host launches it", default=())
     graph: tuple[Mapping[str, int], ...] = entry("settings at which a CUDA graph replays it", default=())

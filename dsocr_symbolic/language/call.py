@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.device import Work
+from dsocr_symbolic.language.device import KernelWork
 from dsocr_symbolic.language.expression import Expression, parse
 from dsocr_symbolic.language.schema import (
     BLANK,
@@ -79,8 +79,8 @@ class Call:
     slots: Mapping[str, Filling] = entry("fillings of the callee's slots", default=BLANK)
     turns: tuple[str, ...] = entry("tensors of the callee whose innermost axis moves outwards in a view", default=())
     permutes: tuple[str, ...] = entry("tensors of the callee whose outer axes change order in a view", default=())
-    kernels: Mapping[str, Work] | None = entry("what the GPU runs, where it is not the callee's", default=None)
-    backward_kernels: Mapping[str, Work] | None = entry("what its backward runs, likewise", default=None)
+    kernels: Mapping[str, KernelWork] | None = entry("what the GPU runs, where it is not the callee's", default=None)
+    backward_kernels: Mapping[str, KernelWork] | None = entry("what its backward runs, likewise", default=None)
 
     def __attrs_post_init__(self) -> None:
         """Refuse numbers of a name that ends in none."""

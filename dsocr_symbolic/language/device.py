@@ -11,7 +11,7 @@ _ONE = parse(1, "1")
 
 
 @frozen(kw_only=True)
-class Work:
+class KernelWork:
     """One kernel, copy or fill that runs on a GPU.
 
     Besides the formula's symbols its expressions know ``io_bytes``, the bytes of the launch, and of each input

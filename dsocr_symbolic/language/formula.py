@@ -9,7 +9,7 @@ from attrs import evolve, field, frozen
 
 from dsocr_symbolic.errors import UserError, check_known
 from dsocr_symbolic.language.call import CALLS, Call, Filling
-from dsocr_symbolic.language.device import Work
+from dsocr_symbolic.language.device import KernelWork
 from dsocr_symbolic.language.expression import Expression, names, parse
 from dsocr_symbolic.language.schema import (
     BLANK,
@@ -114,8 +114,10 @@ class Formula:
         "formulas with a name, for the formulas below", of_symbols(FORMULAS), default=BLANK
     )
     tensors: Mapping[str, Tensor] = entry("what it reads, writes and owns")
-    kernels: Mapping[str, Work] = entry("what the GPU runs for it alone, each of a class of time", default=BLANK)
-    backward_kernels: Mapping[str, Work] = entry("what its backward runs besides, which no launch shows", default=BLANK)
+    kernels: Mapping[str, KernelWork] = entry("what the GPU runs for it alone, each of a class of time", default=BLANK)
+    backward_kernels: Mapping[str, KernelWork] = entry(
+        "what its backward runs besides, which no launch shows", default=BLANK
+    )
     example: Example = entry("numbers that a test holds it to", default=Example())
 
 
@@ -136,7 +138,7 @@ class Gradient:
     takes: Expression | None = entry(
         "bytes of the result's gradient that it reads; all unless said", POSITIVE, default=None
     )
-    kernels: Mapping[str, Work] = entry("what the GPU runs for it", default=BLANK)
+    kernels: Mapping[str, KernelWork] = entry("what the GPU runs for it", default=BLANK)
 
 
 @frozen(kw_only=True)
@@ -147,8 +149,10 @@ class Member:
     flops: Expression | None = entry("value of the symbol flops", POSITIVE, default=None)
     category: str = entry("kind of work, where it is not the family's", default="")
     backward: tuple[Gradient, ...] | None = entry("launches, if not the family's", default=None)
-    kernels: Mapping[str, Work] | None = entry("what the GPU runs, if not the family's", default=None)
-    backward_kernels: Mapping[str, Work] = entry("what its backward runs besides, which no launch shows", default=BLANK)
+    kernels: Mapping[str, KernelWork] | None = entry("what the GPU runs, if not the family's", default=None)
+    backward_kernels: Mapping[str, KernelWork] = entry(
+        "what its backward runs besides, which no launch shows", default=BLANK
+    )
 
 
 @frozen(kw_only=True)

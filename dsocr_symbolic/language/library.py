@@ -8,7 +8,7 @@ from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.call import Call
-from dsocr_symbolic.language.device import Work
+from dsocr_symbolic.language.device import KernelWork
 from dsocr_symbolic.language.expression import Expression, check_names, names
 from dsocr_symbolic.language.formula import Formula, Layer, Operator, inputs, outputs, read_layer, read_operators
 from dsocr_symbolic.language.registry import load_conventions, load_machine, load_metrics
@@ -173,7 +173,7 @@ def _kernel_symbols(formula: Formula) -> set[str]:
     return {*layouts, *load_machine(), "io_bytes"}
 
 
-def _check_works(works: Mapping[str, Work], known: Collection[str], place: str) -> Iterable[str]:
+def _check_works(works: Mapping[str, KernelWork], known: Collection[str], place: str) -> Iterable[str]:
     """Check kernels: classes that have a time, symbols that are known here; return those that are used."""
     for name, work in works.items():
         where = f"{place}: {name}"

@@ -14,7 +14,7 @@ from dsocr_symbolic.language.formula import Operator
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.measurement.cupti import NO_WORK
 from dsocr_symbolic.measurement.events import Event, read_events
-from dsocr_symbolic.measurement.kernels import Kernel
+from dsocr_symbolic.measurement.kernels import MeasuredKernel
 
 GRADIENT_SUM = "gradient sum"
 """Operator of what autograd adds where several gradients meet, next to the node that made the last one."""
@@ -92,7 +92,7 @@ def summed(events: Sequence[Event], *, root: str = "", backward: bool = False) -
         Take the backward pass's kernels alone.
     """
     modules = _forward_modules(events, root) if backward else {}
-    found: dict[tuple[str, str], list[Kernel]] = {}
+    found: dict[tuple[str, str], list[MeasuredKernel]] = {}
     for event in events:
         kernels = [kernel for kernel in event.kernels if _is_work(kernel.name)]
         place = (_backward_place(event, modules) if backward else _forward_place(event, root)) if kernels else None
@@ -196,7 +196,7 @@ def _backward_start(events: Iterable[Event]) -> int:
     return min((event.start for event in events if event.name.startswith(_NODE)), default=0)
 
 
-def _unlinked(events: Iterable[Event], start: int) -> list[Kernel]:
+def _unlinked(events: Iterable[Event], start: int) -> list[MeasuredKernel]:
     """List kernels that began after a time, in nanoseconds, and that the profiler linked to no operator."""
     return [
         event.kernel

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dsocr_symbolic.errors import UserError, check_known, one_line
 from dsocr_symbolic.measurement.kernels import AT_ONCE, Busy, Timed, busy, require_gpu
-from dsocr_symbolic.measurement.operators import DTYPES, OPERATORS, Call, Given, Setting
+from dsocr_symbolic.measurement.operators import DTYPES, OPERATORS, Call, OperatorInputs, Setting
 from dsocr_symbolic.verification.reference.trace import tensors_in
 
 VALUES = ("random", "index", "permutation", "alternate")
@@ -175,7 +175,7 @@ def prepare(benchmark: Benchmark, device: str) -> Timed:
     check_benchmark(benchmark)
     operator = OPERATORS[benchmark.call]
     made = [_made(spec, device) for spec in benchmark.tensors]
-    given = Given(tensors=tuple(each.view for each in made), settings=benchmark.settings, device=device)
+    given = OperatorInputs(tensors=tuple(each.view for each in made), settings=benchmark.settings, device=device)
     hot = [each.buffer for each, spec in zip(made, benchmark.tensors, strict=True) if not spec.weight]
     try:
         if benchmark.training:
@@ -190,7 +190,7 @@ def prepare(benchmark: Benchmark, device: str) -> Timed:
     return Timed(call=call, cold=benchmark.cold, hot=tuple(hot) if benchmark.cold else ())
 
 
-def _backward(benchmark: Benchmark, given: Given) -> tuple[Call, list[Tensor]]:
+def _backward(benchmark: Benchmark, given: OperatorInputs) -> tuple[Call, list[Tensor]]:
     """Call forward once; return what goes backward through it again and again, and the gradients it begins with."""
     operator = OPERATORS[benchmark.call]
     # No view is part of the graph, and rewriting a buffer does not void what the graph has saved of it.
@@ -198,7 +198,7 @@ def _backward(benchmark: Benchmark, given: Given) -> tuple[Call, list[Tensor]]:
     trained = [leaf for leaf in leaves if leaf.requires_grad]
     with torch.enable_grad():
         first = (leaves[0].clone(), *leaves[1:]) if operator.in_place else leaves
-        out = operator.bind(Given(tensors=first, settings=given.settings, device=given.device))()
+        out = operator.bind(OperatorInputs(tensors=first, settings=given.settings, device=given.device))()
     reached = [each for each in tensors_in([out]) if each.requires_grad]
     if not reached:
         raise UserError(f"{benchmark.call} has no gradient here: give it floating-point tensors, or no training")

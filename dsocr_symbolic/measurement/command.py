@@ -90,10 +90,10 @@ def compare_measured_command() -> click.Command:
 def _compare_measured(given: dict[str, Any]) -> int:
     from attrs import asdict
 
-    from dsocr_symbolic.measurement.comparison import compare, violations
-    from dsocr_symbolic.measurement.comparison_files import read_measured, read_predicted
-    from dsocr_symbolic.measurement.comparison_prediction import predict_now
-    from dsocr_symbolic.measurement.comparison_text import bound_line, comparison_text
+    from dsocr_symbolic.measurement.comparison.files import read_measured, read_predicted
+    from dsocr_symbolic.measurement.comparison.pairs import compare, violations
+    from dsocr_symbolic.measurement.comparison.prediction import predict_now
+    from dsocr_symbolic.measurement.comparison.text import bound_line, comparison_text
     from dsocr_symbolic.questions.options import show
     from dsocr_symbolic.writing.files import check_folder, write_files
 
@@ -109,7 +109,7 @@ def _compare_measured(given: dict[str, Any]) -> int:
         predicted = predict_now(measured, path, gpu=given["gpu"], machine=given["machine"])
     comparison = compare(measured, predicted)
     if out:
-        from dsocr_symbolic.measurement.comparison_page import comparison_files
+        from dsocr_symbolic.measurement.comparison.page import comparison_files
 
         texts = comparison_files(comparison, path.name)
         write_files(out, texts)

@@ -31,7 +31,7 @@ _WITH_ATTENTION = ("prefill", "decoder_layers", "decode")
 
 
 @frozen(kw_only=True)
-class Case:
+class TimedCase:
     """One call to measure.
 
     Attributes
@@ -88,7 +88,7 @@ class Prepared:
 
 
 @frozen(kw_only=True)
-class _Part:
+class _Component:
     """A component: what runs, the module that it runs in, and its inputs."""
 
     module: nn.Module
@@ -98,7 +98,7 @@ class _Part:
     hot: tuple[Tensor, ...] = ()
 
 
-def check_case(case: Case) -> None:
+def check_case(case: TimedCase) -> None:
     """Refuse a case that names what does not exist, or lacks a setting."""
     check_known([case.component], COMPONENTS, "measured case", "component")
     where = f"measured case '{case.label}'"
@@ -115,7 +115,7 @@ def check_case(case: Case) -> None:
         raise UserError(f"{where}: a decoding step has no backward pass: measure prefill")
 
 
-def _part(case: Case, cache: NetworkCache) -> _Part:
+def _part(case: TimedCase, cache: NetworkCache) -> _Component:
     """Build a component's inputs and its call."""
     network, s = cache.network(), case.settings
     model, device, decoder = network.model, cache.device, cache.config.decoder
@@ -130,10 +130,12 @@ def _part(case: Case, cache: NetworkCache) -> _Part:
     match case.component:
         case "sam":
             pixels = normal(s["batch"], cache.config.sam.in_channels, s["image_size"], s["image_size"])
-            return _Part(module=model.sam_model, forward=lambda: model.sam_model(pixels))
+            return _Component(module=model.sam_model, forward=lambda: model.sam_model(pixels))
         case "clip":
             features = normal(s["batch"], cache.config.clip.hidden_size, s["feature_grid"], s["feature_grid"])
-            return _Part(module=model.vision_model, forward=lambda: model.vision_model(features), inputs=(features,))
+            return _Component(
+                module=model.vision_model, forward=lambda: model.vision_model(features), inputs=(features,)
+            )
         case "projector":
             side = s["feature_grid"]
             tokens = normal(s["batch"], side * side + 1, cache.config.clip.hidden_size)
@@ -145,15 +147,15 @@ def _part(case: Case, cache: NetworkCache) -> _Part:
                 out: Tensor = model.projector(torch.cat((patches, sam.flatten(2).permute(0, 2, 1)), dim=-1))
                 return out
 
-            return _Part(module=model, forward=project, inputs=both, hot=both)
+            return _Component(module=model, forward=project, inputs=both, hot=both)
         case "prefill":
             prompt = ids(s["batch"], s["sequence"])
             training = case.mode == "backward"
             # Nothing decodes after a training step.
-            return _Part(module=model, forward=lambda: model(prompt, cache=None if training else KeyValueCache()))
+            return _Component(module=model, forward=lambda: model(prompt, cache=None if training else KeyValueCache()))
         case "decoder_layers":
             embeds = normal(s["batch"], s["sequence"], decoder.hidden_size)
-            return _Part(module=model, forward=lambda: model(inputs_embeds=embeds), inputs=(embeds,))
+            return _Component(module=model, forward=lambda: model(inputs_embeds=embeds), inputs=(embeds,))
         case "decode":
             token, kept = ids(s["batch"], 1), KeyValueCache()
             shape = (s["batch"], decoder.num_attention_heads, s["past"], decoder.head_dim)
@@ -163,13 +165,13 @@ def _part(case: Case, cache: NetworkCache) -> _Part:
             def reset() -> None:
                 kept.keys, kept.values = list(keys), list(values)
 
-            return _Part(module=model, forward=lambda: model(token, cache=kept), reset=reset)
+            return _Component(module=model, forward=lambda: model(token, cache=kept), reset=reset)
         case _:
             hidden = normal(1, s["tokens"], decoder.hidden_size)
-            return _Part(module=network, forward=lambda: network.logits(hidden), inputs=(hidden,))
+            return _Component(module=network, forward=lambda: network.logits(hidden), inputs=(hidden,))
 
 
-def make(case: Case, network_cache: NetworkCache) -> Prepared:
+def make(case: TimedCase, network_cache: NetworkCache) -> Prepared:
     """Prepare a case; raise UserError where it names what does not exist.
 
     Memory of inputs, and of a backward case the forward's graph, lives as long as what is returned.

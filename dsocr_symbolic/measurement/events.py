@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from attrs import define, field
 
-from dsocr_symbolic.measurement.kernels import Kernel
+from dsocr_symbolic.measurement.kernels import MeasuredKernel
 
 # Calls of CUDA are numbered apart from operators, and their numbers may be the same.
 _RUNTIME = re.compile(r"cu(da)?[A-Z]")
@@ -37,7 +37,7 @@ class Event:
         What surrounds a range on its thread.
     leaf : bool
         Whether a range surrounds no other one.
-    kernels : list of Kernel
+    kernels : list of MeasuredKernel
         What a range launched itself.
     """
 
@@ -50,12 +50,12 @@ class Event:
     linked: bool = False
     parent: Self | None = None
     leaf: bool = True
-    kernels: list[Kernel] = field(factory=list)
+    kernels: list[MeasuredKernel] = field(factory=list)
 
     @property
-    def kernel(self) -> Kernel:
+    def kernel(self) -> MeasuredKernel:
         """The event as a kernel."""
-        return Kernel(name=self.name, seconds=(self.end - self.start) * 1e-9)
+        return MeasuredKernel(name=self.name, seconds=(self.end - self.start) * 1e-9)
 
     def upwards(self) -> Iterator["Event"]:
         """Yield the event and what surrounds it, from the inside out."""

@@ -34,7 +34,7 @@ class Fitted:
 
 
 @frozen(kw_only=True)
-class Measured:
+class MeasuredRecord:
     """A record, or one of its kernels: its formula and the seconds that were measured."""
 
     formula: Expr
@@ -52,11 +52,11 @@ def fitted(grid: GridFile, busy: Mapping[str, Busy], machine: Mapping[str, float
     return Fitted(constants={name: known[name] for fit in grid.fits for name in fit.constants}, errors=errors)
 
 
-def _measured(name: str, formulas: Mapping[str, Mapping[str, Expr]], busy: Mapping[str, Busy]) -> Measured:
+def _measured(name: str, formulas: Mapping[str, Mapping[str, Expr]], busy: Mapping[str, Busy]) -> MeasuredRecord:
     """Return a record, or with a name behind a slash the kernel in its place: fills are in nobody's order."""
     record, _, kernel = name.partition("/")
     if not kernel:
-        return Measured(formula=formulas[record][""], seconds=busy[record].seconds)
+        return MeasuredRecord(formula=formulas[record][""], seconds=busy[record].seconds)
     ours = [each for each in formulas[record] if each]
     theirs = [each for each in busy[record].kernels if not each.name.startswith(_FILLS)]
     if kernel not in ours or len(ours) != len(theirs):
@@ -64,10 +64,10 @@ def _measured(name: str, formulas: Mapping[str, Mapping[str, Expr]], busy: Mappi
         raise UserError(
             f"{name}: the formula has the kernels {', '.join(ours)}, measured were {names}; this GPU runs other ones"
         )
-    return Measured(formula=formulas[record][kernel], seconds=theirs[ours.index(kernel)].seconds)
+    return MeasuredRecord(formula=formulas[record][kernel], seconds=theirs[ours.index(kernel)].seconds)
 
 
-def _fit(fit: FitEntry, measured: list[Measured], known: Mapping[str, float]) -> dict[str, float]:
+def _fit(fit: FitEntry, measured: list[MeasuredRecord], known: Mapping[str, float]) -> dict[str, float]:
     from scipy.optimize import least_squares
 
     names = tuple(fit.constants)

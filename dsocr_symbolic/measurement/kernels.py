@@ -31,7 +31,7 @@ BOOST_SECONDS = 1.0
 
 
 @frozen(kw_only=True)
-class Kernel:
+class MeasuredKernel:
     """One kernel, copy or filling of memory.
 
     Attributes
@@ -56,13 +56,13 @@ class Busy:
         Durations of its kernels together; the median over the calls.
     least : float
         The same of the fastest call.
-    kernels : tuple of Kernel
+    kernels : tuple of MeasuredKernel
         Those of the call that is the median, in their order.
     """
 
     seconds: float
     least: float
-    kernels: tuple[Kernel, ...]
+    kernels: tuple[MeasuredKernel, ...]
 
 
 @frozen(kw_only=True)
@@ -260,7 +260,7 @@ def _batch(timed: Sequence[Timed], calls: int, warm_ups: int, swept: Tensor) -> 
 
 
 def _median(calls: Sequence[Sequence[Record]]) -> Busy:
-    kernels = [tuple(Kernel(name=name, seconds=length * 1e-9) for _, length, name in call) for call in calls]
+    kernels = [tuple(MeasuredKernel(name=name, seconds=length * 1e-9) for _, length, name in call) for call in calls]
     sums = [math.fsum(kernel.seconds for kernel in call) for call in kernels]
     middle = statistics.median_high(sums)
     return Busy(seconds=middle, least=min(sums), kernels=kernels[sums.index(middle)])

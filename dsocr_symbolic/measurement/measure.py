@@ -14,7 +14,7 @@ from attrs import asdict, define, evolve, field, frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.measurement.attribution import attribute
-from dsocr_symbolic.measurement.components import Case, Prepared, check_case, make
+from dsocr_symbolic.measurement.components import Prepared, TimedCase, check_case, make
 from dsocr_symbolic.measurement.graphs import captured
 from dsocr_symbolic.measurement.kernels import GpuFacts, Timed, busy, check_idle, require_gpu
 from dsocr_symbolic.measurement.network import NetworkCache, tiny_config
@@ -55,12 +55,12 @@ class _Session:
 class _Line:
     """A case and what was found of it."""
 
-    case: Case
+    case: TimedCase
     found: dict[str, Any]
 
 
 def measure_cases(
-    cases: Sequence[Case],
+    cases: Sequence[TimedCase],
     *,
     rounds: int = 7,
     say: Callable[[str], None],
@@ -74,7 +74,7 @@ def measure_cases(
 
     Parameters
     ----------
-    cases : sequence of Case
+    cases : sequence of TimedCase
         What to measure.
     rounds : int
         How often the wall time of every case is taken, each time in another order.
@@ -131,7 +131,7 @@ def _machine(facts: GpuFacts) -> dict[str, Any]:
     return {"gpu": said.pop("name"), **said}
 
 
-def _sized(session: _Session, case: Case) -> Case:
+def _sized(session: _Session, case: TimedCase) -> TimedCase:
     """Return the case as it is, or as small as a dry run has it."""
     if not session.dry:
         return case
@@ -156,7 +156,7 @@ def _device_part(session: _Session, lines: Sequence[_Line], found: dict[str, Any
         session.save()
 
 
-def _empty(case: Case) -> dict[str, Any]:
+def _empty(case: TimedCase) -> dict[str, Any]:
     return {
         "component": case.component,
         "mode": case.mode,
@@ -179,7 +179,7 @@ def _said(line: _Line) -> str:
     return f"{line.case.label}: {found['device_s'] * 1e3:.3f} ms in {found['kernels']} kernels"
 
 
-def _device_facts(session: _Session, case: Case) -> dict[str, Any]:
+def _device_facts(session: _Session, case: TimedCase) -> dict[str, Any]:
     """Take experts, peak memory, busy time and, of what is no graph, operators."""
     prepared = make(case, session.cache)
     prepared.before()
@@ -240,7 +240,7 @@ def _wall_part(
         session.save()
 
 
-def _wall(session: _Session, case: Case) -> float:
+def _wall(session: _Session, case: TimedCase) -> float:
     """Return the median seconds that a caller waits for one call, beginning and ending with an idle GPU."""
     prepared = make(case, session.cache)
     call = captured(prepared, dry=session.dry) if case.mode == "graph" else prepared.call

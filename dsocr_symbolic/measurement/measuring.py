@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dsocr_symbolic.errors import UserError, check_known
-from dsocr_symbolic.measurement.components import Case
+from dsocr_symbolic.measurement.components import TimedCase
 from dsocr_symbolic.measurement.kernels import check_idle, require_gpu
 from dsocr_symbolic.measurement.measure import measure_cases
 from dsocr_symbolic.measurement.prediction import load_components, parts
@@ -26,7 +26,7 @@ def measure(out: Path, *, only: str, force: bool, say: Callable[[str], None]) ->
     require_gpu()
     check_idle()
     cases = [
-        Case(component=part.component, mode=part.mode, settings=part.settings, choices=part.choices)
+        TimedCase(component=part.component, mode=part.mode, settings=part.settings, choices=part.choices)
         for part in parts({name: entry for name, entry in components.items() if name in wanted or not wanted})
     ]
 

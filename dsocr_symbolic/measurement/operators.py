@@ -23,7 +23,7 @@ _FIRST_CALLS = 4
 
 
 @frozen(kw_only=True)
-class Given:
+class OperatorInputs:
     """What a record gives to a call.
 
     Attributes
@@ -51,7 +51,7 @@ class Given:
 
 
 @frozen(kw_only=True)
-class Operator:
+class TimedOperator:
     """What can be timed.
 
     Attributes
@@ -68,30 +68,30 @@ class Operator:
         Whether it writes into its first tensor.
     """
 
-    bind: Callable[[Given], Call]
+    bind: Callable[[OperatorInputs], Call]
     operands: tuple[int, int]
     settings: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     in_place: bool = False
 
 
-def _on_tensors(function: Callable[..., object], operands: int, *, in_place: bool = False) -> Operator:
+def _on_tensors(function: Callable[..., object], operands: int, *, in_place: bool = False) -> TimedOperator:
     """Describe what takes tensors alone."""
-    return Operator(
+    return TimedOperator(
         bind=lambda given: lambda: function(*given.tensors), operands=(operands, operands), in_place=in_place
     )
 
 
 def _on_given(
-    function: Callable[[Given], object],
+    function: Callable[[OperatorInputs], object],
     operands: int,
     settings: str = "",
     options: str = "",
     *,
     most: int | None = None,
-) -> Operator:
+) -> TimedOperator:
     """Describe what takes settings, or another number of tensors from case to case."""
-    return Operator(
+    return TimedOperator(
         bind=lambda given: lambda: function(given),
         operands=(operands, operands if most is None else most),
         settings=tuple(settings.split()),
@@ -104,7 +104,7 @@ def _put(y: Tensor, index: Tensor, x: Tensor) -> Tensor:
     return y
 
 
-def _quick_gelu(given: Given) -> Call:
+def _quick_gelu(given: OperatorInputs) -> Call:
     """Compile it afresh: TorchScript keeps what it made of the shapes that it saw first."""
     compiled = torch.jit.CompilationUnit(_QUICK_GELU).quick_gelu
     (x,) = given.tensors
@@ -113,7 +113,7 @@ def _quick_gelu(given: Given) -> Call:
     return lambda: compiled(x)
 
 
-def _grouped(given: Given) -> Call:
+def _grouped(given: OperatorInputs) -> Call:
     """Multiply equal groups of x [T, K] by their w [E, N, K] each."""
     product: Any = getattr(torch, "_grouped_mm", None) or getattr(F, "grouped_mm", None)
     if product is None:
@@ -124,7 +124,7 @@ def _grouped(given: Given) -> Call:
     return lambda: product(x, transposed, offs=offsets)
 
 
-def _attention(given: Given) -> Tensor:
+def _attention(given: OperatorInputs) -> Tensor:
     q, k, v = given.tensors
     return F.scaled_dot_product_attention(q, k, v, is_causal=bool(given.whole("causal")))
 
@@ -133,42 +133,42 @@ def _masked_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
-def _convolution(given: Given) -> Tensor:
+def _convolution(given: OperatorInputs) -> Tensor:
     x, w, *bias = given.tensors
     stride, padding = given.whole("stride"), given.whole("padding")
     return F.conv2d(x, w, bias[0] if bias else None, stride=stride, padding=padding)
 
 
-def _bicubic(given: Given) -> Tensor:
+def _bicubic(given: OperatorInputs) -> Tensor:
     side, antialias = given.whole("size"), bool(given.whole("antialias"))
     return F.interpolate(given.tensors[0], size=(side, side), mode="bicubic", align_corners=False, antialias=antialias)
 
 
-def _linear_resize(given: Given) -> Tensor:
+def _linear_resize(given: OperatorInputs) -> Tensor:
     return F.interpolate(given.tensors[0], size=given.whole("size"), mode="linear", align_corners=False)
 
 
-def _sum(given: Given) -> Tensor:
+def _sum(given: OperatorInputs) -> Tensor:
     return given.tensors[0].sum(given.whole("axis"), keepdim=bool(given.whole("keepdim", 0)))
 
 
-def _mean(given: Given) -> Tensor:
+def _mean(given: OperatorInputs) -> Tensor:
     return given.tensors[0].mean(given.whole("axis"), keepdim=bool(given.whole("keepdim")))
 
 
-def _pad(given: Given) -> Tensor:
+def _pad(given: OperatorInputs) -> Tensor:
     """Add rows below and columns to the right of [batch, height, width, channels]."""
     by = given.whole("by")
     return F.pad(given.tensors[0], (0, 0, 0, by, 0, by))
 
 
-def _new_zeros(given: Given) -> Tensor:
+def _new_zeros(given: OperatorInputs) -> Tensor:
     """Make as many rows as the tensor has, as a router's counts are made."""
     x = given.tensors[0]
     return x.new_zeros((len(x), given.whole("columns")))
 
 
-OPERATORS: Mapping[str, Operator] = {
+OPERATORS: Mapping[str, TimedOperator] = {
     # Elementwise.
     "add": _on_tensors(torch.add, 2),
     "subtract": _on_tensors(torch.sub, 2),
@@ -188,7 +188,7 @@ OPERATORS: Mapping[str, Operator] = {
     "sigmoid": _on_tensors(torch.sigmoid, 1),
     "silu": _on_tensors(F.silu, 1),
     "gelu": _on_tensors(F.gelu, 1),
-    "quick_gelu": Operator(bind=_quick_gelu, operands=(1, 1)),
+    "quick_gelu": TimedOperator(bind=_quick_gelu, operands=(1, 1)),
     "widen": _on_tensors(lambda x: x.float(), 1),
     "narrow": _on_tensors(lambda x: x.bfloat16(), 1),
     "to_int64": _on_tensors(lambda x: x.long(), 1),
@@ -235,7 +235,7 @@ OPERATORS: Mapping[str, Operator] = {
     "mm": _on_tensors(F.linear, 2),
     "addmm": _on_tensors(F.linear, 3),
     "bmm": _on_tensors(torch.matmul, 2),
-    "grouped_mm": Operator(bind=_grouped, operands=(2, 2)),
+    "grouped_mm": TimedOperator(bind=_grouped, operands=(2, 2)),
     "sdpa": _on_given(_attention, 3, "causal"),
     "sdpa_mask": _on_tensors(_masked_attention, 4),
     "conv2d": _on_given(_convolution, 2, "stride padding", most=3),

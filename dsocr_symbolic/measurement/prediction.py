@@ -20,7 +20,7 @@ MODES = ("eager", "graph", "backward")
 
 
 @frozen(kw_only=True)
-class Part:
+class PredictedPart:
     """A part of the network at some sizes, launched by the host or replayed, or its backward."""
 
     component: str
@@ -35,17 +35,17 @@ def load_components() -> Mapping[str, ComponentEntry]:
     return file.components
 
 
-def parts(components: Mapping[str, ComponentEntry]) -> Iterator[Part]:
+def parts(components: Mapping[str, ComponentEntry]) -> Iterator[PredictedPart]:
     """Yield every part that is measured."""
     for name, entry in components.items():
         chosen = [dict(zip(entry.choices, options, strict=True)) for options in product(*entry.choices.values())]
         for mode in MODES:
             for settings in getattr(entry, mode):
                 for choices in chosen if mode == "eager" else chosen[:1]:
-                    yield Part(component=name, mode=mode, settings=settings, choices=choices)
+                    yield PredictedPart(component=name, mode=mode, settings=settings, choices=choices)
 
 
-def predict(part: Part, machine: str) -> dict[str, Any]:
+def predict(part: PredictedPart, machine: str) -> dict[str, Any]:
     """Return what the formulas give for a part, by operator too."""
     entry = load_components()[part.component]
     results = [_answer(each.layer, each.given, part, machine) for each in entry.layers]
@@ -70,7 +70,7 @@ def predict(part: Part, machine: str) -> dict[str, Any]:
     }
 
 
-def _answer(layer: str, given: Mapping[str, Any], part: Part, machine: str) -> Estimate:
+def _answer(layer: str, given: Mapping[str, Any], part: PredictedPart, machine: str) -> Estimate:
     definition = default_definition(None)
     settings = {name: evaluate(value, part.settings, arithmetic) for name, value in given.items()}
     choices = {**part.choices, "train": "all", "host": "graph" if part.mode == "graph" else "eager"}

@@ -7,20 +7,20 @@ from types import ModuleType
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.device import Work
+from dsocr_symbolic.language.device import KernelWork
 from dsocr_symbolic.language.expression import parse
 from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.language.time_formula import LIMITS, load_time
 from dsocr_symbolic.network.costs import value
-from dsocr_symbolic.network.node import Kernel, Scope, Steps
+from dsocr_symbolic.network.node import DeviceKernel, Scope, Steps
 
 # What an operator does that says nothing of its kernels: it reads and writes its tensors as fast as a copy does.
-_PLAIN: Mapping[str, Work] = {"kernel": Work(time="stream", given={"bytes": parse("io_bytes", "")})}
+_PLAIN: Mapping[str, KernelWork] = {"kernel": KernelWork(time="stream", given={"bytes": parse("io_bytes", "")})}
 
 
 def kernels_of(
-    works: Mapping[str, Work] | None, scope: Scope, algebra: ModuleType, guard: Expr = 1
-) -> tuple[Kernel, ...]:
+    works: Mapping[str, KernelWork] | None, scope: Scope, algebra: ModuleType, guard: Expr = 1
+) -> tuple[DeviceKernel, ...]:
     """Return the kernels of one call that guards let run, with their arguments; None are those of a plain operator.
 
     Only in symbols: their rates are the machine's, of which nothing else is a number in a tree.
@@ -34,7 +34,7 @@ def kernels_of(
         runs = runs if work.when is None else runs * value(work.when, scope, algebra)
         if runs != 0:
             given = {symbol: value(each, known, algebra) for symbol, each in work.given.items()}
-            found.append(Kernel(name=name, time=work.time, arguments=given, runs=runs, waits=work.waits))
+            found.append(DeviceKernel(name=name, time=work.time, arguments=given, runs=runs, waits=work.waits))
     return tuple(found)
 
 
@@ -44,7 +44,7 @@ def machine_symbols() -> Mapping[str, Expr]:
     return {name: symbolic.symbol(name) for name in load_machine()}
 
 
-def seconds_of(kernels: Iterable[Kernel], steps: Steps | None, path: tuple[str, ...], term: str = "") -> Expr:
+def seconds_of(kernels: Iterable[DeviceKernel], steps: Steps | None, path: tuple[str, ...], term: str = "") -> Expr:
     """Return the seconds of the kernels of one call, or of one term of them, over all steps."""
     if term and term not in LIMITS:
         raise UserError(f"metrics.yaml: term: no limit is '{term}': {nearest(term, LIMITS)}")

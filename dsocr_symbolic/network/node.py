@@ -54,7 +54,7 @@ class Launch:
 
 
 @frozen(kw_only=True)
-class Kernel:
+class DeviceKernel:
     """What runs on a GPU in one call.
 
     Attributes
@@ -185,7 +185,7 @@ class Node:
         How it repeats in one call of its parent.
     launch : Launch or None
         Of an operator.
-    kernels, host, captured : tuple of Kernel, str, Value
+    kernels, host, captured : tuple of DeviceKernel, str, Value
         What the GPU runs in one call for this very node, what code launches it, and 1 where a graph does.
     repeats : sympy.Expr
         Calls in one call of its parent, guards of 1 or 0 included, steps left out.
@@ -231,7 +231,7 @@ class Node:
     steps: Steps | None
     repetition: Repetition
     launch: Launch | None
-    kernels: tuple[Kernel, ...]
+    kernels: tuple[DeviceKernel, ...]
     host: str
     captured: Any
     repeats: Any

@@ -16,18 +16,18 @@ CALLS, HOST, DEVICE, REPLAYS, REPEATS = "calls", "host", "device", "replays", "r
 
 
 @frozen(kw_only=True)
-class Section:
+class TimeSection:
     """What the host and the GPU need between two waits, in seconds."""
 
     host: Any = 0
     device: Any = 0
 
-    def __add__(self, other: "Section") -> "Section":
-        return Section(host=self.host + other.host, device=self.device + other.device)
+    def __add__(self, other: "TimeSection") -> "TimeSection":
+        return TimeSection(host=self.host + other.host, device=self.device + other.device)
 
-    def over(self, times: Any, algebra: ModuleType) -> "Section":
+    def over(self, times: Any, algebra: ModuleType) -> "TimeSection":
         """Return the section of one of several calls."""
-        return Section(host=algebra.divide(self.host, times), device=algebra.divide(self.device, times))
+        return TimeSection(host=algebra.divide(self.host, times), device=algebra.divide(self.device, times))
 
 
 @frozen(kw_only=True)
@@ -46,7 +46,7 @@ class Longer:
     scope: Mapping[str, Any]
     algebra: ModuleType
 
-    def of(self, section: Section, calls: Any) -> Any:
+    def of(self, section: TimeSection, calls: Any) -> Any:
         """Return the seconds."""
         own = {HOST: section.host, DEVICE: section.device, CALLS: calls}
         return evaluate(self.formula, {**self.scope, **own}, self.algebra)
@@ -56,9 +56,9 @@ class Longer:
 class Timeline:
     """Sections in a row: the first one, the seconds of those between, the last one; None if the host never waits."""
 
-    first: Section = Section()
+    first: TimeSection = TimeSection()
     between: Any = 0
-    last: Section | None = None
+    last: TimeSection | None = None
 
 
 def ended(timeline: Timeline, calls: Any, longer: Longer) -> Any:
@@ -94,10 +94,10 @@ def again(timeline: Timeline, times: Any, calls: Any, longer: Longer) -> Timelin
 
 def apart(timeline: Timeline, calls: Any, longer: Longer) -> Timeline:
     """Let the host wait before and after each call."""
-    return Timeline(between=ended(timeline, calls, longer), last=Section())
+    return Timeline(between=ended(timeline, calls, longer), last=TimeSection())
 
 
-WAIT = Timeline(last=Section())
+WAIT = Timeline(last=TimeSection())
 """The host waits for the GPU."""
 
 
@@ -133,7 +133,7 @@ def walls(
     seconds: list[Any] = [0] * len(rows)
     for index in range(len(rows) - 1, -1, -1):
         calls, row = columns[CALLS][index], rows[index]
-        work = Timeline(first=Section(host=columns[HOST][index], device=columns[DEVICE][index]))
+        work = Timeline(first=TimeSection(host=columns[HOST][index], device=columns[DEVICE][index]))
         inside = [work, *([WAIT] * row.waits), *(lines[child] for child in below[index])]
         line = after_another(inside, calls, longer)
         replays = (columns[REPLAYS][child] for child in ((index,) if index else below[0]))

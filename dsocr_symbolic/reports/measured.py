@@ -19,7 +19,7 @@ LIMIT = 0.1
 
 
 @frozen(kw_only=True)
-class Measured:
+class MeasuredMemory:
     """One call that was measured.
 
     Attributes
@@ -59,7 +59,7 @@ class Measured:
         return float(self.predicted_bytes / self.requested_bytes)
 
 
-def read_measured(path: Path) -> tuple[dict[str, Any], list[Measured]]:
+def read_measured(path: Path) -> tuple[dict[str, Any], list[MeasuredMemory]]:
     """Read what ``tests/measured/measure_memory.py`` wrote: the GPU and its libraries, and the calls that ran."""
     content = json.loads(path.read_text(encoding="utf-8"))
     definition = default_definition(None)
@@ -67,9 +67,9 @@ def read_measured(path: Path) -> tuple[dict[str, Any], list[Measured]]:
     return content, cases
 
 
-def _measured(case: Mapping[str, Any], definition: Definition) -> Measured:
+def _measured(case: Mapping[str, Any], definition: Definition) -> MeasuredMemory:
     known = ("name", "settings", "choices", "peak_bytes", "requested_bytes", "reserved_bytes")
-    return Measured(**{name: case[name] for name in known}, predicted_bytes=_predicted(case, definition))
+    return MeasuredMemory(**{name: case[name] for name in known}, predicted_bytes=_predicted(case, definition))
 
 
 def _predicted(case: Mapping[str, Any], definition: Definition) -> Exact:
@@ -94,7 +94,7 @@ def _predicted(case: Mapping[str, Any], definition: Definition) -> Exact:
     return beside_weights
 
 
-def comparable(cases: Iterable[Measured]) -> list[Measured]:
+def comparable(cases: Iterable[MeasuredMemory]) -> list[MeasuredMemory]:
     """Return the towers, the projector and the whole prefill.
 
     A decoder layer alone has no cache to put its keys into, and a SAM block alone is part of the tower.
@@ -105,7 +105,7 @@ def comparable(cases: Iterable[Measured]) -> list[Measured]:
 def memory_page(path: Path) -> str:
     """Render templates/measured_memory.md.jinja."""
     machine, cases = read_measured(path)
-    groups: dict[str, list[Measured]] = {}
+    groups: dict[str, list[MeasuredMemory]] = {}
     for case in comparable(cases):
         groups.setdefault(case.name, []).append(case)
     rendered: str = template("measured_memory.md.jinja").render(

@@ -11,11 +11,11 @@ import yaml
 from test_cli import Answer, assert_refused, dsocr
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.measurement import comparison_prediction
-from dsocr_symbolic.measurement.comparison import Comparison, compare, violations
-from dsocr_symbolic.measurement.comparison_files import PredictedFile, read_measured, read_predicted
-from dsocr_symbolic.measurement.comparison_operators import together
-from dsocr_symbolic.measurement.comparison_prediction import predict_now
+from dsocr_symbolic.measurement.comparison import prediction as prediction_module
+from dsocr_symbolic.measurement.comparison.files import PredictedFile, read_measured, read_predicted
+from dsocr_symbolic.measurement.comparison.operators import together
+from dsocr_symbolic.measurement.comparison.pairs import SecondsComparison, compare, violations
+from dsocr_symbolic.measurement.comparison.prediction import predict_now
 from dsocr_symbolic.measurement.prediction import predict
 from dsocr_symbolic.paths import data_files
 
@@ -72,7 +72,7 @@ def write(tmp_path: Path) -> Write:
     return written
 
 
-def found(paths: tuple[Path, Path]) -> Comparison:
+def found(paths: tuple[Path, Path]) -> SecondsComparison:
     return compare(read_measured(paths[0]), read_predicted(paths[1]))
 
 
@@ -81,11 +81,11 @@ def asked(paths: tuple[Path, Path], *more: str | Path) -> Answer:
 
 
 @pytest.fixture(scope="module")
-def recorded() -> Comparison:
+def recorded() -> SecondsComparison:
     return found((MEASURED, PREDICTED))
 
 
-def test_recorded_means(recorded: Comparison) -> None:
+def test_recorded_means(recorded: SecondsComparison) -> None:
     means = {each.component: round(each.forward.mean, 3) for each in recorded.components if each.forward}
     assert means == {"sam": 0.022, "clip": 0.034, "projector": 0.035, "prefill": 0.014, "decode": 0.058, "head": 0.056}
     assert round(recorded.means["forward"] or 0, 3) == 0.037
@@ -97,7 +97,7 @@ def test_recorded_means(recorded: Comparison) -> None:
     assert violations(recorded) == []
 
 
-def test_recorded_operators_have_all_the_time(recorded: Comparison) -> None:
+def test_recorded_operators_have_all_the_time(recorded: SecondsComparison) -> None:
     for each in recorded.cases:
         if each.mode == "eager":
             assert math.isclose(sum(part.predicted_s for part in each.operators), each.predicted_s, rel_tol=1e-6)
@@ -203,9 +203,9 @@ def test_bound_above_a_measured_time(write: Write) -> None:
         assert answer.out
 
 
-def test_page_and_figure(tmp_path: Path, recorded: Comparison) -> None:
+def test_page_and_figure(tmp_path: Path, recorded: SecondsComparison) -> None:
     pytest.importorskip("matplotlib")
-    from dsocr_symbolic.measurement.comparison_page import comparison_files as files
+    from dsocr_symbolic.measurement.comparison.page import comparison_files as files
 
     answer = asked((MEASURED, PREDICTED), "--out", tmp_path / "new", "--format", "json")
     assert answer.status == 0
@@ -247,7 +247,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         machines.append(machine)
         return predict(part, machine)
 
-    monkeypatch.setattr(comparison_prediction, "predict", spied)
+    monkeypatch.setattr(prediction_module, "predict", spied)
     return machines
 
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="the reference network needs torch: 
 from dsocr_symbolic.errors import UserError  # noqa: E402
 from dsocr_symbolic.measurement import graphs, measure  # noqa: E402
 from dsocr_symbolic.measurement.attribution import GRADIENT_SUM, attribute, summed  # noqa: E402
-from dsocr_symbolic.measurement.components import COMPONENTS, Case, Prepared, make  # noqa: E402
+from dsocr_symbolic.measurement.components import COMPONENTS, Prepared, TimedCase, make  # noqa: E402
 from dsocr_symbolic.measurement.events import Event, nest, read_events  # noqa: E402
 from dsocr_symbolic.measurement.network import NetworkCache, tiny_config  # noqa: E402
 from dsocr_symbolic.verification.reference import clip  # noqa: E402
@@ -35,9 +35,9 @@ def cache() -> NetworkCache:
     return NetworkCache(device="cpu", config=tiny_config())
 
 
-def case(component: str, mode: str = "eager", **choices: str) -> Case:
+def case(component: str, mode: str = "eager", **choices: str) -> TimedCase:
     settings = {name: SIZES[name] for name in COMPONENTS[component]}
-    return Case(component=component, mode=mode, settings=settings, choices=choices)
+    return TimedCase(component=component, mode=mode, settings=settings, choices=choices)
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
@@ -125,15 +125,21 @@ def test_clip_runs_a_script_and_leaves_the_reference_alone(cache: NetworkCache) 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (Case(component="sma", settings={}), "did you mean sam?"),
-        (Case(component="sam", settings={"batch": 1}), "no value for image_size"),
-        (Case(component="head", settings={"tokens": 0}), "at least 1"),
-        (Case(component="head", settings={"tokens": 1}, choices={"attention": "flash"}), "unknown choice 'attention'"),
-        (Case(component="decode", mode="backward", settings={"batch": 1, "past": 1}), "measure prefill"),
-        (Case(component="prefill", settings={"batch": 1, "sequence": 1}, choices={"attention": "x"}), "attention 'x'"),
+        (TimedCase(component="sma", settings={}), "did you mean sam?"),
+        (TimedCase(component="sam", settings={"batch": 1}), "no value for image_size"),
+        (TimedCase(component="head", settings={"tokens": 0}), "at least 1"),
+        (
+            TimedCase(component="head", settings={"tokens": 1}, choices={"attention": "flash"}),
+            "unknown choice 'attention'",
+        ),
+        (TimedCase(component="decode", mode="backward", settings={"batch": 1, "past": 1}), "measure prefill"),
+        (
+            TimedCase(component="prefill", settings={"batch": 1, "sequence": 1}, choices={"attention": "x"}),
+            "attention 'x'",
+        ),
     ],
 )
-def test_wrong_cases_are_refused_in_one_line(cache: NetworkCache, wrong: Case, said: str) -> None:
+def test_wrong_cases_are_refused_in_one_line(cache: NetworkCache, wrong: TimedCase, said: str) -> None:
     with pytest.raises(UserError, match="measured case") as caught:
         make(wrong, cache)
     assert said in str(caught.value)
@@ -243,7 +249,7 @@ def test_kernels_belong_to_the_operator_that_the_profiler_links() -> None:
     assert [each.seconds for each in found] == pytest.approx([1.5e-6, 1e-8])
 
 
-def run(cases: list[Case], **given: Any) -> tuple[dict[str, Any], list[str], list[str]]:
+def run(cases: list[TimedCase], **given: Any) -> tuple[dict[str, Any], list[str], list[str]]:
     said: list[str] = []
     saved: list[str] = []
     found = measure.measure_cases(
@@ -257,7 +263,7 @@ def test_a_dry_measurement_has_what_a_real_one_has() -> None:
         case("sam"),
         case("clip", "graph"),
         case("decode", attention="eager"),
-        Case(component="prefill", settings={"batch": 1, "sequence": 2048}),
+        TimedCase(component="prefill", settings={"batch": 1, "sequence": 2048}),
         case("decoder_layers", "backward"),
     ]
     found, said, saved = run(cases, rounds=2)
@@ -284,7 +290,7 @@ def test_a_dry_measurement_has_what_a_real_one_has() -> None:
 def test_a_case_that_fails_says_why_and_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     real = make
 
-    def fails(asked: Case, cache: NetworkCache) -> Any:
+    def fails(asked: TimedCase, cache: NetworkCache) -> Any:
         if asked.component == "head":
             raise RuntimeError("\nCUDA error: no such size\nCompile with this and that")
         return real(asked, cache)
@@ -312,7 +318,7 @@ def test_rounds_differ_in_order_and_repeat_with_the_seed(monkeypatch: pytest.Mon
     def orders(seed: int) -> list[str]:
         seen: list[str] = []
 
-        def wall(_: Any, asked: Case) -> float:
+        def wall(_: Any, asked: TimedCase) -> float:
             seen.append(asked.component)
             return 1.0
 

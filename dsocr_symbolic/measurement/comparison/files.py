@@ -11,7 +11,7 @@ from attrs import frozen
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.schema import AMOUNT, BLANK, TEXT, Reader, entries, entry, listed, structure, table
 from dsocr_symbolic.measurement import prediction
-from dsocr_symbolic.measurement.prediction import MODES, Part
+from dsocr_symbolic.measurement.prediction import MODES, PredictedPart
 
 T = TypeVar("T")
 MEASURED = "dsocr measured 1"
@@ -192,12 +192,12 @@ class PredictedFile:
 Key = tuple[str, str, tuple[tuple[str, Any], ...], tuple[tuple[str, str], ...]]
 
 
-def key(case: Part | PredictedCase | MeasuredCase) -> Key:
+def key(case: PredictedPart | PredictedCase | MeasuredCase) -> Key:
     """Return what tells cases apart."""
     return case.component, case.mode, tuple(sorted(case.settings.items())), tuple(sorted(case.choices.items()))
 
 
-def call_name(case: Part | PredictedCase | MeasuredCase) -> str:
+def call_name(case: PredictedPart | PredictedCase | MeasuredCase) -> str:
     """Name a case among those of its component: ``batch 1, past 300, flash``; eager mode is not said."""
     sizes = [f"{name} {value}" for name, value in case.settings.items()]
     return ", ".join([*sizes, *case.choices.values(), *([] if case.mode == "eager" else [case.mode])])

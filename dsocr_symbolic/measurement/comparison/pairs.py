@@ -6,7 +6,7 @@ from statistics import mean
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.measurement.comparison_files import (
+from dsocr_symbolic.measurement.comparison.files import (
     MeasuredCase,
     MeasuredFile,
     MeasuredOn,
@@ -15,7 +15,7 @@ from dsocr_symbolic.measurement.comparison_files import (
     call_name,
     key,
 )
-from dsocr_symbolic.measurement.comparison_operators import OperatorError, Pair, cause, longest, of_eager
+from dsocr_symbolic.measurement.comparison.operators import OperatorError, Pair, cause, longest, of_eager
 
 
 @frozen(kw_only=True)
@@ -107,7 +107,7 @@ class ComponentErrors:
 
 
 @frozen(kw_only=True)
-class Comparison:
+class SecondsComparison:
     """Predicted seconds against measured ones.
 
     Attributes
@@ -137,7 +137,7 @@ class Comparison:
     unpaired: tuple[str, ...]
 
 
-def compare(measured: MeasuredFile, predicted: PredictedFile) -> Comparison:
+def compare(measured: MeasuredFile, predicted: PredictedFile) -> SecondsComparison:
     """Compare what was measured with what was predicted of it.
 
     Raises
@@ -163,7 +163,7 @@ def compare(measured: MeasuredFile, predicted: PredictedFile) -> Comparison:
         _component(name, cases, pairs) for name in dict.fromkeys(measured.component for measured, _ in pairs)
     )
     kinds = ("forward", "backward", "wall_eager", "wall_graph")
-    return Comparison(
+    return SecondsComparison(
         machine=measured.machine,
         rounds=measured.rounds,
         predicted_on=predicted.machine,
@@ -176,7 +176,7 @@ def compare(measured: MeasuredFile, predicted: PredictedFile) -> Comparison:
     )
 
 
-def violations(comparison: Comparison) -> list[CaseError]:
+def violations(comparison: SecondsComparison) -> list[CaseError]:
     """Return the cases whose lower bound is above a time that was measured."""
     return [case for case in comparison.cases if case.bound_holds is False]
 

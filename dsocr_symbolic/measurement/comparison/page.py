@@ -1,20 +1,20 @@
 """Predicted seconds against measured ones as a page and its figure."""
 
-from dsocr_symbolic.measurement import comparison_text as words
-from dsocr_symbolic.measurement.comparison import Comparison
-from dsocr_symbolic.measurement.comparison_figure import BAND, comparison_figure
-from dsocr_symbolic.measurement.comparison_operators import DETAILED, TOGETHER
+from dsocr_symbolic.measurement.comparison import text as words
+from dsocr_symbolic.measurement.comparison.figure import BAND, comparison_figure
+from dsocr_symbolic.measurement.comparison.operators import DETAILED, TOGETHER
+from dsocr_symbolic.measurement.comparison.pairs import SecondsComparison
 from dsocr_symbolic.writing.templates import template
 
 PAGE, FIGURE = "comparison.md", "comparison.svg"
 
 
-def comparison_files(comparison: Comparison, source: str) -> dict[str, str]:
+def comparison_files(comparison: SecondsComparison, source: str) -> dict[str, str]:
     """Return the page and the figure by the names of their files.
 
     Parameters
     ----------
-    comparison : Comparison
+    comparison : SecondsComparison
         What they show.
     source : str
         Name of the measured file, which the page tells.
@@ -32,7 +32,7 @@ def comparison_files(comparison: Comparison, source: str) -> dict[str, str]:
     return {PAGE: _page(comparison, source), FIGURE: comparison_figure(comparison)}
 
 
-def _page(comparison: Comparison, source: str) -> str:
+def _page(comparison: SecondsComparison, source: str) -> str:
     within, of = words.inside(comparison.cases)
     bounds = [case.bound_holds for case in comparison.cases if case.bound_holds is not None]
     together: dict[str, list[str]] = {}

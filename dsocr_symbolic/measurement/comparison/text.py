@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from dsocr_symbolic.measurement.comparison import CaseError, Comparison, Errors
-from dsocr_symbolic.measurement.comparison_operators import DETAILED, OperatorError
+from dsocr_symbolic.measurement.comparison.operators import DETAILED, OperatorError
+from dsocr_symbolic.measurement.comparison.pairs import CaseError, Errors, SecondsComparison
 from dsocr_symbolic.writing.amounts import duration
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 
@@ -19,7 +19,7 @@ it. graph: replayed, else launched by the host. kernels: measured / predicted. O
 up over modules and cases; a few names go together."""
 
 
-def comparison_text(comparison: Comparison) -> str:
+def comparison_text(comparison: SecondsComparison) -> str:
     """Print a comparison: where it was measured, errors by component, by operator and by case."""
     parts = [
         indented([machine_line(comparison)]),
@@ -33,7 +33,7 @@ def comparison_text(comparison: Comparison) -> str:
     return "\n\n".join(part.rstrip() for part in parts if part) + "\n"
 
 
-def machine_line(comparison: Comparison) -> str:
+def machine_line(comparison: SecondsComparison) -> str:
     """Say where it was measured, and on whose constants it was predicted."""
     on = comparison.machine
     measured = f"measured on {on.gpu}, {on.date}, torch {on.torch}, CUDA {on.cuda}, driver {on.driver}"
@@ -76,7 +76,7 @@ def bound_line(case: CaseError) -> str:
     )
 
 
-def _components(comparison: Comparison) -> str:
+def _components(comparison: SecondsComparison) -> str:
     titles = ("forward", "backward", "eager wall", "graph wall")
     made = table("component", *(f">{word}" for title in titles for word in (title, "worst")))
     for each in comparison.components:
@@ -110,7 +110,7 @@ def _operators(operators: Sequence[OperatorError], title: str, *, modules: bool 
     return [said + on_terminal(made, keys=len(heads))]
 
 
-def _device(comparison: Comparison) -> str:
+def _device(comparison: SecondsComparison) -> str:
     made = table("GPU busy", ">measured", ">predicted", ">error", "most of the error")
     for name, cases in by_component(comparison).items():
         made.add_row(name, *[""] * 4)
@@ -120,7 +120,7 @@ def _device(comparison: Comparison) -> str:
     return on_terminal(made)
 
 
-def _wall(comparison: Comparison) -> str:
+def _wall(comparison: SecondsComparison) -> str:
     made = table("wall", ">quietest", ">slowest", ">predicted", ">error", "inside", ">kernels")
     for name, cases in by_component(comparison).items():
         rows = [case for case in cases if case.wall_error is not None]
@@ -133,7 +133,7 @@ def _wall(comparison: Comparison) -> str:
     return on_terminal(made) if made.row_count else ""
 
 
-def by_component(comparison: Comparison) -> dict[str, list[CaseError]]:
+def by_component(comparison: SecondsComparison) -> dict[str, list[CaseError]]:
     """Return the cases of each component."""
     groups: dict[str, list[CaseError]] = {each.component: [] for each in comparison.components}
     for case in comparison.cases:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.measurement.comparison_files import MeasuredFile, PredictedCase, PredictedFile, call_name, known
-from dsocr_symbolic.measurement.prediction import Part, load_components, predict
+from dsocr_symbolic.measurement.comparison.files import MeasuredFile, PredictedCase, PredictedFile, call_name, known
+from dsocr_symbolic.measurement.prediction import PredictedPart, load_components, predict
 from dsocr_symbolic.scenario.hardware import load_gpu, load_gpus
 from dsocr_symbolic.writing.terminal import tracked
 
@@ -20,7 +20,7 @@ def predict_now(measured: MeasuredFile, path: Path, *, gpu: str | None, machine:
     name = _machine(measured, path, gpu, machine)
     components = load_components()
     cases = [
-        Part(component=case.component, mode=case.mode, settings=case.settings, choices=case.choices)
+        PredictedPart(component=case.component, mode=case.mode, settings=case.settings, choices=case.choices)
         for case in measured.cases
         if case.component in components and set(case.settings) == set(components[case.component].eager[0])
     ]
@@ -28,7 +28,7 @@ def predict_now(measured: MeasuredFile, path: Path, *, gpu: str | None, machine:
     return PredictedFile(machine=name, cases=tuple(tracked(found, "predicting", len(cases))))
 
 
-def _predicted(part: Part, machine: str, path: Path) -> PredictedCase:
+def _predicted(part: PredictedPart, machine: str, path: Path) -> PredictedCase:
     where = f"{path}: {part.component} {call_name(part)}"
     try:
         made = predict(part, machine)

@@ -5,8 +5,8 @@ from typing import Any
 
 from attrs import frozen
 
-from dsocr_symbolic.measurement.comparison import CaseError, Comparison, Errors
-from dsocr_symbolic.measurement.comparison_text import by_component, percent
+from dsocr_symbolic.measurement.comparison.pairs import CaseError, Errors, SecondsComparison
+from dsocr_symbolic.measurement.comparison.text import by_component, percent
 from dsocr_symbolic.reports.performance import figure_style as look
 from dsocr_symbolic.writing.lettering import fitted
 from dsocr_symbolic.writing.svg import style, svg
@@ -32,7 +32,7 @@ class _Row:
 Value = Callable[[CaseError], float | None]
 
 
-def comparison_figure(comparison: Comparison) -> str:
+def comparison_figure(comparison: SecondsComparison) -> str:
     """Draw every case's error, as SVG text that is the same on every run.
 
     Raises
@@ -44,7 +44,7 @@ def comparison_figure(comparison: Comparison) -> str:
         return svg(_drawn(comparison), _TITLE)
 
 
-def _drawn(comparison: Comparison) -> Any:
+def _drawn(comparison: SecondsComparison) -> Any:
     forward = _rows(comparison, lambda case: case.mode != "backward")
     backward = _rows(comparison, lambda case: case.mode == "backward")
     tall, low = (_LINE * (len(rows) + 0.5) for rows in (forward, backward))
@@ -68,7 +68,7 @@ def _drawn(comparison: Comparison) -> Any:
     return figure
 
 
-def _rows(comparison: Comparison, wanted: Callable[[CaseError], bool]) -> list[_Row]:
+def _rows(comparison: SecondsComparison, wanted: Callable[[CaseError], bool]) -> list[_Row]:
     rows: list[_Row] = []
     for name, cases in by_component(comparison).items():
         own = [_Row(name, case) for case in cases if wanted(case)]

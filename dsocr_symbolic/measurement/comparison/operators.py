@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from attrs import evolve, frozen
 
-from dsocr_symbolic.measurement.comparison_files import MeasuredCase, OperatorSeconds, PredictedCase
+from dsocr_symbolic.measurement.comparison.files import MeasuredCase, OperatorSeconds, PredictedCase
 
 Pair = tuple[MeasuredCase, PredictedCase]
 """A case as it was measured and as it was predicted."""
