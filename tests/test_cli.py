@@ -27,7 +27,20 @@ TOP = Path(__file__).resolve().parent.parent
 MODEL = TOP / "formulas" / "models" / "deepseek-ocr.yaml"
 COMMANDS = (
     *("totals", "tree", "report", "formula", "export", "sweep", "solve", "sensitivity", "bounds", "compare", "docs"),
-    *("check", "verify", "torchinfo", "models", "gpus", "workloads", "layers", "symbols", "schema"),
+    *(
+        "check",
+        "verify",
+        "torchinfo",
+        "calibrate",
+        "measure",
+        "compare-measured",
+        "models",
+        "gpus",
+        "workloads",
+        "layers",
+        "symbols",
+        "schema",
+    ),
 )
 _UNIQUE_LAYERS = """
 core/deepseek_ocr_model vision/attention vision/block vision/clip_vision_embeddings vision/image_encoder_vit
@@ -201,7 +214,7 @@ def test_choices_on_the_command_line_reach_the_numbers() -> None:
 def test_unverified_gpu_numbers_are_marked() -> None:
     marked, plain = dsocr("totals", "--gpu", "h100-pcie").out, dsocr("totals").out
     assert "unverified: memory_bandwidth_bytes_per_s" in marked
-    assert "time ?" in marked
+    assert "roofline?" in marked
     assert "unverified" not in plain
     assert "?" not in plain
 

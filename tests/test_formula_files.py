@@ -9,6 +9,7 @@ import pytest
 from conftest import evaluate_model
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.language.calibration_file import ComponentsFile, calibration_file
 from dsocr_symbolic.language.expression import evaluate, parse
 from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.language.library import load_library
@@ -194,4 +195,9 @@ def test_every_formula_is_used() -> None:
             used |= {binding.use for binding in formula.slots.values()}
             used |= {binding.use for call in formula.calls for binding in call.slots.values()}
             used |= {call.use for call in formula.calls}
+    used |= {
+        call.layer
+        for part in calibration_file(ComponentsFile, "components").components.values()
+        for call in part.layers
+    }
     assert set(load_library().formulas) - used == {"deepseek_ocr_model"}

@@ -101,8 +101,8 @@ def total(values: Iterable[Expr]) -> Expr:
 
 def addends(value: Expr) -> tuple[Expr, ...]:
     """Return the terms of a sum whose products are multiplied out."""
-    terms: tuple[Expr, ...] = sympy.Add.make_args(sympy.expand(sympy.sympify(value), deep=False))
-    return terms
+    parts = sympy.Add.make_args(sympy.sympify(value))
+    return tuple(term for part in parts for term in sympy.Add.make_args(sympy.expand(part, deep=False)))
 
 
 def highest(values: Iterable[Expr]) -> Expr:

@@ -183,7 +183,9 @@ class _Builder:
             launch=launch,
             kernels=running.kernels(
                 call, formula, site, ports=ports, taken=taken, io_bytes=None if launch is None else launch.io_bytes
-            ),
+            )
+            if guard != 0
+            else (),
             host=place.host,
             captured=inner["captured"],
             repeats=guard * repeats,

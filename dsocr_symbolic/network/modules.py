@@ -9,6 +9,7 @@ from dsocr_symbolic.language.call import Call, Filling
 from dsocr_symbolic.language.expression import Expression, names
 from dsocr_symbolic.language.formula import Formula, Layer
 from dsocr_symbolic.language.library import Library
+from dsocr_symbolic.language.registry import load_conventions
 from dsocr_symbolic.network.node import Node, Stock, walk
 
 
@@ -22,11 +23,14 @@ class Sizes:
         Its own symbols.
     filled : frozenset of (str, str)
         Slots that its caller fills, and symbols that the filling gives.
+    common : frozenset of str
+        Symbols of conventions.yaml.
     owns : bool
         Whether it has any weights.
     """
 
     own: frozenset[str]
+    common: frozenset[str]
     filled: frozenset[tuple[str, str]]
     owns: bool
 
@@ -61,7 +65,15 @@ def rooted(library: Library, calls: tuple[Call, ...], chosen: Mapping[str, str])
 
 def _alike(earlier: Call, call: Call, sizes: Sizes) -> bool:
     """Say whether two calls give the weights of one formula the same sizes."""
-    same = [(one.use, one.repeat.copies, dict(one.below), _fillings(one)) for one in (earlier, call)]
+    same = [
+        (
+            one.use,
+            one.repeat.copies,
+            {name: one.below[name] for name in sizes.common & one.below.keys()},
+            _fillings(one),
+        )
+        for one in (earlier, call)
+    ]
     given = [(earlier.given.get(name), call.given.get(name)) for name in sizes.own]
     if same[0] != same[1]:
         return False
@@ -86,6 +98,7 @@ def sizes_of(library: Library, formula: Formula, fillings: Mapping[str, Filling]
         local[name] = symbols(expression)
     weights = [tensor for tensor in formula.tensors.values() if tensor.role == "weight"]
     own = frozenset[str]().union(*(symbols(*tensor.shape, tensor.dtype) for tensor in weights))
+    common = _common(name for tensor in weights for each in (*tensor.shape, tensor.dtype) for name in names(each))
     filled: frozenset[tuple[str, str]] = frozenset()
     owns = bool(weights)
     for call in formula.calls if isinstance(formula, Layer) else ():
@@ -98,9 +111,23 @@ def sizes_of(library: Library, formula: Formula, fillings: Mapping[str, Filling]
             given = [call.given[name] for name in inside.own if name in call.given]
             given += [call.slots[by].given[name] for by, name in inside.filled if name in call.slots[by].given]
             own |= symbols(call.repeat.copies, *given)
+            common |= _common(
+                name for one in inside.common for name in (names(call.below[one]) if one in call.below else {one})
+            )
             filled |= {(slot, name) for name in inside.own if slot in fillings and name in fillings[slot].given}
             owns = True
-    return Sizes(own=own, filled=filled, owns=owns)
+    return Sizes(own=own, common=common, filled=filled, owns=owns)
+
+
+def _common(symbols: Iterable[str]) -> frozenset[str]:
+    """Return those of conventions.yaml, and what they follow from."""
+    known, found, waiting = load_conventions().symbols, set[str](), list(symbols)
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in found:
+            found.add(name)
+            waiting += names(known[name].formula)
+    return frozenset(found)
 
 
 def _filled(use: str, formula: Formula, chosen: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dsocr_symbolic.language.bounds_file import BoundsFile
+from dsocr_symbolic.language.calibration_file import ComponentsFile, GridFile
 from dsocr_symbolic.language.definition import Definition, Workload
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.formula import Layer, Operator
@@ -13,6 +14,7 @@ from dsocr_symbolic.language.registry import METRICS, Conventions, Machine
 from dsocr_symbolic.language.schema import entries, needed
 from dsocr_symbolic.language.time_formula import TimeFormula
 from dsocr_symbolic.scenario.hardware import Gpu
+from dsocr_symbolic.scenario.measured import Measured
 
 # A scenario names symbols and choices of its model, which a schema does not know.
 _SCENARIO = {
@@ -39,6 +41,9 @@ FORMS: Mapping[str, Mapping[str, Any]] = {
     "shared": {"$ref": SharedFile},
     "cells": {"$ref": CellsFile},
     "calls": {"$ref": CallsFile},
+    "grid": {"$ref": GridFile},
+    "components": {"$ref": ComponentsFile},
+    "measured": {"$ref": Measured},
 }
 
 

@@ -202,8 +202,8 @@ def shared_time(total: Metrics) -> str:
 def mark(document: Document, metric: str) -> str:
     """Mark what rests on doubtful numbers, and what was measured on another GPU."""
     if is_forecast(metric):
-        return " ~" if is_derived(document) else ""
-    return " ?" if is_time(metric) and document["machine"]["unverified"] else ""
+        return "~" if is_derived(document) else ""
+    return "?" if is_time(metric) and document["machine"]["unverified"] else ""
 
 
 def legend_text(document: Document, head: str, legend: str = _LEGEND) -> str:
