@@ -196,7 +196,7 @@ def test_every_formula_is_used() -> None:
             used |= {binding.use for call in formula.calls for binding in call.slots.values()}
             used |= {call.use for call in formula.calls}
     used |= {
-        call.layer
+        call.layer.rpartition("/")[2]
         for part in calibration_file(ComponentsFile, "components").components.values()
         for call in part.layers
     }

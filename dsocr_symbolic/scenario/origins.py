@@ -141,4 +141,4 @@ def lacks(origin: Origin, sources: Mapping[str, Origin]) -> tuple[str, ...]:
 def unverified(sources: Iterable[Origin], gpu: Gpu) -> tuple[str, ...]:
     """Return the machine's numbers in use that no source confirms."""
     keys = (origin.name for origin in sources if origin.kind == "machine")
-    return tuple(key for key in keys if key in gpu.numbers and gpu.numbers[key].unverified)
+    return tuple(dict.fromkeys(key for key in keys if key in gpu.numbers and gpu.numbers[key].unverified))
