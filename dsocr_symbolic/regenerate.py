@@ -10,7 +10,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.paths import PACKAGE
 from dsocr_symbolic.reports.contracts.contract_files import contract_files
-from dsocr_symbolic.reports.guide import GUIDES, guide_page
+from dsocr_symbolic.reports.guide import GUIDES, guide_page, page_of
 from dsocr_symbolic.reports.measured import memory_page
 from dsocr_symbolic.scenario.scenario import make_scenario
 from dsocr_symbolic.scenario.schema_files import schema_files
@@ -24,6 +24,7 @@ REPORTS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 MEASURED = PACKAGE.parent / "reports" / "measured" / "memory-h200.json"
+SECONDS = MEASURED.parent / "h200"
 # Folder below reports/ -> the command that fills it with a performance report.
 PERFORMANCE: Mapping[str, tuple[str, ...]] = {
     f"performance/{workload}-{gpu}": ("report", "--workload", workload, "--gpu", gpu, "--layer-docs", "../../formulas")
@@ -61,6 +62,19 @@ def guide_text(name: str) -> str:
     return guide_page(name, capture)
 
 
+def seconds_pages() -> dict[str, str]:
+    """Return what the pages and the figure below reports/measured/h200 must hold now, by file."""
+    from dsocr_symbolic.measurement.comparison.files import read_measured, read_predicted
+    from dsocr_symbolic.measurement.comparison.page import comparison_files
+    from dsocr_symbolic.measurement.comparison.pairs import compare
+    from dsocr_symbolic.measurement.comparison.rounds import rounds_page
+
+    last = max(SECONDS.glob("measured-*.json"), key=lambda path: int(path.stem.rpartition("-")[2]))
+    predicted = SECONDS / last.name.replace("measured", "predicted")
+    found = compare(read_measured(last), read_predicted(predicted))
+    return {**comparison_files(found, last.name), "rounds.md": rounds_page(SECONDS)}
+
+
 def write_reports(folder: Path) -> None:
     """Write every report, the guides and the files of the contracts below a folder."""
     write_files(folder / "formulas", formula_pages())
@@ -68,6 +82,8 @@ def write_reports(folder: Path) -> None:
         write_performance(name, folder / name)
     texts = {name: report_text(name) for name in REPORTS} | contract_files()
     texts |= {"measured/memory.md": memory_page(MEASURED), DRAWN_BY: drawn_by()}
+    texts |= {"measured/rtx5090.md": page_of("derived_rtx5090.md.jinja", capture)}
+    texts |= {f"measured/h200/{name}": text for name, text in seconds_pages().items()}
     write_files(folder, texts | {f"guide/{name}.md": guide_text(name) for name in GUIDES})
 
 

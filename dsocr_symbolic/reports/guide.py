@@ -13,6 +13,7 @@ from dsocr_symbolic.writing.templates import template
 GUIDES = {
     "totals-and-documents": "Totals and documents",
     "what-the-numbers-mean": "What the numbers mean",
+    "seconds": "Seconds",
     "sweep": "Sweep",
     "solve-sensitivity-bounds-compare": "Solve, sensitivity, bounds, compare",
     "spreadsheet": "Spreadsheet",
@@ -25,12 +26,17 @@ _COLUMNS = "100"
 
 def guide_page(name: str, run: Callable[[Sequence[str]], str]) -> str:
     """Render a guide; `run` returns what a command prints."""
+    return page_of(f"guide/{name}.md.jinja", run, name=name, guides=GUIDES)
+
+
+def page_of(source: str, run: Callable[[Sequence[str]], str], **said: object) -> str:
+    """Render a template in which ``dsocr(command)`` is the command and what it prints."""
 
     def dsocr(command: str) -> str:
         return f"```console\n$ dsocr {command}\n{run(shlex.split(command)).rstrip()}\n```"
 
     with _columns(), _desk():
-        return str(template(f"guide/{name}.md.jinja").render(dsocr=dsocr, name=name, guides=GUIDES))
+        return str(template(source).render(dsocr=dsocr, **said))
 
 
 @contextmanager

@@ -121,7 +121,7 @@ class SecondsComparison:
     operators : tuple of OperatorError
         Of all eager calls together, the longest first.
     longest : tuple of OperatorError
-        The longest of one case, by module, see :data:`.comparison_operators.DETAILED`.
+        The longest of one case, by module, see :data:`.operators.DETAILED`.
     unpaired : tuple of str
         Cases that are in one file alone, or were not measured, a line each.
     """

@@ -8,7 +8,7 @@ from dsocr_symbolic.writing.amounts import duration
 from dsocr_symbolic.writing.terminal import indented, on_terminal, table
 
 KINDS = ("forward", "backward", "wall_eager", "wall_graph")
-"""Of errors, as fields of :class:`.comparison.ComponentErrors`."""
+"""Of errors, as fields of :class:`.pairs.ComponentErrors`."""
 NONE = "-"
 SMALLEST_SHARE = 0.001
 """Operators with less of all measured time, and of all predicted time, are not printed."""

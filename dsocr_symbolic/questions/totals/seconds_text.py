@@ -40,13 +40,12 @@ def forecast_lines(document: Document) -> list[str]:
     for metric, name in LATENCIES:
         if total.get(f"{metric}_wall_s") is not None:
             said += f"; {name} {seconds(total[f'{metric}_wall_s'])}"
-    return [said, _provenance(document), *machine["versions_apart"]]
+    return [said, provenance(machine), *machine["versions_apart"]]
 
 
-def _provenance(document: Document) -> str:
-    """Say where the constants of forecasts are from."""
-    machine = document["machine"]
-    if is_derived(document):
+def provenance(machine: Mapping[str, Any]) -> str:
+    """Say where the constants of forecasts on a machine are from."""
+    if machine["derived_from"] is not None:
         return (
             f"nothing was measured on this GPU: constants of the forecast are derived from those of"
             f" {machine['derived_from']}, by the rules 'scales' in formulas/machine.yaml"

@@ -9,7 +9,8 @@ from dsocr_symbolic.evaluation.estimate import Estimate
 from dsocr_symbolic.language.library import find_formula
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.questions.settings_text import lifted, otherwise, setting_notes
-from dsocr_symbolic.questions.totals.document import reasons
+from dsocr_symbolic.questions.totals.document import measured_by, reasons
+from dsocr_symbolic.questions.totals.seconds_text import limit_of, provenance
 from dsocr_symbolic.reports.contracts.artifact_file import to_text
 from dsocr_symbolic.reports.contracts.model_report import SCHEMA_VERSION
 from dsocr_symbolic.reports.contracts.report_contract import make_report
@@ -29,7 +30,7 @@ STEPS = len(Figure) + 4
 _TOP_PARTS = 15
 _TOP_OPERATORS = 4
 _MICROSECOND = 1e-6
-_ADDED = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "roofline_s")
+_ADDED = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "roofline_s", "device_s")
 
 
 def report_files(
@@ -74,6 +75,7 @@ def report_text(numbers: Performance, points: Curves, command: str) -> str:
     """Render templates/report.md.jinja to Markdown; it says which figures there are."""
     definition, absent = numbers.scenario.definition, missing(numbers, points)
     was_set = what_was_set(numbers.scenario, numbers.result.values.numbers)
+    said_null = reasons(numbers.result, numbers.scenario.gpu)
     told = {name: setting.data for name, setting in was_set.items()}
     text: str = template("report.md.jinja").render(
         **_WORDS,
@@ -88,7 +90,11 @@ def report_text(numbers: Performance, points: Curves, command: str) -> str:
         quantities=lambda *groups: {name: q for name, q in definition.quantities.items() if q.group in groups},
         numbers=numbers,
         total=numbers.whole.metrics,
-        no_bound=reasons(numbers.result, numbers.scenario.gpu)["lower_bound_s"],
+        no_bound=said_null["lower_bound_s"],
+        no_forecast=said_null["device_s"],
+        forecast=numbers.whole.metrics["device_s"] is not None,
+        provenance=provenance(measured_by(numbers.scenario.gpu, numbers.result.values.origins)),
+        limit=lambda part: limit_of(part.metrics) or "-",
         stages=list(numbers.stages),
         slowest=max(numbers.stages, key=lambda stage: stage.share),
         summaries={call.name: find_formula(call.use).summary for call in definition.stages},
@@ -134,7 +140,8 @@ def _operators(result: Estimate) -> Mapping[str, list[str]]:
 
 
 def _added(parts: Sequence[Spender]) -> Mapping[str, Exact]:
-    return {name: sum(part.metrics[name] for part in parts) for name in _ADDED}
+    there = [name for name in _ADDED if all(part.metrics[name] is not None for part in parts)]
+    return {name: sum(part.metrics[name] for part in parts) for name in there}
 
 
 def _rest(parts: Sequence[Spender]) -> Mapping[str, Exact]:
@@ -198,6 +205,8 @@ def _percent(part: Exact, whole: Exact = 1, digits: int = 1) -> str:
 def _of_unit(unit: str, value: Exact | None) -> str:
     if value is None:
         return "unknown"
+    if unit == "s":
+        return amounts.duration(value)
     return amounts.scaled(value, amounts.short(unit)) if unit else amounts.amount(value)
 
 

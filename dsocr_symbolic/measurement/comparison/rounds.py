@@ -1,0 +1,35 @@
+"""Every round of predicting and measuring on a GPU, one after the other, as a page."""
+
+from pathlib import Path
+from typing import Any
+
+from dsocr_symbolic.measurement.comparison import text as words
+from dsocr_symbolic.measurement.comparison.files import read_measured, read_predicted
+from dsocr_symbolic.measurement.comparison.pairs import compare, violations
+from dsocr_symbolic.writing.templates import template
+
+
+def rounds_page(folder: Path) -> str:
+    """Render templates/measured_rounds.md.jinja of a folder's ``predicted-N.json`` and ``measured-N.json``.
+
+    Raises
+    ------
+    UserError
+        If a file is not one of those, or its prediction is missing.
+    """
+    numbers = sorted(int(path.stem.rpartition("-")[2]) for path in folder.glob("measured-*.json"))
+    rounds: list[dict[str, Any]] = []
+    for number in numbers:
+        measured = read_measured(folder / f"measured-{number}.json")
+        found = compare(measured, read_predicted(folder / f"predicted-{number}.json"))
+        rounds.append(
+            {
+                "number": number,
+                "found": found,
+                "inside": words.inside(found.cases),
+                "bounds": (len(found.cases) - len(violations(found)), len(found.cases)),
+                "worst": max((case.error for case in found.cases if case.mode != "backward"), key=abs),
+            }
+        )
+    rendered: str = template("measured_rounds.md.jinja").render(rounds=rounds, percent=words.percent)
+    return rendered
