@@ -125,10 +125,10 @@ def versions_apart(measured: Measured) -> Iterable[str]:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        installed = version("torch")
+        installed = version("torch").partition("+")[0]
     except PackageNotFoundError:
         return
-    if installed.partition("+")[0] != measured.torch.partition("+")[0]:
+    if installed != measured.torch.partition("+")[0]:
         yield (
             f"measured with torch {measured.torch}, here torch {installed} is installed; "
             "run dsocr calibrate again for seconds of this one"

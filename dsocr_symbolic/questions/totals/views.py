@@ -77,7 +77,7 @@ def by_operator(result: Estimate) -> list[ViewLine]:
     lines = _grouped(result, {}, lambda row: row.layer.rpartition("/")[2])
     return sorted(
         (line for line in lines if line.calls or line.metrics["backward_io_bytes"]),
-        key=lambda line: -(line.metrics["device_s"] or line.metrics["roofline_s"]),
+        key=lambda line: -line.metrics["roofline_s" if line.metrics["device_s"] is None else "device_s"],
     )
 
 
