@@ -104,6 +104,8 @@ def _draw(chance: random.Random, definition: Any, shipped: list[Gpu]) -> tuple[d
     if chance.random() < 0.2:
         workload["decode_experts_hit"] = chance.uniform(6, min(64, 6 * workload["batch"]))
     options = {name: chance.choice([*choice.options]) for name, choice in definition.choices.items()}
+    if options["host"] in ("graph", "graph-decode"):  # the loop over experts waits for the host
+        options["experts"] = "grouped"
     gpu = chance.choice(shipped) if chance.random() < 0.5 else machine(**_numbers(chance))
     return workload, options, gpu
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import reduce
-from operator import add, mul
+from operator import add, mod, mul
 from typing import Any
 
 import sympy
@@ -19,6 +19,8 @@ _FUNCTIONS: Mapping[Any, Callable[..., Exact]] = {
     symbolic.maximum: arithmetic.maximum,
     symbolic.minimum: arithmetic.minimum,
     symbolic.power: arithmetic.power,
+    symbolic.sum_maxima: lambda last, *ends: arithmetic.sum_maxima(list(zip(ends[::2], ends[1::2], strict=True)), last),
+    sympy.Mod: mod,
 }
 
 
