@@ -115,7 +115,7 @@ def test_as_shipped_the_decoder_alone_is_trained(workload: dict[str, Any]) -> No
             if frozen and metric in BACKWARDS:
                 # Nothing is moved, so that there is no FLOP per byte.
                 assert value == (None if metric == "backward_arithmetic_intensity" else 0), (node.row.path, metric)
-            elif metric not in ("backward_io_bytes", "backward_arithmetic_intensity"):
+            elif metric not in ("backward_io_bytes", "backward_arithmetic_intensity", "backward_device_s"):
                 assert value == wanted, (node.row.path, metric)
     moved = {node.row.path: node.metrics["backward_io_bytes"] for node in nodes if node.row.stage == "prefill"}
     fell = {
@@ -145,7 +145,7 @@ def test_all_that_is_trained_is_what_layers_alone_are(workload: dict[str, Any]) 
     }
     for stage, one in alone.items():
         for metric in BACKWARDS:
-            assert found.stages[stage][metric] == one.total[metric], (stage, metric)
+            assert found.stages[stage][metric] == pytest.approx(one.total[metric], rel=1e-12), (stage, metric)
 
 
 PINNED = {

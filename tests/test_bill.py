@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -437,7 +438,7 @@ def test_latencies_run_from_the_shortest_page_to_the_longest(tmp_path: Path) -> 
         assert min(seconds) == seconds[1] < seconds[2] < seconds[0] == max(seconds)
         assert found["total"][metric] is None
     text = " ".join(dsocr("totals", "--document", path).out.split())
-    assert "first token (ttft) of a page alone: 13.33 ms to " in text
+    assert re.search(r"first token \(ttft\) of a page alone: [\d.]+ ms to [\d.]+ ms by forecast, 13.33 ms to ", text)
     assert "each further token (tpot) of a page alone: " in text
     none = bill(path, "--set", "new_tokens=0")
     assert "tpot_s" not in none["page_latencies"]
@@ -490,7 +491,7 @@ def test_text_has_a_row_per_grid_and_the_sum(tmp_path: Path) -> None:
     assert rows["1"][:3] == ["none", "273", "283"]
     assert rows["prefill"][0] == "500"
     assert rows["decode"][0] == "256,000"
-    assert len(answer.out.splitlines()) < 50
+    assert len(answer.out.splitlines()) < 60
     assert "500 pages, each a request of its own" in answer.out
 
 

@@ -165,7 +165,7 @@ def test_markdown_shows_latex() -> None:
     trained = [
         name for name, each in load_metrics().items() if name.startswith("backward") and each.kind in ("flow", "stock")
     ]
-    assert len(formulas) == 5 * len((*FLOWS, *STOCKS)) + 4 * len(trained)
+    assert len(formulas) == 5 * len((*FLOWS, "device_kernels", *STOCKS)) + 4 * len(trained)
     assert any(re.fullmatch(r"(F_\{TC\} = )?1138624856064 \+ 387625549824 \\, n", each) for each in formulas)
     assert all(each.count("{") == each.count("}") for each in formulas)
 

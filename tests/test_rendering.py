@@ -94,7 +94,7 @@ def test_a_page_is_clean_text_of_100_columns(arguments: tuple[str, ...]) -> None
 @pytest.mark.parametrize("view", VIEWS)
 def test_no_name_is_folded(view: str) -> None:
     lines = table(shown("--by", view), view)
-    assert all(line.endswith("%") for line in lines[1:])
+    assert all(line.endswith("%") or (view == "operator" and "%" in line) for line in lines[1:])
 
 
 def _count(text: str) -> float:
@@ -110,7 +110,7 @@ def test_columns_add_up(view: str) -> None:
     end = head.index(" ops") + len(" ops")
     launches = [_count(line[:end].split()[-1]) for line in (*rows, total)]
     assert sum(launches[:-1]) == launches[-1]
-    shares = [float(line.split()[-1].rstrip("%")) for line in (*rows, total)]
+    shares = [float(re.findall(r"([\d.]+)%", line)[-1]) for line in (*rows, total)]
     assert shares[-1] == 100
     assert sum(shares[:-1]) == pytest.approx(100, abs=0.05 * len(rows))
 
@@ -131,7 +131,8 @@ def test_the_page_says_what_it_is() -> None:
 def test_operators_stand_slowest_first() -> None:
     units = {"s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
     rows = table(shown("--by", "operator"), "operator")[1:-1]
-    times = [float(line.split()[-3]) * units[line.split()[-2]] for line in rows if float(line.split()[-3]) > 0]
+    found = [re.findall(r"([\d.]+) (s|ms|us|ns) ", line)[0] for line in rows]
+    times = [float(number) * units[unit] for number, unit in found]
     assert times == sorted(times, reverse=True)
 
 

@@ -62,10 +62,13 @@ def test_a_node_says_whether_more_is_below() -> None:
 def test_numbers_are_those_of_the_estimate() -> None:
     result = evaluate_model()
     lines = rows("--depth", "20")
-    columns = ("forward_tensor_core_flops", "forward_io_bytes", "forward_activation_bytes", "roofline_s")
+    columns = (
+        *("forward_tensor_core_flops", "forward_io_bytes", "forward_activation_bytes"),
+        *("device_s", "wall_s", "roofline_s"),
+    )
     for node, line in zip(result.nodes, lines, strict=True):
-        share = node.metrics["roofline_s"] / result.total["roofline_s"]
-        shown = [cell(each, node.metrics[each], 3) for each in columns] if node.calls else ["-"] * 4
+        share = node.metrics["device_s"] / result.total["device_s"]
+        shown = [cell(each, node.metrics[each], 3) for each in columns] if node.calls else ["-"] * 6
         expected = [f"{node.calls:,}", *shown, f"{share:.1%}" if node.calls else "-"]
         assert " ".join(GUIDE.sub("", line).split()) == " ".join(expected)
 

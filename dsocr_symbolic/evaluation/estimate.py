@@ -28,6 +28,8 @@ _NEVER_LESS = {
     "forward_tensor_core_flops": "Tensor Core FLOPs",
     "forward_cuda_core_flops": "CUDA-core FLOPs",
 }
+# What floats leave of a difference of equal sums is less than this part of them.
+_ROUNDING = 1e-12
 _LARGEST = ("stock", "peak", "memory", "bound")
 
 
@@ -127,6 +129,27 @@ def _registry() -> tuple[tuple[str, ...], tuple[tuple[str, Expression], ...]]:
     """Return the names of all metrics, and the formulas of ratios."""
     ratios = (metric for metric in load_metrics().values() if metric.kind == "ratio")
     return tuple(load_metrics()), tuple((ratio.name, ratio.formula) for ratio in ratios if ratio.formula)
+
+
+def beside_operators(result: Estimate) -> list[NodeNumbers]:
+    """Return what layers have the GPU do themselves, which no operator shows, as nodes of their own."""
+    names = [name for name, metric in load_metrics().items() if metric.kind in ("flow", "time")]
+    nodes, beside = result.nodes, []
+    for index, node in enumerate(nodes, start=1):
+        children = [nodes[child - 1] for child in result.below[index]]
+        own = node.added["device_kernels"] - sum(child.added["device_kernels"] for child in children)
+        if not node.row.aten and own > _ROUNDING * node.added["device_kernels"]:
+            left = {name: _less(node.added.get(name), [child.added.get(name) for child in children]) for name in names}
+            beside.append(evolve(node, added=left))
+    return beside
+
+
+def _less(whole: Any, parts: Sequence[Any]) -> Any:
+    """Take parts from a whole; what floats leave of nothing is nothing."""
+    if whole is None:
+        return None
+    left = whole - sum(part for part in parts if part is not None)
+    return left if abs(left) > _ROUNDING * abs(whole) else 0
 
 
 def with_fused_traffic(result: Estimate) -> Estimate:

@@ -9,7 +9,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import answer, scenario_program
-from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
+from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers, beside_operators
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.lookup import default_definition
@@ -239,7 +239,9 @@ def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
         nodes = _phases(nodes, scenario.definition)
     elif known.kind in ("flow", "time"):
         nodes = [node for node in nodes if node.row.aten]
-    elif known.kind == "boundary":
+        if known.takes in ("device", "kernels"):
+            nodes += beside_operators(result)
+    elif known.kind in ("boundary", "wall"):
         nodes = [node for node in nodes if node.row.parent == 0]
     else:
         nodes = []

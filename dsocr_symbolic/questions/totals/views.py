@@ -1,20 +1,19 @@
 """An estimate summed by stage, layer, category and operator."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Value
-from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers, complete
+from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers, beside_operators, complete
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.rows import Row
 
 # Compulsory bytes of parts do not add up to those of the whole: that is what fusing saves.
 _MOVED = "forward_io_bytes"
 _EXACT_IN_FLOATS = 2**53
-_ROUNDING = 1e-12
 
 
 @frozen(kw_only=True)
@@ -82,7 +81,7 @@ def by_operator(result: Estimate) -> list[ViewLine]:
 
 
 def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callable[[Row], str]) -> list[ViewLine]:
-    for node in (*(node for node in result.nodes if node.row.aten), *_beside_operators(result)):
+    for node in (*(node for node in result.nodes if node.row.aten), *beside_operators(result)):
         groups.setdefault(key(node.row), []).append(node)
     flows = [name for name in _flows() if result.traffic == "eager" or name != _MOVED]
     return [
@@ -93,27 +92,6 @@ def _grouped(result: Estimate, groups: dict[str, list[NodeNumbers]], key: Callab
         )
         for name, members in groups.items()
     ]
-
-
-def _beside_operators(result: Estimate) -> list[NodeNumbers]:
-    """Return what layers have the GPU do themselves, which no operator shows, as nodes of their own."""
-    names = [name for name, metric in load_metrics().items() if metric.kind in ("flow", "time")]
-    nodes, beside = result.nodes, []
-    for index, node in enumerate(nodes, start=1):
-        children = [nodes[child - 1] for child in result.below[index]]
-        own = node.added["device_kernels"] - sum(child.added["device_kernels"] for child in children)
-        if not node.row.aten and own > _ROUNDING * node.added["device_kernels"]:
-            left = {name: _less(node.added.get(name), [child.added.get(name) for child in children]) for name in names}
-            beside.append(evolve(node, added=left))
-    return beside
-
-
-def _less(whole: Any, parts: Sequence[Any]) -> Any:
-    """Take parts from a whole; what floats leave of nothing is nothing."""
-    if whole is None:
-        return None
-    left = whole - sum(part for part in parts if part is not None)
-    return left if abs(left) > _ROUNDING * abs(whole) else 0
 
 
 def check_sums(result: Estimate, lines: Iterable[ViewLine]) -> None:
