@@ -76,7 +76,7 @@ def test_names_of_every_kind(complete: Callable[[str], list[str]]) -> None:
 
 def test_what_stands_behind_a_sign(complete: Callable[[str], list[str]]) -> None:
     assert complete("dsocr sweep --vary gpu=l4,l") == ["gpu=l4,l40s"]
-    assert complete("dsocr sweep --vary atten") == ["attention="]
+    assert "attention=" in complete("dsocr sweep --vary atten")
     assert complete("dsocr sweep --vary attention=f") == ["attention=flash"]
     assert complete("dsocr sweep --vary crop_grid=") == ["crop_grid=all"]
     assert "crops=" not in complete("dsocr sweep --vary cro")

@@ -77,7 +77,12 @@ def compare_measured_command() -> click.Command:
         params=[
             measured,
             click.Option(["--predicted"], metavar="FILE", type=path, help=predicted),
-            click.Option(["--machine"], metavar="FILE", help="Machine file of dsocr calibrate to predict with."),
+            click.Option(
+                ["--machine"],
+                metavar="FILE",
+                type=click.Path(),
+                help="Machine file of dsocr calibrate to predict with.",
+            ),
             click.Option(["--gpu"], metavar="NAME|FILE", help="Machine; by default the one that was measured."),
             click.Option(["--out"], metavar="DIR", type=path, help="Write comparison.md and comparison.svg here, too."),
             click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output."),

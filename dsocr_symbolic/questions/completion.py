@@ -90,6 +90,13 @@ def _files(kind: str) -> Names:
     return ((name, "") for name in data_files(kind))
 
 
+def _components(_: Definition, _given: Mapping[str, Any], word: str) -> Names:
+    from dsocr_symbolic.language.calibration_file import ComponentsFile, calibration_file
+
+    before, comma, _part = word.rpartition(",")
+    return ((f"{before}{comma}{name}", "") for name in calibration_file(ComponentsFile, "components").components)
+
+
 def _workloads(definition: Definition, _given: Mapping[str, Any], _word: str) -> Names:
     return ((name, workload.summary) for name, workload in definition.workloads.items())
 
@@ -206,6 +213,7 @@ _FOUND: dict[str, Find] = {
     "--keep": _symbols,
     "--symbol": _symbols,
     "--layer": _layers,
+    "measure --only": _components,
     "--metric": _metrics,
     "--of": _parts,
     "--by": _parts_or_stages,

@@ -87,7 +87,7 @@ def question_options(definition: Definition) -> list[click.Parameter]:
         click.Option(["--config"], metavar="FILE", type=click.Path(path_type=Path), help="Sizes from a config.json."),
         click.Option(["--layer"], metavar="NAME", help="Evaluate one layer alone."),
         click.Option(["--gpu"], metavar="NAME|FILE", help=f"Machine; {definition.default_gpu} by default."),
-        click.Option(["--machine"], metavar="FILE", help="Machine file of dsocr calibrate."),
+        click.Option(["--machine"], metavar="FILE", type=click.Path(), help="Machine file of dsocr calibrate."),
         click.Option(["--reserve"], metavar="GIB", type=float, help="Memory kept free; 1 GiB by default."),
         click.Option(
             ["--memory-utilisation"], metavar="U", type=float, help="Share that a server takes; 0.9 by default."
