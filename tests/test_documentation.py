@@ -22,6 +22,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.symbolic import nonzero, positive, symbol
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.language.calibration_file import ComponentEntry, ComponentsFile, calibration_file
 from dsocr_symbolic.language.expression import evaluate, parse
 from dsocr_symbolic.language.formula import Layer
 from dsocr_symbolic.language.library import load_library
@@ -87,8 +88,14 @@ def test_every_formula_has_a_page(texts: Mapping[str, str]) -> None:
     files = [*(ROOT / "formulas" / "layers").rglob("*.yaml"), *(ROOT / "formulas" / "operators").rglob("*.yaml")]
     stems = {name.partition("/")[2].removesuffix(".md") for name in texts}
     families = {each.family for each in load_library().formulas.values() if not isinstance(each, Layer)}  # type: ignore[attr-defined]
-    assert {path.stem for path in files} <= stems | families
-    assert len(texts) == len(load_library().formulas) + 1
+    # What dsocr measure runs of the network and no part of it calls has none.
+    measured = {call.layer.rpartition("/")[2] for each in components().values() for call in each.layers} - stems
+    assert {path.stem for path in files} <= stems | families | measured
+    assert len(texts) == len(load_library().formulas) + 1 - len(measured)
+
+
+def components() -> Mapping[str, ComponentEntry]:
+    return calibration_file(ComponentsFile, "components").components
 
 
 def test_every_link_leads_somewhere(texts: Mapping[str, str]) -> None:
@@ -341,6 +348,8 @@ def test_pages_agree_with_the_compiled_model(made: Mapping[str, FormulaPage]) ->
         found = {section.metric: section.value for section in page.sections}
         # A call of the network may stand where no gradient is needed; a page says what it costs where one is.
         flows = FLOWS if isinstance(page.formula, Layer) else [each for each in FLOWS if "backward" not in each]
+        # How many kernels run hangs on how the caller's tensors lie.
+        flows = [each for each in flows if each != "device_kernels"]
         for metric in (*flows, *(OTHERS if node.calls == 1 else ())):
             assert found.get(metric, 0) * node.calls == node.metrics[metric], (page.name, metric)
             checked += 1
