@@ -375,7 +375,7 @@ def test_every_view_adds_up_to_the_total(workload: dict[str, Any], options: dict
             assert sum(line.metrics[metric] for line in lines) == found.total[metric]
     assert [line.name for line in views["category"]] == list(load_conventions().categories)
     assert {line.name: line.metrics for line in views["stage"]} == dict(found.stages)
-    seconds = [line.metrics["roofline_s"] for line in views["operator"]]
+    seconds = [line.metrics["device_s"] for line in views["operator"]]
     assert seconds == sorted(seconds, reverse=True)
     assert len({line.name for line in views["layer"]}) == len(views["layer"])
 

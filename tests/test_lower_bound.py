@@ -139,7 +139,7 @@ def test_no_time_lies_below_its_bound(request: pytest.FixtureRequest) -> None:
                     assert metrics[bound] <= metrics[time] * (1 + 1e-9), (bound, workload, options, gpu.name)
                     assert metrics[bound] >= 0
                     compared += 1
-        assert (result.total[BOUND] is None) == bool(result.values.unclaimed)
+        assert (result.total[BOUND] is None) == bool(result.values.claims.bound)
     assert compared > 3 * asked
     assert refused < asked / 3
 
@@ -242,11 +242,11 @@ def test_a_phase_reads_and_writes_less_what_the_chip_holds(chip: int, batch: int
 @pytest.mark.parametrize("missing", list(NEEDED))
 def test_a_number_that_no_source_gives_is_no_bound(missing: str) -> None:
     result = evaluate_model("tiny", gpu=machine(**{missing: None}))
-    assert result.values.unclaimed == (missing,)
+    assert result.values.claims.bound == (missing,)
     assert [result.total[bound] for bound, _ in PAIRS] == [None] * 3
     assert result.total[ROOFLINE] > 0
     told = evaluate_model("tiny", {NEEDED[missing]: 3e9}, gpu=machine(**{missing: None}))
-    assert told.values.unclaimed == ()
+    assert told.values.claims.bound == ()
     assert told.total[BOUND] > 0
 
 
