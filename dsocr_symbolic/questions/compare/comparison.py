@@ -240,7 +240,7 @@ def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
     elif known.kind in ("flow", "time"):
         nodes = [node for node in nodes if node.row.aten]
         if known.takes in ("device", "kernels"):
-            nodes += beside_operators(result)
+            nodes += [node for node in beside_operators(result) if node.metrics[metric] is not None]
     elif known.kind in ("boundary", "wall"):
         nodes = [node for node in nodes if node.row.parent == 0]
     else:

@@ -37,9 +37,12 @@ def forecast_lines(document: Document) -> list[str]:
     said = f"forecast: GPU busy for {seconds(total['device_s'])}"
     if total.get("wall_s") is not None:
         said += f", {seconds(total['wall_s'])} pass"
-    for metric, name in LATENCIES:
-        if total.get(f"{metric}_wall_s") is not None:
-            said += f"; {name} {seconds(total[f'{metric}_wall_s'])}"
+    latencies = [
+        f"{metric} {seconds(total[f'{metric}_wall_s'])}"
+        for metric, _ in LATENCIES
+        if total.get(f"{metric}_wall_s") is not None
+    ]
+    said += f"; {', '.join(latencies)}" if latencies else ""
     return [said, provenance(machine), *machine["versions_apart"]]
 
 
