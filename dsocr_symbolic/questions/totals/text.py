@@ -58,7 +58,7 @@ _DERIVED = """~: derived from measurements of another GPU. """
 # Views of single kernels, of which one says what limits it.
 _LIMITED = ("operator",)
 # What a narrow terminal does without, the first first.
-_SPARE = ("F/B", "ops", "KV", "CC", "weights", "calls", "roofline", "TC")
+_SPARE = ("F/B", "KV", "CC", "ops", "weights", "calls", "roofline", "TC")
 _PAGES_SPARE = ("roofline", "pixels", "CC", "image", "KV", "TC")
 
 
@@ -189,7 +189,7 @@ def _totals_table(document: Document, head: str, lines: Sequence[ViewLine], digi
         share = line.metrics[shared] / whole if whole else 0
         cells = [cell(metric, line.metrics[metric], digits) for metric in shown.values()]
         last = place == len(rows) - 1 and len(rows) > 1
-        by = [limits[place] or ""] if limited else []
+        by = [limits[place] or "-"] if limited else []
         made.add_row(line.name, count(line.calls), *cells, f"{share:.1%}", *by, style="bold" if last else None)
     return made
 
