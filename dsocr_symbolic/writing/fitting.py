@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,6 +59,11 @@ def fitted(made: Any, console: "Console", width: int, spare: Iterable[str], keys
     What does not fit otherwise stands in tables below one another, each with the first columns, ``keys`` of them.
     """
     columns, gap, gone = _sized(made, console), made.padding[1], list[str]()
+    # A column that asks for it stays whole where it leaves half of the width to the others.
+    columns = [
+        evolve(column, least=column.natural) if column.source.no_wrap and 2 * column.natural <= width else column
+        for column in columns
+    ]
 
     def too_wide() -> bool:
         return _width([column.least for column in columns], gap) > width

@@ -183,6 +183,7 @@ def _totals_table(document: Document, head: str, lines: Sequence[ViewLine], digi
     limits = [limit_of(line.metrics) for line in rows] if head in _LIMITED else []
     limited = ["limit"] if any(limits) else []
     made = _table(head, "calls", *titles, "share", *limited)
+    made.columns[0].no_wrap = True
     shared = shared_time(document["total"])
     whole = document["total"][shared]
     for place, line in enumerate(rows):
