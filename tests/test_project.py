@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def _commands() -> list[str]:
-    return re.findall(r"^  ([a-z]+)", capture(["--help"]).partition("Commands:")[2], re.MULTILINE)
+    return re.findall(r"^  ([a-z-]+)", capture(["--help"]).partition("Commands:")[2], re.MULTILINE)
 
 
 def _requirement(text: str) -> tuple[str, str]:
