@@ -477,7 +477,7 @@ def test_inputs_say_what_every_symbol_is(opened: Any) -> None:
             *("".join(text for text, _ in letter_parts(quantity.letter)), quantity.unit, quantity.config),
         )
         assert source
-        assert str(value).startswith("=") or value == float(values.numbers[symbol])
+        assert str(value).startswith("=") or value == pytest.approx(float(values.numbers[symbol]), rel=1e-15, abs=0)
     formula = {row[1]: row[5] for row in rows if str(row[5]).startswith("=")}
     assert set(formula) == {
         *(name for name, each in shown.items() if each.group == "derived"),
