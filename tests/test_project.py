@@ -39,7 +39,9 @@ def test_pixi_has_a_task_for_every_documented_command() -> None:
     tasks = tomllib.loads((ROOT / "pixi.toml").read_text())["tasks"]
     assert set(tasks) == set(re.findall(r"`pixi run ([\w-]+)`", (ROOT / "README.md").read_text()))
     table = re.findall(r"^\| .* \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    documented = {name for cell in table for name in re.findall(r"`(?:dsocr )?([a-z-]+)[^`]*`", cell)} & set(_commands())
+    documented = {name for cell in table for name in re.findall(r"`(?:dsocr )?([a-z-]+)[^`]*`", cell)} & set(
+        _commands()
+    )
     assert documented == set(_commands())
     assert {name for name, task in tasks.items() if task == f"dsocr {name}"} == documented
 

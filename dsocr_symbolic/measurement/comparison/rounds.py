@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from dsocr_symbolic.language.schema import structure
+from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.measurement.comparison import text as words
 from dsocr_symbolic.measurement.comparison.files import read_measured, read_predicted
 from dsocr_symbolic.measurement.comparison.pairs import compare, violations
+from dsocr_symbolic.scenario.measured import Measured
 from dsocr_symbolic.writing.templates import template
 
 
@@ -22,10 +25,13 @@ def rounds_page(folder: Path) -> str:
     for number in numbers:
         measured = read_measured(folder / f"measured-{number}.json")
         found = compare(measured, read_predicted(folder / f"predicted-{number}.json"))
+        machine = folder / found.predicted_on.rpartition("/")[2]
+        constants = structure(Measured, read_yaml(machine), str(machine)).constants
         rounds.append(
             {
                 "number": number,
                 "found": found,
+                "launches": [constants[f"{kind}_launch_s"] for kind in ("decoder", "vision")],
                 "inside": words.inside(found.cases),
                 "bounds": (len(found.cases) - len(violations(found)), len(found.cases)),
                 "worst": max((case.error for case in found.cases if case.mode != "backward"), key=abs),
