@@ -62,28 +62,17 @@ def guide_text(name: str) -> str:
     return guide_page(name, capture)
 
 
-def seconds_pages() -> dict[str, str]:
-    """Return what the pages and the figure below reports/measured/h200 must hold now, by file."""
-    from dsocr_symbolic.measurement.comparison.files import read_measured, read_predicted
-    from dsocr_symbolic.measurement.comparison.page import comparison_files
-    from dsocr_symbolic.measurement.comparison.pairs import compare
-    from dsocr_symbolic.measurement.comparison.rounds import rounds_page
-
-    last = max(SECONDS.glob("measured-*.json"), key=lambda path: int(path.stem.rpartition("-")[2]))
-    predicted = SECONDS / last.name.replace("measured", "predicted")
-    found = compare(read_measured(last), read_predicted(predicted))
-    return {**comparison_files(found, last.name), "rounds.md": rounds_page(SECONDS)}
-
-
 def write_reports(folder: Path) -> None:
     """Write every report, the guides and the files of the contracts below a folder."""
+    from dsocr_symbolic.measurement.comparison.rounds import round_pages
+
     write_files(folder / "formulas", formula_pages())
     for name in PERFORMANCE:
         write_performance(name, folder / name)
     texts = {name: report_text(name) for name in REPORTS} | contract_files()
     texts |= {"measured/memory.md": memory_page(MEASURED), DRAWN_BY: drawn_by()}
     texts |= {"measured/rtx5090.md": page_of("derived_rtx5090.md.jinja", capture)}
-    texts |= {f"measured/h200/{name}": text for name, text in seconds_pages().items()}
+    texts |= {f"measured/h200/{name}": text for name, text in round_pages(SECONDS).items()}
     write_files(folder, texts | {f"guide/{name}.md": guide_text(name) for name in GUIDES})
 
 

@@ -22,12 +22,12 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.symbolic import nonzero, positive, symbol
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import answer
-from dsocr_symbolic.language.calibration_file import ComponentEntry, ComponentsFile, calibration_file
 from dsocr_symbolic.language.expression import evaluate, parse
 from dsocr_symbolic.language.formula import Layer
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.measurement.prediction import load_components
 from dsocr_symbolic.network.leaves import metric_expression
 from dsocr_symbolic.regenerate import formula_pages
 from dsocr_symbolic.reports.formulas.alone import example_values, initial, stand_alone
@@ -89,13 +89,9 @@ def test_every_formula_has_a_page(texts: Mapping[str, str]) -> None:
     stems = {name.partition("/")[2].removesuffix(".md") for name in texts}
     families = {each.family for each in load_library().formulas.values() if not isinstance(each, Layer)}  # type: ignore[attr-defined]
     # What dsocr measure runs of the network and no part of it calls has none.
-    measured = {call.layer.rpartition("/")[2] for each in components().values() for call in each.layers} - stems
+    measured = {call.layer.rpartition("/")[2] for each in load_components().values() for call in each.layers} - stems
     assert {path.stem for path in files} <= stems | families | measured
     assert len(texts) == len(load_library().formulas) + 1 - len(measured)
-
-
-def components() -> Mapping[str, ComponentEntry]:
-    return calibration_file(ComponentsFile, "components").components
 
 
 def test_every_link_leads_somewhere(texts: Mapping[str, str]) -> None:

@@ -9,13 +9,13 @@ import pytest
 from conftest import evaluate_model
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.language.calibration_file import ComponentsFile, calibration_file
 from dsocr_symbolic.language.expression import evaluate, parse
 from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.measurement.prediction import load_components
 from dsocr_symbolic.paths import data_files
 
 OPERATORS = data_files("formulas/operators")
@@ -195,9 +195,5 @@ def test_every_formula_is_used() -> None:
             used |= {binding.use for binding in formula.slots.values()}
             used |= {binding.use for call in formula.calls for binding in call.slots.values()}
             used |= {call.use for call in formula.calls}
-    used |= {
-        call.layer.rpartition("/")[2]
-        for part in calibration_file(ComponentsFile, "components").components.values()
-        for call in part.layers
-    }
+    used |= {call.layer.rpartition("/")[2] for part in load_components().values() for call in part.layers}
     assert set(load_library().formulas) - used == {"deepseek_ocr_model"}

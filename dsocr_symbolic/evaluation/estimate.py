@@ -136,10 +136,11 @@ def beside_operators(result: Estimate) -> list[NodeNumbers]:
     names = [name for name, metric in load_metrics().items() if metric.kind in ("flow", "time")]
     nodes, beside = result.nodes, []
     for index, node in enumerate(nodes, start=1):
-        children = [nodes[child - 1] for child in result.below[index]]
-        own = node.added["device_kernels"] - sum(child.added["device_kernels"] for child in children)
-        if not node.row.aten and own > _ROUNDING * node.added["device_kernels"]:
-            left = {name: _less(node.added.get(name), [child.added.get(name) for child in children]) for name in names}
+        if node.row.aten:
+            continue
+        children = [nodes[child - 1].added for child in result.below[index]]
+        left = {name: _less(node.added.get(name), [child.get(name) for child in children]) for name in names}
+        if any(left.values()):
             beside.append(evolve(node, added=left))
     return beside
 

@@ -8,11 +8,12 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.answer import answer
-from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
+from dsocr_symbolic.evaluation.estimate import Estimate, beside_operators
 from dsocr_symbolic.language.calibration_file import ComponentEntry, ComponentsFile, calibration_file
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.lookup import default_definition, layer_definition
 from dsocr_symbolic.language.time_formula import LIMITS
+from dsocr_symbolic.network.rows import Row
 from dsocr_symbolic.scenario.scenario import make_scenario, switches
 
 SCHEMA = "dsocr predicted 1"
@@ -91,17 +92,12 @@ def _operators(results: Iterable[Estimate], metric: str) -> list[dict[str, Any]]
     """Return the seconds of each operator of each class of modules, and what limits it."""
     added: dict[tuple[str, str], dict[str, float]] = {}
     for result in results:
-        for index, node in enumerate(result.nodes):
-            if not (node.row.aten or node.metrics["device_kernels"]):
+        for node in (*(node for node in result.nodes if node.row.aten), *beside_operators(result)):
+            if not node.metrics[metric]:
                 continue
-            below = sum(result.nodes[child - 1].metrics[metric] or 0 for child in result.below[index + 1])
-            own = (node.metrics[metric] or 0) - below
-            if own <= 0:
-                continue
-            sums = added.setdefault((_class_of(result, index), node.row.aten or node.row.layer), {})
-            sums["seconds"] = sums.get("seconds", 0.0) + float(own)
-            for limit in LIMITS:
-                sums[limit] = sums.get(limit, 0.0) + float(node.metrics[f"device_{limit}_s"] or 0) * (not below)
+            sums = added.setdefault((_class_of(result, node.row), node.row.aten or node.row.layer), {})
+            for name, each in {"seconds": metric, **{limit: f"device_{limit}_s" for limit in LIMITS}}.items():
+                sums[name] = sums.get(name, 0.0) + float(node.metrics[each] or 0)
     return [
         {
             "module": module,
@@ -113,12 +109,10 @@ def _operators(results: Iterable[Estimate], metric: str) -> list[dict[str, Any]]
     ]
 
 
-def _class_of(result: Estimate, index: int) -> str:
+def _class_of(result: Estimate, row: Row) -> str:
     """Return the class of the innermost module of the network's own that holds an operator."""
-    place = index
-    while place >= 0:
-        node: NodeNumbers = result.nodes[place]
-        if node.row.class_name and not node.row.class_name.startswith("torch."):
-            return node.row.class_name.rpartition(".")[2]
-        place = node.row.parent - 1
-    return ""
+    while not row.class_name or row.class_name.startswith("torch."):
+        if row.parent <= 0:
+            return ""
+        row = result.nodes[row.parent - 1].row
+    return row.class_name.rpartition(".")[2]

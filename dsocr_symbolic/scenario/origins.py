@@ -2,6 +2,7 @@
 
 from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Literal
 
 from attrs import frozen
@@ -70,6 +71,10 @@ def origins(
         }
         keys |= option.gpu
 
+    @cache
+    def reference() -> Gpu:
+        return load_gpu(read_machine().reference)
+
     def origin(name: str) -> Origin:
         quantity = definition.quantities[name]
         # What stands for a symbol in bounds is what somebody says of that symbol.
@@ -89,7 +94,7 @@ def origins(
         if key in gpu.numbers:
             return Origin(kind="machine", name=key, value=float(gpu.numbers[key].value_si))
         if key and quantity.scales is not None:
-            return derived(key, quantity.scales, gpu)
+            return derived(key, quantity.scales, gpu, reference())
         if key and not quantity.optional:
             return Origin(kind="machine", name=key)
         fixed: Kind = "definition" if quantity.fixed else "default"
@@ -110,10 +115,9 @@ def _extreme(quantity: Quantity, named: Sequence[str], gpu: Gpu) -> Origin:
     return Origin(kind="machine", name=key, value=float(value))
 
 
-def derived(key: str, scales: Expression, gpu: Gpu) -> Origin:
+def derived(key: str, scales: Expression, gpu: Gpu, reference: Gpu) -> Origin:
     """Take a number that was not measured on a GPU from the one it was measured on, as a formula of both says."""
-    reference = load_gpu(read_machine().reference)
-    known = [{name: _plain(quantity, each) for name, quantity in load_machine().items()} for each in (gpu, reference)]
+    known = [{name: _plain(load_machine()[name], each) for name in names(scales)} for each in (gpu, reference)]
     if key not in reference.numbers or any(each[name] is None for each in known for name in names(scales)):
         return Origin(kind="default", name=key, value=ONE)
     ratio, other = (float(evaluate(scales, each, arithmetic)) for each in known)

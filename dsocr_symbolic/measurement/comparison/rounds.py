@@ -7,13 +7,16 @@ from dsocr_symbolic.language.schema import structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.measurement.comparison import text as words
 from dsocr_symbolic.measurement.comparison.files import read_measured, read_predicted
+from dsocr_symbolic.measurement.comparison.page import comparison_files
 from dsocr_symbolic.measurement.comparison.pairs import compare, violations
 from dsocr_symbolic.scenario.measured import Measured
 from dsocr_symbolic.writing.templates import template
 
 
-def rounds_page(folder: Path) -> str:
-    """Render templates/measured_rounds.md.jinja of a folder's ``predicted-N.json`` and ``measured-N.json``.
+def round_pages(folder: Path) -> dict[str, str]:
+    """Return the pages and the figure of a folder's ``predicted-N.json`` and ``measured-N.json``, by file.
+
+    ``rounds.md`` is of all rounds, of templates/measured_rounds.md.jinja, the others are of the last one.
 
     Raises
     ------
@@ -38,4 +41,4 @@ def rounds_page(folder: Path) -> str:
             }
         )
     rendered: str = template("measured_rounds.md.jinja").render(rounds=rounds, percent=words.percent)
-    return rendered
+    return {**comparison_files(found, f"measured-{number}.json"), "rounds.md": rendered}

@@ -8,6 +8,7 @@ from dsocr_symbolic.errors import one_line
 from dsocr_symbolic.language.roles import Roles
 from dsocr_symbolic.questions.totals.bill import Bill
 from dsocr_symbolic.questions.totals.document import SCHEMA_VERSION, pages_document
+from dsocr_symbolic.questions.totals.seconds_text import LATENCIES
 from dsocr_symbolic.writing.amounts import cell, seconds
 from dsocr_symbolic.writing.data import Document, to_json, to_yaml
 from dsocr_symbolic.writing.terminal import table
@@ -109,7 +110,7 @@ def page_latency_lines(document: Document) -> list[str]:
         return least if least == most else f"{least} to {most}"
 
     lines = []
-    for metric, name in (("ttft", "first token (ttft)"), ("tpot", "each further token (tpot)")):
+    for metric, name in LATENCIES:
         if f"{metric}_s" in between:
             bound = f"{metric}_lower_bound_s"
             least = f", at least {span(bound)}" if bound in between else ""
