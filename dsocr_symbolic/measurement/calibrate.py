@@ -13,7 +13,8 @@ from dsocr_symbolic.measurement.kernels import GpuFacts, check_idle, require_gpu
 from dsocr_symbolic.measurement.machine_file import machine_file, residuals
 from dsocr_symbolic.measurement.streams import StreamWalls
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpus
-from dsocr_symbolic.writing.files import written_whole
+from dsocr_symbolic.scenario.origins import first_number
+from dsocr_symbolic.writing.files import check_target, written_whole
 
 Say = Callable[[str], None]
 ROUNDS = 5
@@ -39,8 +40,7 @@ def calibrate(out: Path, *, host: bool, force: bool, command: str, say: Say) -> 
     UserError
         If there is no GPU, an unknown one or a busy one, or the file is there.
     """
-    if out.exists() and not force:
-        raise UserError(f"{out}: is there already; add --force to replace it, or name another file")
+    check_target(out, force=force)
     facts = require_gpu()
     gpu = known_gpu(facts)
     check_idle()
@@ -75,10 +75,5 @@ def known_gpu(facts: GpuFacts) -> Gpu:
 
 def datasheet(gpu: Gpu) -> Mapping[str, float]:
     """Return the numbers of a GPU that are not measured here, by symbol."""
-    return {
-        name: float(gpu.numbers[key].value_si)
-        for name, quantity in load_machine().items()
-        if quantity.scales is None
-        for key in [next((key for key in quantity.gpu if key in gpu.numbers), "")]
-        if key
-    }
+    numbers = {name: first_number(known, gpu) for name, known in load_machine().items() if known.scales is None}
+    return {name: float(number) for name, number in numbers.items() if number is not None}

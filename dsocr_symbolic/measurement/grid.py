@@ -11,10 +11,9 @@ from dsocr_symbolic.language.calibration_file import GridFile, RecordEntry, Tens
 from dsocr_symbolic.language.call import Call
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.measurement.benchmarks import Benchmark, TensorSpec
 from dsocr_symbolic.network.builder import trained_tree
-from dsocr_symbolic.network.kernels import seconds_of
+from dsocr_symbolic.network.kernels import machine_symbols, seconds_of
 from dsocr_symbolic.network.leaves import metric_expression
 from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.scenario.scenario import make_scenario, scenario_values
@@ -61,7 +60,7 @@ def predicted(record: RecordEntry) -> dict[str, Expr]:
     The whole stands under an empty name.
     """
     call = Call(name=record.use, use=record.use, given=record.given, turns=record.turns, permutes=record.permutes)
-    scope = {**_conventions(), **{name: symbolic.symbol(name) for name in load_machine()}}
+    scope = {**_conventions(), **machine_symbols()}
     tree = trained_tree(load_library(), (call,), scope, _slots(), symbolic)
     seconds = metric_expression(tree, "backward_device_s" if record.training else "device_s")
     nodes = [node.training if record.training else node for node in walk(tree)]

@@ -14,12 +14,12 @@ from attrs import asdict, define, evolve, field, frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.measurement.attribution import attribute
+from dsocr_symbolic.measurement.comparison.files import MEASURED
 from dsocr_symbolic.measurement.components import Prepared, TimedCase, check_case, make
 from dsocr_symbolic.measurement.graphs import captured
 from dsocr_symbolic.measurement.kernels import GpuFacts, Timed, busy, check_idle, require_gpu
 from dsocr_symbolic.measurement.network import NetworkCache, tiny_config
 
-SCHEMA = "dsocr measured 1"
 CALLS, WARM_UPS = 5, 1
 LONG_SECONDS, ROUND_SECONDS = 0.05, 0.15
 """Of calls that take longer than the first, as many are timed in a round as fit into the second; one at least."""
@@ -105,7 +105,7 @@ def measure_cases(
     facts = require_gpu(dry=dry)
     check_idle(dry=dry)
     found: dict[str, Any] = {
-        "schema": SCHEMA,
+        "schema": MEASURED,
         "machine": _machine(facts),
         "rounds": rounds,
         "dry": dry,

@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dsocr_symbolic.errors import UserError, check_known
+from dsocr_symbolic.errors import check_known
 from dsocr_symbolic.measurement.components import TimedCase
-from dsocr_symbolic.measurement.kernels import check_idle, require_gpu
 from dsocr_symbolic.measurement.measure import measure_cases
 from dsocr_symbolic.measurement.prediction import load_components, parts
-from dsocr_symbolic.writing.files import written_whole
+from dsocr_symbolic.writing.files import check_target, written_whole
 
 BUDGET = 420.0
 """Seconds after which what is left is left out, and named."""
@@ -18,13 +17,10 @@ BUDGET = 420.0
 
 def measure(out: Path, *, only: str, force: bool, say: Callable[[str], None]) -> None:
     """Write a JSON file of what every part takes; one that exists is replaced with ``force`` alone."""
-    if out.exists() and not force:
-        raise UserError(f"{out}: is there already; add --force to replace it, or name another file")
+    check_target(out, force=force)
     components = load_components()
     wanted = [name for name in only.split(",") if name]
     check_known(wanted, components, "--only", "component")
-    require_gpu()
-    check_idle()
     cases = [
         TimedCase(component=part.component, mode=part.mode, settings=part.settings, choices=part.choices)
         for part in parts({name: entry for name, entry in components.items() if name in wanted or not wanted})

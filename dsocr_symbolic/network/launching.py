@@ -1,5 +1,7 @@
 """What launches cost beside the kernels: the host's work, or what a replayed graph pauses."""
 
+from functools import cache
+
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.time_formula import load_time
@@ -15,19 +17,21 @@ def host_seconds(node: Node) -> Expr:
     """
     if node.launch is None or not node.kernels:
         return 0
-    seconds = load_time(f"host/{node.host}").spelled(machine_symbols(), symbolic)["seconds"]
-    return (1 - node.captured) * total_calls(node) * seconds
+    return (1 - node.captured) * total_calls(node) * _seconds(node.host)
 
 
 def gap_seconds(node: Node) -> Expr:
     """Return how long the GPU pauses between kernels of a node itself, over all calls."""
     runs = symbolic.total(kernel.runs for kernel in node.kernels)
-    replayed, launched = (
-        load_time(f"host/{name}").spelled(machine_symbols(), symbolic)["seconds"] for name in ("gap", "pause")
-    )
-    return total_calls(node) * runs * (node.captured * replayed + (1 - node.captured) * launched)
+    return total_calls(node) * runs * (node.captured * _seconds("gap") + (1 - node.captured) * _seconds("pause"))
 
 
 def replay_seconds(node: Node) -> Expr:
     """Return how long the GPU waits for a node's graphs, one for each call."""
-    return node.captured * total_calls(node) * load_time("host/replay").spelled(machine_symbols(), symbolic)["seconds"]
+    return node.captured * total_calls(node) * _seconds("replay")
+
+
+@cache
+def _seconds(name: str) -> Expr:
+    """Evaluate each file of formulas/time/host once."""
+    return load_time(f"host/{name}").spelled(machine_symbols(), symbolic)["seconds"]

@@ -1,6 +1,6 @@
 """Follow through calls how tensors lie in memory: in the order in which their axes are read, or not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from attrs import evolve, frozen
 
@@ -53,14 +53,9 @@ def taken(call: Call, formula: Formula, known: Mapping[str, Layout]) -> Layouts:
     reads = call.reads or ((),) * len(inputs(formula))
     for name, sources in zip(inputs(formula), reads, strict=False):
         layouts = [known.get(source, IN_ORDER) for source in sources] or [IN_ORDER]
-        joined = Layout(turned=_any(one.turned for one in layouts), permuted=_any(one.permuted for one in layouts))
+        joined = Layout(turned=either(one.turned for one in layouts), permuted=either(one.permuted for one in layouts))
         result[name] = viewed(joined, name, call)
     return result
-
-
-def _any(values: Iterable[Expr]) -> Expr:
-    distinct = list(dict.fromkeys(values))
-    return distinct[0] if len(distinct) == 1 else either(distinct)
 
 
 def symbols(layouts: Mapping[str, Layout]) -> Scope:

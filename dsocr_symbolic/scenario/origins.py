@@ -117,14 +117,14 @@ def _extreme(quantity: Quantity, named: Sequence[str], gpu: Gpu) -> Origin:
 
 def derived(key: str, scales: Expression, gpu: Gpu, reference: Gpu) -> Origin:
     """Take a number that was not measured on a GPU from the one it was measured on, as a formula of both says."""
-    known = [{name: _plain(load_machine()[name], each) for name in names(scales)} for each in (gpu, reference)]
+    known = [{name: first_number(load_machine()[name], each) for name in names(scales)} for each in (gpu, reference)]
     if key not in reference.numbers or any(each[name] is None for each in known for name in names(scales)):
         return Origin(kind="default", name=key, value=ONE)
     ratio, other = (float(evaluate(scales, each, arithmetic)) for each in known)
     return Origin(kind="derived", name=key, value=float(reference.numbers[key].value_si) * ratio / other)
 
 
-def _plain(quantity: Quantity, gpu: Gpu) -> Exact | None:
+def first_number(quantity: Quantity, gpu: Gpu) -> Exact | None:
     """Return what a GPU's file says of a symbol, the first number that it has."""
     return next((gpu.numbers[key].value_si for key in quantity.gpu if key in gpu.numbers), None)
 

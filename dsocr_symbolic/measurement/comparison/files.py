@@ -15,7 +15,7 @@ from dsocr_symbolic.measurement.prediction import MODES, PredictedPart
 
 T = TypeVar("T")
 MEASURED = "dsocr measured 1"
-"""The form of what dsocr measure writes; its module needs torch to be imported."""
+"""The form of what dsocr measure writes."""
 # Seconds or kernels beyond these are a mistake, and their ratios might be no numbers.
 _LEAST, _MOST = 1e-12, 1e12
 
