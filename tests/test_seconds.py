@@ -265,3 +265,23 @@ def evaluated(text: str) -> Any:
 def shape_of(given: Any) -> list[tuple[str, str]]:
     """Return the sizes among symbols: bytes of elements are no shape."""
     return [(name, str(value)) for name, value in given.items() if "dtype" not in name]
+
+
+# every verb says what its forecasts rest on
+
+VERBS = {
+    "solve": ("solve", "batch", "tpot_wall_s <= 1"),
+    "sensitivity": ("sensitivity", "--metric", "tpot_wall_s"),
+    "formula": ("formula", "decode", "--metric", "device_s"),
+    "sweep": ("sweep", "--vary", "batch=1,2", "--metric", "wall_s"),
+    "compare": ("compare", "batch=1", "batch=2", "--metric", "wall_s"),
+    "tree": ("tree", "--depth", "1"),
+}
+
+
+@pytest.mark.parametrize("arguments", VERBS.values(), ids=VERBS)
+def test_every_verb_says_where_nobody_measured(arguments: tuple[str, ...]) -> None:
+    derived, measured = (dsocr(*arguments, "--gpu", gpu).out for gpu in ("rtx5090", "h200"))
+    assert "derived from" in " ".join(derived.split())
+    assert "derived from" not in " ".join(measured.split())
+    assert "neither bound nor forecast" not in derived + measured

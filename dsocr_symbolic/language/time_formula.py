@@ -109,6 +109,11 @@ def is_forecast(metric: str) -> bool:
     return known.takes == "device" or known.kind == "wall" or (known.of != "" and is_forecast(known.of))
 
 
+def is_plain_time(metric: str) -> bool:
+    """Whether a metric is a time that is neither a bound nor a forecast."""
+    return is_time(metric) and not is_bound(metric) and not is_forecast(metric)
+
+
 def is_bound(metric: str) -> bool:
     """Whether a metric is a lower bound, or made of one."""
     known = load_metrics()[metric]

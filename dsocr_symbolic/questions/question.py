@@ -1,6 +1,6 @@
 """A question about a decision: a network at a workload on a machine."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -15,11 +15,12 @@ from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import Term, load_metrics
+from dsocr_symbolic.language.time_formula import is_forecast
 from dsocr_symbolic.python_api import load_model
 from dsocr_symbolic.questions.settings_text import command_notes, lifted, setting_notes
 from dsocr_symbolic.scenario.checks import warnings_of
 from dsocr_symbolic.scenario.claims import Claims, claims_of
-from dsocr_symbolic.scenario.origins import origins, unverified
+from dsocr_symbolic.scenario.origins import derived_from, origins, unverified
 from dsocr_symbolic.scenario.provenance import Setting, what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
@@ -108,6 +109,7 @@ class Question:
             "unverified": list(unverified(kept.values(), scenario.gpu)),
             "unclaimed": list(claims_of(kept).bound),
             "unmeasured": list(claims_of(kept).lacking("wall_s")),
+            "derived_from": derived_from(kept.values()),
             "warnings": list(self.warnings),
         }
 
@@ -115,9 +117,22 @@ class Question:
         """Return every symbol that was set; ``moving`` are those that vary."""
         return what_was_set(self.scenario, self.numbers, put_in=dict(self.model.overrides), moving=moving)
 
-    def heading(self) -> str:
-        """Say what it is about, in one line: what was set, what differs from the defaults, and the command."""
-        return "; ".join([stated(self.described(), self.definition), *command_notes(self.scenario.command or None)])
+    def heading(self, *metrics: str) -> str:
+        """Say what it is about, in one line: what was set, what differs from the defaults, and the command.
+
+        Of ``metrics`` that are forecasts it says where nobody measured the GPU.
+        """
+        about = self.described()
+        said = [stated(about, self.definition), *derived_notes(about, metrics)]
+        return "; ".join([*said, *command_notes(self.scenario.command or None)])
+
+
+def derived_notes(about: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
+    """Say where metrics are forecasts for a GPU that nobody measured."""
+    named = [name for name in dict.fromkeys(metrics) if is_forecast(name)]
+    if not named or about["derived_from"] is None:
+        return []
+    return [f"{', '.join(named)} on {about['gpu']} derived from measurements of {about['derived_from']}, not measured"]
 
 
 def stated(about: Mapping[str, Any], definition: Definition) -> str:

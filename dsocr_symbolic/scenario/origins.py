@@ -142,6 +142,11 @@ def lacks(origin: Origin, sources: Mapping[str, Origin]) -> tuple[str, ...]:
     return lacking(origin.value, sources) if origin.kind == "formula" else ()
 
 
+def derived_from(sources: Iterable[Origin]) -> str | None:
+    """Return the GPU whose measurements some numbers follow from; None where none does."""
+    return read_machine().reference if any(origin.kind == "derived" for origin in sources) else None
+
+
 def unverified(sources: Iterable[Origin], gpu: Gpu) -> tuple[str, ...]:
     """Return the machine's numbers in use that no source confirms."""
     keys = (origin.name for origin in sources if origin.kind == "machine")

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.language.time_formula import is_bound, is_time
+from dsocr_symbolic.language.time_formula import is_bound, is_plain_time, is_time
 from dsocr_symbolic.questions.compare.comparison import Comparison, MetricDifference
+from dsocr_symbolic.questions.question import derived_notes
 from dsocr_symbolic.questions.settings_text import command_notes
 from dsocr_symbolic.scenario.claims import Claims
 from dsocr_symbolic.writing.amounts import measured
@@ -96,8 +97,9 @@ def _legend(comparison: Comparison) -> str:
     }
     refusals = (claims.refusal(metric, gpu) for gpu, claims in lacking.items() for metric in times)
     said += [f"{refusal}." for refusal in dict.fromkeys(refusals) if refusal]
-    plain = [name for name in times if name not in bounds]
+    plain = [name for name in times if is_plain_time(name)]
     said += [f"{', '.join(plain)}: neither bound nor forecast."] if plain else []
+    said += [f"{note}." for about in comparison.about for note in derived_notes(about, times)]
     said += [f"unverified: {', '.join(doubtful)}."] if doubtful else []
     said.append("ratio: to the baseline. Parts are the deepest nodes, differences taken without their signs.")
     return " ".join(said)

@@ -41,7 +41,7 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
         scenario = of_layer(scenario, definition)
         nodes = stages = model_tree(definition, slots)
     expression = metric_expression(nodes, metric, Whole(definition=scenario.definition, stages=stages))
-    about = of_scenario(scenario).heading()
+    about = of_scenario(scenario).heading(metric)
     head = hung(f"{path}: {metric} [{metrics[metric].unit}], {metrics[metric].definition}")
     head = "\n  ".join([head, *wrapped(about)])
     if expression is None:

@@ -22,7 +22,7 @@ _LONG = 10**9
 
 def sensitivity_text(question: Question, sensitivity: Sensitivity, view: str) -> str:
     """Print what a metric hangs on: ``symbol`` in one table, ``group`` in one of each group of symbols."""
-    parts = [indented([_head(sensitivity), question.heading()])]
+    parts = [indented([_head(sensitivity), question.heading(sensitivity.metric)])]
     for group in dict.fromkeys(effect.group for effect in sensitivity.effects) if view == "group" else ("",):
         effects = [effect for effect in sensitivity.effects if group in ("", effect.group)]
         parts.append(

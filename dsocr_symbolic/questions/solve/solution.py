@@ -13,7 +13,7 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.language.time_formula import is_bound, is_time
+from dsocr_symbolic.language.time_formula import is_bound, is_plain_time, is_time
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.questions.solve.bottleneck import Bottleneck, bottleneck
 from dsocr_symbolic.questions.solve.constraint import Constraint, left_over, put_in, read_constraint
@@ -258,7 +258,7 @@ def _refusal(problem: Problem, best: Exact, bottlenecks: Sequence[Bottleneck]) -
     if best and not 1 / _FAR < best < _FAR:
         value = f"however {'large' if best > 1 else 'small'} it is,"
     why = "".join(f"; {decides.metric} is decided by {decides.said}" for decides in bottlenecks)
-    times = [term.metric for term in constraint.terms.values() if is_time(term.metric) and not is_bound(term.metric)]
+    times = [term.metric for term in constraint.terms.values() if is_plain_time(term.metric)]
     why += f"; {', '.join(times)} is neither bound nor forecast" if times else ""
     return f"{text}: {value} {compared(left, right, unit)}{why}"
 
@@ -271,7 +271,7 @@ def _meaning(problem: Problem, boundary: Boundary) -> str:
     named = ", ".join(dict.fromkeys(times))
     bounds = [name for name in times if is_bound(name)]
     if not bounds:
-        return f"by {named} (neither bound nor forecast)"
+        return f"by {named} ({'neither bound nor forecast' if any(map(is_plain_time, times)) else 'a forecast'})"
     if boundary.value is None:
         return f"by {named}: a lower bound rules no value out"
     value = measured(boundary.value, _symbol_unit(problem.question, problem.symbol))

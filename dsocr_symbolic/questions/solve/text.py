@@ -17,7 +17,7 @@ def solution_text(question: Question, solution: Solution) -> str:
     lines = [
         line(solution),
         *_where(solution),
-        question.heading(),
+        question.heading(*solution.metrics),
         *(f"at {measured(at.value)}: {compared(at.left, at.right, solution.side_unit)}" for at in points if at),
         *(f"{bottleneck.metric} is decided by {bottleneck.said}" for bottleneck in solution.bottlenecks),
         *_derivation(solution),

@@ -8,13 +8,13 @@ from attrs import asdict
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
 from dsocr_symbolic.language.lookup import symbols_of_layer
-from dsocr_symbolic.language.registry import load_conventions, load_metrics, read_machine
+from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit
 from dsocr_symbolic.questions.totals.bill import Bill
 from dsocr_symbolic.questions.totals.seconds_text import limit_of
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.measured import versions_apart
-from dsocr_symbolic.scenario.origins import Origin
+from dsocr_symbolic.scenario.origins import Origin, derived_from
 from dsocr_symbolic.scenario.provenance import of_example, what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario
 
@@ -98,10 +98,9 @@ def pages_document(bill: Bill, left_out: Mapping[str, int]) -> dict[str, Any]:
 
 def measured_by(gpu: Gpu, sources: Mapping[str, Origin]) -> dict[str, Any]:
     """Say where the constants of forecasts are from: measured on this GPU, or derived from another one."""
-    derived = any(origin.kind == "derived" for origin in sources.values())
     return {
         "measured": None if gpu.measured is None else gpu.measured.said,
-        "derived_from": read_machine().reference if derived else None,
+        "derived_from": derived_from(sources.values()),
         "versions_apart": list(versions_apart(gpu.measured)) if gpu.measured else [],
     }
 
