@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from dsocr_symbolic.errors import UserError, nearest, one_line
-from dsocr_symbolic.evaluation.networks import load_network
+from dsocr_symbolic.evaluation.networks import attended, load_network
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.lookup import default_definition
@@ -31,12 +31,14 @@ from dsocr_symbolic.questions.totals.command import totals_command, tree_command
 from dsocr_symbolic.reports.formulas.command import docs_command
 from dsocr_symbolic.reports.performance.command import report_command
 from dsocr_symbolic.reports.spreadsheet.command import export_command
+from dsocr_symbolic.scenario.configs import find_config, find_network
 from dsocr_symbolic.verification.command import torchinfo_command, verify_command
 from dsocr_symbolic.version import __version__
 from dsocr_symbolic.writing.terminal import columns
 
 # What these verbs say holds whatever a user's examples say.
 _WITHOUT_NUMBERS = ("check", "schema", *LISTINGS)
+_WITHOUT_CONFIG = ("torchinfo", "calibrate", "measure", "compare-measured")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -139,8 +141,11 @@ def _definition(arguments: Sequence[str]) -> Definition:
         return _while_typing()
     verb = next((word for word in arguments if not word.startswith("-")), "")
     if verb in _WITHOUT_NUMBERS or {"-h", "--help", "--version"} & set(arguments):
-        return default_definition(_model_name(arguments))
-    return load_network(_model_name(arguments), arguments)
+        return default_definition(_option(arguments, "--model"))
+    model, config = (_option(arguments, name) for name in ("--model", "--config"))
+    if model is None and config is not None and verb not in _WITHOUT_CONFIG:
+        return attended(find_network(find_config(config)), arguments)
+    return load_network(model, arguments)
 
 
 def _while_typing() -> Definition:
@@ -148,17 +153,17 @@ def _while_typing() -> Definition:
     from dsocr_symbolic.questions.shells import asked_words
 
     try:
-        return default_definition(_model_name(asked_words()))
+        return default_definition(_option(asked_words(), "--model"))
     except UserError:
         return default_definition(None)
 
 
-def _model_name(arguments: Sequence[str]) -> str | None:
-    """Look for --model ahead of parsing: the model file decides which options there are."""
+def _option(arguments: Sequence[str], name: str) -> str | None:
+    """Look for --model or --config ahead of parsing: the model file decides which options there are."""
     for place, argument in enumerate(arguments):
-        if argument == "--model" and place + 1 < len(arguments):
+        if argument == name and place + 1 < len(arguments):
             return arguments[place + 1]
-        if argument.startswith("--model="):
+        if argument.startswith(f"{name}="):
             return argument.partition("=")[2]
     return None
 

@@ -30,19 +30,20 @@ from pathlib import Path
 
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.evaluation.networks import load_network
-from dsocr_symbolic.scenario.values import choose, read_config
+from dsocr_symbolic.evaluation.networks import attended, load_network
+from dsocr_symbolic.scenario.configs import Config, find_config, find_network, read_config
+from dsocr_symbolic.scenario.values import choose
 
 
-def load_model(name: str = "deepseek-ocr", *, config: str | Path | None = None, **choices: str) -> Model:
+def load_model(name: str | None = None, *, config: str | Path | None = None, **choices: str) -> Model:
     """Load a network.
 
     Parameters
     ----------
-    name : str
-        A name (``dsocr models``) or the path of a model file.
+    name : str, optional
+        A name (``dsocr models``) or the path of a model file; left out, the network of the config, or DeepSeek-OCR.
     config : str or Path, optional
-        A Hugging Face config.json with the network's sizes.
+        A Hugging Face config.json with the network's sizes, or the id of a checkpoint in the local cache of the hub.
     **choices : str
         Options that differ from the defaults, a choice's name with underscores: ``attention="eager"``,
         ``weight_dtype="fp8"``.
@@ -57,16 +58,17 @@ def load_model(name: str = "deepseek-ocr", *, config: str | Path | None = None, 
     UserError
         If there is no such network, choice or option, or a file is wrong.
     """
-    definition = load_network(name)
+    path = find_config(config) if config is not None else None
+    definition = attended(find_network(path)) if name is None and path is not None else load_network(name)
     known = {each.replace("-", "_"): each for each in definition.choices}
     for each in choices:
         if each not in known:
             raise UserError(f"unknown choice '{each}': {nearest(each, known)}")
-    options = choose(definition, {known[each]: option for each, option in choices.items()})
-    sizes = read_config(definition, Path(config)) if config is not None else {}
+    read = read_config(definition, path) if path is not None else Config(sizes={}, options={})
+    options = choose(definition, {**read.options, **{known[each]: option for each, option in choices.items()}})
     return Model(
         definition=definition,
         options=tuple(sorted(options.items())),
-        config=tuple(sorted(sizes.items())),
+        config=tuple(sorted(read.sizes.items())),
         overrides=(),
     )

@@ -116,30 +116,6 @@ def divide(left: Expr, right: Expr) -> Expr:
     return sympy.sympify(left) / right
 
 
-@cache
-def _power_sum(degree: int, last: Expr) -> Expr:
-    index = sympy.Dummy(integer=True)
-    return sympy.summation(index**degree, (index, 1, last))
-
-
-def sum_steps(term: Expr, index: sympy.Symbol, last: Expr) -> Expr:
-    """Sum a polynomial in the step over the steps 1 to last in closed form.
-
-    ValueError if the term is no polynomial in it (a guard or a ceiling hides it).
-    """
-    term = sympy.sympify(term)
-    if not term.has(index):
-        return term * last
-    try:
-        coefficients = sympy.Poly(term, index).all_coeffs()
-    except sympy.PolynomialError as error:
-        raise ValueError(str(error)) from error
-    degree = len(coefficients) - 1
-    if any(coefficient.has(index) for coefficient in coefficients):
-        raise ValueError(f"{term} is no polynomial in {index}")
-    return sympy.Add(*(factor * _power_sum(degree - place, last) for place, factor in enumerate(coefficients)))
-
-
 def lines(terms: Iterable[Expr], index: sympy.Symbol) -> list[tuple[Expr, Expr]] | None:
     """Split terms into intercept and slope in the index; None if one of them is not straight."""
     result = []

@@ -133,7 +133,7 @@ def _plainly(
     known = [load_metrics()[metric] for metric in metrics]
     if any(metric.kind not in _PLAIN or metric.step or is_time(metric.name) for metric in known):
         return None
-    tree = build_tree(load_library(), definition.stages, values.numbers, slots, arithmetic)
+    tree = build_tree(load_library(), definition.stages, values.numbers, slots, arithmetic, sizes=definition.sizes)
     if any(node.steps is not None for node in walk(tree)):
         return None
     fold = Fold(leaves_of(tree, algebra=arithmetic))

@@ -33,14 +33,16 @@ def names_below(definition: Definition, chosen: Mapping[str, str], path: Sequenc
     """
     files = data_files("formulas/layers")
 
+    def resolved(use: str, level: _Level) -> str:
+        slot = use[1:]
+        return (level.slots.get(slot) or chosen.get(slot) or level.own.get(slot, "")) if use.startswith("$") else use
+
     def below(call: Call, level: _Level) -> _Level:
-        use = call.use
-        if use.startswith("$"):
-            use = level.slots.get(use[1:]) or chosen.get(use[1:]) or level.own.get(use[1:], "")
+        use = resolved(call.use, level)
         if use not in files:
             return _Level(calls=(), slots={}, own={})
         layer = _read(files[use], files[use].stat().st_mtime_ns)
-        given = {name: filling.use for name, filling in call.slots.items()}
+        given = {name: resolved(filling.use, level) for name, filling in call.slots.items()}
         own = {name: filling.use for name, filling in layer.slots.items()}
         return _Level(calls=layer.calls, slots=given, own=own)
 

@@ -1,6 +1,7 @@
 """Model files as data: a network's symbols, rules, choices and workloads, and what runs."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +12,22 @@ from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.call import CALLS, Call
 from dsocr_symbolic.language.expression import Expression, check_names, parse
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine, read_machine
-from dsocr_symbolic.language.roles import Identity, Roles, in_roles, symbols_of
+from dsocr_symbolic.language.roles import Architecture, Identity, Roles, in_roles, symbols_of
 from dsocr_symbolic.language.rules import Rule
-from dsocr_symbolic.language.schema import BLANK, FORMULA, NAMES, entry, follows, of_symbols, records, structure, table
+from dsocr_symbolic.language.schema import (
+    BLANK,
+    FORMULA,
+    NAMES,
+    TEXT,
+    entry,
+    follows,
+    of_symbols,
+    records,
+    structure,
+    table,
+)
 from dsocr_symbolic.language.strict_yaml import read_yaml
-from dsocr_symbolic.paths import data_files
+from dsocr_symbolic.paths import data_files, find_file
 
 
 @frozen(kw_only=True)
@@ -155,6 +167,12 @@ class Definition:
         "symbols that follow from those above", of_symbols(records(Quantity, group="derived")), default=BLANK
     )
     config: Mapping[str, Any] = entry("what a config.json may say besides; nothing else is modelled", default=BLANK)
+    choose: Mapping[str, Mapping[str, Mapping[str, str]]] = entry(
+        "options of choices that follow from values of a config.json, by key and by value as JSON; 'else' is any other",
+        table(table(table(TEXT))),
+        default=BLANK,
+    )
+    architecture: Architecture | None = entry("which config.json files are of this network", default=None)
     own_rules: tuple[Rule, ...] = entry("conditions on values", key="rules", default=())
     own_warnings: tuple[Rule, ...] = entry(
         "conditions on values that may be broken, with a warning", key="warnings", default=()
@@ -179,6 +197,12 @@ class Definition:
     )
     roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
 
+    @property
+    def sizes(self) -> frozenset[str]:
+        """Symbols that a layer may take from the network: its constants, and what choices set."""
+        set_by_choices = (option.symbols for choice in self.choices.values() for option in choice.options.values())
+        return frozenset(self.constants).union(*set_by_choices)
+
     def __hash__(self) -> int:
         """Hash what tells networks apart; its mappings cannot be hashed."""
         return hash((self.name, self.file, tuple(call.name for call in self.stages)))
@@ -186,12 +210,54 @@ class Definition:
 
 def load_definition(path: Path) -> Definition:
     """Read a model file; one that has not changed is the same definition."""
-    return _defined(path, path.read_bytes() if path.is_file() else b"")
+    content = tuple(file.read_bytes() if file.is_file() else b"" for file in (path, *bases(path)))
+    return _defined(path, content)
 
 
-@lru_cache(maxsize=16)
-def _defined(path: Path, _: bytes) -> Definition:
-    definition = structure(Definition, read_yaml(path), str(path), name=path.stem, file=str(path))
+def bases(path: Path) -> Iterator[Path]:
+    """Yield the model files that one extends, the nearest first."""
+    seen = [path]
+    while path.is_file() and (named := _EXTENDS.search(path.read_text(encoding="utf-8", errors="replace"))):
+        path = find_file("formulas/models", named[1], "model")
+        if path in seen:
+            raise UserError(f"{seen[0]}: extends: {' -> '.join(each.stem for each in (*seen, path))}: a circle")
+        seen.append(path)
+        yield path
+
+
+_EXTENDS = re.compile(r"^extends: *([\w.-]+) *(?:#.*)?$", re.MULTILINE)
+
+
+def _whole(path: Path) -> Any:
+    """Read a model file, put over the one that it extends: mappings by key, rules add up, null takes a key away."""
+    raw = read_yaml(path)
+    if not isinstance(raw, dict) or "extends" not in raw:
+        return raw
+    return _over(_whole(find_file("formulas/models", str(raw["extends"]), "model")), raw)
+
+
+# Lists that add up; all others are replaced.
+_ADDING = ("rules", "warnings")
+
+
+def _over(base: Any, raw: Any) -> Any:
+    """Put a mapping over another one, in the order of that."""
+    if not isinstance(base, dict) or not isinstance(raw, dict):
+        return raw
+    whole = {key: value for key, value in base.items() if raw.get(key, value) is not None}
+    for key, value in raw.items():
+        if (value is None and key in base) or key == "extends":
+            continue
+        if key in _ADDING and key in base:
+            whole[key] = [*base[key], *value]
+        else:
+            whole[key] = _over(base.get(key), value)
+    return whole
+
+
+@lru_cache(maxsize=32)
+def _defined(path: Path, _: tuple[bytes, ...]) -> Definition:
+    definition = structure(Definition, _whole(path), str(path), name=path.stem, file=str(path))
     _check_definition(definition)
     return definition
 
@@ -221,6 +287,15 @@ def _check_definition(definition: Definition) -> None:
         check_known(
             [definition.default_workload], definition.workloads, f"{definition.file}: default_workload", "workload"
         )
+    for key, by_value in definition.choose.items():
+        for value, chosen in by_value.items():
+            place = f"{definition.file}: choose: {key}: {value}"
+            check_known(chosen, definition.choices, place, "choice")
+            for name, option in chosen.items():
+                check_known([option], definition.choices[name].options, f"{place}: {name}", "option")
+    for name, quantity in definition.constants.items():
+        check(f"constants: {name}", quantity.otherwise, quantity.none)
+        check(f"constants: {name}: where", quantity.where, more=["item"])
     for name, workload in definition.workloads.items():
         check(f"workloads: {name}", *(parse(symbol, symbol) for symbol in workload.values))
     check("roles", *(parse(symbol, symbol) for symbol in symbols_of(definition.roles)))

@@ -72,6 +72,7 @@ class Tensor:
     )
     runs: bool = entry("false for a weight that is stored and never read", default=True)
     gradient: bool = entry("whether training needs its gradient, where no caller says so", default=True)
+    same: str = entry("of a layer's result: the input that is handed on as it is", default="")
     turned: Expression = entry("of a result: 1 where its innermost axis is not laid out in order", GUARD, default=ZERO)
     permuted: Expression = entry("of a result: 1 where an outer axis is not laid out in order", GUARD, default=ZERO)
 

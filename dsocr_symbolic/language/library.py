@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from attrs import frozen
@@ -72,9 +73,10 @@ def reached(library: Library, calls: Iterable[Call], chosen: Mapping[str, Collec
     waiting: list[tuple[Call, Mapping[str, str], Formula | None]] = [(call, {}, None) for call in calls]
     while waiting:
         call, fillings, caller = waiting.pop()
-        own = caller.slots if isinstance(caller, Layer) else {}
-        inside = {slot: filling.use for slot, filling in call.slots.items()}
-        for use in uses_of(call.use, fillings, chosen, {slot: filling.use for slot, filling in own.items()}):
+        own = {slot: filling.use for slot, filling in caller.slots.items()} if isinstance(caller, Layer) else {}
+        put_in = {slot: uses_of(filling.use, fillings, chosen, own) for slot, filling in call.slots.items()}
+        insides = [dict(zip(put_in, uses, strict=True)) for uses in product(*put_in.values())]
+        for use, inside in product(uses_of(call.use, fillings, chosen, own), insides):
             formula = library.formulas.get(use)
             key = (use, tuple(sorted(inside.items())))
             if formula is not None and key not in known:
@@ -151,6 +153,7 @@ def check_formula(library: Library, formula: Formula) -> None:
             for slot, filling in call.slots.items():
                 use(f"{place}: slots: {slot}", *filling.given.values())
             scope -= step
+            used.update(_inherited(library, formula, call))
             check_call(library, formula, call)
         _check_tensors(formula)
     for name in [*formula.symbols, *formula.let]:
@@ -208,19 +211,29 @@ def check_call(library: Library, layer: Layer, call: Call) -> None:
     for slot, own in call.slots.items():
         if not isinstance(callee, Layer) or slot not in callee.slots:
             raise UserError(f"{where}: slots: {callee.name} has no slot '{slot}'")
+        if own.use.startswith("$"):
+            check_known([own.use[1:]], layer.slots, f"{where}: slots: {slot}", "slot")
+            continue
         check_known([own.use], library.formulas, f"{where}: slots", "formula")
+        fit_symbols(library.formulas[own.use], [*own.given], f"{where}: slots: {slot}")
+
+
+def _inherited(library: Library, layer: Layer, call: Call) -> frozenset[str]:
+    """Return which of a layer's symbols a call hands on without saying so: those of the callee's names."""
+    slot = call.use.removeprefix("$")
+    filling = layer.slots.get(slot) if call.use.startswith("$") else None
+    uses = [filling.use if filling else call.use, *(filling.use for filling in call.slots.values())]
+    taken = {name for use in uses if use in library.formulas for name in library.formulas[use].symbols}
+    return frozenset(taken - call.given.keys())
 
 
 def fit_symbols(callee: Formula, given: list[str], where: str) -> None:
-    """Check that exactly the callee's symbols are given, each once."""
+    """Check that no symbols but the callee's are given, each once; those left out are the caller's or the network's."""
     for name in given:
         if name not in callee.symbols:
             raise UserError(f"{where}: with: {callee.name} has no symbol '{name}': {nearest(name, callee.symbols)}")
         if given.count(name) > 1:
             raise UserError(f"{where}: with: '{name}' is given twice, here and by the slot's filling")
-    for name in callee.symbols:
-        if name not in given:
-            raise UserError(f"{where}: with: {callee.name} needs '{name}' ({callee.symbols[name].meaning})")
 
 
 def _listed(tensors: list[str]) -> str:
@@ -232,6 +245,11 @@ def _check_tensors(layer: Layer) -> None:
     at_hand = {name for name, tensor in layer.tensors.items() if tensor.role in READABLE}
     written: set[str] = set()
     read: set[str] = set()
+    for name, tensor in layer.tensors.items():
+        if tensor.same:
+            check_known([tensor.same], at_hand, f"{layer.file}: tensors: {name}: same", "input")
+            written.add(name)
+            read.add(tensor.same)
     for call in layer.calls:
         where = f"{layer.file}: children: {call.name}"
         sources = [name for feeds in call.reads for name in feeds]

@@ -11,6 +11,7 @@ from dsocr_symbolic.language.expression import Expression, check_names, constant
 from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.language.schema import (
+    GUARD,
     NAMES,
     TEXT,
     Reader,
@@ -71,6 +72,15 @@ class Quantity:
     real: bool = entry("whether it may be fractional", default=follows(lambda quantity: quantity.group not in _WHOLE))
     fixed: bool = entry("whether it is a definition that nobody may set", default=False)
     config: str = entry("its key in config.json", default="")
+    also: tuple[str, ...] = entry("other keys of it there, where that one is missing", default=())
+    otherwise: Expression | None = entry("what it is where a config.json does not say it", key="else", default=None)
+    none: Expression | None = entry(
+        "what it is where a config.json says null; as where it says nothing unless said", default=None
+    )
+    count: str = entry("its key there holds a list, of which these entries count", default="")
+    where: Expression | None = entry(
+        "its key there holds a list, of which each 'item' counts for which this holds", GUARD, default=None
+    )
     gpu: tuple[str, ...] = entry("the GPU's numbers it may stand for: the first that the GPU has", default=())
     zero: bool = entry("whether a machine's number may be 0", default=False)
     moves_with: str = entry("symbol that it follows where that is set, whatever the GPU's number is", default="")

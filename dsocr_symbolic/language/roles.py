@@ -52,6 +52,17 @@ class Roles:
 
 
 @frozen(kw_only=True)
+class Architecture:
+    """Which config.json files are of a network, and whose code it is."""
+
+    model_types: tuple[str, ...] = entry("what model_type says there")
+    architectures: tuple[str, ...] = entry("what stands in architectures there", default=())
+    roots: tuple[str, ...] = entry("keys under which the network's own part may stand", default=())
+    hub: str = entry("a checkpoint of it", default="")
+    oracle: str = entry("class of transformers that counts are held against", default="")
+
+
+@frozen(kw_only=True)
 class Identity:
     """What a report of the network says of it, in the report's own fields."""
 

@@ -26,6 +26,7 @@ def build_tree(
     chosen: Mapping[str, str],
     algebra: ModuleType,
     *,
+    sizes: frozenset[str] = frozenset(),
     training: bool = False,
     tied: Mapping[str, str] = EMPTY,
     file: str = "the model",
@@ -44,6 +45,8 @@ def build_tree(
         Formulas that the choices put into slots; a caller's own filling comes first.
     algebra : module
         ``symbolic`` for expressions, ``arithmetic`` for numbers: steps then stand at the last, or the first of none.
+    sizes : frozenset of str
+        Symbols of the network that any layer may take without its caller's saying so.
     training, tied, file : bool, mapping of str to str, str
         Whether launches are those of the backward; weights that are other ones, by path, and which file says so.
 
@@ -59,8 +62,9 @@ def build_tree(
     """
     one = algebra.number(1)
     scope = {**scope, "training": algebra.number(int(training)), "trained": one}
-    builder = _Builder(library, scope, chosen, algebra, training=training)
+    builder = _Builder(library, scope, chosen, algebra, sizes=sizes, training=training)
     said = {"path": (), "module": "", "category": "", "host": HOST, "slots": {}, "own_slots": {}, "common": {}}
+    said["declared"] = frozenset(scope)
     root = Place(calls=one, copies=one, distinct=one, needed=one, steps=None, repetition="none", **said)  # type: ignore[arg-type]
     stages = builder.place_all(modules.rooted(library, calls, chosen), scope, root, {}, {})[0]
     return modules.tied(stages, tied, file)
@@ -73,13 +77,15 @@ def trained_tree(
     chosen: Mapping[str, str],
     algebra: ModuleType,
     *,
+    sizes: frozenset[str] = frozenset(),
     tied: Mapping[str, str] = EMPTY,
     file: str = "the model",
 ) -> tuple[Node, ...]:
     """Build the tree as :func:`build_tree` does, the training step of each call beside it; steps have none."""
-    forward = build_tree(library, calls, scope, chosen, algebra, tied=tied, file=file)
+    forward = build_tree(library, calls, scope, chosen, algebra, sizes=sizes, tied=tied, file=file)
     once = tuple(call for call in calls if call.repeat.index is None)
-    backward = {node.path: node for node in build_tree(library, once, scope, chosen, algebra, training=True)}
+    trained = build_tree(library, once, scope, chosen, algebra, sizes=sizes, training=True)
+    backward = {node.path: node for node in trained}
     return tuple(_paired(node, backward[node.path]) if node.path in backward else node for node in forward)
 
 
@@ -97,12 +103,20 @@ class _Builder:
     """One walk over the calls; costs of equal operators are computed once."""
 
     def __init__(
-        self, library: Library, scope: Scope, chosen: Mapping[str, str], algebra: ModuleType, *, training: bool
+        self,
+        library: Library,
+        scope: Scope,
+        chosen: Mapping[str, str],
+        algebra: ModuleType,
+        *,
+        sizes: frozenset[str],
+        training: bool,
     ) -> None:
         self.m_library = library
         self.m_algebra = algebra
         self.m_scope = scope
         self.m_chosen = chosen
+        self.m_sizes = sizes
         self.m_training = training
         self.m_launches: dict[tuple[Any, ...], Launch] = {}
 
@@ -135,6 +149,7 @@ class _Builder:
         if steps is not None and call.repeat.index is not None:
             scope = {**scope, call.repeat.index: steps.index}
         given = self._values(call.given, scope) | self._values(binding.given, binding_scope)
+        given = self._inherited(formula, given, parent, scope, binding_scope, where)
         common = {**parent.common, **self._values(call.below, scope)}
         inner = self._scope(formula, {**common, **given})
         guard = 1 if call.when is None else self._value(call.when, scope)
@@ -152,8 +167,9 @@ class _Builder:
             needed=parent.needed * self._value(call.needed, scope),
             steps=steps or parent.steps,
             repetition=repetition if inline else "none",
-            slots={name: (each, scope) for name, each in call.slots.items()},
+            slots={name: self._filling(each, scope, parent, where) for name, each in call.slots.items()},
             own_slots=formula.slots if isinstance(formula, Layer) else {},
+            declared=frozenset((*formula.symbols, *formula.let)),
             common=common,
         )
         if place.steps is not None and costs.depends(place.calls, place.steps):
@@ -174,7 +190,7 @@ class _Builder:
             numbers=tuple(self._value(number, scope) for number in call.numbers),
             formula=formula,
             given=given,
-            slots={slot: (fill.use, self._values(fill.given, scope)) for slot, fill in call.slots.items()},
+            slots={slot: (fill.use, self._values(fill.given, there)) for slot, (fill, there) in place.slots.items()},
             module=place.module,
             category=(place.category or formula.category) if isinstance(formula, Operator) else "",
             calls=place.calls,
@@ -222,6 +238,9 @@ class _Builder:
         assert isinstance(formula, Layer)  # noqa: S101 - a formula is an operator or a layer
         names = dataflow.of_layer(formula, site) | {port.name: port.inside for port in ports}
         lying = dict(taken)
+        for name, tensor in formula.tensors.items():
+            if tensor.same:
+                names[name], lying[name] = names[tensor.same], lying.get(tensor.same, layouts.IN_ORDER)
         children, inline = self.place_all(formula.calls, site.scope, place, names, lying)
         return children, inline, names, lying
 
@@ -229,14 +248,39 @@ class _Builder:
         """Say what a call uses and where the symbols of that stand; the caller fills a slot before the choices do."""
         if not call.use.startswith("$"):
             return Filling(use=call.use), scope
-        slot = call.use[1:]
+        return self._filling(Filling(use=call.use), scope, parent, "/".join((*parent.path, call.name)))
+
+    def _filling(self, filling: Filling, scope: Scope, parent: Place, where: str) -> tuple[Filling, Scope]:
+        """Return what fills a slot, and where its symbols stand; a slot that fills another one hands its own on."""
+        if not filling.use.startswith("$"):
+            return filling, scope
+        slot = filling.use[1:]
         if slot in parent.slots:
             return parent.slots[slot]
         if slot in self.m_chosen:
-            return Filling(use=self.m_chosen[slot]), scope
+            return Filling(use=self.m_chosen[slot]), self.m_scope
         if slot in parent.own_slots:
             return parent.own_slots[slot], self.m_scope
-        raise UserError(f"{'/'.join((*parent.path, call.name))}: no choice fills the slot '{slot}'")
+        raise UserError(f"{where}: no choice fills the slot '{slot}'")
+
+    def _inherited(
+        self, formula: Formula, given: Scope, parent: Place, scope: Scope, filler: Scope, where: str
+    ) -> dict[str, Any]:
+        """Return the value of each symbol: given, or of that name the caller's, the slot's filler's, the network's."""
+        values = dict(given)
+        for name, symbol in formula.symbols.items():
+            if name in given:
+                continue
+            if name in parent.declared:
+                values[name] = scope[name]
+            elif name in filler and (filler is not scope or name in self.m_sizes):
+                values[name] = filler[name]
+            else:
+                raise UserError(
+                    f"{where}: with: {formula.name} needs '{name}' ({symbol.meaning}); give it there, or as a symbol "
+                    "of the caller, or as a constant of the network"
+                )
+        return values
 
     def _scope(self, formula: Formula, given: Scope) -> dict[str, Any]:
         inner = {**self.m_scope, **given}

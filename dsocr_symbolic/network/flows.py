@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 import sympy
 from attrs import asdict, frozen
 
-from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras import steps, symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import evaluate
@@ -41,14 +41,14 @@ def total_calls(node: Node) -> Expr:
 
 
 def over_steps(node: Node, term: Expr) -> Expr:
-    """Total what one call costs over all calls and steps of a node; no polynomial in the step is a UserError."""
+    """Total what one call costs over all calls and steps of a node; one without a closed sum is a UserError."""
     if node.steps is None:
         return node.calls * term
     try:
-        return node.calls * symbolic.sum_steps(term, node.steps.index, node.steps.last)
+        return node.calls * steps.sum_steps(term, node.steps.index, node.steps.last)
     except ValueError as error:
         raise UserError(
-            f"{'/'.join(node.path)}: a cost is no polynomial in the step {node.steps.index}; pass a 0|1 for a guard"
+            f"{'/'.join(node.path)}: a cost has no closed sum over the step {node.steps.index}: {error}"
         ) from error
 
 

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from types import ModuleType
 
+from attrs import evolve
+
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.steps import pieces
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.device import KernelWork
@@ -64,7 +67,15 @@ def summed(seconds: Expr, steps: Steps | None, path: tuple[str, ...]) -> Expr:
     """Sum seconds over steps in closed form: what is straight in the step, and maxima of such, times constants."""
     if steps is None:
         return seconds
-    return symbolic.total(_over(term, steps, path) for term in symbolic.addends(seconds))
+    try:
+        parts = [
+            piece.sign * _over(piece.term, evolve(steps, last=piece.last), path)
+            for term in symbolic.addends(seconds)
+            for piece in pieces(term, steps.index, steps.last, keep=(symbolic.maximum,))
+        ]
+    except ValueError as error:
+        raise UserError(f"{'/'.join(path)}: a cost has no closed time: {error}") from error
+    return symbolic.total(parts)
 
 
 def _over(term: Expr, steps: Steps, path: tuple[str, ...]) -> Expr:

@@ -5,7 +5,7 @@ from functools import cache
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.time_formula import load_time
-from dsocr_symbolic.network.flows import total_calls
+from dsocr_symbolic.network.flows import over_steps, total_calls
 from dsocr_symbolic.network.kernels import machine_symbols
 from dsocr_symbolic.network.node import Node
 
@@ -23,7 +23,7 @@ def host_seconds(node: Node) -> Expr:
 def gap_seconds(node: Node) -> Expr:
     """Return how long the GPU pauses between kernels of a node itself, over all calls."""
     runs = symbolic.total(kernel.runs for kernel in node.kernels)
-    return total_calls(node) * runs * (node.captured * _seconds("gap") + (1 - node.captured) * _seconds("pause"))
+    return over_steps(node, runs) * (node.captured * _seconds("gap") + (1 - node.captured) * _seconds("pause"))
 
 
 def replay_seconds(node: Node) -> Expr:

@@ -263,7 +263,7 @@ def _launched(node: Node, metric: Metric) -> Expr:
     if metric.takes == DEVICE:
         return step.calls * seconds_of(step.kernels, step.steps, node.path, metric.term)
     if metric.takes == "kernels":
-        return total_calls(step) * symbolic.total(kernel.runs for kernel in step.kernels)
+        return over_steps(step, symbolic.total(kernel.runs for kernel in step.kernels))
     if step.launch is None:
         return 0
     if metric.kind == "time":

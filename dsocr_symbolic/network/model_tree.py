@@ -43,7 +43,8 @@ def _tree(
     from dsocr_symbolic.algebras import symbolic
 
     build = trained_tree if training else build_tree
-    stages = build(library, definition.stages, scope, slots, symbolic, tied=definition.tied, file=definition.file)
+    told = {"sizes": definition.sizes, "tied": definition.tied, "file": definition.file}
+    stages = build(library, definition.stages, scope, slots, symbolic, **told)
     modules.check_owners(walk(stages), definition.file)
     return stages
 

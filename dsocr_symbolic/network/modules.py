@@ -6,7 +6,7 @@ from attrs import evolve, frozen
 
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.call import Call, Filling
-from dsocr_symbolic.language.expression import Expression, names
+from dsocr_symbolic.language.expression import Expression, names, parse
 from dsocr_symbolic.language.formula import Formula, Layer
 from dsocr_symbolic.language.library import Library
 from dsocr_symbolic.language.registry import load_conventions
@@ -74,7 +74,7 @@ def _alike(earlier: Call, call: Call, sizes: Sizes) -> bool:
         )
         for one in (earlier, call)
     ]
-    given = [(earlier.given.get(name), call.given.get(name)) for name in sizes.own]
+    given = [tuple(one.given.get(name) or parse(name, name) for one in (earlier, call)) for name in sizes.own]
     if same[0] != same[1]:
         return False
     filled = [(earlier.slots[slot].given, call.slots[slot].given, name) for slot, name in sizes.filled]
@@ -106,9 +106,9 @@ def sizes_of(library: Library, formula: Formula, fillings: Mapping[str, Filling]
         use = fillings[slot].use if slot in fillings else _filled(call.use, formula, chosen)
         if use not in library.formulas:
             continue
-        inside = sizes_of(library, library.formulas[use], call.slots, chosen)
+        inside = sizes_of(library, library.formulas[use], _handed_on(call.slots, fillings, formula, chosen), chosen)
         if inside.owns:
-            given = [call.given[name] for name in inside.own if name in call.given]
+            given = [call.given.get(name) or parse(name, name) for name in inside.own]
             given += [call.slots[by].given[name] for by, name in inside.filled if name in call.slots[by].given]
             own |= symbols(call.repeat.copies, *given)
             common |= _common(
@@ -117,6 +117,18 @@ def sizes_of(library: Library, formula: Formula, fillings: Mapping[str, Filling]
             filled |= {(slot, name) for name in inside.own if slot in fillings and name in fillings[slot].given}
             owns = True
     return Sizes(own=own, common=common, filled=filled, owns=owns)
+
+
+def _handed_on(
+    slots: Mapping[str, Filling], fillings: Mapping[str, Filling], formula: Formula, chosen: Mapping[str, str]
+) -> dict[str, Filling]:
+    """Return what a call puts into slots, a slot of its caller's as what that is filled with."""
+    return {
+        slot: fillings.get(filling.use[1:], Filling(use=_filled(filling.use, formula, chosen)))
+        if filling.use.startswith("$")
+        else filling
+        for slot, filling in slots.items()
+    }
 
 
 def _common(symbols: Iterable[str]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from dsocr_symbolic.network.node import Repetition, Scope, Steps
 
 @frozen(kw_only=True)
 class Place:
-    """Where a call stands: what its ancestors say of path, module, kind of code, repetition, slots, conventions."""
+    """Where a call stands: what its ancestors say of path, module, kind of code, repetition, slots, symbols."""
 
     path: tuple[str, ...]
     module: str
@@ -25,6 +25,7 @@ class Place:
     repetition: Repetition
     slots: Mapping[str, tuple[Filling, Scope]]
     own_slots: Mapping[str, Filling]
+    declared: frozenset[str]
     common: Scope
 
 

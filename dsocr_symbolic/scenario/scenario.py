@@ -15,9 +15,10 @@ from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import layer_definition
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_layer, check_setting, parse_number, rule_says
+from dsocr_symbolic.scenario.configs import find_config, read_config
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
 from dsocr_symbolic.scenario.origins import layered, origins
-from dsocr_symbolic.scenario.values import Resolver, Values, choose, load_workload, read_config, resolve
+from dsocr_symbolic.scenario.values import Resolver, Values, choose, load_workload, resolve
 
 _SUFFIXES = (".yaml", ".yml")
 _NAMES = ("workload", "gpu")
@@ -114,19 +115,20 @@ def make_scenario(
     command: str = "",
 ) -> Scenario:
     """Put a question together, of one layer alone if one is named; what is None is the model's default."""
-    options = choose(definition, choices or {})
+    read = read_config(definition, find_config(config)) if config is not None else None
+    told = read.options if read else EMPTY
+    options = choose(definition, {**told, **(choices or {})})
     known = switches(definition)
     for switch in sorted(waived - known):
         raise UserError(f"unknown switch '{switch}': {nearest(switch, known)}")
     refuse_idle(definition, choices or {}, settings or {})
-    constants = read_config(definition, config) if config is not None else {}
     named = definition.default_workload if workload is None else workload
     scenario = Scenario(
         workload=None if layer is not None else load_workload(definition, named),
         definition=definition,
         options=options,
         user=dict(settings or {}),
-        config=constants,
+        config=read.sizes if read else {},
         gpu=_machine(definition, gpu, machine),
         waived=waived,
         command=command,

@@ -65,7 +65,8 @@ def make_report(
         raise UserError("a report is of a whole network, not of one layer alone; drop the layer")
     definition, numbers = scenario.definition, result.values.numbers
     slots = chosen_slots(definition, scenario.options)
-    calls = tuple(walk(build_tree(load_library(), definition.stages, numbers, slots, arithmetic, tied=definition.tied)))
+    told = {"sizes": definition.sizes, "tied": definition.tied}
+    calls = tuple(walk(build_tree(load_library(), definition.stages, numbers, slots, arithmetic, **told)))
     predicted = milliseconds(result.total)
     measured = None if measured_total_time_ms is None else float(measured_total_time_ms)
     try:

@@ -132,7 +132,7 @@ def stand_alone(places: Places, formula: Formula, given: Mapping[str, Exact], sl
     scope = _scope(definition, switches(places), opened)
     library = Library(formulas={**places.library.formulas, formula.name: opened})
     stages = tuple(evolve(stage, slots=fillings) for stage in definition.stages)
-    (node,) = trained_tree(library, stages, scope, places.slots, symbolic)
+    (node,) = trained_tree(library, stages, scope, places.slots, symbolic, sizes=definition.sizes)
     numbers = {**places.numbers, **given}
     for name in local_names(formula):
         numbers[name] = value(formula.let[name], numbers, arithmetic)

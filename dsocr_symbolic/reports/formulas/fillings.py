@@ -39,7 +39,18 @@ def children(places: Places, layer: Layer, call: Call, fillings: Mapping[str, Fi
     called = callee(places, layer, call, fillings)
     if not call.inline or not isinstance(called, Layer):
         return 1
-    return sum(children(places, called, line, call.slots) for line in called.calls)
+    inside = handed_on(places, layer, call, fillings)
+    return sum(children(places, called, line, inside) for line in called.calls)
+
+
+def handed_on(places: Places, layer: Layer, call: Call, fillings: Mapping[str, Filling]) -> dict[str, Filling]:
+    """Return what a line puts into its callee's slots; a slot of its layer is what that is filled with."""
+    put_in = {}
+    for slot, filling in call.slots.items():
+        own = filling.use.removeprefix("$")
+        known = fillings.get(own) if filling.use.startswith("$") else filling
+        put_in[slot] = known or Filling(use=callee(places, layer, Call(name=slot, use=filling.use), fillings).name)
+    return put_in
 
 
 def example_values(places: Places, formula: Formula) -> dict[str, Exact]:

@@ -68,7 +68,9 @@ def lay_out(scenario: Scenario) -> Places:
     definition, numbers = scenario.definition, scenario_values(scenario).numbers
     library = _with_pages(load_library(), definition)
     slots = chosen_slots(definition, scenario.options)
-    stages = build_tree(library, definition.stages, numbers, slots, arithmetic, tied=definition.tied)
+    stages = build_tree(
+        library, definition.stages, numbers, slots, arithmetic, sizes=definition.sizes, tied=definition.tied
+    )
     nodes: dict[str, list[Node]] = {}
     for node in walk(stages):
         nodes.setdefault(node.formula.name, []).append(node)

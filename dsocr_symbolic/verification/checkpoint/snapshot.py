@@ -8,7 +8,7 @@ from attrs import frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.scenario.values import read_config
+from dsocr_symbolic.scenario.configs import read_config
 
 CONFIG = "config.json"
 ENTRY = "modeling_deepseekocr"
@@ -46,7 +46,7 @@ def read_snapshot(folder: Path) -> Snapshot:
     config = folder / CONFIG
     if not config.is_file():
         raise UserError(f"{folder}: no checkpoint, for it has no {CONFIG}; give the folder of a snapshot")
-    constants = read_config(default_definition(None), config)
+    constants = read_config(default_definition(None), config).sizes
     return Snapshot(folder=folder, constants=constants, config=_bytes(config), sources=_sources(folder))
 
 

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.scenario.values import read_config
+from dsocr_symbolic.scenario.configs import read_config
 from dsocr_symbolic.verification.expectations.machine import Fact, network
 from dsocr_symbolic.verification.expectations.sizes import published
 
@@ -68,7 +68,7 @@ def configs() -> Iterator[Fact]:
 def _read(file: Path, config: Mapping[str, Any]) -> Any:
     file.write_text(dumps(config), encoding="utf-8")
     try:
-        return read_config(network(), file)
+        return read_config(network(), file).sizes
     except UserError:
         return "refused"
 

@@ -4,16 +4,18 @@ Written down independently of the formula files, so that each judges the other. 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
 
 # Each function has a cost of its own, so that a formula which names another one is told apart.
-COSTS = {"div": 23, "sqrt": 3, "rsqrt": 5, "exp": 7, "erf": 11, "sigmoid": 13, "sin": 17, "cos": 19}
+COSTS = {"div": 23, "sqrt": 3, "rsqrt": 5, "exp": 7, "erf": 11, "sigmoid": 13, "sin": 17, "cos": 19, "tanh": 29}
 # Per element of the result.
 _PER_RESULT = {
     **dict.fromkeys(("add", "add_", "sub", "mul", "mul_", "neg", "pow"), 1),
+    "div_": COSTS["div"],
     **{name: COSTS[name] for name in ("div", "sqrt", "rsqrt", "cos", "sin", "sigmoid")},
     "silu": 1 + COSTS["sigmoid"],
     "gelu": 4 + COSTS["erf"],
@@ -113,12 +115,31 @@ _BY_OPERATOR: dict[str, Callable[[Any, Any], int]] = {
 }
 
 
-def cuda_core_flops(name: str, args: tuple[Any, ...], out: Any) -> int:
+def _complex(name: str, args: tuple[Any, ...], out: Tensor) -> int:
+    """Count numbers made of radius and angle, and products: of two numbers 4 and 2 additions, with a real one 2."""
+    if name == "polar":
+        return out.numel() * (2 + COSTS["cos"] + COSTS["sin"])
+    both = all(isinstance(factor, Tensor) and factor.is_complex() for factor in args[:2])
+    return out.numel() * (6 if both else 2) if name == "mul" else 0
+
+
+def _gelu_of_tanh(out: Tensor) -> int:
+    """Count x/2 (1 + tanh(c (x + d x x x))): 2 for the cube, d, an addition, c, tanh, 1, and 2 for x/2."""
+    return out.numel() * (8 + COSTS["tanh"])
+
+
+def cuda_core_flops(
+    name: str, args: tuple[Any, ...], out: Any, kwargs: Mapping[str, Any] = MappingProxyType({})
+) -> int:
     """Count one aten operator, named without overload; 0 for data movement and integer work."""
     # A backward leaves out the gradients that nobody needs.
     first = next((each for each in out if each is not None), None) if isinstance(out, list | tuple) else out
+    if isinstance(first, Tensor) and first.is_complex():
+        return _complex(name, args, first)
     if not isinstance(first, Tensor) or not first.dtype.is_floating_point:
         return 0
+    if name == "gelu" and kwargs.get("approximate") == "tanh":
+        return _gelu_of_tanh(first)
     if name in _PER_RESULT:
         return _PER_RESULT[name] * first.numel()
     rule = _BY_OPERATOR.get(name)

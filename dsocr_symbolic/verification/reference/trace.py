@@ -152,7 +152,7 @@ def operator_traffic(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
         bytes_read=bytes_read,
         bytes_written=bytes_written,
         tensor_core_flops=int(flops),
-        cuda_core_flops=cuda_core_flops(packet.__name__, args, out),
+        cuda_core_flops=cuda_core_flops(packet.__name__, args, out, kwargs),
         elements_read=elements_read,
         elements_written=elements_written,
     )
