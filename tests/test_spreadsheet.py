@@ -485,7 +485,17 @@ def test_inputs_say_what_every_symbol_is(opened: Any) -> None:
         *("encoder_weight", "norm_weight", "router_weight"),
     }
     assert formula["prompt_tokens"] == "=image_tokens+text_tokens"
-    assert {row[4] for row in rows if row[4]} == {"byte", "byte/s", "FLOP", "FLOP/s", "Hz", "pixel"}
+    assert {row[4] for row in rows if row[4]} == {
+        "byte",
+        "byte/s",
+        "element/s",
+        "FLOP",
+        "FLOP/s",
+        "Hz",
+        "pixel",
+        "s",
+        "W",
+    }
 
 
 def test_only_inputs_are_coloured_and_they_take_only_what_is_allowed(opened: Any) -> None:

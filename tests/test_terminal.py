@@ -115,7 +115,7 @@ def test_what_has_room_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
         assert max(map(len, wide)) > 100, command
         assert len(wide) < len(narrow), command
     # Four digits where there is room for them.
-    assert "26.59 GB" in _shown("totals", 100, monkeypatch)
+    assert "26.59 GB" in _shown("totals", 120, monkeypatch)
     assert "26.6 GB" in _shown("totals", 80, monkeypatch)
 
 
@@ -128,7 +128,9 @@ def test_formulas_alone_are_not_broken(command: str, monkeypatch: pytest.MonkeyP
 
 def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     text = _shown("totals --by layer", 80, monkeypatch)
-    said = re.search(r"80 columns leave out ops, KV; a wider terminal, or COLUMNS=(\d+), shows all", text)
+    said = re.search(
+        r"80 columns leave out F/B, KV, CC, ops, weights; a wider terminal, or\s+COLUMNS=(\d+), shows all", text
+    )
     assert said
     assert "leave out" not in _shown("totals --by layer", int(said[1]), monkeypatch)
     assert "leave out" in _shown("totals --by layer", int(said[1]) - 1, monkeypatch)

@@ -63,7 +63,9 @@ def _calibrate(given: dict[str, Any]) -> int:
         importable(library)
     from dsocr_symbolic.measurement.calibrate import calibrate
 
-    calibrate(given["out"], host=given["host"], force=given["force"], command=typed(), say=_say)
+    # The file says how it was made, not where it lay.
+    command = typed().replace(str(given["out"]), Path(given["out"]).name)
+    calibrate(given["out"], host=given["host"], force=given["force"], command=command, say=_say)
     return 0
 
 

@@ -14,7 +14,7 @@ from dsocr_symbolic.evaluation.binding import Binding, bind
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import term_values
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.registry import Term, load_metrics
+from dsocr_symbolic.language.registry import Term, known_metric, load_metrics
 from dsocr_symbolic.language.time_formula import is_forecast
 from dsocr_symbolic.python_api import load_model
 from dsocr_symbolic.questions.settings_text import command_notes, lifted, setting_notes
@@ -87,6 +87,7 @@ class Question:
     def refuse_unclaimed(self, terms: tuple[Term, ...], claims: Claims) -> None:
         """Raise where a bound or a forecast is asked of a machine on which none is claimed."""
         for term in terms:
+            known_metric(term.metric)
             if refusal := claims.refusal(term.metric, self.scenario.gpu.name):
                 raise UserError(refusal)
 
@@ -129,7 +130,7 @@ class Question:
 
 def derived_notes(about: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
     """Say where metrics are forecasts for a GPU that nobody measured."""
-    named = [name for name in dict.fromkeys(metrics) if is_forecast(name)]
+    named = [name for name in dict.fromkeys(metrics) if name in load_metrics() and is_forecast(name)]
     if not named or about["derived_from"] is None:
         return []
     return [f"{', '.join(named)} on {about['gpu']} derived from measurements of {about['derived_from']}, not measured"]

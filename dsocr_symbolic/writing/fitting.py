@@ -50,7 +50,18 @@ def natural_width(made: Any, console: "Console") -> int:
 
 def needed_width(made: Any, console: "Console") -> int:
     """Return the fewest columns in which a table stands whole."""
-    return _width([column.least for column in _sized(made, console)], made.padding[1])
+    columns, gap, width = _sized(made, console), made.padding[1], 0
+    while width < (width := _width([column.least for column in _kept_whole(columns, width)], gap)):
+        pass
+    return width
+
+
+def _kept_whole(columns: Sequence["_Sized"], width: int) -> list["_Sized"]:
+    """Let a column that asks for it stay whole where it leaves half of the width to the others."""
+    return [
+        evolve(column, least=column.natural) if column.source.no_wrap and 2 * column.natural <= width else column
+        for column in columns
+    ]
 
 
 def fitted(made: Any, console: "Console", width: int, spare: Iterable[str], keys: int) -> tuple[list[Any], list[str]]:
@@ -58,12 +69,7 @@ def fitted(made: Any, console: "Console", width: int, spare: Iterable[str], keys
 
     What does not fit otherwise stands in tables below one another, each with the first columns, ``keys`` of them.
     """
-    columns, gap, gone = _sized(made, console), made.padding[1], list[str]()
-    # A column that asks for it stays whole where it leaves half of the width to the others.
-    columns = [
-        evolve(column, least=column.natural) if column.source.no_wrap and 2 * column.natural <= width else column
-        for column in columns
-    ]
+    columns, gap, gone = _kept_whole(_sized(made, console), width), made.padding[1], list[str]()
 
     def too_wide() -> bool:
         return _width([column.least for column in columns], gap) > width

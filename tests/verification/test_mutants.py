@@ -32,6 +32,7 @@ from dsocr_symbolic.verification.mutants.killing import (
     try_file,
 )
 from dsocr_symbolic.verification.mutants.mutants import (
+    MEASURED,
     Mutant,
     content_of,
     every_mutant,
@@ -41,6 +42,8 @@ from dsocr_symbolic.verification.mutants.mutants import (
 )
 from dsocr_symbolic.verification.training import TrainingBench
 
+# Files of what is measured, and how.
+CALIBRATION = ("grid", "components", "measured")
 REPORTS = PACKAGE.parent / "reports"
 FILES = [(kind, file) for kind in FILE_KINDS for file in mutated_files(kind)]
 
@@ -56,10 +59,10 @@ def test_every_key_of_every_class_is_mutated_or_named_as_left_out() -> None:
 
 
 def test_every_formula_file_is_of_a_kind_that_is_mutated() -> None:
-    held_to = {"proofs", "schema"}
+    held_to = {"proofs", "schema", "calibration", *MEASURED}
     there = {path for path in data_folders("formulas")[-1].rglob("*.yaml") if not held_to & set(path.parts)}
     assert {file for _, file in FILES} == there
-    assert set(FORMS) - set(FILE_KINDS) == {"gpu", "workload", "scenario", "shared", "cells", "calls"}
+    assert set(FORMS) - set(FILE_KINDS) == {"gpu", "workload", "scenario", "shared", "cells", "calls", *CALIBRATION}
 
 
 def _leaves(raw: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.language.time_formula import is_forecast
 from dsocr_symbolic.network.flows import boundaries, total_calls
 from dsocr_symbolic.network.fold import is_detail
 from dsocr_symbolic.network.leaves import saved_storages
@@ -22,6 +23,11 @@ _KEPT = ("weight_bytes", "activation_bytes")
 _NOT_HERE = ("roofline_s", "lower_bound_s", "ttft_s", "tpot_s", "ttft_lower_bound_s", "tpot_lower_bound_s")
 
 
+def _measured() -> list[str]:
+    """Return the metrics that measurements judge."""
+    return [name for name in load_metrics() if is_forecast(name) or name == "device_kernels"]
+
+
 def metrics() -> Iterator[Fact]:
     """Work every metric of every stage out from the nodes of the tree, with and without gradients of the encoder."""
     shipped = page()
@@ -35,7 +41,7 @@ def metrics() -> Iterator[Fact]:
 
 def _metrics(point: Facts) -> Iterator[Fact]:
     stages = {node.path[0]: node for node in point.tree.stages}
-    yield "metrics", {*load_metrics()} - {*_NOT_HERE}, {*_stated(point, "prefill", stages["prefill"])}
+    yield "metrics", {*load_metrics()} - {*_NOT_HERE, *_measured()}, {*_stated(point, "prefill", stages["prefill"])}
     whole: dict[str, Any] = {}
     for stage, node in stages.items():
         for name, stated in _stated(point, stage, node).items():
@@ -60,7 +66,8 @@ def _metrics(point: Facts) -> Iterator[Fact]:
     nowhere = {name for name, metric in load_metrics().items() if metric.kind == "null"}
     yield "what exists nowhere", nowhere, {"backward_kv_cache_bytes"}
     details = {"forward_fused_io_bytes", *(f"backward_{kind}" for kind in _FLOWS), "backward_activation_bytes"}
-    yield "details", {name for name, metric in load_metrics().items() if is_detail(metric)}, details
+    there = {name for name, metric in load_metrics().items() if is_detail(metric)}
+    yield "details", there - {*_measured()}, details
 
 
 def _stated(point: Facts, stage: str, node: Node) -> dict[str, Any]:

@@ -22,8 +22,19 @@ REFUSED, UNCLAIMED = "refused", "unclaimed"
 
 
 # Number of a datasheet -> what one of it is in SI.
-_SI = {"tflops": 10**12, "gb_per_s": 10**9, "mhz": 10**6, "mib": 2**20, "gib": 2**30, "mb": 10**6, "gb": 10**9}
-_SI |= {"kib_per_sm": 2**10, "multiprocessors": 1}
+_SI: dict[str, Any] = {
+    "tflops": 10**12,
+    "gb_per_s": 10**9,
+    "mhz": 10**6,
+    "mib": 2**20,
+    "gib": 2**30,
+    "mb": 10**6,
+    "gb": 10**9,
+}
+_SI |= {"kib_per_sm": 2**10, "multiprocessors": 1, "power_w": 1, "percent": Fraction(1, 100)}
+_SI |= {"us": Fraction(1, 10**6), "ns": Fraction(1, 10**9), "ps": Fraction(1, 10**12), "gelements_per_s": 10**9}
+MEASURED = "h200"
+"""The GPU whose constants all others follow from."""
 # A Tensor Core's peak by the dtype of activations: that which accumulates in fp32.
 PEAKS = {
     "bf16": "tensor_bf16_tflops",
@@ -62,6 +73,7 @@ NUMBERS: Mapping[str, tuple[Any, ...]] = {
     "process_memory": ("process_memory_mib", "process_memory_gib", *_MEMORY),
     "memory_utilisation": (0.9,),
     "reserve": (2**30,),
+    "board_power": ("board_power_w", 0),
 }
 # Symbol of bounds -> which of all that sources say, of which numbers; the last one is what chips without it have.
 EXTREMES: Mapping[str, tuple[Any, ...]] = {
@@ -134,7 +146,9 @@ def _value(resolver: Resolver, name: str) -> Any:
 
 def machine_numbers() -> Iterator[Fact]:
     """Read every datasheet again, and ask for each symbol of the machine, at each dtype."""
-    known = {name for name, quantity in network().quantities.items() if quantity.group == "machine"}
+    symbols = {name: known for name, known in network().quantities.items() if known.group == "machine"}
+    measured = {name for name, quantity in symbols.items() if quantity.scales is not None}
+    known = symbols.keys() - measured
     stated = {*NUMBERS, *EXTREMES, *IN_BOUNDS, *IN_BOUNDS.values(), "capacity", "on_chip"}
     yield "symbols of the machine", known, stated
     sheets = {gpu: read_yaml(path)["numbers"] for gpu, path in data_files("hardware").items()}
@@ -145,6 +159,10 @@ def machine_numbers() -> Iterator[Fact]:
         if isinstance(gpu, Gpu):
             cores = _value(_without_choices(gpu.numbers), "fastest_cuda_core_peak")
             yield f"cores of {name} without choices", cores, _extreme(raw, max, *FASTEST_CORES["bf16"])
+    kept = read_yaml(data_files("hardware")[MEASURED])["measured"]["constants"]
+    asked = _without_choices(_machine(MEASURED).numbers)
+    stated_numbers = sorted(_in_si(key, constant["value"]) for key, constant in kept.items())
+    yield f"what was measured on {MEASURED}", sorted(_value(asked, name) for name in measured), stated_numbers
     yield from _in_bounds()
 
 

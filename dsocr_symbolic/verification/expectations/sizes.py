@@ -43,11 +43,11 @@ def conventions() -> Iterator[Fact]:
     sizes |= dict.fromkeys(("activation", "weight", "kv"), torch.bfloat16)
     for name, dtype in sizes.items():
         yield name, resolver.value(name), dtype.itemsize
-    for name in ("autocast", "training", "trains_encoder"):
+    for name in ("autocast", "training", "trains_encoder", "captured"):
         yield name, resolver.value(name), 0
     yield "trained", resolver.value("trained"), 1
     functions = ("div", "sqrt", "rsqrt", "exp", "log", "erf", "tanh", "sigmoid", "sin", "cos")
-    stated = {*sizes, "autocast", "training", "trained", "trains_encoder", "wide", *PARTS}
+    stated = {*sizes, "autocast", "training", "trained", "trains_encoder", "captured", "wide", *PARTS}
     stated |= {f"flops_per_{name}" for name in functions}
     yield "symbols of all networks", set(load_conventions().symbols), stated
     for name in functions:
@@ -172,12 +172,23 @@ _FIXED = {
     "training",
     "trained",
     "trains_encoder",
+    "captured",
     "capacity",
     "installed_memory",
     *IN_BOUNDS.values(),
 }
 _FIXED |= {"view_tokens", "vision_tokens", "compression", "fewest_prefill_experts_hit", "fewest_decode_experts_hit"}
-_MAY_LACK = ("reserve", "l3_cache", "tensor_memory", "on_chip")
+_MAY_LACK = (
+    "reserve",
+    "l3_cache",
+    "tensor_memory",
+    "on_chip",
+    "board_power",
+    "section_wait",
+    "stream_gap",
+    "graph_gap",
+    "graph_replay",
+)
 FRACTIONS = {"prefill_experts_hit", "decode_experts_hit"}
 
 

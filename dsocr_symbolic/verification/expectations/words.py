@@ -9,6 +9,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.language.time_formula import is_bound, load_time, timed
+from dsocr_symbolic.network.timeline import DEVICE
 from dsocr_symbolic.verification.expectations.layout import image_tokens, pages
 from dsocr_symbolic.verification.expectations.machine import Fact, network, values
 from dsocr_symbolic.verification.expectations.sizes import published
@@ -18,7 +19,7 @@ def defaults() -> Iterator[Fact]:
     """State how the network is shipped and run: bf16, fused attention, one expert after the other, all logits."""
     definition = network()
     shipped = {"attention": "flash", "logits": "all", "experts": "loop", "precision": "plain"}
-    shipped["train"] = "decoder"
+    shipped |= {"train": "decoder", "host": "eager"}
     shipped |= dict.fromkeys(("weight-dtype", "activation-dtype", "kv-dtype"), "bf16")
     yield "defaults", {name: choice.default for name, choice in definition.choices.items()}, shipped
     yield "default workload", definition.default_workload, "gundam"
@@ -128,7 +129,8 @@ def twins() -> Iterator[Fact]:
         [load_time(name).metric for name in ("roofline", "lower_bound")],
         ["roofline_s", "lower_bound_s"],
     )
-    summed = {metric.name: metric.takes for metric in load_metrics().values() if metric.kind in ("time", "bound")}
+    timed_metrics = (metric for metric in load_metrics().values() if metric.kind in ("time", "bound"))
+    summed = {metric.name: metric.takes for metric in timed_metrics if metric.takes != DEVICE}
     yield (
         "what times take",
         {name: load_time(takes).metric for name, takes in summed.items()},

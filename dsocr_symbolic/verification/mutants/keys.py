@@ -19,6 +19,13 @@ OUT: Mapping[str, str] = {
     **dict.fromkeys(("summary", "why", "source", "meaning", "definition", "reason", "statements"), "text"),
     **dict.fromkeys(("letter", "latex"), "letters in print"),
     "cut_by": "names in print",
+    **dict.fromkeys(
+        ("kernels", "backward_kernels", "turned", "permuted", "turns", "permutes", "Layer.host", "Metric.term"),
+        "seconds of kernels and launches, which measurements judge: reports/measured",
+    ),
+    **dict.fromkeys(
+        ("Machine.reference", "Quantity.scales"), "rules for GPUs that nobody measured; outputs call the result derived"
+    ),
     "unit": "a unit",
     **dict.fromkeys(
         ("class", "category", "categories", "model_id", "model_variant"), "a label that no number is made of"

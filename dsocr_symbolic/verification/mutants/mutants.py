@@ -19,6 +19,8 @@ from dsocr_symbolic.verification.mutants.vocabulary import others
 
 GONE: Any = object()
 _FOLDERS = {"operator": "operators", "layer": "layers", "model": "models", "bounds": "bounds", "time": "time"}
+# Folders of times of kernels and launches, which measurements judge.
+MEASURED = {"device", "host"}
 _ALONE = ("conventions", "machine", "metrics")
 
 
@@ -82,7 +84,8 @@ def mutated_files(kind: str) -> list[Path]:
     """List the files of a kind."""
     if kind in _ALONE:
         return [data_folders("formulas")[-1] / f"{kind}.yaml"]
-    return list(data_files(f"formulas/{_FOLDERS[kind]}").values())
+    files = data_files(f"formulas/{_FOLDERS[kind]}").values()
+    return [file for file in files if not {*file.parts} & MEASURED]
 
 
 def every_mutant() -> Iterator[Mutant]:
