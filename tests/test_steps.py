@@ -44,5 +44,5 @@ def test_a_closed_sum_is_the_sum_of_its_steps(text: str, numbers: dict[str, int]
 )
 def test_what_has_no_closed_sum_is_refused(text: str) -> None:
     scope = {name: symbolic.symbol(name) for name in (*NUMBERS, "step")}
-    with pytest.raises(ValueError, match="step|polynomial"):
+    with pytest.raises(ValueError, match=r"step|polynomial"):
         sum_steps(evaluate(parse(text, text), scope, symbolic), scope["step"], symbolic.symbol("n"))

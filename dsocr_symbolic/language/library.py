@@ -278,5 +278,5 @@ def _check_tensors(layer: Layer) -> None:
     for call in layer.calls:
         # Of several outputs some may be left unread.
         for name in call.writes if len(call.writes) == 1 else ():
-            if name not in read and name not in layer.tensors:
+            if name not in read and name not in layer.tensors and name not in layer.holds:
                 raise UserError(f"{layer.file}: children: {call.name}: the tensor '{name}' is never read")

@@ -149,7 +149,7 @@ class _Builder:
         if steps is not None and call.repeat.index is not None:
             scope = {**scope, call.repeat.index: steps.index}
         given = self._values(call.given, scope) | self._values(binding.given, binding_scope)
-        given = self._inherited(formula, given, parent, scope, binding_scope, where)
+        given = self._inherited(formula, given, parent, caller=scope, filler=binding_scope, where=where)
         common = {**parent.common, **self._values(call.below, scope)}
         inner = self._scope(formula, {**common, **given})
         guard = 1 if call.when is None else self._value(call.when, scope)
@@ -264,7 +264,7 @@ class _Builder:
         raise UserError(f"{where}: no choice fills the slot '{slot}'")
 
     def _inherited(
-        self, formula: Formula, given: Scope, parent: Place, scope: Scope, filler: Scope, where: str
+        self, formula: Formula, given: Scope, parent: Place, *, caller: Scope, filler: Scope, where: str
     ) -> dict[str, Any]:
         """Return the value of each symbol: given, or of that name the caller's, the slot's filler's, the network's."""
         values = dict(given)
@@ -272,8 +272,8 @@ class _Builder:
             if name in given:
                 continue
             if name in parent.declared:
-                values[name] = scope[name]
-            elif name in filler and (filler is not scope or name in self.m_sizes):
+                values[name] = caller[name]
+            elif name in filler and (filler is not caller or name in self.m_sizes):
                 values[name] = filler[name]
             else:
                 raise UserError(

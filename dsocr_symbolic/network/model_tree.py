@@ -43,8 +43,16 @@ def _tree(
     from dsocr_symbolic.algebras import symbolic
 
     build = trained_tree if training else build_tree
-    told = {"sizes": definition.sizes, "tied": definition.tied, "file": definition.file}
-    stages = build(library, definition.stages, scope, slots, symbolic, **told)
+    stages = build(
+        library,
+        definition.stages,
+        scope,
+        slots,
+        symbolic,
+        sizes=definition.sizes,
+        tied=definition.tied,
+        file=definition.file,
+    )
     modules.check_owners(walk(stages), definition.file)
     return stages
 

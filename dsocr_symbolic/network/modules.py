@@ -74,12 +74,17 @@ def _alike(earlier: Call, call: Call, sizes: Sizes) -> bool:
         )
         for one in (earlier, call)
     ]
-    given = [tuple(one.given.get(name) or parse(name, name) for one in (earlier, call)) for name in sizes.own]
+    given = [(_given(earlier, name), _given(call, name)) for name in sizes.own]
     if same[0] != same[1]:
         return False
     filled = [(earlier.slots[slot].given, call.slots[slot].given, name) for slot, name in sizes.filled]
-    given += [(one.get(name), other.get(name)) for one, other, name in filled]
-    return all(one == other for one, other in given)
+    of_slots = [(one.get(name), other.get(name)) for one, other, name in filled]
+    return all(one == other for one, other in given) and all(one == other for one, other in of_slots)
+
+
+def _given(call: Call, name: str) -> Expression:
+    """Return what a call gives a symbol; what it leaves out is its caller's of that name."""
+    return call.given.get(name) or parse(name, name)
 
 
 def _fillings(call: Call) -> dict[str, str]:
@@ -108,7 +113,7 @@ def sizes_of(library: Library, formula: Formula, fillings: Mapping[str, Filling]
             continue
         inside = sizes_of(library, library.formulas[use], _handed_on(call.slots, fillings, formula, chosen), chosen)
         if inside.owns:
-            given = [call.given.get(name) or parse(name, name) for name in inside.own]
+            given = [_given(call, name) for name in inside.own]
             given += [call.slots[by].given[name] for by, name in inside.filled if name in call.slots[by].given]
             own |= symbols(call.repeat.copies, *given)
             common |= _common(

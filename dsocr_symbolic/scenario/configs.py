@@ -50,7 +50,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
 
 
 def find_config(name: str | Path) -> Path:
-    """Return a config.json by its path, its folder, or the id of a checkpoint that lies in the local cache of the hub."""
+    """Return a config.json by its path, its folder, or the id of a checkpoint in the local cache of the hub."""
     path = Path(name)
     if path.is_dir():
         return path / "config.json"
@@ -72,7 +72,7 @@ def _hub() -> Path:
 
 
 def find_network(path: Path) -> Definition:
-    """Return the network of a config.json: by its model_type, then by its architectures; a UserError lists those known."""
+    """Return the network of a config.json: by its model_type, then by its architectures."""
     config = read_json(path)
     known = list(_known(config))
     roots = {root for definition in known for root in _roots(definition)}

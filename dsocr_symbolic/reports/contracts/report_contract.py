@@ -65,8 +65,8 @@ def make_report(
         raise UserError("a report is of a whole network, not of one layer alone; drop the layer")
     definition, numbers = scenario.definition, result.values.numbers
     slots = chosen_slots(definition, scenario.options)
-    told = {"sizes": definition.sizes, "tied": definition.tied}
-    calls = tuple(walk(build_tree(load_library(), definition.stages, numbers, slots, arithmetic, **told)))
+    stages, sizes, tied = definition.stages, definition.sizes, definition.tied
+    calls = tuple(walk(build_tree(load_library(), stages, numbers, slots, arithmetic, sizes=sizes, tied=tied)))
     predicted = milliseconds(result.total)
     measured = None if measured_total_time_ms is None else float(measured_total_time_ms)
     try:

@@ -46,7 +46,7 @@ def read_snapshot(folder: Path) -> Snapshot:
     config = folder / CONFIG
     if not config.is_file():
         raise UserError(f"{folder}: no checkpoint, for it has no {CONFIG}; give the folder of a snapshot")
-    constants = read_config(default_definition(None), config).sizes
+    constants = dict(read_config(default_definition(None), config).sizes)
     return Snapshot(folder=folder, constants=constants, config=_bytes(config), sources=_sources(folder))
 
 
