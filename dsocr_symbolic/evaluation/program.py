@@ -13,7 +13,8 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import Run, compile_function
-from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.definition import Definition, bases
+from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.rows import Leaves, Row
@@ -46,6 +47,7 @@ class Program:
     latencies: Mapping[str, Expression]
     source: str
     run: Run
+    uncounted: Mapping[str, str] = EMPTY
 
 
 def run_program(program: Program, numbers: Mapping[str, Exact], details: Program | None = None) -> Fold:
@@ -64,6 +66,7 @@ def run_program(program: Program, numbers: Mapping[str, Exact], details: Program
             latencies=program.latencies,
             scope=numbers,
             algebra=arithmetic,
+            uncounted=program.uncounted,
         )
     )
 
@@ -116,6 +119,7 @@ def _program(content: Mapping[str, Any], definition: Definition) -> Program:
         latencies=definition.latencies,
         source=content["source"],
         run=compile_function(content["source"]),
+        uncounted=definition.uncounted,
     )
 
 
@@ -126,7 +130,7 @@ def _key(definition: Definition, slots: Mapping[str, str]) -> str:
     files += data_files("formulas/operators").values()
     files += [*data_files("formulas/layers").values(), *data_files("formulas/time").values()]
     files += [data_folders("formulas")[-1] / name for name in _DATA]
-    hash_files(digest, [*files, Path(definition.file)])
+    hash_files(digest, [*files, Path(definition.file), *bases(Path(definition.file))])
     stages = [(call.name, call.use) for call in definition.stages]
     digest.update(json.dumps([definition.name, stages, sorted(slots.items())]).encode())
     return digest.hexdigest()[:32]

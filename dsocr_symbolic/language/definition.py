@@ -11,13 +11,14 @@ from attrs import field, frozen
 from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.call import CALLS, Call
 from dsocr_symbolic.language.expression import Expression, check_names, parse
-from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine, read_machine
+from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine, load_metrics, read_machine
 from dsocr_symbolic.language.roles import Architecture, Identity, Roles, in_roles, symbols_of
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.language.schema import (
     BLANK,
     FORMULA,
     NAMES,
+    PROSE,
     TEXT,
     entry,
     follows,
@@ -69,6 +70,14 @@ class Workload:
 def workload_file(path: Path) -> Workload:
     """Read a workload that has a file of its own."""
     return structure(Workload, read_yaml(path), str(path), name=path.stem, file=str(path))
+
+
+@frozen(kw_only=True)
+class Uncounted:
+    """Metrics that a model file does not claim to count."""
+
+    metrics: tuple[str, ...] = entry("names of the registry")
+    because: str = entry("why", PROSE)
 
 
 # What a server's formulas may use besides symbols.
@@ -173,6 +182,7 @@ class Definition:
         default=BLANK,
     )
     architecture: Architecture | None = entry("which config.json files are of this network", default=None)
+    claims_no: tuple[Uncounted, ...] = entry("metrics that are null, each with why", key="uncounted", default=())
     own_rules: tuple[Rule, ...] = entry("conditions on values", key="rules", default=())
     own_warnings: tuple[Rule, ...] = entry(
         "conditions on values that may be broken, with a warning", key="warnings", default=()
@@ -196,6 +206,11 @@ class Definition:
         default=follows(lambda definition: (*definition.own_warnings, *shared("warnings")))
     )
     roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
+
+    @property
+    def uncounted(self) -> Mapping[str, str]:
+        """Why each metric is null that the file does not claim to count."""
+        return {metric: part.because for part in self.claims_no for metric in part.metrics}
 
     @property
     def sizes(self) -> frozenset[str]:
@@ -287,6 +302,8 @@ def _check_definition(definition: Definition) -> None:
         check_known(
             [definition.default_workload], definition.workloads, f"{definition.file}: default_workload", "workload"
         )
+    for part in definition.claims_no:
+        check_known(part.metrics, load_metrics(), f"{definition.file}: uncounted: metrics", "metric")
     for key, by_value in definition.choose.items():
         for value, chosen in by_value.items():
             place = f"{definition.file}: choose: {key}: {value}"

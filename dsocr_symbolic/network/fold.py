@@ -86,7 +86,8 @@ class Fold:
         """Return a metric of each row; None where it does not exist."""
         if name not in self.m_columns:
             metric = load_metrics()[name]
-            self.m_columns[name] = _KINDS[metric.kind](self, metric)
+            counted = name not in self.leaves.uncounted
+            self.m_columns[name] = _KINDS[metric.kind](self, metric) if counted else [None] * len(self.leaves.rows)
         return self.m_columns[name]
 
     def owned(self, name: str, index: int) -> Any:

@@ -81,6 +81,7 @@ def leaves_of(nodes: tuple[Node, ...], *, whole: Whole | None = None, algebra: M
         latencies=EMPTY if whole is None else whole.definition.latencies,
         scope=EMPTY if whole is None else whole.scope,
         algebra=algebra,
+        uncounted=whole.definition.uncounted if whole else (),
     )
 
 

@@ -1,6 +1,6 @@
 """What there is to add up: the rows of a tree, and by metric what each itself brings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -68,6 +68,8 @@ class Leaves:
         Paths of what overlaps, of a phase of several parts each beginning; formulas of the stages' times.
     scope, algebra : mapping of str to Value, module
         The network's symbols, and where values are from.
+    uncounted : container of str
+        Metrics that the network's file does not claim to count.
     """
 
     rows: Sequence[Row]
@@ -77,3 +79,4 @@ class Leaves:
     latencies: Mapping[str, Expression]
     scope: Mapping[str, Any]
     algebra: ModuleType
+    uncounted: Container[str] = ()

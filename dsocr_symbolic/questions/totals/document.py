@@ -69,7 +69,7 @@ def totals_document(
         "warnings": list(values.warnings),
         "traffic": result.traffic,
         "memory": None if memory is None else asdict(memory),
-        "null_because": reasons(result, gpu),
+        "null_because": reasons(result, gpu, scenario.definition),
         "total": dict(result.total),
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
         "nodes": [_node(node) for node in result.nodes if operators or node.row.class_name or not node.row.aten],
@@ -105,9 +105,10 @@ def measured_by(gpu: Gpu, sources: Mapping[str, Origin]) -> dict[str, Any]:
     }
 
 
-def reasons(result: Estimate, gpu: Gpu) -> dict[str, str]:
+def reasons(result: Estimate, gpu: Gpu, definition: Definition) -> dict[str, str]:
     """Say where and why each metric is null."""
     said = {name: metric.reason for name, metric in load_metrics().items() if metric.reason}
+    said |= definition.uncounted
     claims = result.values.claims
     said["kv_pool"] = "of a workload on a network whose model file says what a server does"
     return said | {name: refusal for name in load_metrics() if (refusal := claims.refusal(name, gpu.name))}

@@ -75,7 +75,7 @@ def report_text(numbers: Performance, points: Curves, command: str) -> str:
     """Render templates/report.md.jinja to Markdown; it says which figures there are."""
     definition, absent = numbers.scenario.definition, missing(numbers, points)
     was_set = what_was_set(numbers.scenario, numbers.result.values.numbers)
-    said_null = reasons(numbers.result, numbers.scenario.gpu)
+    said_null = reasons(numbers.result, numbers.scenario.gpu, numbers.scenario.definition)
     told = {name: setting.data for name, setting in was_set.items()}
     text: str = template("report.md.jinja").render(
         **_WORDS,
