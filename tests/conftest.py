@@ -114,6 +114,7 @@ def evaluate_model(
     workload: str = "gundam",
     settings: Mapping[str, Any] | None = None,
     *,
+    model: str = "deepseek-ocr",
     layer: str = "",
     gpu: str | Gpu = "rtx5090",
     waived: frozenset[str] = frozenset(),
@@ -121,12 +122,12 @@ def evaluate_model(
     **choices: str,
 ) -> Estimate:
     """Evaluate a workload, or one layer; programs are kept for the whole run."""
-    definition = _network()
+    definition = _network() if model == "deepseek-ocr" else find_definition(model)
     if layer:
         definition = layer_definition(definition, layer)
     options = choose(definition, {name.replace("_", "-"): option for name, option in choices.items()})
     slots = chosen_slots(definition, options)
-    key = (layer, *sorted(slots.items()))
+    key = (model, layer, *sorted(slots.items()))
     if key not in _PROGRAMS:
         _PROGRAMS[key] = load_program(definition, slots)
     values = {**({} if layer else load_workload(definition, workload).values), **(settings or {})}

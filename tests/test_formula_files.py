@@ -9,6 +9,8 @@ import pytest
 from conftest import evaluate_model
 
 from dsocr_symbolic.algebras import arithmetic
+from dsocr_symbolic.evaluation.examples import home_of
+from dsocr_symbolic.language.definition import load_definition
 from dsocr_symbolic.language.expression import evaluate, parse
 from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.language.library import load_library
@@ -76,7 +78,9 @@ def _given(name: str) -> dict[str, Any]:
 
 
 def _evaluated(name: str, formula: str) -> dict[str, Any]:
-    return dict(evaluate_model(settings=_given(name), layer=f"{FILES[name].parent.name}/{formula}").total)
+    home = home_of(load_library()[formula], [])
+    layer = f"{FILES[name].parent.name}/{formula}"
+    return dict(evaluate_model(model=home.name, settings=_given(name), layer=layer).total)
 
 
 def test_there_are_files() -> None:
@@ -186,10 +190,11 @@ def test_every_operator_of_the_model_has_a_category(options: tuple[str, ...]) ->
 
 def test_every_formula_is_used() -> None:
     """A formula that nobody calls is dead: no choice of the model and no other formula reaches it."""
-    definition = find_definition("deepseek-ocr")
-    used = {stage.use for stage in definition.stages}
-    for choice in definition.choices.values():
-        used |= {formula for option in choice.options.values() for formula in option.slots.values()}
+    used: set[str] = set()
+    for definition in map(load_definition, data_files("formulas/models").values()):
+        used |= {stage.use for stage in definition.stages}
+        for choice in definition.choices.values():
+            used |= {formula for option in choice.options.values() for formula in option.slots.values()}
     for formula in load_library().formulas.values():
         if isinstance(formula, Layer):
             used |= {binding.use for binding in formula.slots.values()}

@@ -16,8 +16,16 @@ from dsocr_symbolic.algebras.value import Expr
 
 
 @frozen(kw_only=True)
-class Piece:
-    """A part of a sum: a term without kinks, summed over steps 1 to ``last``, and counted ``sign`` times."""
+class StepSum:
+    """A part of a sum.
+
+    Attributes
+    ----------
+    sign : int
+        1, or -1 for one that is taken off.
+    term, last : sympy.Expr
+        A term without kinks, and the last step that it is summed to from 1.
+    """
 
     sign: int
     term: Expr
@@ -39,7 +47,7 @@ def sum_steps(term: Expr, index: sympy.Symbol, last: Expr) -> Expr:
     )
 
 
-def pieces(term: Expr, index: sympy.Symbol, last: Expr, *, keep: tuple[Any, ...] = ()) -> Iterator[Piece]:
+def pieces(term: Expr, index: sympy.Symbol, last: Expr, *, keep: tuple[Any, ...] = ()) -> Iterator[StepSum]:
     """Split a sum where a line of the step decides a minimum, a maximum or a guard; ``keep`` are kinds left alone."""
     term = _with_plain_guards(term, index)
     kink = _kink(term, index, keep)
@@ -48,7 +56,7 @@ def pieces(term: Expr, index: sympy.Symbol, last: Expr, *, keep: tuple[Any, ...]
         term = term.xreplace({kink: kink.func(first, kink.func(*others))})
         kink = _kink(term, index, keep)
     if kink is None:
-        yield Piece(sign=1, term=term, last=last)
+        yield StepSum(sign=1, term=term, last=last)
         return
     turn, before, after = _turn(kink, index)
     until = symbolic.maximum(sympy.Integer(0), symbolic.minimum(last, turn))
@@ -56,7 +64,7 @@ def pieces(term: Expr, index: sympy.Symbol, last: Expr, *, keep: tuple[Any, ...]
     yield from pieces(early, index, until, keep=keep)
     yield from pieces(late, index, last, keep=keep)
     for piece in pieces(late, index, until, keep=keep):
-        yield Piece(sign=-piece.sign, term=piece.term, last=piece.last)
+        yield StepSum(sign=-piece.sign, term=piece.term, last=piece.last)
 
 
 def _with_plain_guards(term: Expr, index: sympy.Symbol) -> Expr:

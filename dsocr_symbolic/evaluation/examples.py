@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from dsocr_symbolic.network.leaves import leaves_of
 from dsocr_symbolic.network.model_tree import model_tree
 from dsocr_symbolic.network.modules import apart
 from dsocr_symbolic.network.node import walk
-from dsocr_symbolic.paths import is_ours
+from dsocr_symbolic.paths import data_files, is_ours
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.values import Values, choose, chosen_slots, resolve
 
@@ -56,10 +57,12 @@ def readable(models: Iterable[Path]) -> Iterator[Definition]:
 
 
 def home_of(formula: Formula, models: Iterable[Definition]) -> Definition:
-    """Return the network that an example is at home in: the first of a user's that calls the formula, else our own."""
-    library = load_library()
+    """Return the network that an example is at home in: a user's that calls the formula, ours, the plainest shipped."""
+    library, ours = load_library(), default_definition(None)
     own = (model for model in models if not is_ours(model.file))
-    return next((model for model in own if formula.name in called(library, model)), default_definition(None))
+    shipped = (load_definition(path) for path in data_files("formulas/models").values() if is_ours(path))
+    known = chain(own, [ours], sorted(shipped, key=lambda model: len(called(library, model))))
+    return next((model for model in known if formula.name in called(library, model)), ours)
 
 
 def counted_twice(definition: Definition) -> list[str]:

@@ -289,8 +289,7 @@ def part_expression(model: Model, path: str, metric: str) -> Expr:
 
 @lru_cache(maxsize=512)
 def _expression(plain: Model, path: str, metric: str) -> Expr:
-    reason = known_metric(metric).reason or "it has no formula there"
-    reason = plain.definition.uncounted.get(metric, reason)
+    reason = plain.definition.uncounted.get(metric) or known_metric(metric).reason or "it has no formula there"
     expression = metric_expression(plain[path].nodes, metric, plain.whole)
     if expression is None:
         raise UserError(f"{metric}: does not exist for {path or 'the whole'} ({reason}); ask for another metric")

@@ -13,9 +13,10 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import Run, compile_function
-from dsocr_symbolic.language.definition import Definition, bases
-from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
+from dsocr_symbolic.language.extending import bases
+from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.rows import Leaves, Row
 from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders, hash_files

@@ -1,7 +1,6 @@
 """Model files as data: a network's symbols, rules, choices and workloads, and what runs."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -11,93 +10,13 @@ from attrs import field, frozen
 from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.call import CALLS, Call
 from dsocr_symbolic.language.expression import Expression, check_names, parse
+from dsocr_symbolic.language.extending import bases, whole
+from dsocr_symbolic.language.model_parts import HELD, Choice, Server, Uncounted, Workload
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine, load_metrics, read_machine
 from dsocr_symbolic.language.roles import Architecture, Identity, Roles, in_roles, symbols_of
 from dsocr_symbolic.language.rules import Rule
-from dsocr_symbolic.language.schema import (
-    BLANK,
-    FORMULA,
-    NAMES,
-    PROSE,
-    TEXT,
-    entry,
-    follows,
-    of_symbols,
-    records,
-    structure,
-    table,
-)
-from dsocr_symbolic.language.strict_yaml import read_yaml
-from dsocr_symbolic.paths import data_files, find_file
-
-
-@frozen(kw_only=True)
-class Option:
-    """One option of a choice."""
-
-    slots: Mapping[str, str] = entry("formulas for slots", default=BLANK)
-    symbols: Mapping[str, Expression] = entry("values for symbols", of_symbols(table(FORMULA)), default=BLANK)
-    gpu: Mapping[str, tuple[str, ...]] = entry("GPU numbers for symbols of the machine", table(NAMES), default=BLANK)
-
-
-@frozen(kw_only=True)
-class Choice:
-    """A choice on the command line."""
-
-    summary: str = entry("what is chosen")
-    default: str = entry("the option that holds unless another is chosen")
-    options: Mapping[str, Option] = entry("options by name")
-
-    def __attrs_post_init__(self) -> None:
-        """Refuse a default that is no option."""
-        if self.default not in self.options:
-            raise UserError(f"default: '{self.default}' is none of {', '.join(self.options)}")
-
-
-@frozen(kw_only=True)
-class Workload:
-    """A named workload; one that a user wrote down has a file."""
-
-    name: str
-    summary: str = entry("what it is", default="")
-    document: Literal["crop", "native"] = entry(
-        "what a page becomes: a view and pieces of it, or a view", default="crop"
-    )
-    values: Mapping[str, int | float] = entry("values for symbols", key="set", default=BLANK)
-    file: str = ""
-
-
-def workload_file(path: Path) -> Workload:
-    """Read a workload that has a file of its own."""
-    return structure(Workload, read_yaml(path), str(path), name=path.stem, file=str(path))
-
-
-@frozen(kw_only=True)
-class Uncounted:
-    """Metrics that a model file does not claim to count."""
-
-    metrics: tuple[str, ...] = entry("names of the registry")
-    because: str = entry("why", PROSE)
-
-
-# What a server's formulas may use besides symbols.
-HELD = ("weight_bytes", "activation_bytes", "kv_cache_bytes")
-
-
-@frozen(kw_only=True)
-class Server:
-    """What a server does with memory; each formula may use those above it, and bytes that are held."""
-
-    forward: Mapping[str, Expression] = entry("symbols of its largest forward", default=BLANK)
-    memory_bytes: Expression = entry("bytes that it takes")
-    bytes: Expression = entry("bytes that are left for the KV cache")
-    requests: Expression = entry("requests of the workload that these hold")
-    tokens: Expression = entry("tokens that these are")
-
-    @property
-    def formulas(self) -> Mapping[str, Expression]:
-        """The formulas in order, by name."""
-        return {name: getattr(self, name) for name in ("memory_bytes", "bytes", "requests", "tokens")}
+from dsocr_symbolic.language.schema import BLANK, TEXT, entry, follows, of_symbols, records, structure, table
+from dsocr_symbolic.paths import data_files
 
 
 def shared(kind: Literal["rules", "warnings"]) -> tuple[Rule, ...]:
@@ -229,55 +148,14 @@ def load_definition(path: Path) -> Definition:
     return _defined(path, content)
 
 
-def bases(path: Path) -> Iterator[Path]:
-    """Yield the model files that one extends, the nearest first."""
-    seen = [path]
-    while path.is_file() and (named := _EXTENDS.search(path.read_text(encoding="utf-8", errors="replace"))):
-        path = find_file("formulas/models", named[1], "model")
-        if path in seen:
-            raise UserError(f"{seen[0]}: extends: {' -> '.join(each.stem for each in (*seen, path))}: a circle")
-        seen.append(path)
-        yield path
-
-
-_EXTENDS = re.compile(r"^extends: *([\w.-]+) *(?:#.*)?$", re.MULTILINE)
-
-
-def _whole(path: Path) -> Any:
-    """Read a model file, put over the one that it extends: mappings by key, rules add up, null takes a key away."""
-    raw = read_yaml(path)
-    if not isinstance(raw, dict) or "extends" not in raw:
-        return raw
-    return _over(_whole(find_file("formulas/models", str(raw["extends"]), "model")), raw)
-
-
-# Lists that add up; all others are replaced.
-_ADDING = ("rules", "warnings")
-
-
-def _over(base: Any, raw: Any) -> Any:
-    """Put a mapping over another one, in the order of that."""
-    if not isinstance(base, dict) or not isinstance(raw, dict):
-        return raw
-    whole = {key: value for key, value in base.items() if raw.get(key, value) is not None}
-    for key, value in raw.items():
-        if (value is None and key in base) or key == "extends":
-            continue
-        if key in _ADDING and key in base:
-            whole[key] = [*base[key], *value]
-        else:
-            whole[key] = _over(base.get(key), value)
-    return whole
-
-
 @lru_cache(maxsize=32)
 def _defined(path: Path, _: tuple[bytes, ...]) -> Definition:
-    definition = structure(Definition, _whole(path), str(path), name=path.stem, file=str(path))
-    _check_definition(definition)
+    definition = structure(Definition, whole(path), str(path), name=path.stem, file=str(path))
+    check_definition(definition)
     return definition
 
 
-def _check_definition(definition: Definition) -> None:
+def check_definition(definition: Definition) -> None:
     """Check every name that a model file uses, and that derived symbols follow what they are derived of."""
     known, stages = definition.quantities, [call.name for call in definition.stages]
 

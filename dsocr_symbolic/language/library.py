@@ -11,6 +11,7 @@ from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.call import Call
 from dsocr_symbolic.language.device import KernelWork
 from dsocr_symbolic.language.expression import Expression, check_names, names
+from dsocr_symbolic.language.extending import sizes_of_networks
 from dsocr_symbolic.language.formula import Formula, Layer, Operator, inputs, outputs, read_layer, read_operators
 from dsocr_symbolic.language.registry import load_conventions, load_machine, load_metrics
 from dsocr_symbolic.language.time_formula import device_classes, load_time
@@ -200,6 +201,9 @@ def check_call(library: Library, layer: Layer, call: Call) -> None:
     check_known([use], library.formulas, f"{where}: use", "formula")
     callee = library.formulas[use]
     fit_symbols(callee, given, where)
+    at_hand = {*given, *layer.symbols, *layer.let}
+    for name in (name for name in callee.symbols if name not in at_hand and name not in sizes_of_networks()):
+        raise UserError(f"{where}: with: {callee.name} needs '{name}' ({callee.symbols[name].meaning})")
     check_known([*call.turns, *call.permutes], callee.tensors, f"{where}: turns, permutes", "tensor")
     known = {*callee.symbols, *callee.let, *load_conventions().symbols, *_kernel_symbols(callee)}
     for works in (call.kernels, call.backward_kernels):

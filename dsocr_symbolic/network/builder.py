@@ -12,7 +12,7 @@ from dsocr_symbolic.language.call import Call, Filling, Repeat
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.formula import EMPTY, Formula, Layer, Operator
 from dsocr_symbolic.language.library import Library, fit_symbols
-from dsocr_symbolic.network import costs, dataflow, layouts, modules, running
+from dsocr_symbolic.network import costs, dataflow, inheritance, layouts, modules, running
 from dsocr_symbolic.network.dataflow import Names
 from dsocr_symbolic.network.layouts import Layouts
 from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
@@ -135,9 +135,9 @@ class _Builder:
 
     def place(self, call: Call, scope: Scope, parent: Place, names: Names, lying: Layouts) -> Node:
         """Return the node of a call."""
-        binding, binding_scope = self._bound(call, scope, parent)
-        formula = self.m_library.formulas.get(binding.use)
         where = "/".join((*parent.path, call.name))
+        binding, binding_scope = self._filling(Filling(use=call.use), scope, parent, where)
+        formula = self.m_library.formulas.get(binding.use)
         # An operator holds nothing that could stand in its place.
         inline = call.inline and isinstance(formula, Layer)
         if formula is None:
@@ -149,7 +149,7 @@ class _Builder:
         if steps is not None and call.repeat.index is not None:
             scope = {**scope, call.repeat.index: steps.index}
         given = self._values(call.given, scope) | self._values(binding.given, binding_scope)
-        given = self._inherited(formula, given, parent, caller=scope, filler=binding_scope, where=where)
+        given = inheritance.inherited(formula, given, parent, (scope, binding_scope), self.m_sizes, where=where)
         common = {**parent.common, **self._values(call.below, scope)}
         inner = self._scope(formula, {**common, **given})
         guard = 1 if call.when is None else self._value(call.when, scope)
@@ -244,43 +244,9 @@ class _Builder:
         children, inline = self.place_all(formula.calls, site.scope, place, names, lying)
         return children, inline, names, lying
 
-    def _bound(self, call: Call, scope: Scope, parent: Place) -> tuple[Filling, Scope]:
-        """Say what a call uses and where the symbols of that stand; the caller fills a slot before the choices do."""
-        if not call.use.startswith("$"):
-            return Filling(use=call.use), scope
-        return self._filling(Filling(use=call.use), scope, parent, "/".join((*parent.path, call.name)))
-
     def _filling(self, filling: Filling, scope: Scope, parent: Place, where: str) -> tuple[Filling, Scope]:
-        """Return what fills a slot, and where its symbols stand; a slot that fills another one hands its own on."""
-        if not filling.use.startswith("$"):
-            return filling, scope
-        slot = filling.use[1:]
-        if slot in parent.slots:
-            return parent.slots[slot]
-        if slot in self.m_chosen:
-            return Filling(use=self.m_chosen[slot]), self.m_scope
-        if slot in parent.own_slots:
-            return parent.own_slots[slot], self.m_scope
-        raise UserError(f"{where}: no choice fills the slot '{slot}'")
-
-    def _inherited(
-        self, formula: Formula, given: Scope, parent: Place, *, caller: Scope, filler: Scope, where: str
-    ) -> dict[str, Any]:
-        """Return the value of each symbol: given, or of that name the caller's, the slot's filler's, the network's."""
-        values = dict(given)
-        for name, symbol in formula.symbols.items():
-            if name in given:
-                continue
-            if name in parent.declared:
-                values[name] = caller[name]
-            elif name in filler and (filler is not caller or name in self.m_sizes):
-                values[name] = filler[name]
-            else:
-                raise UserError(
-                    f"{where}: with: {formula.name} needs '{name}' ({symbol.meaning}); give it there, or as a symbol "
-                    "of the caller, or as a constant of the network"
-                )
-        return values
+        """Return what fills a slot, or is called, and where its symbols stand."""
+        return inheritance.filled(filling, scope, parent, self.m_chosen, self.m_scope, where=where)
 
     def _scope(self, formula: Formula, given: Scope) -> dict[str, Any]:
         inner = {**self.m_scope, **given}

@@ -9,10 +9,11 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.definition import Definition, Workload, shared
+from dsocr_symbolic.language.definition import Definition, shared
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import layer_definition
+from dsocr_symbolic.language.model_parts import Workload
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_layer, check_setting, parse_number, rule_says
 from dsocr_symbolic.scenario.configs import find_config, read_config

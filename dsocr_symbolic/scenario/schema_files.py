@@ -6,9 +6,10 @@ from typing import Any
 
 from dsocr_symbolic.language.bounds_file import BoundsFile
 from dsocr_symbolic.language.calibration_file import ComponentsFile, GridFile
-from dsocr_symbolic.language.definition import Definition, Workload
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.formula import Layer, Operator
+from dsocr_symbolic.language.model_parts import Workload
 from dsocr_symbolic.language.proof_file import CallsFile, CellsFile, SharedFile
 from dsocr_symbolic.language.registry import METRICS, Conventions, Machine
 from dsocr_symbolic.language.schema import entries, needed

@@ -7,6 +7,7 @@ from attrs import asdict
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import symbols_of_layer
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit

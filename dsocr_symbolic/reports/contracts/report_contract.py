@@ -10,9 +10,10 @@ from attrs import evolve, fields
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Estimate
-from dsocr_symbolic.language.definition import Definition, Workload
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.model_parts import Workload
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.language.roles import Identity
 from dsocr_symbolic.network.builder import build_tree

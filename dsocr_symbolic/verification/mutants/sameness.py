@@ -9,8 +9,8 @@ from attrs import fields, has
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.definition import Option
 from dsocr_symbolic.language.expression import Expression, evaluate, names
+from dsocr_symbolic.language.model_parts import Option
 from dsocr_symbolic.language.registry import METRICS, WHOLE, Quantity, Term, load_machine
 from dsocr_symbolic.language.schema import structure
 from dsocr_symbolic.python_api import load_model

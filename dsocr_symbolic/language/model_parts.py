@@ -1,0 +1,90 @@
+"""Parts of model files: choices and their options, named workloads, a server, what is not counted."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from attrs import frozen
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.expression import Expression
+from dsocr_symbolic.language.schema import (
+    BLANK,
+    FORMULA,
+    NAMES,
+    PROSE,
+    entry,
+    of_symbols,
+    structure,
+    table,
+)
+from dsocr_symbolic.language.strict_yaml import read_yaml
+
+
+@frozen(kw_only=True)
+class Option:
+    """One option of a choice."""
+
+    slots: Mapping[str, str] = entry("formulas for slots", default=BLANK)
+    symbols: Mapping[str, Expression] = entry("values for symbols", of_symbols(table(FORMULA)), default=BLANK)
+    gpu: Mapping[str, tuple[str, ...]] = entry("GPU numbers for symbols of the machine", table(NAMES), default=BLANK)
+
+
+@frozen(kw_only=True)
+class Choice:
+    """A choice on the command line."""
+
+    summary: str = entry("what is chosen")
+    default: str = entry("the option that holds unless another is chosen")
+    options: Mapping[str, Option] = entry("options by name")
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a default that is no option."""
+        if self.default not in self.options:
+            raise UserError(f"default: '{self.default}' is none of {', '.join(self.options)}")
+
+
+@frozen(kw_only=True)
+class Workload:
+    """A named workload; one that a user wrote down has a file."""
+
+    name: str
+    summary: str = entry("what it is", default="")
+    document: Literal["crop", "native"] = entry(
+        "what a page becomes: a view and pieces of it, or a view", default="crop"
+    )
+    values: Mapping[str, int | float] = entry("values for symbols", key="set", default=BLANK)
+    file: str = ""
+
+
+def workload_file(path: Path) -> Workload:
+    """Read a workload that has a file of its own."""
+    return structure(Workload, read_yaml(path), str(path), name=path.stem, file=str(path))
+
+
+@frozen(kw_only=True)
+class Uncounted:
+    """Metrics that a model file does not claim to count."""
+
+    metrics: tuple[str, ...] = entry("names of the registry")
+    because: str = entry("why", PROSE)
+
+
+# What a server's formulas may use besides symbols.
+HELD = ("weight_bytes", "activation_bytes", "kv_cache_bytes")
+
+
+@frozen(kw_only=True)
+class Server:
+    """What a server does with memory; each formula may use those above it, and bytes that are held."""
+
+    forward: Mapping[str, Expression] = entry("symbols of its largest forward", default=BLANK)
+    memory_bytes: Expression = entry("bytes that it takes")
+    bytes: Expression = entry("bytes that are left for the KV cache")
+    requests: Expression = entry("requests of the workload that these hold")
+    tokens: Expression = entry("tokens that these are")
+
+    @property
+    def formulas(self) -> Mapping[str, Expression]:
+        """The formulas in order, by name."""
+        return {name: getattr(self, name) for name in ("memory_bytes", "bytes", "requests", "tokens")}
