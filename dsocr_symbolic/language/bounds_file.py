@@ -8,6 +8,7 @@ from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.extending import bases
 from dsocr_symbolic.language.expression import Expression, names
 from dsocr_symbolic.language.registry import Term
 from dsocr_symbolic.language.schema import BLANK, entry, structure
@@ -50,11 +51,13 @@ class BoundsFile:
 
 
 def load_bounds(definition: Definition) -> BoundsFile:
-    """Find and read the bounds of a network, the file of its name; its names are checked against the network."""
+    """Find and read the bounds of a network, the file of its name or of the network that it extends; names are checked."""
     files = data_files("formulas/bounds")
-    if definition.name not in files:
+    known = [definition.name, *(base.stem for base in bases(Path(definition.file)))]
+    name = next((name for name in known if name in files), None)
+    if name is None:
         raise UserError(f"no file formulas/bounds/{definition.name}.yaml: write one, as that of {', '.join(files)}")
-    file = files[definition.name]
+    file = files[name]
     bounds = _read(file)
     for condition in bounds.conditions.values():
         _check(condition, definition, f"{file}: bounds: {condition.name}")

@@ -41,7 +41,7 @@ def _over(base: Any, raw: Any) -> Any:
     """Put a mapping over another one, in the order of that."""
     if not isinstance(base, dict) or not isinstance(raw, dict):
         return raw
-    whole = {key: value for key, value in base.items() if raw.get(key, value) is not None}
+    whole = {key: value for key, value in base.items() if key not in raw or raw[key] is not None}
     for key, value in raw.items():
         if (value is None and key in base) or key == "extends":
             continue

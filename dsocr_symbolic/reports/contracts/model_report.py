@@ -69,29 +69,29 @@ class OCRWorkloadProfile:
         The workload in words, and the values of its symbols.
     seq_len : int
         Tokens of a prompt, image tokens included [tokens].
-    base_size : int
-        Side of the global view [pixels].
-    image_size : int
-        Side of a crop [pixels].
+    base_size : int or None
+        Side of the global view [pixels]; null for a network that sees no page.
+    image_size : int or None
+        Side of a crop [pixels]; null for a network that sees no page.
     crop_mode : bool
         Whether crops are cut besides the global view.
     max_new_tokens : int
         Decode steps [tokens].
     doc_kind : str
         What the pages look like; no number depends on it.
-    num_pages : int
-        Pages read together, one request of the batch each [pages].
+    num_pages : int or None
+        Pages read together, one request of the batch each [pages]; null for a network that sees no page.
     """
 
     profile_id: str = field(**must.IDENTIFIER)
     description: str = field(**must.TEXT)
     seq_len: int = field(**must.SIZE)
-    base_size: int = field(**must.SIZE)
-    image_size: int = field(**must.SIZE)
+    base_size: int | None = field(default=None, **must.nullable(must.SIZE))
+    image_size: int | None = field(default=None, **must.nullable(must.SIZE))
     crop_mode: bool = field(**must.FLAG)
     max_new_tokens: int = field(**must.WHOLE)
     doc_kind: DocKind = field(**must.one_of(DocKind))
-    num_pages: int = field(**must.SIZE)
+    num_pages: int | None = field(default=None, **must.nullable(must.SIZE))
 
 
 @frozen(kw_only=True)

@@ -227,10 +227,10 @@ def shown_call(places: Places, formula: Formula, lines: Lines) -> ShownCall:
     for line in lines.get(formula.name, ()):
         if line.inline:
             caller = shown_call(places, places.library[line.formula], lines)
-            (call,) = (group.call for group in caller.alone.groups if group.call.name == line.call)
-            given = _given(call, caller.alone)
+            (group,) = (group for group in caller.alone.groups if group.call.name == line.call)
+            given = _given(group, caller.alone)
             alone = _if_it_can(places, formula, given)
-            return evolve(caller, alone=alone or stand_alone(places, formula, given, _slots(call, caller.alone)))
+            return evolve(caller, alone=alone or stand_alone(places, formula, given, _slots(group.call, caller.alone)))
     if formula.symbols and set(formula.symbols) <= set(places.scenario.definition.quantities):
         given = {name: places.numbers[name] for name in formula.symbols}
         alone = _if_it_can(places, formula, given)
@@ -283,7 +283,7 @@ def with_pages(shown: ShownCall, others: Mapping[str, ShownCall]) -> Alone:
     for group in alone.groups:
         other = others[group.formula.name].alone
         if is_spliced(group):
-            given, nodes = _given(group.call, alone), other.node.children
+            given, nodes = _given(group, alone), other.node.children
             given |= filled_sizes(group.formula, _slots(group.call, alone))
         else:
             node, nodes = group.nodes[0], (other.node,)
@@ -294,6 +294,8 @@ def with_pages(shown: ShownCall, others: Mapping[str, ShownCall]) -> Alone:
     return evolve(alone, elsewhere=frozenset(elsewhere))
 
 
-def _given(call: Call, caller: Alone) -> dict[str, Exact]:
-    """Return the numbers that a line hands to what it calls inline."""
-    return {name: value(expression, caller.numbers, arithmetic) for name, expression in call.given.items()}
+def _given(group: Group, caller: Alone) -> dict[str, Exact]:
+    """Return the numbers that a line hands to what it calls inline; those that it leaves out are its own."""
+    given = group.call.given
+    named = {name: given[name] if name in given else parse(name, name) for name in group.formula.symbols}
+    return {name: value(expression, caller.numbers, arithmetic) for name, expression in named.items()}

@@ -77,6 +77,7 @@ def report_text(numbers: Performance, points: Curves, command: str) -> str:
     was_set = what_was_set(numbers.scenario, numbers.result.values.numbers)
     said_null = reasons(numbers.result, numbers.scenario.gpu, numbers.scenario.definition)
     told = {name: setting.data for name, setting in was_set.items()}
+    layers = {node.row.path: node.row.layer for node in numbers.result.nodes}
     text: str = template("report.md.jinja").render(
         **_WORDS,
         of_machine=lambda name, value: _of_unit(definition.quantities[name].unit, value),
@@ -97,7 +98,7 @@ def report_text(numbers: Performance, points: Curves, command: str) -> str:
         limit=lambda part: limit_of(part.metrics) or "-",
         stages=list(numbers.stages),
         slowest=max(numbers.stages, key=lambda stage: stage.share),
-        summaries={call.name: find_formula(call.use).summary for call in definition.stages},
+        summaries={call.name: find_formula(layers[call.name]).summary for call in definition.stages},
         latencies={name: latency.text for name, latency in definition.latencies.items()},
         categories=sorted(numbers.categories, key=lambda category: -category.share),
         operators=_operators(numbers.result),
