@@ -74,8 +74,11 @@ def _with_plain_guards(term: Expr, index: sympy.Symbol) -> Expr:
         if guard.has(index):
             fixed, varying = sympy.factor_terms(sympy.factor(guard.args[0])).as_independent(index, as_Add=False)
             # Steps begin with 1.
-            if sympy.expand(varying.subs(index, index + 1)).is_positive:
+            from_first = sympy.expand(varying.subs(index, index + 1))
+            if from_first.is_positive:
                 plain[guard] = guard.func(fixed)
+            elif isinstance(guard, symbolic.nonzero) and from_first.is_nonnegative:
+                plain[guard] = symbolic.nonzero(fixed) * symbolic.positive(varying)
     return term.xreplace(plain)
 
 

@@ -85,6 +85,34 @@ class CellsFile:
     cells: tuple[CellEntry, ...] = entry("the cells")
 
 
+@frozen(kw_only=True)
+class ConfigEntry:
+    """A config.json that a whole network is counted at."""
+
+    name: str = entry("what is its own")
+    values: Mapping[str, Any] = entry("its content", key="set")
+    backward: bool = entry("whether its gradient step is compared as well", default=True)
+
+
+def _workload(raw: Any, where: str) -> tuple[int, int, int]:
+    match raw:
+        case [int(batch), int(prompt), int(new)]:
+            return batch, prompt, new
+    raise UserError(f"{where}: expected requests, tokens of a prompt and decode steps, found {raw!r}")
+
+
+_WORKLOADS = listed(Reader(_workload, {"type": "array", "items": {"type": "integer"}}))
+_CONFIGS = table(listed(Reader(lambda raw, where: structure(ConfigEntry, raw, where), {"$ref": ConfigEntry})))
+
+
+@frozen(kw_only=True)
+class NetworksFile:
+    """Whole networks that are counted as transformers runs them."""
+
+    workloads: tuple[tuple[int, int, int], ...] = entry("requests, tokens of a prompt, decode steps", _WORKLOADS)
+    networks: Mapping[str, tuple[ConfigEntry, ...]] = entry("configs by model file", _CONFIGS)
+
+
 @cache
 def proof_file(cls: type[T], name: str) -> T:
     """Read one of the files."""

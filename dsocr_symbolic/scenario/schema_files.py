@@ -10,7 +10,7 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.language.model_parts import Workload
-from dsocr_symbolic.language.proof_file import CallsFile, CellsFile, SharedFile
+from dsocr_symbolic.language.proof_file import CallsFile, CellsFile, NetworksFile, SharedFile
 from dsocr_symbolic.language.registry import METRICS, Conventions, Machine
 from dsocr_symbolic.language.schema import entries, needed
 from dsocr_symbolic.language.time_formula import TimeFormula
@@ -42,6 +42,7 @@ FORMS: Mapping[str, Mapping[str, Any]] = {
     "shared": {"$ref": SharedFile},
     "cells": {"$ref": CellsFile},
     "calls": {"$ref": CallsFile},
+    "networks": {"$ref": NetworksFile},
     "grid": {"$ref": GridFile},
     "components": {"$ref": ComponentsFile},
     "measured": {"$ref": Measured},

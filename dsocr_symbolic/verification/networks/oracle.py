@@ -1,0 +1,122 @@
+"""A network as transformers builds it from a config.json, on the meta device; what it counts, call by call.
+
+The convention of proof: eager attention, experts as ``batched_mm``, a DynamicCache, logits of all positions, bf16 where a
+config names no dtype, one prefill and then one token at a time. Nothing is downloaded, no remote code is run.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.scenario.configs import read_json
+from dsocr_symbolic.verification.reference.backward import BackwardTrace
+from dsocr_symbolic.verification.reference.memory import AllocationTrace
+from dsocr_symbolic.verification.reference.saved import SavedTensors
+from dsocr_symbolic.verification.reference.trace import OperatorTrace
+
+_META = torch.device("meta")
+_DTYPES = {"float16": torch.float16, "float32": torch.float32}
+
+Counts = Mapping[str, int]
+
+
+def build(definition: Definition, config: Path | Mapping[str, Any]) -> nn.Module:
+    """Build the network that a model file names as its oracle, from a config.json or its content."""
+    raw = dict(read_json(config) if isinstance(config, Path) else config)
+    architecture = definition.architecture
+    if architecture is None or not architecture.oracle:
+        raise UserError(f"{definition.file}: architecture: names no oracle; say which class of transformers counts are of")
+    package, _, name = architecture.oracle.rpartition(".")
+    kind: Any = getattr(import_module(package), name)
+    if raw.get("model_type") not in architecture.model_types:
+        raw = next((raw[root] for root in architecture.roots if root in raw), raw)
+    dtype = _DTYPES.get(str(raw.get("dtype") or raw.get("torch_dtype")), torch.bfloat16)
+    with _quietly(), _META:
+        made: nn.Module = kind._from_config(  # noqa: SLF001 - as AutoModel.from_config does
+            kind.config_class.from_dict(raw), dtype=dtype, attn_implementation="eager"
+        ).eval()
+        if hasattr(made, "set_experts_implementation"):
+            made.set_experts_implementation("batched_mm")
+    return made
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep a library's words about its own future to itself."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logging.disable(disabled)
+
+
+def _new_cache(network: nn.Module) -> Any:
+    return import_module("transformers").DynamicCache(config=network.config)
+
+
+def _kept(cache: Any) -> list[Tensor]:
+    return [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
+
+
+def generation_counts(network: nn.Module, batch: int, prompt_tokens: int, new_tokens: int) -> dict[str, dict[str, int]]:
+    """Count a prefill and the steps behind it, by stage and metric; ``total`` has parameters and the cache's bytes."""
+    cache = _new_cache(network)
+    stages: dict[str, dict[str, int]] = {}
+    with _quietly(), torch.no_grad(), _META:
+        for step in range(1 + new_tokens):
+            tokens = torch.empty(batch, 1 if step else prompt_tokens, dtype=torch.long)
+            with OperatorTrace() as trace, AllocationTrace([tokens]) as alive:
+                out = network(input_ids=tokens, cache=cache, use_cache=True).logits
+            stage = stages.setdefault("decode" if step else "prefill", {})
+            total = trace.total
+            for name, count in (
+                ("forward_tensor_core_flops", total.tensor_core_flops),
+                ("forward_cuda_core_flops", total.cuda_core_flops),
+                ("forward_io_bytes", total.io_bytes),
+                ("operator_launches", total.launches),
+            ):
+                stage[name] = stage.get(name, 0) + count
+            stage["forward_activation_bytes"] = alive.peak(_kept(cache)).peak_bytes
+            del out
+    stages["total"] = {
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "forward_weight_bytes": sum(parameter.nbytes for parameter in network.parameters()),
+        "forward_kv_cache_bytes": sum(tensor.nbytes for tensor in _kept(cache)),
+    }
+    return stages
+
+
+def training_counts(network: nn.Module, batch: int, prompt_tokens: int) -> dict[str, int]:
+    """Count the backward of one gradient step of all parameters, by metric."""
+    parameters = list(network.parameters())
+    network.train()
+    try:
+        with _quietly(), torch.enable_grad(), _META, SavedTensors(parameters) as saved:
+            tokens = torch.empty(batch, prompt_tokens, dtype=torch.long)
+            out = network(input_ids=tokens, cache=_new_cache(network), use_cache=True).logits
+            kept = saved.nbytes
+            with BackwardTrace([out]) as trace:
+                torch.autograd.backward([out], [torch.empty_like(out)])
+        gradients = sum(parameter.grad.nbytes for parameter in parameters if parameter.grad is not None)
+    finally:
+        network.eval()
+        network.zero_grad(set_to_none=True)
+    return {
+        "backward_tensor_core_flops": trace.derivatives.tensor_core_flops,
+        "backward_cuda_core_flops": trace.derivatives.cuda_core_flops,
+        "backward_io_bytes": trace.derivatives.io_bytes,
+        "backward_activation_bytes": kept,
+        "backward_weight_bytes": gradients,
+    }
