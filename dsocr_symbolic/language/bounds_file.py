@@ -8,8 +8,8 @@ from attrs import frozen
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.extending import bases
 from dsocr_symbolic.language.expression import Expression, names
+from dsocr_symbolic.language.extending import bases
 from dsocr_symbolic.language.registry import Term
 from dsocr_symbolic.language.schema import BLANK, entry, structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
@@ -51,7 +51,7 @@ class BoundsFile:
 
 
 def load_bounds(definition: Definition) -> BoundsFile:
-    """Find and read the bounds of a network, the file of its name or of the network that it extends; names are checked."""
+    """Find and read the bounds of a network, the file of its name or of one that it extends; names are checked."""
     files = data_files("formulas/bounds")
     known = [definition.name, *(base.stem for base in bases(Path(definition.file)))]
     name = next((name for name in known if name in files), None)

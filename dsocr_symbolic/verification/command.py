@@ -24,9 +24,11 @@ def _checkpoint_options() -> list[click.Parameter]:
 def verify_command() -> click.Command:
     """Make ``dsocr verify``."""
     mutants = click.Option(["--mutants"], is_flag=True, help="Change every formula in every place as well.")
+    model = click.Option(["--model"], metavar="NAME|FILE", help="One network alone, against transformers.")
+    config = click.Option(["--config"], metavar="FILE", type=click.Path(path_type=Path), help="At this config.json.")
     return click.Command(
         "verify",
-        params=[*_checkpoint_options(), mutants],
+        params=[*_checkpoint_options(), mutants, model, config],
         callback=lambda **given: _verify(given),
         help="Compare every formula with real modules, to the last digit. Exit 1 if one differs.",
     )
@@ -44,8 +46,12 @@ def _verify(given: dict[str, Any]) -> int:
     if installed("torch") is None or not given["checkpoint"]:
         require_torch()
     importable("torch")
-    from dsocr_symbolic.verification.verify import check_folder, verify, verify_checkpoint
+    from dsocr_symbolic.verification.verify import check_folder, verify, verify_checkpoint, verify_network
 
+    if given["model"] is not None or given["config"] is not None:
+        if given["checkpoint"] or given["mutants"] or given["out"]:
+            raise UserError("--model and --config compare one network; drop --checkpoint, --mutants and --out")
+        return verify_network(given["model"], given["config"], _say)
     out = check_folder(given["out"]) if given["out"] else None
     if given["checkpoint"]:
         if given["mutants"]:

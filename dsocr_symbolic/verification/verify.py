@@ -5,7 +5,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.verification.calls.cases import uncounted
@@ -25,9 +25,12 @@ from dsocr_symbolic.writing.files import said_if_unwritable, written_whole
 from dsocr_symbolic.writing.templates import template
 from dsocr_symbolic.writing.terminal import tracked
 
+if TYPE_CHECKING:
+    from dsocr_symbolic.verification.networks.comparison import NetworkCount
+
 Say = Callable[[str], None]
 _SHOWN = 20
-PARTS = ("reference", "training", "transformers", "checkpoint", "mutants")
+PARTS = ("reference", "training", "transformers", "networks", "checkpoint", "mutants")
 
 
 def verify(*, out: Path | None, mutants: bool, say: Say) -> int:
@@ -49,7 +52,60 @@ def verify(*, out: Path | None, mutants: bool, say: Say) -> int:
         own = [outcome for outcome in outcomes if outcome.source.partition(" ")[0] == part]
         status |= _report(part, own, say)
         _write(out, part, result(own, _versions(*libraries)))
+    status |= _verify_networks(out, say)
     return status | (_run_mutants(out, say) if mutants else 0)
+
+
+def _verify_networks(out: Path | None, say: Say) -> int:
+    """Compare every network that names its oracle with transformers, at the configs of the proofs."""
+    from dsocr_symbolic.verification.networks.comparison import networks_file, proven, summed_up
+
+    names = list(networks_file().networks)
+    counts = [count for name in tracked(iter(names), "networks", len(names)) for count in proven(name)]
+    networks = summed_up(counts)
+    for name, row in networks.items():
+        _say_network(name, [count for count in counts if count.network == name], row, say)
+    _write(out, "networks", {"versions": _versions("torch", "transformers"), "networks": networks})
+    return int(any(not count.agrees for count in counts))
+
+
+def _say_network(name: str, counts: "Sequence[NetworkCount]", row: Mapping[str, Any], say: Say) -> None:
+    differing = [count for count in counts if not count.agrees]
+    configs = len(row["configs"])
+    plural = "s" if configs > 1 else ""
+    say(f"{name}: {len(counts)} numbers at {configs} config{plural} compared, {len(differing)} differ")
+    for count in differing[:_SHOWN]:
+        batch, prompt, new = count.workload
+        where = f"{count.config}, batch {batch}, {prompt} + {new} tokens: {count.stage} {count.metric}"
+        say(f"  {where}: formula {count.formula}, counted {count.counted}, difference {count.formula - count.counted}")
+
+
+def verify_network(name: str | None, config: Path | None, say: Say) -> int:
+    """Compare one network with transformers, at a config.json or those of the proofs, and say what it does not claim.
+
+    The status is 0 if everything agrees, else 1.
+    """
+    from dsocr_symbolic.language.lookup import find_definition
+    from dsocr_symbolic.scenario.configs import find_config, find_network
+    from dsocr_symbolic.verification.networks.comparison import compared, networks_file, proven, summed_up
+
+    require_transformers()
+    importable("transformers")
+    path = find_config(config) if config is not None else None
+    definition = find_definition(name) if name is not None else find_network(path) if path is not None else None
+    assert definition is not None  # noqa: S101 - the command asks for one of them
+    if path is not None:
+        counts = list(compared(definition, path, path.name, networks_file().workloads))
+    else:
+        counts = list(proven(definition.name))
+    if not counts:
+        raise UserError(
+            f"{definition.name}: no config of it stands in formulas/proofs/networks.yaml; give one with --config"
+        )
+    _say_network(definition.name, counts, summed_up(counts)[definition.name], say)
+    for part in definition.claims_no:
+        say(f"  not claimed: {', '.join(part.metrics)}: {part.because}")
+    return int(any(not count.agrees for count in counts))
 
 
 def verify_checkpoint(folder: Path, *, trusted: bool, out: Path | None, say: Say) -> int:

@@ -1,7 +1,7 @@
 """A network as transformers builds it from a config.json, on the meta device; what it counts, call by call.
 
-The convention of proof: eager attention, experts as ``batched_mm``, a DynamicCache, logits of all positions, bf16 where a
-config names no dtype, one prefill and then one token at a time. Nothing is downloaded, no remote code is run.
+The convention of proof: eager attention, experts as ``batched_mm``, a DynamicCache, logits of all positions, bf16 where
+a config names no dtype, one prefill and then one token at a time. Nothing is downloaded, no remote code is run.
 """
 
 import logging
@@ -34,19 +34,22 @@ def build(definition: Definition, config: Path | Mapping[str, Any]) -> nn.Module
     raw = dict(read_json(config) if isinstance(config, Path) else config)
     architecture = definition.architecture
     if architecture is None or not architecture.oracle:
-        raise UserError(f"{definition.file}: architecture: names no oracle; say which class of transformers counts are of")
+        raise UserError(
+            f"{definition.file}: architecture: names no oracle; say which class of transformers counts are of"
+        )
     package, _, name = architecture.oracle.rpartition(".")
     kind: Any = getattr(import_module(package), name)
     if raw.get("model_type") not in architecture.model_types:
         raw = next((raw[root] for root in architecture.roots if root in raw), raw)
     dtype = _DTYPES.get(str(raw.get("dtype") or raw.get("torch_dtype")), torch.bfloat16)
     with _quietly(), _META:
-        made: nn.Module = kind._from_config(  # noqa: SLF001 - as AutoModel.from_config does
+        made: Any = kind._from_config(  # noqa: SLF001 - as AutoModel.from_config does
             kind.config_class.from_dict(raw), dtype=dtype, attn_implementation="eager"
         ).eval()
         if hasattr(made, "set_experts_implementation"):
             made.set_experts_implementation("batched_mm")
-    return made
+    network: nn.Module = made
+    return network
 
 
 @contextmanager
