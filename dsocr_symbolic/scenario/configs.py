@@ -126,11 +126,51 @@ def read_config(definition: Definition, path: Path) -> Config:
         said = reader.said(key)
         modelled = sizes.get(expected, expected) if isinstance(expected, str) else expected
         if said is not _ABSENT and said != modelled:
-            raise UserError(f"{path}: {key} = {json.dumps(said)} is not modelled; the formulas hold for {modelled!r}")
+            way_out = "drop the key to count the network without it" if modelled is None else f"the formulas hold for {modelled!r}"
+            raise UserError(f"{path}: {key} = {json.dumps(said)} is not modelled; {way_out}")
     options: dict[str, str] = {}
     for key, by_value in definition.choose.items():
         options |= reader.chosen(key, by_value)
     return Config(sizes=sizes, options=options)
+
+
+@frozen(kw_only=True)
+class ConfigFile:
+    """A config.json, as outputs speak of it.
+
+    Attributes
+    ----------
+    file, model_type : str, str or None
+        Its name, and what it calls the network.
+    index, stored_bytes : str or None, int or None
+        The index of safetensors beside it, and the bytes of all tensors that it states.
+    """
+
+    file: str
+    model_type: str | None
+    index: str | None
+    stored_bytes: int | None
+
+
+_INDEX = "model.safetensors.index.json"
+
+
+def config_file(path: Path) -> ConfigFile:
+    """Say of a config.json what outputs say of it; an index beside it that cannot be read is a UserError."""
+    index = path.parent / _INDEX
+    stored = read_json(index).get("metadata") if index.is_file() else None
+    size = stored.get("total_size") if isinstance(stored, dict) else None
+    if index.is_file() and (isinstance(size, bool) or not isinstance(size, int)):
+        raise UserError(
+            f"{index}: metadata.total_size: expected the bytes of all tensors, found {size!r}; drop the file"
+        )
+    said = read_json(path).get("model_type")
+    return ConfigFile(
+        file=path.name,
+        model_type=said if isinstance(said, str) else None,
+        index=index.name if index.is_file() else None,
+        stored_bytes=size,
+    )
 
 
 class _Reader:

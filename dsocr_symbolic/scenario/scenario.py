@@ -39,6 +39,8 @@ class Scenario:
         The machine, and switches that lift rules.
     command : str
         What was typed for it; empty in Python.
+    config_file : Path or None
+        The config.json that sizes and some choices are of.
     """
 
     definition: Definition
@@ -49,6 +51,7 @@ class Scenario:
     gpu: Gpu
     waived: frozenset[str]
     command: str = ""
+    config_file: Path | None = None
 
     @property
     def settings(self) -> Mapping[str, Exact]:
@@ -116,7 +119,8 @@ def make_scenario(
     command: str = "",
 ) -> Scenario:
     """Put a question together, of one layer alone if one is named; what is None is the model's default."""
-    read = read_config(definition, find_config(config)) if config is not None else None
+    file = find_config(config) if config is not None else None
+    read = read_config(definition, file) if file is not None else None
     told = read.options if read else EMPTY
     options = choose(definition, {**told, **(choices or {})})
     known = switches(definition)
@@ -133,6 +137,7 @@ def make_scenario(
         gpu=_machine(definition, gpu, machine),
         waived=waived,
         command=command,
+        config_file=file,
     )
     return scenario if layer is None else of_layer(scenario, layer_definition(definition, layer))
 

@@ -13,6 +13,7 @@ from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.questions.capacity import Fit
 from dsocr_symbolic.questions.totals.bill import Bill
 from dsocr_symbolic.questions.totals.seconds_text import limit_of
+from dsocr_symbolic.scenario.configs import config_file
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.measured import versions_apart
 from dsocr_symbolic.scenario.origins import Origin, derived_from
@@ -55,6 +56,7 @@ def totals_document(
         "overridden": {name: setting.data for name, setting in what_was_set(scenario, values.numbers).items()},
         "waived": sorted(scenario.waived),
         "command": scenario.command or None,
+        "config": None if scenario.config_file is None else asdict(config_file(scenario.config_file)),
         "constants": of("constant"),
         "gpu": gpu.name,
         "machine": {

@@ -129,6 +129,7 @@ def notes(document: Document, roles: Roles) -> list[str]:
     failed = sum(page["error"] is not None for page in document.get("pages", []))
     shown = ", ".join(f"{name} {amount(value)}" for name, value in values.items())
     result = [shown, "choices: " + ", ".join(f"{name} {option}" for name, option in document["choices"].items())]
+    result += config_notes(document)
     result += [*setting_notes(document["overridden"]), *lifted(document["waived"])]
     if example := document["of_example"]:
         result.append(f"of the layer's example, until --set gives others: {', '.join(example)}")
@@ -147,6 +148,20 @@ def notes(document: Document, roles: Roles) -> list[str]:
         result.append(f"closed forms hold where {' and '.join(document['closed_form_where'])}")
     doubtful = document["machine"]["unverified"]
     return [*result, *(f"unverified: {name} is from memory, or its sources conflict (marked ?)" for name in doubtful)]
+
+
+def config_notes(document: Document) -> list[str]:
+    """Say whose config.json sizes are of, and whether the weights that lie beside it are as large as ours."""
+    config = document.get("config")
+    if config is None:
+        return []
+    said = [f"{config['file']}: model_type {config['model_type']}; the network is {document['model']}"]
+    if config["index"]:
+        ours, stored = document["total"]["forward_weight_bytes"], config["stored_bytes"]
+        gap = ours - stored
+        compared = "as many as here" if gap == 0 else f"{abs(gap):,} {'fewer' if gap > 0 else 'more'} than here"
+        said.append(f"{config['index']}: {stored:,} bytes of weights, {compared}")
+    return said
 
 
 def preamble(document: Document, roles: Roles) -> str:
