@@ -126,7 +126,11 @@ def read_config(definition: Definition, path: Path) -> Config:
         said = reader.said(key)
         modelled = sizes.get(expected, expected) if isinstance(expected, str) else expected
         if said is not _ABSENT and said != modelled:
-            way_out = "drop the key to count the network without it" if modelled is None else f"the formulas hold for {modelled!r}"
+            way_out = (
+                "drop the key to count the network without it"
+                if modelled is None
+                else f"the formulas hold for {modelled!r}"
+            )
             raise UserError(f"{path}: {key} = {json.dumps(said)} is not modelled; {way_out}")
     options: dict[str, str] = {}
     for key, by_value in definition.choose.items():
