@@ -185,6 +185,7 @@ def numbered() -> Iterator[Fact]:
         ("notp_transformer", "layers.0-23"): [0, 16],
         ("deepseek_v2_model", "layers.0"): [0, 2],
         ("deepseek_v2_model", "layers.1-11"): [3, 6],
+        ("layers_alike", "layers.0-31"): [0, 6],
     }
     calls = {
         (formula.name, call.name): [evaluate(number, sizes, arithmetic) for number in call.numbers]

@@ -43,11 +43,22 @@ def conventions() -> Iterator[Fact]:
     sizes |= dict.fromkeys(("activation", "weight", "kv"), torch.bfloat16)
     for name, dtype in sizes.items():
         yield name, resolver.value(name), dtype.itemsize
-    for name in ("autocast", "training", "trains_encoder", "captured"):
+    for name in ("autocast", "training", "trains_encoder", "captured", "begins", "reach"):
         yield name, resolver.value(name), 0
     yield "trained", resolver.value("trained"), 1
     functions = ("div", "sqrt", "rsqrt", "exp", "log", "erf", "tanh", "sigmoid", "sin", "cos")
-    stated = {*sizes, "autocast", "training", "trained", "trains_encoder", "captured", "wide", *PARTS}
+    stated = {
+        *sizes,
+        "autocast",
+        "training",
+        "trained",
+        "trains_encoder",
+        "captured",
+        "begins",
+        "reach",
+        "wide",
+        *PARTS,
+    }
     stated |= {f"flops_per_{name}" for name in functions}
     yield "symbols of all networks", set(load_conventions().symbols), stated
     for name in functions:
@@ -173,6 +184,8 @@ _FIXED = {
     "trained",
     "trains_encoder",
     "captured",
+    "begins",
+    "reach",
     "capacity",
     "installed_memory",
     *IN_BOUNDS.values(),

@@ -31,6 +31,14 @@ OUT: Mapping[str, str] = {
         ("class", "category", "categories", "model_id", "model_variant"), "a label that no number is made of"
     ),
     "example": "numbers that a test holds the formulas to",
+    **dict.fromkeys(
+        ("Architecture.hub", "Architecture.oracle", "Architecture.roots", "Definition.uncounted"),
+        "a label that no number is made of",
+    ),
+    **dict.fromkeys(
+        ("also", "else", "none", "count", "where", "choose", "model_types", "architectures", "same"),
+        "what config.json files of other networks say; those are counted as wholes, formulas/proofs/networks.yaml",
+    ),
     "Operator.symbols": "letters and texts",
     "Layer.symbols": "letters and texts",
     "TimeFormula.symbols": "letters and texts",

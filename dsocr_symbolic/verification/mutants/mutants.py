@@ -10,9 +10,12 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.language.expression import names, parse
+from dsocr_symbolic.language.formula import Operator
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.rules import BRACES
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_files, data_folders
+from dsocr_symbolic.verification.calls.cases import uncounted
 from dsocr_symbolic.verification.mutants.changes import changed_texts
 from dsocr_symbolic.verification.mutants.keys import FILE_KINDS, Spot, root, sites
 from dsocr_symbolic.verification.mutants.vocabulary import others
@@ -21,6 +24,7 @@ GONE: Any = object()
 _FOLDERS = {"operator": "operators", "layer": "layers", "model": "models", "bounds": "bounds", "time": "time"}
 # Folders of times of kernels and launches, which measurements judge.
 MEASURED = {"device", "host"}
+_OURS = "deepseek-ocr"
 _ALONE = ("conventions", "machine", "metrics")
 
 
@@ -85,7 +89,25 @@ def mutated_files(kind: str) -> list[Path]:
     if kind in _ALONE:
         return [data_folders("formulas")[-1] / f"{kind}.yaml"]
     files = data_files(f"formulas/{_FOLDERS[kind]}").values()
-    return [file for file in files if not {*file.parts} & MEASURED]
+    return [file for file in files if not {*file.parts} & MEASURED and not of_other_networks(kind, file)]
+
+
+def of_other_networks(kind: str, file: Path) -> bool:
+    """Say whether a file is of other networks than ours alone, which are counted as wholes."""
+    if kind in ("model", "bounds"):
+        return file.stem != _OURS
+    return file.parent.name == "llm" or any(name.endswith(f"/{file.stem}") for name in _counted_as_wholes())
+
+
+@cache
+def _counted_as_wholes() -> frozenset[str]:
+    """Return the operator files all of whose operators are counted inside whole networks alone."""
+    apart = {name for name, why in uncounted().items() if "networks" in why or "absorbed" in why}
+    members: dict[str, set[str]] = {}
+    for formula in load_library().formulas.values():
+        if isinstance(formula, Operator):
+            members.setdefault(formula.family, set()).add(f"operators/{formula.name}")
+    return frozenset(f"operators/{family}" for family, names in members.items() if names <= apart)
 
 
 def every_mutant() -> Iterator[Mutant]:
