@@ -345,3 +345,15 @@ def test_numbers_stand_for_symbols_in_trees_too() -> None:
         sizes=definition.sizes,
     )
     assert tree[0].children[0].given["sequence"] == numbers["prompt_tokens"]
+
+
+def test_networks_are_compared_with_one_another(write: Write) -> None:
+    found = dsocr("compare", "model=llama", "model=qwen3,batch=2", f"config={write()}", "--gpu", "h200", "--format", "json")
+    assert found.status == 0, found.err
+    comparison = json.loads(found.out)["comparison"]
+    assert [about["model"] for about in comparison["about"]] == ["llama", "qwen3", "llama"]
+    assert {about["gpu"] for about in comparison["about"]} == {"h200"}
+    flops = comparison["metrics"].index("forward_tensor_core_flops")
+    small = json.loads(capture(["totals", "--config", str(write()), "--gpu", "h200", "--format", "json"]))
+    assert comparison["differences"][flops][1]["value"] == small["total"]["forward_tensor_core_flops"]
+    assert_refused(dsocr("compare", "model=llama", "model=llana"), "did you mean llama")

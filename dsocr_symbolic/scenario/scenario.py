@@ -12,17 +12,17 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, shared
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.formula import EMPTY
-from dsocr_symbolic.language.lookup import layer_definition
+from dsocr_symbolic.language.lookup import find_definition, layer_definition
 from dsocr_symbolic.language.model_parts import Workload
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_layer, check_setting, parse_number, rule_says
-from dsocr_symbolic.scenario.configs import find_config, read_config
+from dsocr_symbolic.scenario.configs import find_config, find_network, read_config
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
 from dsocr_symbolic.scenario.origins import layered, origins
 from dsocr_symbolic.scenario.values import Resolver, Values, choose, load_workload, resolve
 
 _SUFFIXES = (".yaml", ".yml")
-_NAMES = ("workload", "gpu")
+_NAMES = ("workload", "gpu", "model", "config")
 
 
 @frozen(kw_only=True)
@@ -212,7 +212,35 @@ def _words(text: str) -> dict[str, Any]:
     return entries
 
 
+def of_network(base: Scenario, model: str | None, config: str | None) -> Scenario:
+    """Ask another network, or the same one at a config.json, what a scenario asks, as far as it has words for that."""
+    file = find_config(config) if config is not None else None
+    if model is not None:
+        definition = find_definition(model)
+    else:
+        definition = find_network(file) if file is not None else base.definition
+    kept = {
+        name: option
+        for name, option in base.options.items()
+        if name in definition.choices and option in definition.choices[name].options
+        if option != base.definition.choices[name].default
+    }
+    named = base.workload.name if base.workload and base.workload.name in definition.workloads else None
+    other = make_scenario(
+        definition=definition,
+        workload=named,
+        settings={name: value for name, value in base.user.items() if name in definition.quantities},
+        choices=kept,
+        config=file,
+        waived=base.waived & switches(definition),
+        command=base.command,
+    )
+    return evolve(other, gpu=base.gpu)
+
+
 def _scenario(entries: Mapping[str, Any], base: Scenario, where: str) -> Scenario:
+    if "model" in entries or "config" in entries:
+        base = of_network(base, *(str(entries[key]) if key in entries else None for key in ("model", "config")))
     definition = base.definition
     choices: dict[str, str] = {}
     settings: dict[str, Exact] = {}
