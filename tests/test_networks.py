@@ -348,7 +348,9 @@ def test_numbers_stand_for_symbols_in_trees_too() -> None:
 
 
 def test_networks_are_compared_with_one_another(write: Write) -> None:
-    found = dsocr("compare", "model=llama", "model=qwen3,batch=2", f"config={write()}", "--gpu", "h200", "--format", "json")
+    found = dsocr(
+        "compare", "model=llama", "model=qwen3,batch=2", f"config={write()}", "--gpu", "h200", "--format", "json"
+    )
     assert found.status == 0, found.err
     comparison = json.loads(found.out)["comparison"]
     assert [about["model"] for about in comparison["about"]] == ["llama", "qwen3", "llama"]

@@ -38,6 +38,8 @@ def _kind(path: Path) -> str:
     relative = path.relative_to(ROOT).parts
     if relative[:2] == ("formulas", "layers"):
         return "layer"
+    if path.parent.name == "models" and "extends" in read_yaml(path):
+        return "extension"
     return KIND_OF_FOLDER.get(path.parent.name, path.stem)
 
 

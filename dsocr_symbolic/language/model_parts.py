@@ -67,7 +67,7 @@ class Uncounted:
     """Metrics that a model file does not claim to count."""
 
     metrics: tuple[str, ...] = entry("names of the registry")
-    because: str = entry("why", PROSE)
+    because: str = entry("why they are not counted", PROSE)
 
 
 # What a server's formulas may use besides symbols.

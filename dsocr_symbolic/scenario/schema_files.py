@@ -31,6 +31,7 @@ FORMS: Mapping[str, Mapping[str, Any]] = {
     "operator": {"$ref": Operator},
     "layer": {"$ref": Layer},
     "model": {"$ref": Definition},
+    "extension": {"extends": Definition},
     "bounds": {"$ref": BoundsFile},
     "conventions": {"$ref": Conventions},
     "machine": {"$ref": Machine},
@@ -58,9 +59,42 @@ def schema(kind: str) -> dict[str, Any]:
     """Return the JSON Schema of a kind of file."""
     records: dict[str, Any] = {}
     form = FORMS[kind]
+    if "extends" in form:
+        return _extension(kind, schema("model"))
     root = _record(form["$ref"], records) if "$ref" in form else _resolved(form, records)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"dsocr {kind} file"}
     return head | root | ({"$defs": dict(sorted(records.items()))} if records else {})
+
+
+def _extension(kind: str, whole: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a file put over another one: nothing else is required, null takes a key away."""
+    relaxed: dict[str, Any] = _relaxed(whole)
+    named = {"type": "string", "description": "the model file that this one is put over, by name"}
+    head = {"title": f"dsocr {kind} file", "description": "What a network has of its own, put over another model file."}
+    return {**relaxed, **head, "properties": {"extends": named, **relaxed["properties"]}, "required": ["extends"]}
+
+
+def _relaxed(form: Any) -> Any:
+    if isinstance(form, list):
+        return [_relaxed(part) for part in form]
+    if not isinstance(form, dict):
+        return form
+    relaxed = {
+        key: part if key == "not" else _relaxed(part)
+        for key, part in form.items()
+        if key not in ("required", "dependentRequired")
+    }
+    if "properties" in relaxed:
+        relaxed["properties"] = {name: _or_null(part) for name, part in relaxed["properties"].items()}
+    if isinstance(relaxed.get("additionalProperties"), dict):
+        relaxed["additionalProperties"] = _or_null(relaxed["additionalProperties"])
+    return relaxed
+
+
+def _or_null(form: dict[str, Any]) -> dict[str, Any]:
+    """Allow null besides; what is said of a key stays at the top."""
+    said: dict[str, Any] = {key: form[key] for key in ("description", "default") if key in form}
+    return {"anyOf": [{key: part for key, part in form.items() if key not in said}, {"type": "null"}], **said}
 
 
 def _record(cls: Any, records: dict[str, Any]) -> dict[str, Any]:
