@@ -17,8 +17,10 @@ from dsocr_symbolic.evaluation.answer import answer  # noqa: E402
 from dsocr_symbolic.language.lookup import find_definition  # noqa: E402
 from dsocr_symbolic.scenario.configs import find_network  # noqa: E402
 from dsocr_symbolic.scenario.scenario import make_scenario  # noqa: E402
+from dsocr_symbolic.verification.calls.comparison import FUNCTION_COSTS  # noqa: E402
 from dsocr_symbolic.verification.networks.comparison import compared, networks_file, summed_up  # noqa: E402
 from dsocr_symbolic.verification.networks.oracle import build  # noqa: E402
+from dsocr_symbolic.verification.reference.trace import OperatorTrace  # noqa: E402
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = [(name, config) for name, configs in networks_file().networks.items() for config in configs]
@@ -108,3 +110,42 @@ def test_absorbed_latent_attention_gives_the_same_result_in_the_products_that_ar
     part = "prefill/model/layers.dense/self_attn"
     counted = sum(flops[f"{part}/{name}"] for name in ("absorb", "product", "values", "expand"))
     assert counted == counter.get_total_flops()
+
+
+def test_the_decoder_of_the_second_deepseek_ocr_is_counted_without_its_head(tmp_path: Path) -> None:
+    from transformers import DynamicCache
+    from transformers.models.deepseek_ocr2 import configuration_deepseek_ocr2, modeling_deepseek_ocr2
+
+    sizes = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 6, "intermediate_size": 40}
+    experts = {"moe_intermediate_size": 10, "n_routed_experts": 8, "num_experts_per_tok": 3, "n_shared_experts": 2}
+    kinds = ["dense", "sparse", "sparse"]
+    raw = {"model_type": "deepseek_ocr2_text", "vocab_size": 50, "mlp_layer_types": kinds, **sizes, **experts}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"model_type": "deepseek_ocr2", "text_config": raw}))
+    definition = find_network(path)
+    assert definition.name == "deepseek_ocr2_text"
+    settings = {"batch": 2, "prompt_tokens": 5, "new_tokens": 2, **FUNCTION_COSTS}
+    ours = {
+        node.row.path: node.metrics
+        for node in answer(make_scenario(definition=definition, config=path, settings=settings)).nodes
+    }
+    with torch.device("meta"), torch.no_grad():
+        config = configuration_deepseek_ocr2.DeepseekOcr2TextConfig.from_dict(raw)
+        model = modeling_deepseek_ocr2.DeepseekOcr2TextModel._from_config(
+            config, dtype=torch.bfloat16, attn_implementation="eager"
+        ).eval()
+        model.set_experts_implementation("batched_mm")
+        cache, totals = DynamicCache(config=config), []
+        for tokens in (5, 1, 1):
+            with OperatorTrace() as trace:
+                model(input_ids=torch.empty(2, tokens, dtype=torch.long), cache=cache, use_cache=True)
+            totals.append(trace.total)
+    for stage, counted in (("prefill", totals[:1]), ("decode", totals[1:])):
+        numbers = ours[f"{stage}/model"]
+        assert numbers["forward_tensor_core_flops"] == sum(each.tensor_core_flops for each in counted)
+        assert numbers["forward_cuda_core_flops"] == sum(each.cuda_core_flops for each in counted)
+        assert numbers["forward_io_bytes"] == sum(each.io_bytes for each in counted)
+        assert numbers["operator_launches"] == sum(each.launches for each in counted)
+    assert ours["prefill/model"]["parameters"] == sum(parameter.numel() for parameter in model.parameters())
+    kept = sum(tensor.nbytes for layer in cache.layers for tensor in (layer.keys, layer.values))
+    assert ours["decode"]["forward_kv_cache_bytes"] == kept
