@@ -143,7 +143,7 @@ def _definition(arguments: Sequence[str]) -> Definition:
     if verb in _WITHOUT_NUMBERS or {"-h", "--help", "--version"} & set(arguments):
         return default_definition(_option(arguments, "--model"))
     model, config = (_option(arguments, name) for name in ("--model", "--config"))
-    if model is None and config is not None and verb not in _WITHOUT_CONFIG:
+    if model is None and config and verb not in _WITHOUT_CONFIG:
         return attended(find_network(find_config(config)), arguments)
     return load_network(model, arguments)
 

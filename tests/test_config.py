@@ -118,8 +118,9 @@ def test_the_networks_own_config_changes_nothing(write: Write) -> None:
     plain, same = dsocr("totals").out.splitlines(), totals(write(CONFIG)).out.splitlines()
     # What was typed differs, and what the config sets is said.
     said = [line for line in same if line not in plain]
-    assert said[0] == "  set by config.json: 11 as they are by default"
-    assert said[1].startswith("  command: dsocr totals --config")
+    assert said[0] == "  config.json: model_type deepseek_vl_v2; the network is deepseek-ocr"
+    assert said[1] == "  set by config.json: 11 as they are by default"
+    assert said[2].startswith("  command: dsocr totals --config")
     assert [line for line in plain if line not in same] == ["  command: dsocr totals"]
 
 

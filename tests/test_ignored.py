@@ -67,7 +67,7 @@ def test_a_layer_says_which_values_are_its_examples() -> None:
 def test_of_a_config_a_layer_takes_what_it_has_a_use_for(tmp_path: Path) -> None:
     sizes = {known.config: int(known.formula.text) for known in DEFINITION.quantities.values() if known.config}
     path = tmp_path / "config.json"
-    path.write_text(json.dumps(sizes | {"hidden_size": 640}))
+    path.write_text(json.dumps({"model_type": "deepseek_vl_v2"} | sizes | {"hidden_size": 640}))
     asked = ("totals", "--config", path, "--format", "json", "--layer")
     assert list(json.loads(dsocr(*asked, "decoder/deepseek_v2_rms_norm").out)["overridden"]) == ["hidden_size"]
     assert_refused(dsocr(*asked, "conv2d"), "conv2d", "config.json")

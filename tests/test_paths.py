@@ -191,7 +191,7 @@ def test_path_that_does_not_exist_is_an_error(name: str) -> None:
         ("hardware", "zzz", "GPU", "known: a100-40gb"),
         ("hardware", "../hardware/rtx5090", "GPU", ""),
         ("hardware", "", "GPU", ""),
-        ("formulas/models", "deepseek", "model", "did you mean deepseek-ocr"),
+        ("formulas/models", "deepseek-oc", "model", "did you mean deepseek-ocr"),
     ],
 )
 def test_unknown_name_is_an_error_with_a_hint(kind: str, name: str, noun: str, hint: str) -> None:

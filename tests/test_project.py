@@ -109,6 +109,7 @@ def test_every_command_of_the_readme_runs(command: str, tmp_path: Path, monkeypa
     assert capture(shlex.split(command))
 
 
-CONFIG = """{"model_type": "deepseek_vl_v2", "hidden_size": 1280, "num_hidden_layers": 12, "first_k_dense_replace": 1, "num_attention_heads": 10,
+CONFIG = """{"model_type": "deepseek_vl_v2",
+"hidden_size": 1280, "num_hidden_layers": 12, "first_k_dense_replace": 1, "num_attention_heads": 10,
 "intermediate_size": 6848, "moe_intermediate_size": 896, "n_routed_experts": 64, "n_shared_experts": 2,
 "num_experts_per_tok": 6, "vocab_size": 129280, "max_position_embeddings": 8192}"""

@@ -132,7 +132,11 @@ def test_origins_are_told_apart(tmp_path: Path) -> None:
 def test_sizes_of_a_config_are_stated(tmp_path: Path) -> None:
     sizes = {known.config: known.formula.text for known in DEFINITION.quantities.values() if known.config}
     path = tmp_path / "config.json"
-    path.write_text(json.dumps({key: int(value) for key, value in sizes.items()} | {"vocab_size": 1000}))
+    path.write_text(
+        json.dumps(
+            {"model_type": "deepseek_vl_v2"} | {key: int(value) for key, value in sizes.items()} | {"vocab_size": 1000}
+        )
+    )
     told = data("totals", "--config", path)["overridden"]
     assert told["vocab_size"] == {"value": 1000, "origin": "config", "default": 129280}
     assert len(told) == len(sizes)

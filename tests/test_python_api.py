@@ -24,7 +24,7 @@ def test_config_gives_sizes_when_compiled(tmp_path: Path) -> None:
     sizes |= {"intermediate_size": 6848, "moe_intermediate_size": 896, "n_routed_experts": 32, "n_shared_experts": 2}
     sizes |= {"num_experts_per_tok": 6, "vocab_size": 1000, "max_position_embeddings": 8192}
     path = tmp_path / "config.json"
-    path.write_text(json.dumps(sizes))
+    path.write_text(json.dumps({"model_type": "deepseek_vl_v2"} | sizes))
     model = load_model(config=path)
     assert dict(model.config) == sizes
     assert model.total("parameters") == load_model().total("parameters")

@@ -22,6 +22,7 @@ from test_cli import assert_refused, dsocr
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.paths import data_files
 from dsocr_symbolic.questions.bounds.regimes import find_bounds
 from dsocr_symbolic.questions.bounds.text import bounds_table
 from dsocr_symbolic.questions.question import ask
@@ -203,7 +204,7 @@ def test_gpus_are_objects_with_every_number_its_unit_and_its_source() -> None:
 def test_every_list_is_data_too() -> None:
     definition = find_definition("deepseek-ocr")
     names = {
-        "models": ["deepseek-ocr"],
+        "models": [*data_files("formulas/models")],
         "gpus": [gpu.name for gpu in load_gpus()],
         "workloads": [*definition.workloads],
         "layers": sorted(load_library().formulas),

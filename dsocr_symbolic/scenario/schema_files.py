@@ -80,7 +80,7 @@ def _relaxed(form: Any) -> Any:
     if not isinstance(form, dict):
         return form
     relaxed = {
-        key: part if key == "not" else _relaxed(part)
+        key: _both_given(part) if key == "not" else _relaxed(part)
         for key, part in form.items()
         if key not in ("required", "dependentRequired")
     }
@@ -89,6 +89,12 @@ def _relaxed(form: Any) -> Any:
     if isinstance(relaxed.get("additionalProperties"), dict):
         relaxed["additionalProperties"] = _or_null(relaxed["additionalProperties"])
     return relaxed
+
+
+def _both_given(refused: dict[str, Any]) -> dict[str, Any]:
+    """Let null stand beside what excludes it: it takes away what the other file says."""
+    given = {name: {"not": {"type": "null"}} for name in refused["required"]}
+    return {**refused, "properties": given}
 
 
 def _or_null(form: dict[str, Any]) -> dict[str, Any]:

@@ -41,12 +41,12 @@ def calls(cases: Any, layer: str) -> list[Case]:
 
 
 def test_nothing_is_lost() -> None:
-    assert Counter(kind for kind, _, _ in jobs()) == {"oracles": 1, "steps": 80, "case": 386, "cell": 128}
+    assert Counter(kind for kind, _, _ in jobs()) == {"oracles": 1, "steps": 81, "case": 386, "cell": 128}
     assert len(proof_cells()) == len({(cell.layer, cell.name) for cell in proof_cells()}) == 74
     assert len(corner_cases()) == 220
     assert len(sampled_cases()) == 220 + 130
     assert len(published_layers()) == 115
-    assert len(list(training_cases())) == 422
+    assert len(list(training_cases())) == 423
     assert len(peak_cases()) == 173
     assert sum(case.layer == WHOLE for case in peak_cases()) == 16
 
@@ -135,5 +135,5 @@ def test_wrong_settings_are_refused(entry: dict[str, Any], expected: str) -> Non
 
 
 def test_proofs_are_no_formulas_of_layers() -> None:
-    assert set(data_files("formulas/proofs")) == {"calls", "cells", "shared"}
+    assert set(data_files("formulas/proofs")) == {"calls", "cells", "networks", "shared"}
     assert all("proofs" not in Path(formula.file).parts for formula in load_library().formulas.values())

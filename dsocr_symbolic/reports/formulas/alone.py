@@ -296,6 +296,5 @@ def with_pages(shown: ShownCall, others: Mapping[str, ShownCall]) -> Alone:
 
 def _given(group: Group, caller: Alone) -> dict[str, Exact]:
     """Return the numbers that a line hands to what it calls inline; those that it leaves out are its own."""
-    given = group.call.given
-    named = {name: given[name] if name in given else parse(name, name) for name in group.formula.symbols}
+    named = {name: group.call.given.get(name) or parse(name, name) for name in group.formula.symbols}
     return {name: value(expression, caller.numbers, arithmetic) for name, expression in named.items()}
