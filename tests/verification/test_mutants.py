@@ -68,6 +68,7 @@ def test_every_formula_file_is_of_a_kind_that_is_mutated() -> None:
     }
     assert {file for _, file in FILES} == there - apart
     assert set(FORMS) - set(FILE_KINDS) == {
+        "extension",
         "gpu",
         "workload",
         "scenario",
