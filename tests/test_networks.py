@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from dsocr_symbolic import load_model
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.cli import capture
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import load_definition
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.paths import data_files
 from dsocr_symbolic.scenario.configs import find_config, find_network, read_config
+from dsocr_symbolic.scenario.scenario import make_scenario, scenario_values
+from dsocr_symbolic.verification.networks.comparison import networks_file
 
 NETWORKS = ("llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "mixtral", "deepseek_v2", "gemma3_text")
 LLAMA: dict[str, Any] = {
@@ -178,11 +182,32 @@ def test_values_choose_options_and_the_user_chooses_last(
         ({"tie_word_embeddings": "yes"}, 'tie_word_embeddings = "yes" is not modelled; known are true, false'),
         ({"model_type": "gemma3_text", "layer_types": "all"}, "layer_types: expected a list, found 'all'"),
         ({"model_type": "qwen3_moe", "mlp_only_layers": ["a"]}, "mlp_only_layers: expected a list of whole numbers"),
+        ({"model_type": ["llama"], "architectures": 5}, 'model_type ["llama"] is of no network here'),
+        ({"num_attention_heads": 0}, "hidden_size/num_attention_heads has no value there; correct hidden_size"),
+        ({"hidden_size": 10**400 + 1}, "hidden_size/num_attention_heads has no value there"),
         ({"text_config": {"hidden_size": 25}}, "hidden_size is 24 at top level and 25 under text_config"),
     ],
 )
 def test_a_config_that_cannot_be_read_is_one_line(changes: dict[str, Any], said: str, write: Write) -> None:
     assert_refused(dsocr("totals", "--config", str(write(**changes))), said)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_whatever_stands_for_a_key_is_a_size_or_one_line(name: str, write: Write) -> None:
+    odd = (None, "x", [], {}, -1, 0, 1.5, True, [{}], ["x"], 10**400 + 1, float("nan"))
+    stands = {**networks_file().networks[name][0].values, "architectures": [], "text_config": {}}
+    for key, value in product(stands, odd):
+        path = write({**stands, key: value})
+        assert "\n" not in _refusal(path)
+
+
+def _refusal(path: Path) -> str:
+    """Say why a config is refused, nothing if it is not."""
+    try:
+        scenario_values(make_scenario(definition=load_network(config=path), config=path))
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize("text", ["", "[", "[" * 100_000, "[]", "1", '{"model_type": 3}', "\x00", "{" * 5])

@@ -4,7 +4,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ class Config:
     options: Mapping[str, str]
 
 
-@lru_cache(maxsize=8)
-def _read(path: Path, _changed: int) -> Mapping[str, Any]:
+def read_json(path: Path) -> Mapping[str, Any]:
+    """Read the object of a config.json; what is none, or far too large, is a UserError."""
     try:
         text = path.read_bytes()
         if len(text) > _LARGEST:
@@ -42,11 +41,6 @@ def _read(path: Path, _changed: int) -> Mapping[str, Any]:
     if not isinstance(config, dict):
         raise UserError(f"{path}: expected a JSON object with the network's sizes")
     return config
-
-
-def read_json(path: Path) -> Mapping[str, Any]:
-    """Read the object of a config.json; what is none, or far too large, is a UserError."""
-    return _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 def find_config(name: str | Path) -> Path:
@@ -82,12 +76,17 @@ def find_network(path: Path) -> Definition:
             if part.get("model_type") in _told(definition).model_types:
                 return definition
     for definition in known:
-        if set(config.get("architectures") or ()) & set(_told(definition).architectures):
+        if _architectures(config) & {*_told(definition).architectures}:
             return definition
     said = config.get("model_type")
     types = sorted({name for definition in _all() for name in _told(definition).model_types})
     way_out = f"known are {', '.join(types)}; or name a network with --model"
     raise UserError(f"{path}: model_type {json.dumps(said)} is of no network here; {way_out}")
+
+
+def _architectures(config: Mapping[str, Any]) -> set[str]:
+    said = config.get("architectures")
+    return {name for name in said if isinstance(name, str)} if isinstance(said, list) else set()
 
 
 def _told(definition: Definition) -> Any:
@@ -109,7 +108,7 @@ def _known(config: Mapping[str, Any]) -> Iterator[Definition]:
     """Yield networks whose files name what a config is of; the others need not be read."""
     parts = [config, *(part for part in config.values() if isinstance(part, dict))]
     words = {str(part.get("model_type")) for part in parts}
-    words |= {str(name) for name in config.get("architectures") or () if isinstance(config.get("architectures"), list)}
+    words |= _architectures(config)
     for path in data_files("formulas/models").values():
         if any(word in path.read_text(encoding="utf-8", errors="replace") for word in words - {"None"}):
             definition = load_definition(path)
@@ -240,14 +239,21 @@ class _Reader:
         if len(items) < len({str(entry) for entry in said}):
             raise UserError(f"{self.m_path}: {key}: expected a list of whole numbers, found {said!r}")
         scope = {name: self._needed(name) for name in names(quantity.where) - {"item"}}
-        return sum(bool(evaluate(quantity.where, {**scope, "item": item}, arithmetic)) for item in items)
+        return sum(bool(self._value(key, quantity.where, {**scope, "item": item})) for item in items)
 
     def _worked_out(self, name: str, formula: Expression) -> int:
         scope = {used: self._needed(used) for used in names(formula)}
-        value = arithmetic.whole(evaluate(formula, scope, arithmetic))
+        value = self._value(name, formula, scope)
         if not isinstance(value, int):
             raise UserError(f"{self.m_path}: {name} = {formula.text} is {value}, no whole number; give its key")
         return value
+
+    def _value(self, name: str, formula: Expression, scope: Mapping[str, int]) -> Any:
+        try:
+            return arithmetic.whole(evaluate(formula, scope, arithmetic))
+        except (ZeroDivisionError, OverflowError) as error:
+            sizes = ", ".join(sorted(names(formula)))
+            raise UserError(f"{self.m_path}: {name}: {formula.text} has no value there; correct {sizes}") from error
 
     def _needed(self, name: str) -> int:
         """Return a constant that a fallback needs, by its own formula where the config says nothing."""
