@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from dsocr_symbolic.errors import UserError, nearest, one_line
-from dsocr_symbolic.evaluation.networks import attended, load_network
+from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.lookup import default_definition
@@ -31,7 +31,6 @@ from dsocr_symbolic.questions.totals.command import totals_command, tree_command
 from dsocr_symbolic.reports.formulas.command import docs_command
 from dsocr_symbolic.reports.performance.command import report_command
 from dsocr_symbolic.reports.spreadsheet.command import export_command
-from dsocr_symbolic.scenario.configs import find_config, find_network
 from dsocr_symbolic.verification.command import torchinfo_command, verify_command
 from dsocr_symbolic.version import __version__
 from dsocr_symbolic.writing.terminal import columns
@@ -143,9 +142,8 @@ def _definition(arguments: Sequence[str]) -> Definition:
     if verb in _WITHOUT_NUMBERS or {"-h", "--help", "--version"} & set(arguments):
         return default_definition(_option(arguments, "--model"))
     model, config = (_option(arguments, name) for name in ("--model", "--config"))
-    if model is None and config and verb not in _WITHOUT_CONFIG:
-        return attended(find_network(find_config(config)), arguments)
-    return load_network(model, arguments)
+    # An empty word is refused where the options are parsed.
+    return load_network(model, arguments, None if verb in _WITHOUT_CONFIG else config or None)
 
 
 def _while_typing() -> Definition:

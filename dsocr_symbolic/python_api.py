@@ -30,8 +30,8 @@ from pathlib import Path
 
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
-from dsocr_symbolic.evaluation.networks import attended, load_network
-from dsocr_symbolic.scenario.configs import Config, find_config, find_network, read_config
+from dsocr_symbolic.evaluation.networks import load_network
+from dsocr_symbolic.scenario.configs import Config, find_config, read_config
 from dsocr_symbolic.scenario.values import choose
 
 
@@ -59,7 +59,7 @@ def load_model(name: str | None = None, *, config: str | Path | None = None, **c
         If there is no such network, choice or option, or a file is wrong.
     """
     path = find_config(config) if config is not None else None
-    definition = attended(find_network(path)) if name is None and path is not None else load_network(name)
+    definition = load_network(name, config=path)
     known = {each.replace("-", "_"): each for each in definition.choices}
     for each in choices:
         if each not in known:

@@ -11,21 +11,19 @@ from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.paths import data_files, is_ours
+from dsocr_symbolic.scenario.configs import find_config, find_network
 
 _FOLDERS = ("formulas/operators", "formulas/layers")
 
 
-def load_network(name: str | None = None, words: Iterable[str] = ()) -> Definition:
-    """Load a model by name or path, DeepSeek-OCR if None.
+def load_network(name: str | None = None, words: Iterable[str] = (), config: str | Path | None = None) -> Definition:
+    """Load a model by name or path; without one that of a config.json, without both DeepSeek-OCR.
 
     Of a user's files those that it can call, and those that words name, must have examples that hold: a UserError
     otherwise. That is worked out once for each content of the files.
     """
-    return attended(default_definition(name), words)
-
-
-def attended(definition: Definition, words: Iterable[str] = ()) -> Definition:
-    """Hold a model to what :func:`load_network` says of one."""
+    of_config = config if name is None else None
+    definition = default_definition(name) if of_config is None else find_network(find_config(of_config))
     own = {name for kind in _FOLDERS for name, path in data_files(kind).items() if not is_ours(path)}
     if not own and is_ours(definition.file):
         return definition

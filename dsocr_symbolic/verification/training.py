@@ -25,9 +25,8 @@ from dsocr_symbolic.verification.calls.cases import (
     training_pages,
 )
 from dsocr_symbolic.verification.proof import proof_cells, small_call
-from dsocr_symbolic.verification.reference.backward import BackwardTrace
+from dsocr_symbolic.verification.reference.gradient_step import gradient_step
 from dsocr_symbolic.verification.reference.memory import Peak, allocation_peak
-from dsocr_symbolic.verification.reference.saved import SavedTensors
 from dsocr_symbolic.verification.reference.trace import tensors_in
 
 # Trained as a whole, with its head.
@@ -56,31 +55,17 @@ class TrainingBench(Bench):
 
     def measure(self, subject: Subject) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
         """Count one step, and leave the module as it was: the published network is made once for all calls."""
-        owner, parameters = subject.owner or nn.Module(), subject.parameters
-        owner.train()
-        try:
-            with SavedTensors(parameters) as saved:
-                results = [out for out in tensors_in((subject.call(),)) if out.requires_grad]
-                kept = saved.nbytes
-                with BackwardTrace(results) as trace:
-                    if results:
-                        torch.autograd.backward(results, [torch.empty_like(out) for out in results])
-            gradients = sum(parameter.grad.nbytes for parameter in parameters if parameter.grad is not None)
-        finally:
-            owner.eval()
-            owner.zero_grad(set_to_none=True)
+        trace, counts = gradient_step(
+            subject.owner or nn.Module(),
+            subject.parameters,
+            lambda: [out for out in tensors_in((subject.call(),)) if out.requires_grad],
+        )
         moved = {"sum_bytes": trace.sums.io_bytes, "view_bytes": trace.views.io_bytes}
         self.beside = {
             "backward_io_bytes": {**moved, "expanded_bytes": -trace.expanded_bytes},
             "backward_cuda_core_flops": {"sum_flops": trace.sums.cuda_core_flops + trace.views.cuda_core_flops},
         }
-        return {
-            "backward_tensor_core_flops": trace.derivatives.tensor_core_flops,
-            "backward_cuda_core_flops": trace.derivatives.cuda_core_flops,
-            "backward_io_bytes": trace.derivatives.io_bytes,
-            "backward_activation_bytes": kept,
-            "backward_weight_bytes": gradients,
-        }, {}
+        return counts, {}
 
 
 class PeakBench(Bench):

@@ -30,6 +30,7 @@ BYTES: Mapping[str, Any] = {
     "int4": torch.int8.itemsize / 2,
 }
 RATES = ("tensor_core_peak", "fastest_tensor_core_peak", "fastest_cuda_core_peak")
+_SWITCHES = ("training", "trains_encoder", "captured", "begins", "reach")
 PARTS = ("encoder_weight", "norm_weight", "router_weight")
 # Blocks of 32 weights and a scale in fp16: bytes of a weight of the decoder's products. All else is kept wider.
 BLOCKS = {"q8_0": Fraction(32 * 8 + 16, 32 * 8), "q4_0": Fraction(32 * 4 + 16, 32 * 8)}
@@ -43,22 +44,11 @@ def conventions() -> Iterator[Fact]:
     sizes |= dict.fromkeys(("activation", "weight", "kv"), torch.bfloat16)
     for name, dtype in sizes.items():
         yield name, resolver.value(name), dtype.itemsize
-    for name in ("autocast", "training", "trains_encoder", "captured", "begins", "reach"):
+    for name in ("autocast", *_SWITCHES):
         yield name, resolver.value(name), 0
     yield "trained", resolver.value("trained"), 1
     functions = ("div", "sqrt", "rsqrt", "exp", "log", "erf", "tanh", "sigmoid", "sin", "cos")
-    stated = {
-        *sizes,
-        "autocast",
-        "training",
-        "trained",
-        "trains_encoder",
-        "captured",
-        "begins",
-        "reach",
-        "wide",
-        *PARTS,
-    }
+    stated = {*sizes, "autocast", "trained", *_SWITCHES, "wide", *PARTS}
     stated |= {f"flops_per_{name}" for name in functions}
     yield "symbols of all networks", set(load_conventions().symbols), stated
     for name in functions:
@@ -180,12 +170,8 @@ _FIXED = {
     "fp32",
     "int64",
     "bool",
-    "training",
     "trained",
-    "trains_encoder",
-    "captured",
-    "begins",
-    "reach",
+    *_SWITCHES,
     "capacity",
     "installed_memory",
     *IN_BOUNDS.values(),

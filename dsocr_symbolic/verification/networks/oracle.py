@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.scenario.configs import read_json
-from dsocr_symbolic.verification.reference.backward import BackwardTrace
+from dsocr_symbolic.verification.reference.gradient_step import gradient_step
 from dsocr_symbolic.verification.reference.memory import AllocationTrace
-from dsocr_symbolic.verification.reference.saved import SavedTensors
 from dsocr_symbolic.verification.reference.trace import OperatorTrace
 
 _META = torch.device("meta")
@@ -103,23 +102,11 @@ def generation_counts(network: nn.Module, batch: int, prompt_tokens: int, new_to
 
 def training_counts(network: nn.Module, batch: int, prompt_tokens: int) -> dict[str, int]:
     """Count the backward of one gradient step of all parameters, by metric."""
-    parameters = list(network.parameters())
-    network.train()
-    try:
-        with _quietly(), torch.enable_grad(), _META, SavedTensors(parameters) as saved:
-            tokens = torch.empty(batch, prompt_tokens, dtype=torch.long)
-            out = network(input_ids=tokens, cache=_new_cache(network), use_cache=True).logits
-            kept = saved.nbytes
-            with BackwardTrace([out]) as trace:
-                torch.autograd.backward([out], [torch.empty_like(out)])
-        gradients = sum(parameter.grad.nbytes for parameter in parameters if parameter.grad is not None)
-    finally:
-        network.eval()
-        network.zero_grad(set_to_none=True)
-    return {
-        "backward_tensor_core_flops": trace.derivatives.tensor_core_flops,
-        "backward_cuda_core_flops": trace.derivatives.cuda_core_flops,
-        "backward_io_bytes": trace.derivatives.io_bytes,
-        "backward_activation_bytes": kept,
-        "backward_weight_bytes": gradients,
-    }
+
+    def logits() -> list[Tensor]:
+        tokens = torch.empty(batch, prompt_tokens, dtype=torch.long)
+        return [network(input_ids=tokens, cache=_new_cache(network), use_cache=True).logits]
+
+    with _quietly(), torch.enable_grad(), _META:
+        _, counts = gradient_step(network, list(network.parameters()), logits)
+    return counts
