@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from dsocr_symbolic.evaluation.model import Model as Model
     from dsocr_symbolic.python_api import load_model as load_model
     from dsocr_symbolic.questions.bounds.regimes import bounds as bounds
+    from dsocr_symbolic.questions.budget.checking import budget as budget
     from dsocr_symbolic.questions.compare.comparison import compare as compare
+    from dsocr_symbolic.questions.plan.asking import plan as plan
     from dsocr_symbolic.questions.sensitivity.effects import sensitivity as sensitivity
     from dsocr_symbolic.questions.solve.solution import solve as solve
     from dsocr_symbolic.questions.sweep.dataset import sweep as sweep
@@ -29,8 +31,10 @@ _PLACES = {
     "Model": "evaluation.model",
     "UserError": "errors",
     "bounds": "questions.bounds.regimes",
+    "budget": "questions.budget.checking",
     "compare": "questions.compare.comparison",
     "load_model": "python_api",
+    "plan": "questions.plan.asking",
     "sensitivity": "questions.sensitivity.effects",
     "solve": "questions.solve.solution",
     "sweep": "questions.sweep.dataset",
@@ -40,8 +44,10 @@ __all__ = [
     "UserError",
     "__version__",
     "bounds",
+    "budget",
     "compare",
     "load_model",
+    "plan",
     "sensitivity",
     "solve",
     "sweep",

@@ -5,8 +5,9 @@ import io
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import click
@@ -16,35 +17,52 @@ from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.measurement.command import calibrate_command, compare_measured_command, measure_command
-from dsocr_symbolic.questions.bounds.command import bounds_command
-from dsocr_symbolic.questions.check.command import check_command
-from dsocr_symbolic.questions.compare.command import compare_command
-from dsocr_symbolic.questions.completion import attach
-from dsocr_symbolic.questions.formula.command import formula_command
-from dsocr_symbolic.questions.listings import LISTINGS, listing_commands, schema_command
+from dsocr_symbolic.language.strict_yaml import keep_documents, recall_documents
 from dsocr_symbolic.questions.options import Invocation, refuse_empty, warn
-from dsocr_symbolic.questions.sensitivity.command import sensitivity_command
-from dsocr_symbolic.questions.solve.command import solve_command
-from dsocr_symbolic.questions.sweep.command import sweep_command
-from dsocr_symbolic.questions.totals.command import totals_command, tree_command
-from dsocr_symbolic.reports.formulas.command import docs_command
-from dsocr_symbolic.reports.performance.command import report_command
-from dsocr_symbolic.reports.spreadsheet.command import export_command
-from dsocr_symbolic.verification.command import torchinfo_command, verify_command
 from dsocr_symbolic.version import __version__
-from dsocr_symbolic.writing.terminal import columns
 
+# By verb the module that makes it, and whether that asks for the network; a verb is made when it is asked for.
+_VERBS: Mapping[str, tuple[str, str, bool]] = {
+    "totals": ("questions.totals.command", "totals_command", True),
+    "tree": ("questions.totals.command", "tree_command", True),
+    "report": ("reports.performance.command", "report_command", True),
+    "formula": ("questions.formula.command", "formula_command", True),
+    "export": ("reports.spreadsheet.command", "export_command", True),
+    "explore": ("explorer.command", "explore_command", True),
+    "serve": ("serving.command", "serve_command", False),
+    "sweep": ("questions.sweep.command", "sweep_command", True),
+    "solve": ("questions.solve.command", "solve_command", True),
+    "sensitivity": ("questions.sensitivity.command", "sensitivity_command", True),
+    "bounds": ("questions.bounds.command", "bounds_command", True),
+    "compare": ("questions.compare.command", "compare_command", True),
+    "plan": ("questions.plan.command", "plan_command", True),
+    "budget": ("questions.budget.command", "budget_command", True),
+    "docs": ("reports.formulas.command", "docs_command", True),
+    "check": ("questions.check.command", "check_command", True),
+    "verify": ("verification.command", "verify_command", False),
+    "torchinfo": ("verification.command", "torchinfo_command", False),
+    "calibrate": ("measurement.command", "calibrate_command", False),
+    "measure": ("measurement.command", "measure_command", False),
+    "compare-measured": ("measurement.command", "compare_measured_command", True),
+    "models": ("questions.listings", "models_command", True),
+    "gpus": ("questions.listings", "gpus_command", True),
+    "workloads": ("questions.listings", "workloads_command", True),
+    "layers": ("questions.listings", "layers_command", True),
+    "symbols": ("questions.listings", "symbols_command", True),
+    "schema": ("questions.listings", "schema_command", False),
+}
 # What these verbs say holds whatever a user's examples say.
-_WITHOUT_NUMBERS = ("check", "schema", *LISTINGS)
-_WITHOUT_CONFIG = ("torchinfo", "calibrate", "measure", "compare-measured")
+_WITHOUT_NUMBERS = ("check", *(verb for verb, (module, _, _) in _VERBS.items() if module == "questions.listings"))
+_WITHOUT_CONFIG = ("serve", "torchinfo", "calibrate", "measure")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: exit 0 if all is well, 1 if a page could not be read, 2 for a mistake, 130 for Ctrl-C."""
+    """Run the command line: exit 0, 1 for an unread page, 2 for a mistake, 3 for what does not hold, 130 for Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        recall_documents()
         status = _run(_definition(arguments), arguments)
+        keep_documents()
     except UserError as error:
         status = _failed(str(error))
     except click.ClickException as error:
@@ -166,38 +184,60 @@ def _option(arguments: Sequence[str], name: str) -> str | None:
     return None
 
 
+class _Commands(MutableMapping[str, click.Command]):
+    """The commands by their verbs, each made when it is first asked for: its imports are most of a start."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.m_definition = definition
+        self.m_made: dict[str, click.Command] = {}
+        self.m_verbs = dict(_VERBS)
+
+    def __getitem__(self, verb: str) -> click.Command:
+        """Return the command of a verb."""
+        if verb not in self.m_made:
+            module, maker, asks = self.m_verbs[verb]
+            make = getattr(import_module(f"dsocr_symbolic.{module}"), maker)
+            self[verb] = make(self.m_definition) if asks else make()
+        return self.m_made[verb]
+
+    def __setitem__(self, verb: str, command: click.Command) -> None:
+        """Add a command, whose options complete names and take no empty word."""
+        from dsocr_symbolic.questions.completion import attach
+
+        attach(command, self.m_definition)
+        refuse_empty(command.params)
+        self.m_made[verb] = command
+
+    def __delitem__(self, verb: str) -> None:
+        """Take a command away."""
+        del self.m_verbs[verb]
+        self.m_made.pop(verb, None)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the verbs in the order of the help."""
+        return iter(self.m_verbs)
+
+    def __len__(self) -> int:
+        """Return how many verbs there are."""
+        return len(self.m_verbs)
+
+    def __contains__(self, verb: object) -> bool:
+        """Say whether there is such a verb, without making its command."""
+        return verb in self.m_verbs
+
+
 def _commands(definition: Definition) -> click.Group:
+    from dsocr_symbolic.writing.terminal import columns
+
     group = _Verbs(
         "dsocr",
         help="Exact FLOPs, traffic and memory of DeepSeek-OCR, with the formula behind each number.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": columns() + 2},
         invoke_without_command=True,
         callback=partial(_begin, definition),
+        commands=_Commands(definition),
     )
     group.params.append(_version_option())
-    group.add_command(totals_command(definition))
-    group.add_command(tree_command(definition))
-    group.add_command(report_command(definition))
-    group.add_command(formula_command(definition))
-    group.add_command(export_command(definition))
-    group.add_command(sweep_command(definition))
-    group.add_command(solve_command(definition))
-    group.add_command(sensitivity_command(definition))
-    group.add_command(bounds_command(definition))
-    group.add_command(compare_command(definition))
-    group.add_command(docs_command(definition))
-    group.add_command(check_command(definition))
-    group.add_command(verify_command())
-    group.add_command(torchinfo_command())
-    group.add_command(calibrate_command())
-    group.add_command(measure_command())
-    group.add_command(compare_measured_command())
-    for listing in listing_commands(definition):
-        group.add_command(listing)
-    group.add_command(schema_command())
-    for known in group.commands.values():
-        attach(known, definition)
-        refuse_empty(known.params)
     return group
 
 

@@ -70,7 +70,12 @@ def data_folders(kind: str) -> list[Path]:
 
 def is_ours(path: str | Path) -> bool:
     """Say whether a data file is one of our own, not a user's."""
-    return any(Path(path).resolve().is_relative_to(_own_folder(kind)) for kind in ("formulas", "hardware"))
+    own = tuple(f"{_own_folder(kind)}{os.sep}" for kind in ("formulas", "hardware"))
+    # Most paths are spelled out already: asking the system for each of its folders takes time.
+    spelled = str(path)
+    if spelled.startswith(own) and os.pardir not in Path(path).parts and not Path(path).is_symlink():
+        return True
+    return str(Path(path).resolve()).startswith(own)
 
 
 def name_taken(name: str, first: str | Path, second: str | Path) -> UserError:
@@ -98,12 +103,19 @@ def data_files(kind: str) -> dict[str, Path]:
         If two files share a name: neither may silently win.
     """
     found: dict[str, Path] = {}
-    paths = [path for folder in data_folders(kind) for path in sorted(folder.rglob("*.yaml"))]
+    paths = [path for folder in data_folders(kind) for path in _yaml_files(folder)]
     for path in [*_MORE_FILES.get(kind, ()), *paths]:
         if path.stem in found:
             raise name_taken(path.stem, found[path.stem], path)
         found[path.stem] = path
     return dict(sorted(found.items()))
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    """List the YAML files at and below a folder in the order of their paths."""
+    return sorted(
+        Path(within, name) for within, _, names in os.walk(folder) for name in names if name.endswith(".yaml")
+    )
 
 
 def find_file(kind: str, name: str, noun: str) -> Path:
@@ -146,7 +158,8 @@ def hash_files(digest: "hashlib._Hash", files: Iterable[Path]) -> None:
 
 def cache_folder() -> Path:
     """Return the folder for compiled programs: ``DSOCR_CACHE``, or the user's cache folder."""
+    if chosen := os.environ.get("DSOCR_CACHE"):
+        return Path(chosen)
     import platformdirs
 
-    chosen = os.environ.get("DSOCR_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("dsocr_symbolic", appauthor=False)
+    return platformdirs.user_cache_path("dsocr_symbolic", appauthor=False)

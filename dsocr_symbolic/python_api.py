@@ -65,10 +65,11 @@ def load_model(name: str | None = None, *, config: str | Path | None = None, **c
         if each not in known:
             raise UserError(f"unknown choice '{each}': {nearest(each, known)}")
     read = read_config(definition, path) if path is not None else Config(sizes={}, options={})
-    options = choose(definition, {**read.options, **{known[each]: option for each, option in choices.items()}})
+    said = {**read.options, **{known[each]: option for each, option in choices.items()}}
     return Model(
         definition=definition,
-        options=tuple(sorted(options.items())),
+        options=tuple(sorted(choose(definition, said).items())),
         config=tuple(sorted(read.sizes.items())),
         overrides=(),
+        said=tuple(sorted(said.items())),
     )

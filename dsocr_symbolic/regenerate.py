@@ -7,14 +7,17 @@ from pathlib import Path
 
 from dsocr_symbolic.cli import capture
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.paths import PACKAGE
+from dsocr_symbolic.evaluation.program import shipped_file, to_ship
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.lookup import default_definition, find_definition
+from dsocr_symbolic.paths import PACKAGE, data_files
 from dsocr_symbolic.reports.contracts.contract_files import contract_files
 from dsocr_symbolic.reports.guide import GUIDES, guide_page, page_of
 from dsocr_symbolic.reports.measured import memory_page
 from dsocr_symbolic.scenario.scenario import make_scenario
 from dsocr_symbolic.scenario.schema_files import schema_files
-from dsocr_symbolic.writing.files import check_folder, write_files
+from dsocr_symbolic.scenario.values import choose, chosen_slots
+from dsocr_symbolic.writing.files import check_folder, write_files, written_whole
 
 # File below reports/ -> the command that prints it.
 REPORTS: Mapping[str, tuple[str, ...]] = {
@@ -76,6 +79,22 @@ def write_reports(folder: Path) -> None:
     write_files(folder, texts | {f"guide/{name}.md": guide_text(name) for name in GUIDES})
 
 
+def default_slots(definition: Definition) -> dict[str, str]:
+    """Return what the default choices put into a network's slots."""
+    return chosen_slots(definition, choose(definition, {}))
+
+
+def write_programs() -> None:
+    """Write the programs that are shipped: what every network counts, and the details of the default one."""
+    default = default_definition(None).name
+    for name in data_files("formulas/models"):
+        for details in (False, True) if name == default else (False,):
+            definition, path = find_definition(name), shipped_file(name, details=details)
+            path.parent.mkdir(exist_ok=True)
+            with written_whole(path) as draft:
+                draft.write_bytes(to_ship(definition, default_slots(definition), details=details))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the reports into a folder, those of the checkout if none is named; exit 2 for a mistake, 130 for Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -83,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_reports(_folder(arguments))
         if not arguments:
             write_files(PACKAGE.parent / "formulas" / "schema", schema_files())
+            write_programs()
     except UserError as error:
         print(f"regenerate: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)

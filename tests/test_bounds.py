@@ -13,8 +13,8 @@ from test_cli import MODEL, assert_refused, dsocr
 
 from dsocr_symbolic import Model, UserError, bounds, load_model
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.language.bounds_file import Condition, load_bounds
 from dsocr_symbolic.language.expression import evaluate, names
+from dsocr_symbolic.language.files.bounds_file import Condition, load_bounds
 from dsocr_symbolic.language.time_formula import timed
 from dsocr_symbolic.questions.bounds.regimes import Bounds, RegimeBound
 from dsocr_symbolic.questions.question import ask
@@ -200,7 +200,7 @@ def test_a_network_has_bounds_of_its_own(folder: Path) -> None:
     ],
 )
 def test_what_a_file_gets_wrong_is_said(folder: Path, changes: dict[str, str | None], said: str) -> None:
-    from dsocr_symbolic.language.bounds_file import _read
+    from dsocr_symbolic.language.files.bounds_file import _read
 
     _read.cache_clear()
     written(folder, **changes)

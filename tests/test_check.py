@@ -299,3 +299,15 @@ def test_our_own_files_hold() -> None:
     assert (found.status, document["wrong"], document["warnings"]) == (0, 0, [])
     assert len(document["files"]) > 40
     assert all(each["says"] for each in document["files"])
+
+
+def test_a_config_is_read_without_its_network_being_run(tmp_path: Path) -> None:
+    result = dsocr("check", str(ROOT / "examples" / "mixtral-8x7b.json"))
+    assert result.status == 0
+    assert "config, of mixtral: hidden_size 4096" in result.out
+    assert "46702792704 parameters; not counted: backward_tensor_core_flops" in result.out
+    path = tmp_path / "config.json"
+    path.write_text('{"model_type": "mixtral", "hidden_size": 8}', encoding="utf-8")
+    wrong = dsocr("check", str(path))
+    assert (wrong.status, wrong.out.count(str(path))) == (1, 1)
+    assert "is missing" in wrong.out

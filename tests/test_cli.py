@@ -26,7 +26,8 @@ from dsocr_symbolic.scenario.checks import parse_number
 TOP = Path(__file__).resolve().parent.parent
 MODEL = TOP / "formulas" / "models" / "deepseek-ocr.yaml"
 COMMANDS = (
-    *("totals", "tree", "report", "formula", "export", "sweep", "solve", "sensitivity", "bounds", "compare", "docs"),
+    *("totals", "tree", "report", "formula", "export", "explore", "serve", "sweep", "solve", "sensitivity", "bounds"),
+    *("compare", "plan", "budget", "docs"),
     *(
         "check",
         "verify",

@@ -13,13 +13,18 @@ from dsocr_symbolic import UserError, compare
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.questions.compare.comparison import Cause, Comparison, _fewest, _parts
+from dsocr_symbolic.questions.compare.comparison import Cause, Comparison, _fewest, parts_of
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
 
 KINDS = ("flow", "time", "bound", "stock", "memory", "latency")
 # Decode has no gradients: what it shares with prefill has no node to stand at.
 NOWHERE = ("backward_weight_bytes", "backward_activation_bytes")
-ADDING = [name for name, each in load_metrics().items() if each.kind in KINDS and name not in NOWHERE]
+# A rate is of all stages together.
+ADDING = [
+    name
+    for name, each in load_metrics().items()
+    if each.kind in KINDS and name not in NOWHERE and not each.unit.endswith("/s")
+]
 
 
 @cache
@@ -54,7 +59,7 @@ def test_parts_add_up_to_the_whole(metric: str) -> None:
     for given in ({"workload": "gundam"}, {"workload": "base", "choices": {"experts": "grouped"}}):
         asked = scenario(**given)
         result = answer(asked)
-        parts = _parts(metric, asked, result)
+        parts = parts_of(metric, asked, result)
         if isinstance(result.total[metric], int):
             assert sum(parts.values()) == result.total[metric]
         else:
@@ -88,12 +93,25 @@ def test_causes_are_nodes_and_their_numbers() -> None:
 
 def test_nodes_of_another_tree_count_as_none() -> None:
     (difference,) = found("", "attention=eager", metrics=("forward_io_bytes",)).differences[0]
-    removed = [cause for cause in difference.causes if cause.path.endswith("/kernel")]
-    added = [cause for cause in difference.causes if cause.path.endswith("/product")]
-    assert removed
-    assert added
-    assert all(cause.value == 0 for cause in removed)
-    assert all(cause.baseline == 0 for cause in added)
+    flash, eager = (answer(scenario(choices={"attention": name}), details=False) for name in ("flash", "eager"))
+    below = [
+        {path: node.metrics["forward_io_bytes"] for node in each.nodes for path in [node.row.path]}
+        for each in (flash, eager)
+    ]
+    met = [cause for cause in difference.causes if cause.path.endswith("/...")]
+    assert {cause.path.split("/")[-2] for cause in met} == {"attend"}
+    for cause in met:
+        # Both kernels of an attention are others, so that all of it is.
+        assert [cause.baseline, cause.value] == [each[cause.path.removesuffix("/...")] for each in below]
+
+
+def test_what_makes_a_server_different_stands_where_both_have_a_node() -> None:
+    (difference,) = found("", "execution=served", metrics=("forward_io_bytes",)).differences[0]
+    plain, served = (answer(scenario(choices={"execution": name}), details=False) for name in ("checkpoint", "served"))
+    both = {node.row.path for node in plain.nodes} & {node.row.path for node in served.nodes}
+    assert difference.causes
+    assert all(cause.path.removesuffix("/...") in both for cause in difference.causes)
+    assert "decode/layers.1-11/self_attn/..." in {cause.path for cause in difference.causes}
 
 
 def test_the_same_twice_differs_in_nothing() -> None:

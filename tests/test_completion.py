@@ -27,7 +27,12 @@ from dsocr_symbolic.scenario.values import choose, chosen_slots
 DEFINITION = find_definition("deepseek-ocr")
 FREE = [name for name, known in DEFINITION.quantities.items() if not known.fixed]
 # Options whose values are no names: numbers, and files that click itself completes.
-NUMBERS = ("--reserve", "--memory-utilisation", "--max-crops", "--dpi", "--depth")
+NUMBERS = (
+    *("--reserve", "--memory-utilisation", "--max-crops", "--dpi", "--depth", "--port", "--waiting", "--seconds"),
+    *("--pages-per-day", "--output-spread", "--ttft", "--tpot", "--concurrency", "--utilisation"),
+)
+# Of the machine that serves, which nobody can list.
+ADDRESS = ("--host",)
 
 
 @pytest.fixture
@@ -128,7 +133,15 @@ def test_every_option_completes_or_takes_a_number() -> None:
         for known in command.params:
             name, kind = known.opts[0], known.type.inner if isinstance(known.type, Filled) else known.type
             plain = isinstance(known, click.Option) and known.is_flag
-            assert plain or isinstance(kind, Named | OneOf | click.Path) or name in NUMBERS, f"{command.name} {name}"
+            assert plain or isinstance(kind, Named | OneOf | click.Path) or name in NUMBERS + ADDRESS, (
+                f"{command.name} {name}"
+            )
+
+
+def test_a_plan_completes_machines_and_workloads_in_lists(complete: Callable[[str], list[str]]) -> None:
+    assert complete("dsocr plan --gpus l4,a10") == ["l4,a100-40gb", "l4,a100-80gb", "l4,a10g"]
+    assert complete("dsocr plan --price l40") == ["l40s="]
+    assert complete("dsocr plan --mix gundam=0.6,ba") == ["gundam=0.6,base="]
 
 
 def test_what_is_mistyped_completes_to_nothing_without_a_word(

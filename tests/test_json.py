@@ -19,10 +19,13 @@ _KINDS = ("tensor_core_flops", "cuda_core_flops", "io_bytes", "arithmetic_intens
 _KINDS += ("weight_bytes", "activation_bytes", "kv_cache_bytes")
 REGISTRY = [f"{way}_{kind}" for way in ("forward", "backward") for kind in _KINDS]
 LATENCIES = {f"{name}{bound}_s" for name in ("ttft", "tpot") for bound in ("", "_lower_bound", "_wall")}
+LATENCIES |= {"pages_per_s", "tokens_per_s", "cost_per_1000_pages", "energy_per_1000_pages"}
 REGISTRY += ["parameters", "operator_launches", "roofline_s", "forward_fused_io_bytes", *sorted(LATENCIES)]
 REGISTRY += ["lower_bound_s", "peak_memory_bytes"]
 REGISTRY += ["device_kernels", "device_s", "backward_device_s", "wall_s"]
 REGISTRY += [f"device_{term}_s" for term in ("compute", "memory", "access", "latency")]
+SERVER = {"kv_pool_tokens", "kv_pool_pages", "kv_pool_requests", "preempted_share"}
+REGISTRY += sorted(SERVER)
 NOT_BUILT = {"backward_kv_cache_bytes"}
 BACKWARD = {name for name in REGISTRY if name.startswith("backward_")}
 FLOWS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
@@ -104,7 +107,7 @@ def test_keys(arguments: tuple[str, ...]) -> None:
     found = document(*arguments)
     keys = ("schema_version", "model", "workload", "gpu", "choices", "conventions")
     assert set(found) >= {*keys, "total", "stages", "nodes", "closed_form"}
-    assert (found["schema_version"], found["model"], found["gpu"]) == (3, "deepseek-ocr", "rtx5090")
+    assert (found["schema_version"], found["model"], found["gpu"]) == (4, "deepseek-ocr", "rtx5090")
     assert found["closed_form"] == {}
     for metrics in metrics_of(found):
         assert set(metrics) == set(REGISTRY)
@@ -125,7 +128,7 @@ def test_what_does_not_exist_is_null_with_a_reason_and_nothing_else_is() -> None
         # Nothing moved is no ratio.
         expected = {f"{way}_arithmetic_intensity" for way in ("forward", "backward") if not metrics[f"{way}_io_bytes"]}
         expected |= BACKWARD if place.partition("/")[0] == "decode" else NOT_BUILT
-        expected |= LATENCIES if place else set()
+        expected |= LATENCIES | SERVER if place else set()
         expected |= {"peak_memory_bytes"} if "/" in place else set()
         expected |= {"lower_bound_s"} if "/" in place and place not in ("vision/crops", "vision/global") else set()
         assert missing == expected, place

@@ -22,13 +22,15 @@ FLOORS = (
     ("python_api",),
     ("questions", "verification"),
     ("reports",),
-    ("measurement",),
+    ("measurement", "explorer"),
+    ("serving",),
     ("cli",),
     ("regenerate",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-# One question stands on another: regime boundaries are found as solutions of constraints are.
-LEANING = {("bounds", "solve")}
+# One question stands on another: regime boundaries are found as solutions of constraints are, a budget is made of
+# constraints, and says what grew as a comparison does.
+LEANING = {("bounds", "solve"), ("budget", "solve"), ("budget", "compare")}
 # Library -> where it may be imported at all, and where at the top of a module, which costs every start.
 ANYWHERE = {
     "torch": ("verification", "measurement", "algebras/torch_arrays.py"),
@@ -50,9 +52,10 @@ AT_THE_TOP = {
         "questions",
         "reports",
         "measurement",
+        "explorer",
         "scenario/overrides.py",
     ),
-    "numpy": ("algebras", "questions/sweep", "verification/checkpoint", "measurement"),
+    "numpy": ("algebras", "questions/sweep", "questions/plan", "verification/checkpoint", "measurement"),
 }
 # A warm ``dsocr totals`` imports these; sympy would double its start.
 WITHOUT_SYMPY = (

@@ -11,8 +11,8 @@ from conftest import evaluate_model
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language import library
-from dsocr_symbolic.language.formula import Layer, Operator, inputs, outputs, read_layer, read_operators
-from dsocr_symbolic.language.library import Library, load_library
+from dsocr_symbolic.language.formula import Layer, Library, Operator, inputs, outputs, read_layer, read_operators
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.network.model_tree import model_tree
 from dsocr_symbolic.network.node import walk

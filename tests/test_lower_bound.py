@@ -106,6 +106,10 @@ def _draw(chance: random.Random, definition: Any, shipped: list[Gpu]) -> tuple[d
     options = {name: chance.choice([*choice.options]) for name, choice in definition.choices.items()}
     if options["host"] in ("graph", "graph-decode"):  # the loop over experts waits for the host
         options["experts"] = "grouped"
+    if options["kernels"] == "fused":  # an engine's kernels write pages
+        options["cache"] = "paged"
+    if options["precision"] == "autocast":  # a compiler's kernels and an engine's have plain dtypes
+        options |= {"kernels": "eager", "vision": "eager"}
     gpu = chance.choice(shipped) if chance.random() < 0.5 else machine(**_numbers(chance))
     return workload, options, gpu
 

@@ -24,7 +24,9 @@ def _requirement(text: str) -> tuple[str, str]:
     return name, version or "*"
 
 
-@pytest.mark.parametrize("feature", ["", "report", "sweep", "verify", "verify-checkpoint", "test", "lint"])
+@pytest.mark.parametrize(
+    "feature", ["", "report", "serve", "service", "sweep", "verify", "verify-checkpoint", "test", "lint"]
+)
 def test_pixi_has_the_dependencies_of_pyproject(feature: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pixi = tomllib.loads((ROOT / "pixi.toml").read_text())
@@ -106,6 +108,7 @@ def test_every_command_of_the_readme_runs(command: str, tmp_path: Path, monkeypa
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (300, 200)).save("photos/a.png")
     (tmp_path / "config.json").write_text(CONFIG)
+    (tmp_path / "budget.yaml").write_text("assertions: [ttft_s <= 1 on rtx5090]")
     assert capture(shlex.split(command))
 
 

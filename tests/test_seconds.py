@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from test_cli import assert_refused, dsocr
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.language.calibration_file import GridFile, calibration_file
 from dsocr_symbolic.language.expression import names
+from dsocr_symbolic.language.files.calibration_file import GridFile, calibration_file
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.language.time_formula import LIMITS, TimeFormula, device_classes, load_time, measured_symbols

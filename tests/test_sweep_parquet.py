@@ -14,7 +14,7 @@ import pytest
 from dsocr_symbolic import UserError, load_model
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.questions.sweep.dataset import dataset
-from dsocr_symbolic.questions.sweep.plan import Plan, plan_sweep
+from dsocr_symbolic.questions.sweep.plan import SweepPlan, plan_sweep
 from dsocr_symbolic.questions.sweep.rows import write_parquet
 
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -39,7 +39,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {each.name: each.read_bytes() for each in folder.iterdir()}
 
 
-def assert_holds(path: Path, plan: Plan) -> None:
+def assert_holds(path: Path, plan: SweepPlan) -> None:
     """Check a file or folder against the Dataset."""
     frame = pandas.read_parquet(path)
     expected = dataset(plan).to_dataframe().reset_index()
@@ -132,8 +132,8 @@ def test_a_killed_sweep_continues_where_it_was(model: Model, tmp_path: Path, mon
 
     plan = plan_sweep(model, **QUESTION)
     evaluated: list[int] = []
-    original = Plan.evaluate
-    monkeypatch.setattr(Plan, "evaluate", lambda self, places: evaluated.append(1) or original(self, places))
+    original = SweepPlan.evaluate
+    monkeypatch.setattr(SweepPlan, "evaluate", lambda self, places: evaluated.append(1) or original(self, places))
     done: list[int] = []
     write_parquet(plan, path, advance=done.append)
     assert len(evaluated) == 24 - len(kept)

@@ -75,7 +75,7 @@ def test_texts_say_it(command: tuple[str, ...]) -> None:
 
 
 def load_bound_names() -> Any:
-    from dsocr_symbolic.language.bounds_file import load_bounds
+    from dsocr_symbolic.language.files.bounds_file import load_bounds
 
     return load_bounds(default_definition(None)).conditions
 

@@ -1,7 +1,7 @@
 """The float64 algebra: the primitives of generated source on numpy arrays that broadcast."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import combinations, pairwise
 from typing import Any
@@ -64,6 +64,16 @@ def quiet() -> Any:
 def divide(left: Any, right: Any) -> Any:
     """Divide in float64."""
     return np.true_divide(left, right)
+
+
+def number(value: Any) -> float:
+    """Return a number of a formula."""
+    return float(value)
+
+
+def total(values: Iterable[Any]) -> Any:
+    """Add up."""
+    return sum(values)
 
 
 def ceiling(value: Any) -> Any:

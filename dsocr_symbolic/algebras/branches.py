@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import sympy
 from attrs import frozen
 
-from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.value import Exact, Expr
 
 DIGITS = 150
@@ -105,7 +105,7 @@ def number(value: Any) -> Any:
 def divide(left: Any, right: Any) -> Any:
     """Divide exactly."""
     if not isinstance(left, Branch) and not isinstance(right, Branch):
-        return _whole(Fraction(left) / Fraction(right))
+        return arithmetic.divide(left, right)
     above, below = _branch(left), _branch(right)
     ratio = _expanded(above.form / below.form)
     return _joined((above, below), _whole(Fraction(above.value) / Fraction(below.value)), ratio)

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import sympy
 
+from dsocr_symbolic.algebras.signs import may_be_mixed, may_be_zero_or_more
 from dsocr_symbolic.algebras.value import Expr
 
 
@@ -18,6 +20,8 @@ class positive(sympy.Function):  # type: ignore[misc]  # noqa: N801 - sympy func
     @classmethod
     def eval(cls, argument: Expr) -> Expr:
         """Decide where the sign is known."""
+        if may_be_mixed(argument) or may_be_zero_or_more(argument):
+            return None
         if argument.is_positive:
             return sympy.S.One
         return sympy.S.Zero if argument.is_nonpositive else None
@@ -35,6 +39,8 @@ class nonzero(sympy.Function):  # type: ignore[misc]  # noqa: N801
     @classmethod
     def eval(cls, argument: Expr) -> Expr:
         """Decide where it is known."""
+        if may_be_mixed(argument):
+            return cls(-argument) if argument.could_extract_minus_sign() else None
         if argument.is_zero:
             return sympy.S.Zero
         if argument.is_number or argument.is_positive or argument.is_negative:
@@ -79,6 +85,9 @@ class sum_maxima(sympy.Function):  # type: ignore[misc]  # noqa: N801
     """Sum over steps 1 to last of the maximum of lines: arguments last, then intercept and slope of each."""
 
 
+known: dict[Any, Expr] = {}
+"""Values of formulas at values of their symbols that were worked out: the same call stands in many places of a tree."""
+
 ceiling = sympy.ceiling
 floor = sympy.floor
 
@@ -89,6 +98,7 @@ def symbol(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, nonnegative=True)
 
 
+@cache
 def number(value: int | Fraction) -> Expr:
     """Turn a literal into an exact sympy number."""
     return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else sympy.Integer(value)
@@ -120,6 +130,9 @@ def lines(terms: Iterable[Expr], index: sympy.Symbol) -> list[tuple[Expr, Expr]]
     """Split terms into intercept and slope in the index; None if one of them is not straight."""
     result = []
     for term in terms:
+        if index not in term.free_symbols:
+            result.append((term, sympy.S.Zero))
+            continue
         slope = term.diff(index)
         if slope.has(index):
             return None

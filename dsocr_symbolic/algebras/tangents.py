@@ -91,10 +91,10 @@ def number(value: Any) -> Any:
 
 def divide(left: Any, right: Any) -> Any:
     """Divide exactly."""
+    if not isinstance(left, Tangent) and not isinstance(right, Tangent):
+        return arithmetic.divide(left, right)
     above, below = _tangent(left), _tangent(right)
     ratio = arithmetic.divide(above.value, below.value)
-    if not isinstance(left, Tangent) and not isinstance(right, Tangent):
-        return ratio
     slope = arithmetic.divide(above.slope - ratio * below.slope, below.value)
     return Tangent(value=ratio, slope=slope, tied=above.tied or below.tied)
 

@@ -55,6 +55,11 @@ def quiet() -> AbstractContextManager[None]:
     return nullcontext()
 
 
+def number(value: Any) -> Any:
+    """Return a literal as a number of float64."""
+    return float(value)
+
+
 def divide(left: Any, right: Any) -> Any:
     """Divide in float64."""
     return left / right

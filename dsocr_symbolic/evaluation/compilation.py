@@ -17,7 +17,8 @@ from dsocr_symbolic.evaluation.reduction import in_decimals, nested, powers_in_d
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names, of_running
-from dsocr_symbolic.language.registry import Metric, known_metric
+from dsocr_symbolic.language.registry import Metric, known_metric, load_metrics
+from dsocr_symbolic.network.serving import chain
 from dsocr_symbolic.scenario.checks import check_rules
 
 Ask = Callable[[str, str], Expr]
@@ -131,6 +132,15 @@ class _Outputs:
         """Return the output of a metric of a part; nothing adds up to what is not there."""
         if not there:
             return Output(metric=metric.name, part=part, places=(), ratio=None)
+        steps = chain(metric)
+        if steps:
+            self.m_ask(metric.name, part)
+            needed = sorted({name for _, formula in steps for name in names(formula)} - {name for name, _ in steps})
+            measured = {known.takes: known.name for known in load_metrics().values() if known.kind == "server"}
+            places = tuple(
+                (name, self._place(measured[name], part) if name in measured else self._symbol(name)) for name in needed
+            )
+            return Output(metric=metric.name, part=part, places=places, ratio=None, steps=steps)
         ratio = metric.formula if metric.kind == "ratio" else self.m_rates.get(metric.latency)
         needed = [metric.name] if ratio is None else sorted(names(ratio))
         if metric.kind == "latency" and ratio is not None:
@@ -143,8 +153,10 @@ class _Outputs:
 
     def _stage(self, name: str, metric: str) -> tuple[int, ...]:
         """Return where a name of a latency's formula stands: a stage's time, or a symbol of the network."""
-        if name not in self.m_quantities:
-            return self._place(metric, name)
+        return self._symbol(name) if name in self.m_quantities else self._place(metric, name)
+
+    def _symbol(self, name: str) -> tuple[int, ...]:
+        """Return where a symbol of the network stands."""
         key = ("", name)
         if key not in self.m_places:
             self.m_places[key] = (len(self.m_expressions),)

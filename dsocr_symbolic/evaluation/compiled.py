@@ -124,11 +124,15 @@ def _plain(value: Any) -> Any:
 def _exact_value(output: Output, numbers: Sequence[Exact]) -> Any:
     if not output.places:
         return None
-    if output.ratio is None:
+    if output.ratio is None and not output.steps:
         ((_, places),) = output.places
         return arithmetic.whole(numbers[places[0]] if len(places) == 1 else sum(numbers[place] for place in places))
     try:
         sums = {metric: sum(numbers[place] for place in places) for metric, places in output.places}
+        for name, formula in output.steps:
+            sums[name] = evaluate(formula, sums, arithmetic)
+        if output.ratio is None:
+            return arithmetic.whole(sums[output.steps[-1][0]])
         return arithmetic.whole(evaluate(output.ratio, sums, arithmetic))
     except ZeroDivisionError:
         return None

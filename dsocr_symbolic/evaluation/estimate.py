@@ -11,16 +11,17 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.fold import Fold, children, columns_of, quotient
+from dsocr_symbolic.network.fold import Fold, children, columns_of
 from dsocr_symbolic.network.labels import labels_of
 from dsocr_symbolic.network.rows import RUNS, Row
+from dsocr_symbolic.network.serving import quotient
 from dsocr_symbolic.network.timeline import CALLS
 from dsocr_symbolic.scenario.values import Values
 
 Metrics = Mapping[str, Any]
 # Kinds of metrics: what is worked out when a node is read, what adds up over workloads, what is the largest one.
 _READ = ("ratio", "null")
-_ADDING = ("flow", "boundary", "time", "wall")
+ADDING = ("flow", "boundary", "time", "wall")
 # What is at least 0, with its name in errors.
 _NEVER_LESS = {
     "parameters": "parameters",
@@ -30,7 +31,7 @@ _NEVER_LESS = {
 }
 # What floats leave of a difference of equal sums is less than this part of them.
 _ROUNDING = 1e-12
-_LARGEST = ("stock", "peak", "memory", "bound")
+LARGEST = ("stock", "peak", "memory", "bound")
 
 
 @frozen(kw_only=True)
@@ -191,8 +192,8 @@ def _added(parts: Sequence[tuple[Metrics, int]]) -> Metrics:
     for name, metric in load_metrics().items():
         if any(metrics.get(name) is None for metrics, _ in parts):
             continue
-        if metric.kind in _ADDING:
+        if metric.kind in ADDING:
             sums[name] = sum(metrics[name] * count for metrics, count in parts)
-        elif metric.kind in _LARGEST:
+        elif metric.kind in LARGEST:
             sums[name] = max(metrics[name] for metrics, _ in parts)
     return sums

@@ -13,9 +13,9 @@ from dsocr_symbolic.evaluation.program import load_program
 from dsocr_symbolic.language.call import Call
 from dsocr_symbolic.language.definition import Definition, load_definition
 from dsocr_symbolic.language.expression import evaluate, names
-from dsocr_symbolic.language.formula import EMPTY, Formula, Operator
-from dsocr_symbolic.language.library import Library, load_library, reached
-from dsocr_symbolic.language.lookup import called, default_definition, definition_of
+from dsocr_symbolic.language.formula import EMPTY, Formula, Library, Operator
+from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.lookup import called, called_by_own_code, default_definition, definition_of, reached
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.language.time_formula import is_time
 from dsocr_symbolic.network.builder import build_tree
@@ -61,7 +61,7 @@ def home_of(formula: Formula, models: Iterable[Definition]) -> Definition:
     library, ours = load_library(), default_definition(None)
     own = (model for model in models if not is_ours(model.file))
     shipped = (load_definition(path) for path in data_files("formulas/models").values() if is_ours(path))
-    known = chain(own, [ours], sorted(shipped, key=lambda model: len(called(library, model))))
+    known = chain(own, [ours], sorted(shipped, key=lambda model: len(called_by_own_code(library, model))))
     return next((model for model in known if formula.name in called(library, model)), ours)
 
 

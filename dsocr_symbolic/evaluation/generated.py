@@ -2,9 +2,10 @@
 
 import gc
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
@@ -21,16 +22,38 @@ _TOKENS = re.compile(
 @lru_cache(maxsize=256)
 def compile_function(source: str, algebra: ModuleType = arithmetic) -> Run:
     """Compile generated source once; ValueError if it holds anything but arithmetic, as a cache is not trusted."""
+    return function_of(compile_source(source), algebra)
+
+
+def compile_source(source: str) -> CodeType:
+    """Compile generated source; ValueError if it holds anything but arithmetic."""
     if _TOKENS.sub("", source):
         raise ValueError("not a generated program")
+    with uncollected():
+        return compile(source, "<generated>", "exec")
+
+
+def function_of(code: CodeType, algebra: ModuleType = arithmetic) -> Run:
+    """Return the function of compiled source, of which every token was checked."""
     scope: dict[str, Any] = {"__builtins__": {}, **{name: getattr(algebra, name) for name in PRIMITIVES}}
-    # Compiling makes a great many small objects and no cycles: collecting meanwhile takes a fifth of the time.
+    exec(code, scope)  # noqa: S102 - compiled above, or by this user before
+    run: Run = scope["run"]
+    return run
+
+
+@lru_cache(maxsize=256)
+def symbols_of(source: str) -> frozenset[str]:
+    """Return the symbols that generated source takes the values of."""
+    return frozenset(re.findall(r"v\['(\w+)'\]", source))
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Let the garbage collector rest: what makes a great many objects and no cycles is a fifth faster without it."""
     collecting = gc.isenabled()
     gc.disable()
     try:
-        exec(compile(source, "<generated>", "exec"), scope)  # noqa: S102 - every token was checked above
+        yield
     finally:
         if collecting:
             gc.enable()
-    run: Run = scope["run"]
-    return run

@@ -39,12 +39,15 @@ class Output:
     places, ratio : tuple of (str, tuple of int), Expression or None
         Which outputs of the generated function add up to it, none where it does not exist; the formula of a ratio, of
         which each metric has an entry.
+    steps : tuple of (str, Expression)
+        Formulas that lead from these to it, the last one its own; none for most.
     """
 
     metric: str
     part: str
     places: tuple[tuple[str, tuple[int, ...]], ...]
     ratio: Expression | None
+    steps: tuple[tuple[str, Expression], ...] = ()
 
 
 @frozen(kw_only=True, repr=False)
@@ -95,7 +98,7 @@ class Kernel:
 
         def allowed(name: str) -> Allowed:
             quantity = self.definition.quantities[name]
-            return name, quantity.least, not quantity.real, quantity.group == "machine" and not quantity.zero
+            return name, quantity.least, not quantity.real, quantity.above_zero
 
         return tuple(map(allowed, self.inputs)), tuple(map(allowed, self.guarded))
 
@@ -269,6 +272,10 @@ def _value(output: Output, numbers: Sequence[Any], algebra: ModuleType) -> Any:
     if not output.places:
         return nan
     sums = {metric: sum(numbers[place] for place in places) for metric, places in output.places}
+    for name, formula in output.steps:
+        sums[name] = evaluate(formula, sums, algebra)
+    if output.steps:
+        return sums[output.steps[-1][0]]
     return sums[output.metric] if output.ratio is None else evaluate(output.ratio, sums, algebra)
 
 

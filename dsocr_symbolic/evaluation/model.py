@@ -5,7 +5,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import sympy
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from dsocr_symbolic.algebras.symbolic import symbol
 from dsocr_symbolic.algebras.value import Exact, Expr
@@ -17,9 +17,10 @@ from dsocr_symbolic.evaluation.kernel import Backend
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import known_metric, load_metrics
 from dsocr_symbolic.network.flows import total_calls
+from dsocr_symbolic.network.fold import of_training
 from dsocr_symbolic.network.leaves import Whole, metric_expression
 from dsocr_symbolic.network.model_tree import model_tree
-from dsocr_symbolic.network.node import Node, walk
+from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.overrides import read_override, spelled_out
 from dsocr_symbolic.scenario.values import chosen_slots, load_workload
@@ -35,8 +36,8 @@ class Model(Shown):
     ----------
     definition : Definition
         What its model file says.
-    options : tuple of (str, str)
-        The option of every choice.
+    options, said : tuple of (str, str)
+        The option of every choice, and of these the ones that were chosen.
     config : tuple of (str, int)
         Sizes from a config.json: what the symbols are worth when the model is compiled.
     overrides : tuple of (str, Expr)
@@ -47,6 +48,7 @@ class Model(Shown):
     options: tuple[tuple[str, str], ...]
     config: tuple[tuple[str, int], ...]
     overrides: tuple[tuple[str, Expr], ...]
+    said: tuple[tuple[str, str], ...] = field(default=(), eq=False)
 
     @cached_property
     def plain(self) -> "Model":
@@ -55,8 +57,8 @@ class Model(Shown):
 
     @property
     def stages(self) -> tuple[Node, ...]:
-        """The tree, one node per stage, before anything is put in."""
-        return _stages(self.plain)
+        """The tree, one node per stage, before anything is put in; a training step stands apart from it."""
+        return self.whole.stages
 
     @cached_property
     def replacements(self) -> Mapping[Expr, Expr]:
@@ -67,19 +69,14 @@ class Model(Shown):
         return replaced | {name: replaced[base] for name, base in standing.items() if base in replaced}
 
     @cached_property
-    def nodes(self) -> Mapping[str, tuple[Node, ...]]:
-        """The nodes of every path; the whole, at ``""``, is all stages."""
-        return {"": self.stages} | {"/".join(node.path): (node,) for node in walk(self.stages)}
-
-    @cached_property
     def whole(self) -> Whole:
         """The tree with its definition, for metrics that depend on what stands around a part."""
-        return Whole(definition=self.definition, stages=self.stages)
+        return _tree(self.plain, training=False)
 
     @property
     def paths(self) -> tuple[str, ...]:
         """Every path, the whole first, parents before children."""
-        return tuple(self.nodes)
+        return tuple(self.whole.nodes)
 
     def __getitem__(self, path: str) -> "Part":
         """Return a part by its path, such as ``"prefill/layers.1-11"``; ``""`` is the whole.
@@ -89,7 +86,7 @@ class Model(Shown):
         UserError
             If there is no such part.
         """
-        if path not in self.nodes:
+        if path not in self.whole.nodes:
             raise UserError(f"unknown part '{path}': {nearest(str(path), filter(None, self.paths))}")
         return Part(model=self, path=path)
 
@@ -219,10 +216,8 @@ class Part(Written):
 
     Attributes
     ----------
-    model : Model
-        Whose part it is.
-    path : str
-        Where it stands: ``"prefill/layers.1-11/mlp"``; empty for the whole.
+    model, path : Model, str
+        Whose part it is, and where it stands: ``"prefill/layers.1-11/mlp"``; empty for the whole.
     """
 
     model: Model
@@ -231,7 +226,7 @@ class Part(Written):
     @property
     def nodes(self) -> tuple[Node, ...]:
         """The nodes of the tree that it stands for: one, or all stages."""
-        return self.model.nodes[self.path]
+        return self.model.whole.nodes[self.path]
 
     @property
     def children(self) -> tuple["Part", ...]:
@@ -277,9 +272,10 @@ class Part(Written):
         return [*super().__dir__(), *load_metrics()]
 
 
-@lru_cache(maxsize=8)
-def _stages(plain: Model) -> tuple[Node, ...]:
-    return model_tree(plain.definition, chosen_slots(plain.definition, dict(plain.options)))
+@lru_cache(maxsize=16)
+def _tree(plain: Model, *, training: bool) -> Whole:
+    slots = chosen_slots(plain.definition, dict(plain.options))
+    return Whole(definition=plain.definition, stages=model_tree(plain.definition, slots, training=training))
 
 
 def part_expression(model: Model, path: str, metric: str) -> Expr:
@@ -290,7 +286,8 @@ def part_expression(model: Model, path: str, metric: str) -> Expr:
 @lru_cache(maxsize=512)
 def _expression(plain: Model, path: str, metric: str) -> Expr:
     reason = plain.definition.uncounted.get(metric) or known_metric(metric).reason or "it has no formula there"
-    expression = metric_expression(plain[path].nodes, metric, plain.whole)
+    whole = _tree(plain, training=of_training(known_metric(metric)))
+    expression = metric_expression(whole.nodes[plain[path].path], metric, whole)
     if expression is None:
         raise UserError(f"{metric}: does not exist for {path or 'the whole'} ({reason}); ask for another metric")
     return sympy.Add(*map(without_implied_guards, sympy.Add.make_args(sympy.sympify(expression))))

@@ -12,19 +12,21 @@ from attrs import frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.evaluation.generated import Run, compile_function
+from dsocr_symbolic.evaluation.generated import Run, compile_source, function_of, uncollected
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.extending import bases
 from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.trusted_files import load_trusted, save_trusted
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.rows import Leaves, Row
-from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders, hash_files
+from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders, hash_files, is_ours
 from dsocr_symbolic.version import __version__
 
 # The packages that a program is made by; an edit of a figure leaves every program as it is.
 _ENGINE = ("algebras", "language", "network", "evaluation")
-_DATA = ("conventions.yaml", "machine.yaml", "metrics.yaml")
+_DATA = ("conventions.yaml", "machine.yaml", "metrics.yaml", "server.yaml", "service.yaml")
+_CODE = "code"
 
 
 @frozen(kw_only=True)
@@ -84,17 +86,74 @@ def _run(program: Program, numbers: Mapping[str, Exact]) -> Sequence[Any]:
 
 def load_program(definition: Definition, slots: Mapping[str, str], *, details: bool = False) -> Program:
     """Return the compiled model, or its details alone, from the cache where it is good, else built anew."""
-    key = _key(definition, slots) + ("-details" if details else "")
+    key = program_key(definition, slots, details=details)
     path = cache_folder() / f"{key}.json"
-    content = _from_cache(path, key)
-    if content is not None:
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, SyntaxError):
+    ready = path.with_suffix(".code")
+    refused = (ValueError, KeyError, TypeError, AttributeError, SyntaxError)
+    if (content := load_trusted(ready, key)) is not None:
+        with contextlib.suppress(*refused):
             return _program(content, definition)
+    if (content := _from_cache(path, key)) is not None:
+        with contextlib.suppress(*refused):
+            return _compiled(ready, key, content, definition)
+    if (content := _shipped(definition, key, details=details)) is not None:
+        with contextlib.suppress(*refused):
+            return _kept(path, content, definition)
+    from dsocr_symbolic.evaluation.program_builder import build_program
+
+    with uncollected():
+        content = build_program(definition, slots, details=details)
+    return _kept(path, content, definition)
+
+
+def _kept(path: Path, content: Mapping[str, Any], definition: Definition) -> Program:
+    """Compile a program and keep it, as text and as code."""
+    program = _compiled(path.with_suffix(".code"), path.stem, content, definition)
+    _to_cache(path, path.stem, content)
+    return program
+
+
+def shipped_file(name: str, *, details: bool) -> Path:
+    """Return where the program of a network under its default choices is shipped, so that a first start builds none."""
+    return data_folders("formulas")[-1] / "compiled" / f"{name}{'-details' * details}.json.gz"
+
+
+def _shipped(definition: Definition, key: str, *, details: bool) -> Any:
+    """Return what was shipped for a program; None where it is of other formulas, other choices or other code."""
+    if not is_ours(definition.file):
+        return None
+    import gzip
+    import zlib
+
+    try:
+        with gzip.open(shipped_file(definition.name, details=details), "rt", encoding="utf-8") as file:
+            return json.loads(file.read()) if file.readline().rstrip("\n") == key else None
+    except (OSError, ValueError, EOFError, zlib.error):
+        return None
+
+
+def to_ship(definition: Definition, slots: Mapping[str, str], *, details: bool) -> bytes:
+    """Return what :func:`shipped_file` must hold now; ``slots`` are those of the default choices."""
+    import gzip
+
     from dsocr_symbolic.evaluation.program_builder import build_program
 
     content = build_program(definition, slots, details=details)
-    _to_cache(path, key, content)
-    return _program(content, definition)
+    text = f"{program_key(definition, slots, details=details)}\n{json.dumps(content, separators=(',', ':'))}"
+    return gzip.compress(text.encode(), mtime=0)
+
+
+def program_key(definition: Definition, slots: Mapping[str, str], *, details: bool) -> str:
+    """Return the word for everything that a program, or its details, are made of."""
+    return _key(definition, slots) + ("-details" if details else "")
+
+
+def _compiled(ready: Path, key: str, content: Mapping[str, Any], definition: Definition) -> Program:
+    """Compile a program from its text, every token of which is checked, and keep that for the next start."""
+    content = {**content, _CODE: compile_source(content["source"])}
+    program = _program(content, definition)
+    save_trusted(ready, key, content)
+    return program
 
 
 def recalled(definition: Definition, more: Iterable[Path | str], make: Callable[[], Any]) -> Any:
@@ -119,7 +178,7 @@ def _program(content: Mapping[str, Any], definition: Definition) -> Program:
         members={name: tuple(map(tuple, rows)) for name, rows in content["members"].items()},
         latencies=definition.latencies,
         source=content["source"],
-        run=compile_function(content["source"]),
+        run=function_of(content[_CODE]),
         uncounted=definition.uncounted,
     )
 

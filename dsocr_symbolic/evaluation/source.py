@@ -3,20 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-import sympy
-
-from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
+from dsocr_symbolic.evaluation.spelling import Spelling
 
-_FUNCTIONS = {
-    symbolic.positive: "positive",
-    symbolic.nonzero: "nonzero",
-    symbolic.maximum: "maximum",
-    symbolic.minimum: "minimum",
-    symbolic.power: "power",
-    sympy.ceiling: "ceiling",
-    sympy.floor: "floor",
-}
+# Functions that Python has an operator for; the others go by their names.
+_OPERATORS = {"modulo": "({} % {})"}
 
 
 def function_source(rows: Sequence[Sequence[Expr]], symbols: Iterable[str]) -> str:
@@ -25,11 +16,11 @@ def function_source(rows: Sequence[Sequence[Expr]], symbols: Iterable[str]) -> s
     for row in rows:
         for expression in row:
             _count(expression, counts)
-    writer = _Writer({part for part, count in counts.items() if count > 1 and part.args})
-    outputs = [f"({''.join(writer.write(expression) + ', ' for expression in row)})" for row in rows]
-    used = {str(part) for part in counts if part.is_Symbol}
+    python = _Python({part for part, count in counts.items() if count > 1 and part.args})
+    outputs = [f"({''.join(python.part(expression) + ', ' for expression in row)})" for row in rows]
+    used = {part.name for part in counts if part.is_Symbol}
     unpack = [f"    s_{name} = v['{name}']" for name in symbols if name in used]
-    return "\n".join(["def run(v):", *unpack, *writer.m_lines, f"    return ({', '.join(outputs)},)", ""])
+    return "\n".join(["def run(v):", *unpack, *python.m_lines, f"    return ({', '.join(outputs)},)", ""])
 
 
 def _count(expression: Expr, counts: Counter[Expr]) -> None:
@@ -40,7 +31,7 @@ def _count(expression: Expr, counts: Counter[Expr]) -> None:
             _count(part, counts)
 
 
-class _Writer:
+class _Python(Spelling[str]):
     """Prints expressions and collects one assignment for each shared part."""
 
     def __init__(self, shared: set[Expr]) -> None:
@@ -49,11 +40,11 @@ class _Writer:
         self.m_products: dict[str, str] = {}
         self.m_lines: list[str] = []
 
-    def write(self, expression: Expr) -> str:
+    def part(self, expression: Expr) -> str:
         """Return source for an expression; a shared one becomes a name."""
         if expression in self.m_names:
             return self.m_names[expression]
-        text = self._text(expression)
+        text = self.spelled(expression)
         if expression not in self.m_shared:
             return text
         name = f"t{len(self.m_names)}"
@@ -61,44 +52,49 @@ class _Writer:
         self.m_names[expression] = name
         return name
 
-    def _text(self, expression: Expr) -> str:
-        if expression.is_Integer:
-            return str(expression) if expression >= 0 else f"({expression})"
-        if expression.is_Rational:
-            return f"divide({expression.p}, {expression.q})"
-        if expression.is_Float:
-            return repr(float(expression))
-        if expression.is_Symbol:
-            return f"s_{expression}"
-        if expression.is_Add:
-            return "(" + " + ".join(self.write(part) for part in expression.args) + ")"
-        if expression.is_Mul or expression.is_Pow:
-            return self._product(expression)
-        if isinstance(expression, sympy.Mod):
-            return f"({self.write(expression.args[0])} % {self.write(expression.args[1])})"
-        if isinstance(expression, symbolic.sum_maxima):
-            last, *ends = (self.write(part) for part in expression.args)
-            lines = "".join(f"({ends[place]}, {ends[place + 1]}), " for place in range(0, len(ends), 2))
-            return f"sum_maxima(({lines}), {last})"
-        arguments = ", ".join(self.write(part) for part in expression.args)
-        return f"{_FUNCTIONS[expression.func]}({arguments})"
+    def number(self, value: Expr) -> str:
+        """Write a whole number or an exact quotient."""
+        if value.is_Integer:
+            whole = int(value)
+            return str(whole) if whole >= 0 else f"({whole})"
+        return f"divide({int(value.p)}, {int(value.q)})"
 
-    def _product(self, expression: Expr) -> str:
-        above, below = [], []
-        for factor in sympy.Mul.make_args(expression):
-            if factor.is_Rational:
-                above += [str(factor.p)] if factor.p != 1 else []
-                below += [str(factor.q)] if factor.q != 1 else []
-            elif factor.is_Pow and factor.exp.is_Integer and factor.exp < 0:
-                below.append(self._power(factor.base, -factor.exp))
-            elif factor.is_Pow and factor.exp.is_Integer:
-                above.append(self._power(factor.base, factor.exp))
-            else:
-                above.append(self.write(factor))
+    def factor(self, whole: int) -> str:
+        """Write digits."""
+        return str(whole)
+
+    def real(self, value: float) -> str:
+        """Write digits that give it back."""
+        return repr(value)
+
+    def symbol(self, name: str) -> str:
+        """Write the name it is unpacked to."""
+        return f"s_{name}"
+
+    def added(self, parts: Sequence[str]) -> str:
+        """Join terms."""
+        return f"({' + '.join(parts)})"
+
+    def product(self, above: Sequence[str], below: Sequence[str]) -> str:
+        """Join factors; a quotient has a function of its own."""
         numerator = "*".join(above) or "1"
         return f"divide({numerator}, {self._named(below)})" if below else f"({numerator})"
 
-    def _named(self, factors: list[str]) -> str:
+    def raised(self, base: str, exponent: int) -> str:
+        """Write a power."""
+        return f"{base}**{exponent}"
+
+    def steps(self, last: str, lines: Sequence[tuple[str, str]]) -> str:
+        """Write lines as a tuple of pairs."""
+        pairs = "".join(f"({intercept}, {slope}), " for intercept, slope in lines)
+        return f"sum_maxima(({pairs}), {last})"
+
+    def called(self, function: str, arguments: Sequence[str]) -> str:
+        """Write a call, or the operator."""
+        operator = _OPERATORS.get(function)
+        return operator.format(*arguments) if operator else f"{function}({', '.join(arguments)})"
+
+    def _named(self, factors: Sequence[str]) -> str:
         """Return a product by a name of its own: many quotients share what they are divided by."""
         text = "*".join(factors)
         if len(factors) == 1:
@@ -107,6 +103,3 @@ class _Writer:
             self.m_products[text] = f"d{len(self.m_products)}"
             self.m_lines.append(f"    {self.m_products[text]} = {text}")
         return self.m_products[text]
-
-    def _power(self, base: Expr, exponent: Expr) -> str:
-        return self.write(base) if exponent == 1 else f"{self.write(base)}**{exponent}"

@@ -8,7 +8,7 @@ import sympy
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr, Value
-from dsocr_symbolic.evaluation.generated import compile_function
+from dsocr_symbolic.evaluation.generated import compile_function, symbols_of
 from dsocr_symbolic.evaluation.model import Model, part_expression
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.expression import names, of_running
@@ -32,6 +32,11 @@ def term_values(
 ) -> tuple[Value, ...]:
     """Evaluate metrics of parts, in their order, given a value of the algebra for every symbol."""
     return compile_function(_source(model, terms), algebra)(scope)[0]
+
+
+def term_symbols(model: Model, terms: tuple[Term, ...]) -> frozenset[str]:
+    """Return the symbols that metrics of parts are functions of."""
+    return symbols_of(_source(model, terms))
 
 
 @lru_cache(maxsize=64)

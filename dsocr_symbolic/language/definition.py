@@ -11,7 +11,9 @@ from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.call import CALLS, Call
 from dsocr_symbolic.language.expression import Expression, check_names, parse
 from dsocr_symbolic.language.extending import bases, whole
-from dsocr_symbolic.language.model_parts import HELD, Choice, Server, Uncounted, Workload
+from dsocr_symbolic.language.files.server_file import ALONE, HELD, load_server
+from dsocr_symbolic.language.files.service_file import together
+from dsocr_symbolic.language.model_parts import Choice, Server, Uncounted, Workload
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine, load_metrics, read_machine
 from dsocr_symbolic.language.roles import Architecture, Identity, Roles, in_roles, symbols_of
 from dsocr_symbolic.language.rules import Rule
@@ -19,9 +21,10 @@ from dsocr_symbolic.language.schema import BLANK, TEXT, entry, follows, of_symbo
 from dsocr_symbolic.paths import data_files
 
 
-def shared(kind: Literal["rules", "warnings"]) -> tuple[Rule, ...]:
-    """Return the rules or warnings that hold for the symbols of every network: of conventions and machine."""
-    return tuple(rule for file in (load_conventions(), read_machine()) for rule in getattr(file, kind))
+def shared(kind: Literal["rules", "warnings"], server: Server | None = None) -> tuple[Rule, ...]:
+    """Return the rules or warnings on the symbols of every network: of conventions and machine, and of its server."""
+    files: list[Any] = [load_conventions(), read_machine(), *([] if server is None else [load_server()])]
+    return tuple(rule for file in files for rule in getattr(file, kind))
 
 
 def _own(definition: "Definition") -> dict[str, Quantity]:
@@ -45,6 +48,9 @@ def _quantities(definition: "Definition") -> Mapping[str, Quantity]:
     """Gather the symbols of the file, the conventions and the machine, and those that choices bring."""
     own = _own(definition)
     quantities = {**own, **load_conventions().symbols, **load_machine()}
+    if definition.server is not None:
+        # A model file that has one of them itself knows it better.
+        quantities |= {name: known for name, known in load_server().symbols.items() if name not in own}
     for name, decision in definition.choices.items():
         for option in decision.options.values():
             for symbol, value in option.symbols.items():
@@ -71,6 +77,13 @@ def with_fewest(quantities: Mapping[str, Quantity]) -> dict[str, Quantity]:
     return completed
 
 
+def _latencies(definition: "Definition") -> dict[str, Expression]:
+    """Put beside the file's own latencies what a server's formulas make of the stages' times."""
+    own, roles = definition.own_latencies, definition.roles
+    stages = [call.name for call in definition.stages]
+    return {**together(stages, roles.batch, roles.new_tokens), **own} if own else {}
+
+
 @frozen(kw_only=True)
 class Definition:
     """A network as its model file defines it, with conventions and the machine's symbols.
@@ -78,9 +91,12 @@ class Definition:
     Attributes
     ----------
     quantities : mapping of str to Quantity
-        Every symbol: those of the file, of conventions.yaml and machine.yaml, and those that choices bring.
+        Every symbol: those of the file, of conventions.yaml and machine.yaml, those that choices bring, and those of
+        server.yaml where the network has a server.
     rules, warnings : tuple of Rule
-        The file's own, then those of conventions.yaml and machine.yaml.
+        The file's own, then those of conventions.yaml, machine.yaml and server.yaml.
+    latencies : mapping of str to Expression
+        The file's own, and what a batch of pages gives in a second.
     """
 
     name: str
@@ -115,16 +131,21 @@ class Definition:
     phases: tuple[tuple[str, ...], ...] = entry(
         "paths of what runs one after the other, in a list what may overlap; they cover the network", default=()
     )
-    latencies: Mapping[str, Expression] = entry("formulas of the stages' times, and of symbols", default=BLANK)
+    own_latencies: Mapping[str, Expression] = entry(
+        "formulas of the stages' times, and of symbols", key="latencies", default=BLANK
+    )
     declared: Roles = entry("which symbols play which part", key="roles", default=Roles())
-    server: Server | None = entry("what a server does with memory", default=None)
+    server: Server | None = entry("how a server runs it", default=None)
     identity: Identity | None = entry("what a report of the network says of it", default=None)
     quantities: Mapping[str, Quantity] = field(default=follows(_quantities))
-    rules: tuple[Rule, ...] = field(default=follows(lambda definition: (*definition.own_rules, *shared("rules"))))
+    rules: tuple[Rule, ...] = field(
+        default=follows(lambda definition: (*definition.own_rules, *shared("rules", definition.server)))
+    )
     warnings: tuple[Rule, ...] = field(
-        default=follows(lambda definition: (*definition.own_warnings, *shared("warnings")))
+        default=follows(lambda definition: (*definition.own_warnings, *shared("warnings", definition.server)))
     )
     roles: Roles = field(default=follows(lambda definition: in_roles(definition.declared, definition.quantities)))
+    latencies: Mapping[str, Expression] = field(default=follows(_latencies))
 
     @property
     def uncounted(self) -> Mapping[str, str]:
@@ -155,6 +176,21 @@ def _defined(path: Path, _: tuple[bytes, ...]) -> Definition:
     return definition
 
 
+def _check_bundle(definition: Definition, name: str, option: str) -> None:
+    """Check the options of other choices that an option sets: they are there, and set none themselves."""
+    place = f"{definition.file}: choices: {name}: {option}: choices"
+    set_by_it = definition.choices[name].options[option].choices
+    check_known(set_by_it, definition.choices, place, "choice")
+    for other, label in set_by_it.items():
+        check_known([label], definition.choices[other].options, f"{place}: {other}", "option")
+        if other == name or any(each.choices for each in definition.choices[other].options.values()):
+            raise UserError(f"{place}: {other} sets options of other choices itself; name those here instead")
+        rivals = [rival for rival, choice in definition.choices.items() if rival != name]
+        for rival in rivals:
+            if any(other in each.choices for each in definition.choices[rival].options.values()):
+                raise UserError(f"{place}: {rival} sets {other}, too; let one of them do it")
+
+
 def check_definition(definition: Definition) -> None:
     """Check every name that a model file uses, and that derived symbols follow what they are derived of."""
     known, stages = definition.quantities, [call.name for call in definition.stages]
@@ -173,7 +209,9 @@ def check_definition(definition: Definition) -> None:
             check(f"{kind}: {rule.say}", rule.require, *rule.parts)
     for name, decision in definition.choices.items():
         for option, content in decision.options.items():
-            check(f"choices: {name}: {option}", *content.symbols.values())
+            check(f"choices: {name}: {option}", *content.symbols.values(), *content.documents.values())
+            check(f"choices: {name}: {option}", *(parse(symbol, symbol) for symbol in content.documents))
+            _check_bundle(definition, name, option)
     if not definition.default_gpu.endswith((".yaml", ".yml")):
         check_known([definition.default_gpu], data_files("hardware"), f"{definition.file}: default_gpu", "GPU")
     if definition.workloads:
@@ -199,9 +237,13 @@ def check_definition(definition: Definition) -> None:
     if server := definition.server:
         check("server: forward", *(parse(symbol, symbol) for symbol in server.forward), *server.forward.values())
         above = [*HELD]
-        for name, formula in server.formulas.items():
-            check(f"server: {name}", formula, more=above)
+        for name, formula in load_server().holds.items():
+            check(f"server: formulas/server.yaml: {name}", formula, more=above)
             above.append(name)
+        measured = [said for metric in load_metrics() for said in (metric, f"{ALONE}{metric}")]
+        check("server: formulas/server.yaml: benchmark", *load_server().benchmark.values(), more=measured)
+    moving = [parse(quantity.moves_with, name) for name, quantity in known.items() if quantity.moves_with]
+    check("moves_with", *moving, more=load_server().symbols)
     for name, latency in definition.latencies.items():
         check(f"latencies: {name}", latency, more=stages)
     for phase in (path for group in definition.phases for path in group):

@@ -8,20 +8,18 @@ import ast
 import keyword
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from operator import add, mod, mul, sub
 from types import ModuleType
 from typing import Any
 
 from attrs import field, frozen
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.algebras.value import Exact, Value
+from dsocr_symbolic.algebras.closure import FUNCTIONS, Closure, closure_of
+from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, check_known
 
-FUNCTIONS = {"ceiling": "ceiling", "floor": "floor", "Max": "maximum", "Min": "minimum", "power": "power"}
 _ARGUMENTS = {"ceiling": (1, 1), "floor": (1, 1), "Max": (2, 9), "Min": (2, 9), "power": (2, 2)}
 _LARGEST_EXPONENT = 8
 _LONGEST_TEXT = 2000
@@ -80,7 +78,7 @@ def constant(expression: Expression | None) -> Exact | None:
 def _constant(node: ast.expr) -> Exact | None:
     if any(isinstance(part, ast.Name | ast.Call) for part in ast.walk(node)):
         return None
-    value: Exact = _evaluate(node, {}, arithmetic)
+    value: Exact = closure_of(node)({}, arithmetic)
     return value
 
 
@@ -101,6 +99,12 @@ def names(expression: Expression) -> frozenset[str]:
 
 
 @cache
+def ordered_names(expression: Expression) -> tuple[str, ...]:
+    """Return the symbols that a formula uses in one order."""
+    return tuple(sorted(names(expression)))
+
+
+@cache
 def of_running(formula: Expression, parts: frozenset[str]) -> Expression:
     """Return a formula that, where it divides, has no value while no part takes time: no step, no time per step."""
     divides = any(isinstance(node, ast.Div) for node in ast.walk(formula.tree))
@@ -117,7 +121,13 @@ def check_names(where: str, known: Collection[str], *formulas: Expression | None
 
 def evaluate(expression: Expression, scope: Mapping[str, Any], algebra: ModuleType) -> Any:
     """Evaluate a formula in an algebra (``arithmetic``, ``symbolic``, ...); KeyError where a name has no value."""
-    return _evaluate(expression.tree, scope, algebra)
+    return _closure(expression)(scope, algebra)
+
+
+@cache
+def _closure(expression: Expression) -> Closure:
+    """Return an expression as a function; equal texts are the same."""
+    return closure_of(expression.tree)
 
 
 def _check(node: ast.expr, where: str, text: str) -> None:
@@ -167,55 +177,3 @@ def _exponent(node: ast.AST) -> int:
         case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int(exponent))):
             return below * max(exponent, 1)
     return below
-
-
-_OPERATIONS: Mapping[type, Callable[[Any, Any], Any]] = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Mod: mod}
-
-
-def _evaluate(node: ast.expr, scope: Mapping[str, Value], algebra: ModuleType) -> Any:
-    match node:
-        case ast.Name(id=name):
-            return scope[name]
-        case ast.Constant(value=int(value)):
-            return algebra.number(value)
-        case ast.Constant(value=float(value)):
-            return algebra.number(Fraction(str(value)))
-        case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return algebra.divide(_evaluate(left, scope, algebra), _evaluate(right, scope, algebra))
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=exponent)):
-            return _evaluate(left, scope, algebra) ** exponent
-        case ast.BinOp(left=left, op=operation, right=right):
-            return _OPERATIONS[type(operation)](_evaluate(left, scope, algebra), _evaluate(right, scope, algebra))
-        case ast.UnaryOp(op=sign, operand=operand):
-            value = _evaluate(operand, scope, algebra)
-            return -value if isinstance(sign, ast.USub) else value
-        case ast.Compare(left=left, ops=[comparison], comparators=[right]):
-            difference = _evaluate(left, scope, algebra) - _evaluate(right, scope, algebra)
-            return _compare(comparison, difference, algebra)
-        case ast.BoolOp(op=joint, values=values):
-            truths = [_evaluate(value, scope, algebra) for value in values]
-            return _join(truths, conjunction=isinstance(joint, ast.And))
-        case ast.Call(func=ast.Name(id=name), args=arguments):
-            function = getattr(algebra, FUNCTIONS[name])
-            return function(*(_evaluate(argument, scope, algebra) for argument in arguments))
-    raise AssertionError(ast.dump(node))
-
-
-def _compare(comparison: ast.cmpop, difference: Value, algebra: ModuleType) -> Value:
-    """Return 1 where left - right satisfies the comparison with 0, else 0."""
-    match comparison:
-        case ast.Gt() | ast.LtE():
-            holds: Value = algebra.positive(difference)
-        case ast.Lt() | ast.GtE():
-            holds = algebra.positive(-difference)
-        case _:
-            holds = algebra.nonzero(difference)
-    return 1 - holds if isinstance(comparison, ast.LtE | ast.GtE | ast.Eq) else holds
-
-
-def _join(truths: Sequence[Value], *, conjunction: bool) -> Value:
-    """Join 1s and 0s: and multiplies, or multiplies the opposites."""
-    result = truths[0] if conjunction else 1 - truths[0]
-    for truth in truths[1:]:
-        result = result * (truth if conjunction else 1 - truth)
-    return result if conjunction else 1 - result

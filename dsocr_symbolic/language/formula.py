@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Literal
 from attrs import evolve, field, frozen
 
 from dsocr_symbolic.errors import UserError, check_known
-from dsocr_symbolic.language.call import CALLS, Call, Filling
-from dsocr_symbolic.language.device import KernelWork
+from dsocr_symbolic.language.call import CALLS, Call, Filling, KernelWork
 from dsocr_symbolic.language.expression import Expression, names, parse
 from dsocr_symbolic.language.schema import (
     BLANK,
@@ -192,6 +191,16 @@ class Layer(Formula):
         "kind of code whose launches it makes, a file in formulas/time/host; its caller's unless said", default=""
     )
     calls: tuple[Call, ...] = entry("calls of other formulas, in order", CALLS, key="children")
+
+
+@frozen(kw_only=True, eq=False)
+class Library:
+    """Every formula by its name."""
+
+    formulas: Mapping[str, Formula]
+
+    def __getitem__(self, name: str) -> Formula:
+        return self.formulas[name]
 
 
 def read_operators(path: Path) -> list[Operator]:

@@ -13,6 +13,7 @@ from dsocr_symbolic.language.schema import (
     FORMULA,
     NAMES,
     PROSE,
+    TEXT,
     entry,
     of_symbols,
     structure,
@@ -28,6 +29,14 @@ class Option:
     slots: Mapping[str, str] = entry("formulas for slots", default=BLANK)
     symbols: Mapping[str, Expression] = entry("values for symbols", of_symbols(table(FORMULA)), default=BLANK)
     gpu: Mapping[str, tuple[str, ...]] = entry("GPU numbers for symbols of the machine", table(NAMES), default=BLANK)
+    choices: Mapping[str, str] = entry(
+        "options of other choices, each where nobody chooses another one there", table(TEXT), default=BLANK
+    )
+    documents: Mapping[str, Expression] = entry(
+        "values for symbols of the workload where a document's pages are read and nobody sets them",
+        of_symbols(table(FORMULA)),
+        default=BLANK,
+    )
 
 
 @frozen(kw_only=True)
@@ -70,21 +79,8 @@ class Uncounted:
     because: str = entry("why they are not counted", PROSE)
 
 
-# What a server's formulas may use besides symbols.
-HELD = ("weight_bytes", "activation_bytes", "kv_cache_bytes")
-
-
 @frozen(kw_only=True)
 class Server:
-    """What a server does with memory; each formula may use those above it, and bytes that are held."""
+    """How a network is served; formulas/server.yaml says what a server holds then."""
 
-    forward: Mapping[str, Expression] = entry("symbols of its largest forward", default=BLANK)
-    memory_bytes: Expression = entry("bytes that it takes")
-    bytes: Expression = entry("bytes that are left for the KV cache")
-    requests: Expression = entry("requests of the workload that these hold")
-    tokens: Expression = entry("tokens that these are")
-
-    @property
-    def formulas(self) -> Mapping[str, Expression]:
-        """The formulas in order, by name."""
-        return {name: getattr(self, name) for name in ("memory_bytes", "bytes", "requests", "tokens")}
+    forward: Mapping[str, Expression] = entry("symbols of its largest forward", of_symbols(table(FORMULA)))

@@ -25,7 +25,9 @@ from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_folders
 
 T = TypeVar("T")
-Kind = Literal["flow", "stock", "ratio", "boundary", "peak", "time", "bound", "wall", "memory", "latency", "null"]
+Kind = Literal[
+    "flow", "stock", "ratio", "boundary", "peak", "time", "bound", "wall", "memory", "latency", "server", "null"
+]
 # Groups whose symbols are whole numbers unless they say otherwise.
 _WHOLE = ("constant", "workload", "derived")
 
@@ -58,7 +60,7 @@ class Quantity:
     Attributes
     ----------
     group : str
-        ``constant``, ``workload``, ``derived``, ``convention``, ``choice``, ``layer`` or ``machine``.
+        ``constant``, ``workload``, ``derived``, ``convention``, ``choice``, ``layer``, ``machine`` or ``server``.
     """
 
     FORM: ClassVar[Mapping[str, Any]] = {"not": {"required": ["value", "formula"]}}
@@ -95,6 +97,7 @@ class Quantity:
     )
     fewest: Expression | None = entry("what it is at least, for bounds", default=None)
     unit: str = entry("byte, FLOP/s, pixel, ...; empty for a count or a ratio", default="")
+    flags: tuple[str, ...] = entry("its options on the command line, in a server's own words", default=())
 
     def __attrs_post_init__(self) -> None:
         """Refuse two values."""
@@ -105,6 +108,11 @@ class Quantity:
             raise UserError(f"value: {number} is less than {self.least}, the least allowed; correct it, or 'least'")
         if number is not None and number % 1 and not self.real:
             raise UserError(f"value: {number} is no whole number; correct it, or say 'real: true'")
+
+    @property
+    def above_zero(self) -> bool:
+        """Whether it must be greater than 0: a machine's number, or a server's, that may not be 0."""
+        return self.group in ("machine", "server") and not self.zero
 
     @property
     def optional(self) -> bool:

@@ -25,6 +25,8 @@ class Crops:
     )
     least: int = entry("the fewest pieces that the network cuts", default=2)
     most: int | str = entry("the most pieces that the network cuts, a number or a symbol", AMOUNT, default=9)
+    whole: str = entry("the symbol of the side of the view of a whole page, in pixels", default="")
+    squash: int = entry("the largest such side to which an uncut page is squashed, not padded; 0 for none", default=0)
     cut_by: Mapping[str, str] = entry("who cuts at most so many, by number", table(TEXT), default=BLANK)
 
     @property
@@ -91,6 +93,8 @@ def in_roles(declared: Roles, known: Container[str]) -> Roles:
 def symbols_of(roles: Roles) -> tuple[str, ...]:
     """Return every symbol that plays a part."""
     crops = roles.crops
-    of_pages = (crops.columns, crops.rows, crops.number, crops.side, crops.uncut, crops.most) if crops else ()
+    of_pages = (
+        (crops.columns, crops.rows, crops.number, crops.side, crops.uncut, crops.most, crops.whole) if crops else ()
+    )
     alone = (roles.batch, roles.prompt_tokens, roles.image_tokens, roles.new_tokens)
     return tuple(name for name in (*alone, *roles.hit, *roles.free, *of_pages) if name and isinstance(name, str))

@@ -24,7 +24,7 @@ class TimeFormula:
 
     summary: str = entry("what the time is, in one line")
     metric: str = entry("its name in the registry; of a kernel that of all kernels", default="device_s")
-    of: Literal["launch", "phase", "kernel"] = entry("what it is the time of")
+    of: Literal["launch", "phase", "kernel", "page"] = entry("what it is the time of")
     why: str = entry("what it means and what it leaves out", PROSE)
     source: str = entry("where the mechanism is described or was measured", default="")
     arguments: Mapping[str, Symbol] = entry(
@@ -67,12 +67,18 @@ def device_classes() -> tuple[str, ...]:
 @cache
 def measured_symbols() -> tuple[frozenset[str], frozenset[str]]:
     """Return which symbols of the machine kernels take from measurements, and which launches do."""
-    folder = data_folders("formulas")[-1] / "time" / "host"
-    launches = frozenset(
-        name for path in folder.glob("*.yaml") for name in names(load_time(f"host/{path.stem}").seconds)
-    )
+    launches, pages = host_symbols("launch"), host_symbols("page")
     measured = {name for name, quantity in load_machine().items() if quantity.scales is not None}
-    return frozenset(measured - launches), launches
+    return frozenset(measured - launches - pages), launches
+
+
+@cache
+def host_symbols(of: str) -> frozenset[str]:
+    """Return which symbols of the machine the host's times of launches, or of pages, take from measurements."""
+    folder = data_folders("formulas")[-1] / "time" / "host"
+    times = [load_time(f"host/{path.stem}") for path in sorted(folder.glob("*.yaml"))]
+    used = {name for time in times if time.of == of for name in names(time.seconds)}
+    return frozenset(used & load_machine().keys())
 
 
 def load_bound() -> TimeFormula:

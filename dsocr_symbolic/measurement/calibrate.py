@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.registry import load_machine
@@ -21,7 +22,9 @@ ROUNDS = 5
 """Rounds of the host's cost, of which the quietest counts."""
 
 
-def calibrate(out: Path, *, host: bool, force: bool, command: str, say: Say) -> None:
+def calibrate(
+    out: Path, *, host: bool, force: bool, command: str, say: Say, pages: Mapping[str, Any] | None = None
+) -> None:
     """Write a machine file of the GPU at hand.
 
     Parameters
@@ -34,6 +37,8 @@ def calibrate(out: Path, *, host: bool, force: bool, command: str, say: Say) -> 
         Whether to replace a file; the command as it was typed, for the file.
     say : callable
         Gets a line of progress.
+    pages : mapping, optional
+        What a host file says, to be part of the machine file.
 
     Raises
     ------
@@ -53,7 +58,9 @@ def calibrate(out: Path, *, host: bool, force: bool, command: str, say: Say) -> 
     busy = {benchmark.name: found for benchmark, found in measure_all(benchmarks(grid), say=say)}
     found = fitted(grid, busy, datasheet(gpu))
     costs = None if rounds is None or stream is None else (rounds.costs(), *stream.costs())
-    text = machine_file(gpu=gpu.name, facts=facts, command=command, grid=grid, fitted=found, busy=busy, host=costs)
+    text = machine_file(
+        gpu=gpu.name, facts=facts, command=command, grid=grid, fitted=found, busy=busy, host=costs, pages=pages
+    )
     with written_whole(out) as draft:
         draft.write_text(text, encoding="utf-8")
     for use, residual in residuals(grid, found).items():
@@ -61,6 +68,8 @@ def calibrate(out: Path, *, host: bool, force: bool, command: str, say: Say) -> 
     if costs is not None:
         for cost in costs[0]:
             say(f"host {cost.name}: {cost.per_launch_s * 1e6:.2f} us a launch, slowest round +{cost.spread:.0%}")
+        if all(cost.name != "compiled" for cost in costs[0]):
+            say("host compiled: torch finds no Triton here, so that its launches count as a decoder's")
     say(f"wrote {out}")
 
 

@@ -1,12 +1,23 @@
 """``dsocr calibrate``, ``dsocr measure`` and ``dsocr compare-measured``: seconds on the GPU at hand."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.questions.options import whole_options
 from dsocr_symbolic.writing.terminal import hung
+
+if TYPE_CHECKING:
+    from dsocr_symbolic.measurement.comparison.engine import EngineFile
+
+# What --documents stands for without a folder; no folder is called so.
+_MADE = "/made/"
+_DOCUMENTS = (
+    "Measure what pages take on the host, those of FOLDER or made ones: without --host that alone, which needs no GPU."
+)
 
 
 def _say(line: str) -> None:
@@ -24,6 +35,7 @@ def calibrate_command() -> click.Command:
         params=[
             _out("Machine file to write."),
             click.Option(["--host"], is_flag=True, help="Measure what launches cost on the host as well."),
+            click.Option(["--documents"], metavar="[FOLDER]", is_flag=False, flag_value=_MADE, help=_DOCUMENTS),
             click.Option(["--force"], is_flag=True, help="Replace a file that is there."),
         ],
         callback=lambda **given: _calibrate(given),
@@ -37,6 +49,12 @@ def measure_command() -> click.Command:
         "measure",
         params=[
             _out("JSON file to write."),
+            click.Option(
+                ["--execution"],
+                type=click.Choice(("checkpoint", "served")),
+                default="checkpoint",
+                help="Parts as the network's own code runs them, or as a server does.",
+            ),
             click.Option(["--only"], metavar="NAME,NAME", default="", help="Components; all by default."),
             click.Option(["--force"], is_flag=True, help="Replace a file that is there."),
         ],
@@ -51,7 +69,7 @@ def _measure(given: dict[str, Any]) -> int:
     importable("torch")
     from dsocr_symbolic.measurement.measuring import measure
 
-    measure(given["out"], only=given["only"], force=given["force"], say=_say)
+    measure(given["out"], execution=given["execution"], only=given["only"], force=given["force"], say=_say)
     return 0
 
 
@@ -61,15 +79,32 @@ def _calibrate(given: dict[str, Any]) -> int:
 
     for library in ("torch", "scipy"):
         importable(library)
-    from dsocr_symbolic.measurement.calibrate import calibrate
-
     # The file says how it was made, not where it lay.
     command = typed().replace(str(given["out"]), Path(given["out"]).name)
-    calibrate(given["out"], host=given["host"], force=given["force"], command=command, say=_say)
+    if given["documents"] is None:
+        from dsocr_symbolic.measurement.calibrate import calibrate
+
+        calibrate(given["out"], host=given["host"], force=given["force"], command=command, say=_say)
+        return 0
+    from dsocr_symbolic.measurement.pages.documents import calibrate_documents, host_text
+    from dsocr_symbolic.writing.files import check_target, written_whole
+
+    folder = None if given["documents"] == _MADE else Path(given["documents"])
+    check_target(given["out"], force=given["force"])
+    if given["host"]:
+        from dsocr_symbolic.measurement.calibrate import calibrate
+
+        pages = {"command": command, **calibrate_documents(folder, _say)}
+        calibrate(given["out"], host=True, force=given["force"], command=command, say=_say, pages=pages)
+        return 0
+    text = host_text(calibrate_documents(folder, _say), command)
+    with written_whole(given["out"]) as draft:
+        draft.write_text(text, encoding="utf-8")
+    _say(f"wrote {given['out']}")
     return 0
 
 
-def compare_measured_command() -> click.Command:
+def compare_measured_command(definition: Definition) -> click.Command:
     """Make ``dsocr compare-measured``."""
     path = click.Path(path_type=Path)
     measured = click.Argument(["measured"], metavar="MEASURED", type=path)
@@ -79,22 +114,46 @@ def compare_measured_command() -> click.Command:
         params=[
             measured,
             click.Option(["--predicted"], metavar="FILE", type=path, help=predicted),
-            click.Option(
-                ["--machine"],
-                metavar="FILE",
-                type=click.Path(),
-                help="Machine file of dsocr calibrate to predict with.",
-            ),
-            click.Option(["--gpu"], metavar="NAME|FILE", help="Machine; by default the one that was measured."),
+            *whole_options(definition),
             click.Option(["--out"], metavar="DIR", type=path, help="Write comparison.md and comparison.svg here, too."),
             click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output."),
         ],
-        callback=lambda **given: _compare_measured(given),
-        help="Hold the seconds that dsocr measure found in MEASURED against those that the formulas give.",
+        callback=lambda **given: _compare_measured(definition, given),
+        help=(
+            "Hold what was measured against the formulas: the JSON of dsocr measure, the log of an engine's start, or"
+            " the JSON of its serving benchmark (vLLM, SGLang); options of the workload are of an engine's files."
+        ),
     )
 
 
-def _compare_measured(given: dict[str, Any]) -> int:
+def _compare_measured(definition: Definition, given: dict[str, Any]) -> int:
+    from dsocr_symbolic.measurement.comparison.engine import read_engine
+
+    engine = read_engine(given["measured"])
+    if engine is None:
+        return _compare_seconds(definition, given)
+    if given["predicted"] or given["out"]:
+        raise UserError(f"{given['measured']}: is an engine's file: it has no --predicted and no --out; drop them")
+    return _compare_engine(definition, engine, given)
+
+
+def _compare_engine(definition: Definition, engine: "EngineFile", given: dict[str, Any]) -> int:
+    from attrs import asdict
+
+    from dsocr_symbolic.measurement.comparison.engine_pairs import compare_engine
+    from dsocr_symbolic.measurement.comparison.engine_text import engine_text
+    from dsocr_symbolic.questions.options import asked_scenario, show
+    from dsocr_symbolic.questions.question import of_scenario
+
+    compared = compare_engine(engine, asked_scenario(definition, given))
+    about = of_scenario(compared.scenario).described()
+    document = {"schema": "dsocr compared engine 1", **about, "file": str(given["measured"]), "kind": compared.kind}
+    document |= {"told": dict(compared.told), "ran": dict(engine.ran)}
+    document["lines"] = [asdict(line) for line in compared.lines]
+    return show(given, document, lambda: engine_text(compared, given["measured"].name))
+
+
+def _compare_seconds(definition: Definition, given: dict[str, Any]) -> int:
     from attrs import asdict
 
     from dsocr_symbolic.measurement.comparison.files import read_measured, read_predicted
@@ -105,6 +164,9 @@ def _compare_measured(given: dict[str, Any]) -> int:
     from dsocr_symbolic.writing.files import check_folder, write_files
 
     path, out = given["measured"], given["out"]
+    for option in whole_options(definition):
+        if option.name not in ("gpu", "machine") and given[option.name or ""] not in (None, (), False):
+            raise UserError(f"{option.opts[0]}: is of an engine's file; {path} says itself what was measured")
     if given["predicted"] and (given["machine"] or given["gpu"]):
         raise UserError("--predicted: its predictions are made already; drop it, or --machine and --gpu")
     if out:

@@ -1,6 +1,6 @@
 """Fix the constants of the time formulas by what was measured: least squares of logarithms, one fit after the other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import sympy
@@ -9,7 +9,7 @@ from attrs import frozen
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.calibration_file import FitEntry, GridFile
+from dsocr_symbolic.language.files.calibration_file import GridFile
 from dsocr_symbolic.measurement.grid import predicted
 from dsocr_symbolic.measurement.kernels import Busy
 
@@ -46,7 +46,7 @@ def fitted(grid: GridFile, busy: Mapping[str, Busy], machine: Mapping[str, float
     formulas = {name: predicted(record) for name, record in grid.records.items()}
     known = dict(machine)
     for fit in grid.fits:
-        known.update(_fit(fit, [_measured(name, formulas, busy) for name in fit.records], known))
+        known.update(fixed(fit.constants, [_measured(name, formulas, busy) for name in fit.records], known))
     whole = {name: _measured(name, formulas, busy) for name in grid.records}
     errors = {name: float(_function(one.formula, (), known)()) / one.seconds - 1 for name, one in whole.items()}
     return Fitted(constants={name: known[name] for fit in grid.fits for name in fit.constants}, errors=errors)
@@ -67,19 +67,22 @@ def _measured(name: str, formulas: Mapping[str, Mapping[str, Expr]], busy: Mappi
     return MeasuredRecord(formula=formulas[record][kernel], seconds=theirs[ours.index(kernel)].seconds)
 
 
-def _fit(fit: FitEntry, measured: list[MeasuredRecord], known: Mapping[str, float]) -> dict[str, float]:
+def fixed(
+    constants: Mapping[str, float], measured: Sequence[MeasuredRecord], known: Mapping[str, float]
+) -> dict[str, float]:
+    """Fix constants by measurements together; each is given with where its search begins, all others are known."""
     from scipy.optimize import least_squares
 
-    names = tuple(fit.constants)
+    names = tuple(constants)
     functions = [_function(each.formula, names, known) for each in measured]
     seconds = np.log([each.seconds for each in measured])
 
     def errors(logarithms: np.ndarray) -> np.ndarray:
-        constants = np.exp(logarithms)
-        return np.log([function(*constants) for function in functions]) - seconds
+        values = np.exp(logarithms)
+        return np.log([function(*values) for function in functions]) - seconds
 
     # Where another term of a maximum leads, a constant has no effect: it begins from both sides.
-    begin = np.log([fit.constants[name] for name in names])
+    begin = np.log([constants[name] for name in names])
     tries = [least_squares(errors, begin + shift) for shift in (0.0, -1.5, 1.5)]
     found = min(tries, key=lambda each: float(each.cost))
     return dict(zip(names, map(float, np.exp(found.x)), strict=True))

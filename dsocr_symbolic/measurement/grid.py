@@ -7,8 +7,8 @@ import sympy
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.value import Expr
-from dsocr_symbolic.language.calibration_file import GridFile, RecordEntry, TensorEntry, calibration_file
 from dsocr_symbolic.language.call import Call
+from dsocr_symbolic.language.files.calibration_file import GridFile, RecordEntry, TensorEntry, calibration_file
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.measurement.benchmarks import Benchmark, TensorSpec

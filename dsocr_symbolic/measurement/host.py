@@ -1,20 +1,22 @@
 """What the host takes to launch an operator of ordinary module code.
 
 In eager mode a call with small tensors takes as long as Python and PyTorch take to launch its operators. How long that
-is depends on the code around them, so it is measured on transformers' own layers, of sizes unlike any published model.
+is depends on the code around them, so it is measured on transformers' own layers, and on a chain of compiled
+functions, of sizes unlike any published model.
 """
 
 import inspect
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from attrs import frozen
 from torch import Tensor
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.measurement.kernels import Timed, busy, on_gpu, require_gpu
+from dsocr_symbolic.measurement.kernels import MeasuredKernel, Timed, busy, on_gpu, require_gpu
+from dsocr_symbolic.measurement.served.compiled import LAUNCHES, block_chain, can_compile
 from dsocr_symbolic.verification.reference.trace import OperatorTrace
 
 CALLS = 5
@@ -35,9 +37,10 @@ class HostCost:
     Attributes
     ----------
     name : str
-        ``decoder`` (one decode step, eager attention), ``decoder_sdpa`` or ``vision`` (encoder layers).
+        ``decoder`` (one decode step, eager attention), ``decoder_sdpa``, ``vision`` (encoder layers) or ``compiled``
+        (blocks under ``torch.compile``).
     launches : int
-        Operators of a call that launch something: neither views nor allocations.
+        Operators of a call that launch something: neither views nor allocations. Of compiled code its kernels.
     device_s : float
         Seconds that the GPU is busy with a call; 0 in a dry run.
     wall_s : tuple of float
@@ -68,11 +71,14 @@ class Stack:
         The same work every time, if `reset` is called after it.
     reset : callable
         Takes back what a call has left behind; launches nothing.
+    kernels : int
+        Of compiled code, the kernels of a call as its source gives them; 0 of others, whose operators are counted.
     """
 
     name: str
     call: Callable[[], object]
     reset: Callable[[], None]
+    kernels: int = 0
 
 
 def decoder(name: str, attention: str, device: str) -> Stack:
@@ -130,6 +136,12 @@ def vision(name: str, device: str) -> Stack:
     return Stack(name=name, call=run, reset=lambda: None)
 
 
+def compiled(name: str, device: str, *, compiles: bool) -> Stack:
+    """Build blocks that are compiled one by one, with products between a compiler's kernels."""
+    run = block_chain(LAYERS, device, compiles=compiles)
+    return Stack(name=name, call=run, reset=lambda: None, kernels=LAYERS * LAUNCHES)
+
+
 def _require_transformers() -> None:
     try:
         import transformers  # noqa: F401 - whether it is there
@@ -147,7 +159,9 @@ def normal(device: str, *shape: int) -> Tensor:
 
 
 def launches_of(stack: Stack) -> int:
-    """Count the operators of a call that launch something."""
+    """Count the operators of a call that launch something; what is compiled says so itself."""
+    if stack.kernels:
+        return stack.kernels
     # Not in inference mode: there a composite operator is dispatched whole.
     with torch.no_grad(), OperatorTrace() as trace:
         stack.call()
@@ -173,6 +187,8 @@ class HostRounds:
             decoder("decoder_sdpa", "sdpa", device),
             vision("vision", device),
         ]
+        if dry or can_compile():
+            self.m_stacks.append(compiled("compiled", device, compiles=not dry))
         self.m_launches = [launches_of(stack) for stack in self.m_stacks]
         self.m_walls: list[list[float]] = []
 
@@ -187,23 +203,30 @@ class HostRounds:
         """Return what the rounds gave, by kind of code."""
         if not self.m_walls:
             raise UserError("rounds is 0: measure 1 round or more")
-        devices = [
-            found.seconds for found in busy([Timed(call=_whole(stack)) for stack in self.m_stacks], dry=self.m_dry)
-        ]
+        devices = busy([Timed(call=_whole(stack)) for stack in self.m_stacks], dry=self.m_dry)
         found = []
         for place, stack in enumerate(self.m_stacks):
             walls = tuple(each[place] for each in self.m_walls)
+            # What a compiler made of its code the GPU says better than the source does.
+            ran = launched(devices[place].kernels) if stack.kernels else 0
+            launches = ran or self.m_launches[place]
             found.append(
                 HostCost(
                     name=stack.name,
-                    launches=self.m_launches[place],
-                    device_s=devices[place],
+                    launches=launches,
+                    device_s=devices[place].seconds,
                     wall_s=walls,
-                    per_launch_s=min(walls) / self.m_launches[place],
+                    per_launch_s=min(walls) / launches,
                     spread=max(walls) / min(walls) - 1,
                 )
             )
         return found
+
+
+def launched(kernels: Sequence[MeasuredKernel]) -> int:
+    """Count what compiled code launched: not what a library runs besides, to clear memory or to add up parts."""
+    beside = ("Memset", "Memcpy")
+    return sum(not each.name.startswith(beside) and "splitKreduce" not in each.name for each in kernels)
 
 
 def _whole(stack: Stack) -> Callable[[], object]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from dsocr_symbolic.language.calibration_file import GridFile
+from dsocr_symbolic.language.files.calibration_file import GridFile
 from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.measurement.fit import Fitted
 from dsocr_symbolic.measurement.host import HostCost
@@ -35,6 +35,7 @@ def machine_file(
     fitted: Fitted,
     busy: Mapping[str, Busy],
     host: tuple[list[HostCost], StreamCost, GraphCost] | None,
+    pages: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the text of a machine file: constants with what fixes them, residuals, and what was measured."""
     records = {name: fit.records for fit in grid.fits for name in fit.constants}
@@ -43,7 +44,8 @@ def machine_file(
     if host is not None:
         costs, stream, graph = host
         by_name = {cost.name: cost for cost in costs}
-        for kind in ("decoder", "vision"):
+        # No compiled code is measured where there is no compiler.
+        for kind in (each for each in ("decoder", "vision", "compiled") if each in by_name):
             values[f"{kind}_launch"], records[f"{kind}_launch"] = by_name[kind].per_launch_s, (f"host {kind}",)
         values["graph_gap"], records["graph_gap"] = graph.per_kernel_s, ("host graph",)
         values["graph_replay"], records["graph_replay"] = graph.per_replay_s, ("host graph",)
@@ -52,8 +54,8 @@ def machine_file(
         launches = {
             cost.name: {
                 "launches": cost.launches,
-                "quietest": _rounded(min(cost.wall_s)),
-                "slowest": _rounded(max(cost.wall_s)),
+                "quietest": rounded(min(cost.wall_s)),
+                "slowest": rounded(max(cost.wall_s)),
             }
             for cost in costs
         }
@@ -73,8 +75,9 @@ def machine_file(
         },
         "classes": residuals(grid, fitted),
         "host": launches,
-        "seconds": {name: _rounded(value) for name, value in ((name, each.seconds) for name, each in busy.items())},
+        "seconds": {name: rounded(value) for name, value in ((name, each.seconds) for name, each in busy.items())},
         "errors": {name: round(error, 4) for name, error in fitted.errors.items()},
+        **({} if pages is None else {"pages": dict(pages)}),
     }
     text: str = yaml.safe_dump(content, sort_keys=False, width=118, default_flow_style=None, allow_unicode=True)
     return text
@@ -87,10 +90,10 @@ def written(name: str, si: float) -> tuple[str, float]:
         value = si / float(UNITS[unit][1])
         if value >= 1 or unit == _WRITTEN[suffix][-1]:
             break
-    return name.removesuffix(suffix) + unit, _rounded(value)
+    return name.removesuffix(suffix) + unit, rounded(value)
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
     """Keep five digits: what is measured holds no more."""
     return round(value, _DIGITS - 1 - math.floor(math.log10(abs(value)))) if value else 0.0
 

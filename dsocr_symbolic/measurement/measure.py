@@ -10,22 +10,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from attrs import asdict, define, evolve, field, frozen
+from attrs import asdict, evolve, field, frozen
 
-from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.measurement.attribution import attribute
 from dsocr_symbolic.measurement.comparison.files import MEASURED
 from dsocr_symbolic.measurement.components import Prepared, TimedCase, check_case, make
 from dsocr_symbolic.measurement.graphs import captured
 from dsocr_symbolic.measurement.kernels import GpuFacts, Timed, busy, check_idle, require_gpu
+from dsocr_symbolic.measurement.lines import MeasuredLine, empty, one_line, said
 from dsocr_symbolic.measurement.network import NetworkCache, tiny_config
+from dsocr_symbolic.measurement.served.network import ServedCache
+from dsocr_symbolic.measurement.served.parts import by_name, check_served, make_served
 
 CALLS, WARM_UPS = 5, 1
 LONG_SECONDS, ROUND_SECONDS = 0.05, 0.15
 """Of calls that take longer than the first, as many are timed in a round as fit into the second; one at least."""
 _WALL_SHARE = 0.5
 _FULL = 0.6
-_ERROR_LETTERS = 300
 # A dry run's sizes: the smallest that every component takes.
 _SMALL = {"batch": 2, "image_size": 128, "feature_grid": 2, "sequence": 7, "past": 5, "tokens": 3}
 
@@ -35,6 +36,7 @@ class _Session:
     """What all cases share: the network, the clock, and where words and results go."""
 
     cache: NetworkCache
+    served: ServedCache | None
     dry: bool
     say: Callable[[str], None]
     save: Callable[[], None]
@@ -45,18 +47,14 @@ class _Session:
         """Say whether less than this share of the time is spent."""
         return time.monotonic() - self.began < share * self.budget
 
+    def make(self, case: TimedCase) -> Prepared:
+        """Prepare a case, of the plain network or of the served one."""
+        return make(case, self.cache) if self.served is None else make_served(case, self.served)
+
     def wait(self) -> None:
         """Wait for the GPU; a dry run has none to wait for."""
         if not self.dry:
             torch.cuda.synchronize()
-
-
-@define(kw_only=True)
-class _Line:
-    """A case and what was found of it."""
-
-    case: TimedCase
-    found: dict[str, Any]
 
 
 def measure_cases(
@@ -68,6 +66,7 @@ def measure_cases(
     budget: float = 330.0,
     seed: int = 0,
     network_cache: NetworkCache | None = None,
+    served: bool = False,
     dry: bool = False,
 ) -> dict[str, Any]:
     """Measure cases on the current GPU.
@@ -88,8 +87,10 @@ def measure_cases(
         Of the orders.
     network_cache : NetworkCache, optional
         The network to use; by default the published one is built.
+    served : bool
+        Whether the cases are parts of the served network. They are compiled first, for which no time is reckoned.
     dry : bool
-        Run everything once on a CPU, on small sizes, and time no kernel.
+        Run everything once on a CPU, on small sizes, and time no kernel; nothing is compiled.
 
     Returns
     -------
@@ -98,10 +99,11 @@ def measure_cases(
         and least busy time of the GPU in one call, s), ``kernels`` of one call, ``wall_s`` (s, one per round),
         ``experts_hit`` per MoE layer, ``peak_bytes`` above what was allocated before, ``operators``, or an ``error``.
         Peaks of a graph are those of the call that it holds, of a backward those of a forward and a backward, and a
-        decoding step's hold the whole grown KV cache beside the old one. A graph has no operators.
+        decoding step's hold the whole grown KV cache beside the old one. A graph has no operators. A case of the served
+        network has none either, and has ``kernels_by_name`` instead: how often each kernel ran in a call and its s.
     """
     for case in cases:
-        check_case(case)
+        (check_served if served else check_case)(case)
     facts = require_gpu(dry=dry)
     check_idle(dry=dry)
     found: dict[str, Any] = {
@@ -114,9 +116,13 @@ def measure_cases(
     }
     if network_cache is None:
         network_cache = NetworkCache(device="cpu", config=tiny_config()) if dry else NetworkCache()
-    session = _Session(cache=network_cache, dry=dry, say=say, save=lambda: save(found), budget=budget)
-    lines = [_Line(case=_sized(session, case), found=_empty(case)) for case in cases]
+    cache = ServedCache(plain=network_cache, compiles=not dry) if served else None
+    session = _Session(cache=network_cache, served=cache, dry=dry, say=say, save=lambda: save(found), budget=budget)
+    lines = [MeasuredLine(case=_sized(session, case), found=empty(case)) for case in cases]
     found["cases"] = [line.found for line in lines]
+    if served:
+        _compile_part(session, lines)
+        session = evolve(session, began=time.monotonic())
     # A profiler stays with the process and slows down each launch after it: walls come first.
     _wall_part(session, lines, found, rounds, random.Random(seed))  # noqa: S311 - an order, no secret
     _device_part(session, lines, found)
@@ -138,7 +144,19 @@ def _sized(session: _Session, case: TimedCase) -> TimedCase:
     return evolve(case, settings={name: min(value, _SMALL[name]) for name, value in case.settings.items()})
 
 
-def _device_part(session: _Session, lines: Sequence[_Line], found: dict[str, Any]) -> None:
+def _compile_part(session: _Session, lines: Sequence[MeasuredLine]) -> None:
+    """Call every case once, which compiles what it needs."""
+    for line in lines:
+        began = time.monotonic()
+        try:
+            session.make(line.case).call()
+            session.wait()
+        except Exception as error:  # noqa: BLE001 - one case may not end the others
+            line.found["error"] = one_line(error)
+        session.say(f"{line.case.label}: {line.found.get('error', 'compiled')}; {time.monotonic() - began:.1f} s")
+
+
+def _device_part(session: _Session, lines: Sequence[MeasuredLine], found: dict[str, Any]) -> None:
     """Take everything but walls, case by case."""
     for number, line in enumerate(lines):
         if not session.has():
@@ -150,38 +168,15 @@ def _device_part(session: _Session, lines: Sequence[_Line], found: dict[str, Any
         try:
             line.found |= _device_facts(session, line.case)
         except Exception as error:  # noqa: BLE001 - one case may not end the others
-            line.found["error"] = _one_line(error)
+            line.found["error"] = one_line(error)
         _free(session)
-        session.say(f"{_said(line)}; {time.monotonic() - began:.1f} s")
+        session.say(f"{said(line)}; {time.monotonic() - began:.1f} s")
         session.save()
-
-
-def _empty(case: TimedCase) -> dict[str, Any]:
-    return {
-        "component": case.component,
-        "mode": case.mode,
-        "settings": dict(case.settings),
-        "choices": dict(case.choices),
-        "device_s": None,
-        "device_least_s": None,
-        "kernels": None,
-        "wall_s": [],
-        "experts_hit": [],
-        "peak_bytes": None,
-        "operators": [],
-    }
-
-
-def _said(line: _Line) -> str:
-    found = line.found
-    if "error" in found:
-        return f"{line.case.label}: {found['error']}"
-    return f"{line.case.label}: {found['device_s'] * 1e3:.3f} ms in {found['kernels']} kernels"
 
 
 def _device_facts(session: _Session, case: TimedCase) -> dict[str, Any]:
     """Take experts, peak memory, busy time and, of what is no graph, operators."""
-    prepared = make(case, session.cache)
+    prepared = session.make(case)
     prepared.before()
     prepared.call()
     # Both warm up as well: TorchScript compiles at its second call, libraries take their workspaces at the first.
@@ -195,7 +190,9 @@ def _device_facts(session: _Session, case: TimedCase) -> dict[str, Any]:
     timed = Timed(call=reset_and_call, cold=bool(prepared.hot), hot=prepared.hot)
     (one,) = busy([timed], calls=CALLS, warm_ups=WARM_UPS, dry=session.dry)
     facts |= {"device_s": one.seconds, "device_least_s": one.least, "kernels": len(one.kernels)}
-    if case.mode != "graph":
+    if session.served is not None:
+        facts["kernels_by_name"] = by_name(one.kernels)
+    elif case.mode != "graph":
         prepared.before()
         backward = case.mode == "backward"
         found = attribute(prepared.whole, prepared.modules, backward=backward, dry=session.dry)
@@ -220,7 +217,7 @@ def _peak(session: _Session, prepared: Prepared) -> int:
 
 
 def _wall_part(
-    session: _Session, lines: Sequence[_Line], found: dict[str, Any], rounds: int, order: random.Random
+    session: _Session, lines: Sequence[MeasuredLine], found: dict[str, Any], rounds: int, order: random.Random
 ) -> None:
     """Take walls in rounds."""
     for number in range(rounds):
@@ -234,7 +231,7 @@ def _wall_part(
                 try:
                     line.found["wall_s"].append(_wall(session, line.case))
                 except Exception as error:  # noqa: BLE001 - one case may not end the others
-                    line.found["error"] = _one_line(error)
+                    line.found["error"] = one_line(error)
                 _free(session)
         session.say(f"round {number + 1} of {rounds}: {time.monotonic() - began:.1f} s")
         session.save()
@@ -242,7 +239,7 @@ def _wall_part(
 
 def _wall(session: _Session, case: TimedCase) -> float:
     """Return the median seconds that a caller waits for one call, beginning and ending with an idle GPU."""
-    prepared = make(case, session.cache)
+    prepared = session.make(case)
     call = captured(prepared, dry=session.dry) if case.mode == "graph" else prepared.call
 
     def clocked() -> float:
@@ -268,10 +265,3 @@ def _free(session: _Session) -> None:
         total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
         if torch.cuda.memory_reserved() > _FULL * total:
             torch.cuda.empty_cache()
-
-
-def _one_line(error: Exception) -> str:
-    """Say an error in one line; what the user can mend says so by itself."""
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    said = first if isinstance(error, UserError) else f"{type(error).__name__}: {first}"
-    return said[:_ERROR_LETTERS]

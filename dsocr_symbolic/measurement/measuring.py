@@ -13,12 +13,17 @@ from dsocr_symbolic.writing.files import check_target, written_whole
 
 BUDGET = 420.0
 """Seconds after which what is left is left out, and named."""
+SERVED: Mapping[str, Any] = {"budget": 240.0, "rounds": 3}
+"""The same of the served network, besides the time to compile it, and fewer rounds."""
 
 
-def measure(out: Path, *, only: str, force: bool, say: Callable[[str], None]) -> None:
-    """Write a JSON file of what every part takes; one that exists is replaced with ``force`` alone."""
+def measure(out: Path, *, execution: str, only: str, force: bool, say: Callable[[str], None]) -> None:
+    """Write a JSON file of what every part takes; one that exists is replaced with ``force`` alone.
+
+    ``execution`` is ``checkpoint``, the parts as the network's own code runs them, or ``served``, as a server does.
+    """
     check_target(out, force=force)
-    components = load_components()
+    components = load_components(execution)
     wanted = [name for name in only.split(",") if name]
     check_known(wanted, components, "--only", "component")
     cases = [
@@ -30,5 +35,6 @@ def measure(out: Path, *, only: str, force: bool, say: Callable[[str], None]) ->
         with written_whole(out) as draft:
             draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
-    save(measure_cases(cases, say=say, save=save, budget=BUDGET))
+    served = execution == "served"
+    save(measure_cases(cases, say=say, save=save, served=served, **SERVED if served else {"budget": BUDGET}))
     say(f"wrote {out}")

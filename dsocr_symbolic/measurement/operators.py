@@ -9,6 +9,7 @@ from attrs import frozen
 from torch import Tensor
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.measurement.served.compiled import can_compile, compiled_function
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32, "int64": torch.int64, "bool": torch.bool}
 """By their names in records."""
@@ -20,6 +21,7 @@ Call = Callable[[], object]
 _QUICK_GELU = "def quick_gelu(x):\n    return x * torch.sigmoid(1.5 * x)\n"
 _SCALAR, _ID, _COPIES = 1.5, 3, 6
 _FIRST_CALLS = 4
+_EPSILON = 1e-6
 
 
 @frozen(kw_only=True)
@@ -124,6 +126,29 @@ def _grouped(given: OperatorInputs) -> Call:
     return lambda: product(x, transposed, offs=offsets)
 
 
+def _compiled(function: Callable[..., object]) -> Callable[[OperatorInputs], Call]:
+    """Let a function of the tensors be compiled for a GPU; a CPU calls it as it is."""
+
+    def bind(given: OperatorInputs) -> Call:
+        made = function if given.device == "cpu" else torch.compile(function, fullgraph=True, dynamic=False)
+        return lambda: made(*given.tensors)
+
+    return bind
+
+
+def _sum_and_norm(x: Tensor, added: Tensor, weight: Tensor) -> Tensor:
+    """Return the root-mean-square norm, taken in fp32, of a sum [T, D]."""
+    total = x + added
+    wide = total.float()
+    return weight * (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + _EPSILON)).to(x.dtype)
+
+
+def _row_add(y: Tensor, order: Tensor, weights: Tensor, x: Tensor) -> Tensor:
+    """Add rows of x [R, D], weighed in the order of their places, to rows of y [T, D]: place // (R/T)."""
+    rows = order // (len(order) // len(y))
+    return y.index_add_(0, rows, x * weights.index_select(0, order).unsqueeze(-1))
+
+
 def _attention(given: OperatorInputs) -> Tensor:
     q, k, v = given.tensors
     return F.scaled_dot_product_attention(q, k, v, is_causal=bool(given.whole("causal")))
@@ -131,6 +156,18 @@ def _attention(given: OperatorInputs) -> Tensor:
 
 def _masked_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def _sum_in_order(x: Tensor, y: Tensor) -> Tensor:
+    return (x + y).contiguous()
+
+
+def _compiled_sum(given: OperatorInputs) -> Call:
+    """Add, and write the sum in order of its axes, in one kernel of a compiler; plainly where there is none."""
+    x, y = given.tensors
+    compiles = given.device != "cpu" and can_compile()
+    function = compiled_function(_sum_in_order) if compiles else _sum_in_order
+    return lambda: function(x, y)
 
 
 def _convolution(given: OperatorInputs) -> Tensor:
@@ -205,6 +242,10 @@ OPERATORS: Mapping[str, TimedOperator] = {
     "softmax": _on_given(lambda given: F.softmax(given.tensors[0], dim=-1, dtype=given.dtype()), 1, options="dtype"),
     "topk": _on_given(lambda given: torch.topk(given.tensors[0], given.whole("k"), dim=-1, sorted=False), 1, "k"),
     "argsort": _on_tensors(lambda x: x.argsort(), 1),
+    # As a compiler writes them.
+    "compiled_norm": TimedOperator(bind=_compiled(_sum_and_norm), operands=(3, 3)),
+    "compiled_sort": TimedOperator(bind=_compiled(lambda x: x.sort()), operands=(1, 1)),
+    "compiled_row_add": TimedOperator(bind=_compiled(_row_add), operands=(4, 4), in_place=True),
     # Made, moved.
     "arange": _on_given(lambda given: torch.arange(given.whole("elements"), device=given.device), 0, "elements"),
     "zeros": _on_given(
@@ -224,6 +265,7 @@ OPERATORS: Mapping[str, TimedOperator] = {
     "cat": _on_given(lambda given: torch.cat(given.tensors, dim=given.whole("axis")), 1, "axis", most=100),
     "to_host": _on_tensors(lambda x: x.cpu(), 1),
     "item": _on_tensors(lambda x: x.item(), 1),
+    "compiled_sum": TimedOperator(bind=_compiled_sum, operands=(2, 2)),
     # By index.
     "scatter_ones": _on_tensors(lambda counts, index: counts.scatter_(1, index, 1), 2, in_place=True),
     "index_rows": _on_tensors(lambda x, index: x[index], 2),

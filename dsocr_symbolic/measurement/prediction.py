@@ -9,8 +9,8 @@ from attrs import frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.evaluation.estimate import Estimate, beside_operators
-from dsocr_symbolic.language.calibration_file import ComponentEntry, ComponentsFile, calibration_file
 from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.files.calibration_file import ComponentEntry, ComponentsFile, calibration_file
 from dsocr_symbolic.language.lookup import default_definition, layer_definition
 from dsocr_symbolic.language.time_formula import LIMITS
 from dsocr_symbolic.network.rows import Row
@@ -30,10 +30,19 @@ class PredictedPart:
     choices: Mapping[str, str]
 
 
-def load_components() -> Mapping[str, ComponentEntry]:
-    """Read formulas/calibration/components.yaml."""
-    file: ComponentsFile = calibration_file(ComponentsFile, "components")
+FILES: Mapping[str, str] = {"checkpoint": "components", "served": "served"}
+"""Which file of formulas/calibration/ has the parts of the network, by who runs it."""
+
+
+def load_components(execution: str = "checkpoint") -> Mapping[str, ComponentEntry]:
+    """Read the parts of the network as its own code runs them, or as a server does."""
+    file: ComponentsFile = calibration_file(ComponentsFile, FILES[execution])
     return file.components
+
+
+def known_components() -> Mapping[str, ComponentEntry]:
+    """Read the parts of every file."""
+    return {name: entry for execution in FILES for name, entry in load_components(execution).items()}
 
 
 def parts(components: Mapping[str, ComponentEntry]) -> Iterator[PredictedPart]:
@@ -48,7 +57,7 @@ def parts(components: Mapping[str, ComponentEntry]) -> Iterator[PredictedPart]:
 
 def predict(part: PredictedPart, machine: str) -> dict[str, Any]:
     """Return what the formulas give for a part, by operator too."""
-    entry = load_components()[part.component]
+    entry = known_components()[part.component]
     results = [_answer(each.layer, each.given, part, machine) for each in entry.layers]
     backward = part.mode == "backward"
     metric = "backward_device_s" if backward else "device_s"

@@ -7,18 +7,34 @@ from types import ModuleType
 
 from dsocr_symbolic.algebras.value import Expr, Value
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.expression import Expression, evaluate, names
+from dsocr_symbolic.language.expression import Expression, evaluate, names, ordered_names
 from dsocr_symbolic.language.formula import Formula, Gradient, Operator, Tensor, outputs
 from dsocr_symbolic.network.node import Launch, Required, Scope, Site, Steps, Stock
 
 READS = ("input", "inplace", "weight")
 WRITES = ("output", "inplace")
+_MOST_KNOWN = 100_000
 
 
 def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Expr:
     """Evaluate an expression; a symbol without a value is a UserError."""
     try:
-        return evaluate(expression, scope, algebra)
+        known = getattr(algebra, "known", None)
+        used = ordered_names(expression)
+        if used == (expression.text,):
+            return scope[expression.text]
+        if known is None or not used:
+            return evaluate(expression, scope, algebra)
+        given = tuple([scope[name] for name in used])
+        # Python's 1 equals sympy's, and what is made of them differs.
+        if int in map(type, given):
+            return evaluate(expression, scope, algebra)
+        if len(known) > _MOST_KNOWN:
+            known.clear()
+        key = (expression, given)
+        if key not in known:
+            known[key] = evaluate(expression, scope, algebra)
+        return known[key]
     except KeyError as error:
         name = str(error.args[0])
         raise UserError(f"{expression.text}: unknown symbol '{name}': {nearest(name, scope)}") from error
@@ -29,7 +45,8 @@ def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Expr:
 
 def elements(shape: Iterable[Expression], scope: Scope, algebra: ModuleType) -> Expr:
     """Multiply the sizes of a shape."""
-    return reduce(mul, (value(size, scope, algebra) for size in shape), algebra.number(1))
+    sizes = [value(size, scope, algebra) for size in shape]
+    return reduce(mul, sizes) if sizes else algebra.number(1)
 
 
 def size(tensor: Tensor, scope: Scope, algebra: ModuleType) -> Expr:
@@ -68,6 +85,12 @@ def either(conditions: Iterable[Expr]) -> Expr:
     for condition in distinct:
         opposite = opposite * (1 - condition)
     return 1 - opposite
+
+
+def times(*factors: Expr) -> Expr:
+    """Multiply; Python's 1, which conditions that always hold are, costs nothing."""
+    telling = [factor for factor in factors if type(factor) is not int or factor != 1]
+    return reduce(mul, telling) if telling else 1
 
 
 def both(first: Expr, second: Expr) -> Expr:

@@ -8,12 +8,12 @@ from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.call import Call
 from dsocr_symbolic.language.formula import Formula, Layer, Operator, Tensor, inputs, outputs
-from dsocr_symbolic.network.costs import both, either, owns, size
+from dsocr_symbolic.network.costs import both, either, owns, size, times
 from dsocr_symbolic.network.node import Node, Port, Site, Storage, Storages
 
 Conditions = dict[Storage, Expr]
 Names = dict[str, Storages]
-_WHOLE = ("int64", "bool")
+_WHOLE = ("int64", "int32", "bool")
 
 
 def any_of(parts: Iterable[tuple[Expr, Storage]]) -> Conditions:
@@ -41,7 +41,7 @@ def joined(values: Iterable[Storages]) -> Storages:
 
 def under(guard: Expr, value: Storages) -> Storages:
     """Put a value under one more condition."""
-    return tuple((both, storage) for condition, storage in value if (both := guard * condition) != 0)
+    return tuple((both, storage) for condition, storage in value if (both := times(guard, condition)) != 0)
 
 
 def declared(tensor: Tensor, key: str, copies: Expr, site: Site) -> Storage:

@@ -1,13 +1,13 @@
 """The one fold: what each kind of metric is, over the rows of a tree, in any algebra."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import ModuleType
 from typing import Any
 
 from attrs import field, frozen
 
-from dsocr_symbolic.language.expression import Expression, evaluate, names, of_running
+from dsocr_symbolic.language.expression import evaluate, names, of_running
 from dsocr_symbolic.language.registry import Metric, load_metrics
 from dsocr_symbolic.network.rows import (
     BESIDE,
@@ -24,6 +24,7 @@ from dsocr_symbolic.network.rows import (
     PerRow,
     Row,
 )
+from dsocr_symbolic.network.serving import FORWARD, held, quotient
 from dsocr_symbolic.network.timeline import CALLS, DEVICE, HOST, REPEATS, REPLAYS, Line, Longer, walls
 
 
@@ -42,6 +43,8 @@ def columns_of(metric: Metric) -> tuple[str, ...]:
             return (PHASES,)
         case "wall":
             return metric.of, HOST, GAPS, REPLAYS, REPEATS, CALLS
+        case "server":
+            return (FORWARD,)
     return ()
 
 
@@ -50,6 +53,25 @@ def is_detail(metric: Metric) -> bool:
     if metric.kind == "boundary" or metric.term:
         return True
     return metric.step != "" and (metric.kind in ("flow", "time") or metric.takes == SAVED)
+
+
+def of_training(metric: Metric) -> bool:
+    """Say whether a metric, or one that it is made of, is read from the training step of calls."""
+    return any(each.step and (each.kind in ("flow", "time") or each.takes == SAVED) for each in _made_of(metric))
+
+
+def needs_details(metric: Metric) -> bool:
+    """Say whether a metric is, or is made of, what most questions leave out."""
+    return any(map(is_detail, _made_of(metric)))
+
+
+def _made_of(metric: Metric) -> Iterator[Metric]:
+    """Yield a metric and those that it is made of."""
+    yield metric
+    known = load_metrics()
+    inside = {*(names(metric.formula) if metric.formula else ()), metric.takes, metric.of} & known.keys()
+    for name in inside - {metric.name}:
+        yield from _made_of(known[name])
 
 
 def children(parents: Sequence[int]) -> list[list[int]]:
@@ -150,12 +172,13 @@ def _wall(fold: Fold, metric: Metric) -> PerRow:
     """Let host and GPU go side by side between waits."""
     assert metric.formula is not None  # noqa: S101 - the registry gives it
     leaves = fold.leaves
+    scope = {name: leaves.scope[name] for name in names(metric.formula) if name in leaves.scope}
     device = [sum(both) for both in zip(leaves.columns[metric.of], leaves.columns[GAPS], strict=True)]
     return walls(
         [Line(waits=row.waits, steps=_is_stepped(leaves.rows, row)) for row in leaves.rows],
         fold.below,
         {name: leaves.columns[name] for name in (CALLS, HOST, REPLAYS, REPEATS)} | {DEVICE: device},
-        Longer(formula=metric.formula, scope=leaves.scope, algebra=leaves.algebra),
+        Longer(formula=metric.formula, scope=scope, algebra=leaves.algebra),
     )
 
 
@@ -238,12 +261,9 @@ def _ratio(fold: Fold, metric: Metric) -> PerRow:
     ]
 
 
-def quotient(formula: Expression, scope: Mapping[str, Any], algebra: ModuleType) -> Any:
-    """Evaluate a formula of metrics; nothing moved is no ratio, and what does not exist has none."""
-    try:
-        return evaluate(formula, scope, algebra)
-    except (ZeroDivisionError, KeyError, TypeError):
-        return None
+def _server(fold: Fold, metric: Metric) -> PerRow:
+    """Say what a server holds, which the whole alone has."""
+    return [held(fold, metric.takes).get(metric.takes), *[None] * (len(fold.leaves.rows) - 1)]
 
 
 _KINDS: Mapping[str, Callable[[Fold, Metric], PerRow]] = {
@@ -257,5 +277,6 @@ _KINDS: Mapping[str, Callable[[Fold, Metric], PerRow]] = {
     "memory": _memory,
     "latency": _latency,
     "ratio": _ratio,
+    "server": _server,
     "null": lambda fold, _: [None] * len(fold.leaves.rows),
 }

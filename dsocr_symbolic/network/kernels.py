@@ -10,7 +10,7 @@ from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.steps import pieces
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.device import KernelWork
+from dsocr_symbolic.language.call import KernelWork
 from dsocr_symbolic.language.expression import parse
 from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.language.time_formula import LIMITS, load_time

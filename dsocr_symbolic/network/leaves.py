@@ -19,7 +19,7 @@ from dsocr_symbolic.network.flows import boundaries, handed_on, launch_seconds, 
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.kernels import seconds_of
 from dsocr_symbolic.network.launching import gap_seconds, host_seconds, replay_seconds
-from dsocr_symbolic.network.liveness import Memory, memory
+from dsocr_symbolic.network.liveness import Memory, forward_bytes, memory
 from dsocr_symbolic.network.node import Node, Stock, Storage, Storages, walk
 from dsocr_symbolic.network.rows import BESIDE, OWN, Leaves, Row
 from dsocr_symbolic.network.timeline import DEVICE
@@ -31,6 +31,11 @@ class Whole:
 
     definition: Definition
     stages: tuple[Node, ...]
+
+    @cached_property
+    def nodes(self) -> Mapping[str, tuple[Node, ...]]:
+        """The nodes of every path; the whole, at ``""``, is all stages."""
+        return {"": self.stages} | {"/".join(node.path): (node,) for node in walk(self.stages)}
 
     @cached_property
     def memory(self) -> Mapping[tuple[str, ...], Memory]:
@@ -54,11 +59,11 @@ def metric_expression(nodes: tuple[Node, ...], metric: str, whole: Whole | None 
     None for a metric that does not exist there; without the whole that is so of bounds, peaks and latencies.
     """
     kind = load_metrics()[metric].kind
-    if whole is None and kind in ("peak", "bound", "wall", "memory", "latency"):
+    if whole is None and kind in ("peak", "bound", "wall", "memory", "latency", "server"):
         return None
     if whole is not None and nodes == whole.stages:
         return whole.fold.column(metric)[0]
-    if whole is not None and kind in ("peak", "memory", "latency"):
+    if whole is not None and kind in ("peak", "memory", "latency", "server"):
         path = "/".join(nodes[0].path)
         return next(
             value
@@ -165,6 +170,11 @@ class _Placed:
                 return [size for _, size in self.saves[1]]
             case "phases":
                 return self._phases()
+            case "forward":
+                if not self.whole:
+                    return []
+                fold = self.whole.fold
+                return forward_bytes(self.whole.definition, map(fold.around.__getitem__, fold.below[0]))
             case "host":
                 return [0, *map(host_seconds, self.nodes)]
             case "gaps":

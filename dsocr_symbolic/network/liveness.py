@@ -9,9 +9,12 @@ from collections.abc import Iterable, Mapping
 import sympy
 from attrs import frozen
 
+from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.formula import Operator
-from dsocr_symbolic.network.costs import either
+from dsocr_symbolic.network.costs import either, times
 from dsocr_symbolic.network.dataflow import Conditions, of_storages
 from dsocr_symbolic.network.node import Node, Storage, walk
 
@@ -71,18 +74,28 @@ def _place(
             born.setdefault(storage, place)
     # Walking backwards, what is needed later grows by what each call takes.
     later: dict[Storage, list[Expr]] = {storage: [condition] for storage, condition in behind.items()}
+    needed: dict[Storage, Expr] = {}
+
+    def take(storage: Storage, condition: Expr) -> None:
+        later.setdefault(storage, []).append(condition)
+        needed.pop(storage, None)
+
     for place, child in reversed(list(enumerate(children))):
         ports = (*child.inputs, *child.outputs)
         own = _own_storages(child)
         for condition, storage in child.kept:
-            later.setdefault(storage, []).append(condition)
+            take(storage, condition)
         kept = {
-            storage: either(conditions) * (1 - own.get(storage, 0)) * _size(storage, caches)
+            storage: times(
+                needed[storage] if storage in needed else needed.setdefault(storage, either(conditions)),
+                1 - own.get(storage, 0),
+                _size(storage, caches),
+            )
             for storage, conditions in later.items()
             if born.get(storage, place) < place and storage.kind == "activation"
         }
         inside = of_storages(port.inside for port in ports) if isinstance(child.formula, Operator) else {}
-        touched = {storage: condition * _size(storage, caches) for storage, condition in inside.items()}
+        touched = {storage: times(condition, _size(storage, caches)) for storage, condition in inside.items()}
         memories[child.path] = Memory(
             beside=_last([child.accumulated, *kept.values()], child),
             own=_last(touched.values(), child),
@@ -90,7 +103,7 @@ def _place(
             touched=touched,
         )
         for storage, condition in of_storages(port.outside for port in child.inputs).items():
-            later.setdefault(storage, []).append(condition)
+            take(storage, condition)
         taken = of_storages(port.inside for port in child.inputs)
         returned = of_storages([child.held, *(port.inside for port in ports)])
         _place(child.children, taken, returned, caches, memories)
@@ -106,7 +119,7 @@ def _own_storages(node: Node) -> Conditions:
 
 
 def _size(storage: Storage, caches: Conditions) -> Expr:
-    return storage.size * (1 - caches.get(storage, 0)) if storage.kind in _COUNTED else 0
+    return times(storage.size, 1 - caches.get(storage, 0)) if storage.kind in _COUNTED else 0
 
 
 def _last(terms: Iterable[Expr], node: Node) -> tuple[Expr, ...]:
@@ -114,3 +127,21 @@ def _last(terms: Iterable[Expr], node: Node) -> tuple[Expr, ...]:
     there = tuple(sympy.sympify(term) for term in terms if term != 0)
     steps = node.steps
     return there if steps is None else tuple(term.subs(steps.index, steps.last) for term in there)
+
+
+def forward_bytes(definition: Definition, peaks: Iterable[Expr]) -> list[Expr]:
+    """Return the activations of a server's largest forward, of those of all stages; none where there is no server."""
+    if definition.server is None:
+        return []
+    highest = sympy.sympify(symbolic.highest(peaks))
+    return [highest.xreplace(_in_forward(definition))]
+
+
+def _in_forward(definition: Definition) -> Mapping[Expr, Expr]:
+    """Return what stands for symbols in that forward: the experts that it hits are those of its own tokens."""
+    assert definition.server is not None  # noqa: S101 - the caller asks
+    scope = {name: symbolic.symbol(name) for name in definition.quantities}
+    given = {name: evaluate(formula, scope, symbolic) for name, formula in definition.server.forward.items()}
+    for name in definition.roles.hit:
+        given[name] = evaluate(definition.quantities[name].formula, {**scope, **given}, symbolic)
+    return {scope[name]: sympy.sympify(value) for name, value in given.items()}

@@ -6,7 +6,8 @@ from functools import lru_cache
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.library import Library, load_library
+from dsocr_symbolic.language.formula import Library
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.network import costs, modules
 from dsocr_symbolic.network.builder import build_tree, trained_tree
 from dsocr_symbolic.network.node import Node, Scope, walk

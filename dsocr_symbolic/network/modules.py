@@ -7,8 +7,7 @@ from attrs import evolve, frozen
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.call import Call, Filling
 from dsocr_symbolic.language.expression import Expression, names, parse
-from dsocr_symbolic.language.formula import Formula, Layer
-from dsocr_symbolic.language.library import Library
+from dsocr_symbolic.language.formula import Formula, Layer, Library
 from dsocr_symbolic.language.registry import load_conventions
 from dsocr_symbolic.network.node import Node, Stock, walk
 
@@ -47,8 +46,11 @@ def rooted(library: Library, calls: tuple[Call, ...], chosen: Mapping[str, str])
         sources = {name for feeds in call.reads for name in feeds}
         made_by = {earlier.name for earlier in calls if earlier.name in behind and sources & set(earlier.writes)}
         behind[call.name] = made_by.union(*(behind[name] for name in made_by))
-        formula = library.formulas.get(chosen.get(call.use[1:], "") if call.use.startswith("$") else call.use)
+        use = chosen.get(call.use[1:], "") if call.use.startswith("$") else call.use
+        formula = library.formulas.get(use)
         module = call.module
+        # A slot is compared by what fills it.
+        call = evolve(call, use=use or call.use)  # noqa: PLW2901
         if isinstance(formula, Layer) and not module and not call.inline:
             sizes = sizes_of(library, formula, call.slots, chosen)
             module = next(

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import fields, frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_program
 from dsocr_symbolic.evaluation.program import Program, run_program
-from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.network.fold import Fold, quotient
+from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.labels import labels_of
+from dsocr_symbolic.network.serving import held
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 
 _LARGEST_BATCH = 10**9
@@ -48,16 +48,23 @@ class PeakMoment:
 
 @frozen(kw_only=True)
 class KvPool:
-    """What a server has for its KV cache.
+    """What a server has for its KV cache, by the formulas of formulas/server.yaml.
 
     Attributes
     ----------
-    memory_bytes, weight_bytes, activation_bytes : int or float
-        What it takes of the machine, and what weights and its largest forward need of that.
+    memory_bytes, weight_bytes, activation_bytes, graph_bytes : int or float
+        What it takes of the machine, and what weights, its largest forward and captured graphs need of that; 0 bytes of
+        graphs where nobody said how many they are.
     bytes : int or float
-        What is left; 0 or less where weights and activations alone do not fit.
-    tokens, requests : int or float, or None
-        Whole tokens that it holds, and requests of the workload; None where a request keeps nothing.
+        What is left; 0 or less where these alone do not fit.
+    page_tokens, pages, tokens : int, and int or None
+        Tokens of a page, whole pages that it holds, and their tokens; None where a request keeps nothing.
+    request_pages, requests, largest_batch : int or float, or None
+        Whole pages of one request of the workload, how many such requests it holds, and whole ones at once.
+    max_model_len, longest_requests : int, and int or float or None
+        The most tokens of a request, and how many requests of that many tokens it holds.
+    batch, preempted_share : int, and int or float or None
+        Requests of the workload, and the share of them that must be evicted where new tokens vary.
     chunk : int
         Tokens of a prompt in that forward, which is of one request with its image.
     request : tuple of int
@@ -67,9 +74,18 @@ class KvPool:
     memory_bytes: Exact
     weight_bytes: Exact
     activation_bytes: Exact
+    graph_bytes: Exact
     bytes: Exact
+    page_tokens: Exact
+    pages: Exact | None
     tokens: Exact | None
+    request_pages: Exact | None
     requests: Exact | None
+    largest_batch: Exact | None
+    max_model_len: Exact
+    longest_requests: Exact | None
+    batch: Exact
+    preempted_share: Exact | None
     chunk: Exact
     request: tuple[Exact, Exact]
 
@@ -121,32 +137,24 @@ def fit(scenario: Scenario, program: Program | None = None) -> Fit:
         fits=moment.peak_memory_bytes <= capacity,
         largest_batch=largest,
         beyond=beyond,
-        kv_pool=kv_pool(scenario, program, fold),
+        kv_pool=kv_pool(scenario, fold),
     )
 
 
-def kv_pool(scenario: Scenario, program: Program, workload: Fold) -> KvPool | None:
-    """Return what a server has for its KV cache: its largest forward is one of the same network at other symbols."""
+def kv_pool(scenario: Scenario, workload: Fold) -> KvPool | None:
+    """Return what a server has for its KV cache."""
     server, roles, numbers = scenario.definition.server, scenario.definition.roles, workload.leaves.scope
     if server is None or scenario.workload is None:
         return None
-    # Experts that the user set as hit are those of the workload's own forward.
-    user = {name: value for name, value in scenario.user.items() if name not in roles.hit}
-    forward = {name: evaluate(formula, numbers, arithmetic) for name, formula in server.forward.items()}
-    chunk = scenario_values(evolve(scenario, user=user), forward).numbers
-    moment = max(stage_moments(program, chunk), key=lambda moment: moment.activation_bytes)
-    cache = workload.owned("forward_kv_cache_bytes", 0)
-    held = {"weight_bytes": moment.weight_bytes, "activation_bytes": moment.activation_bytes, "kv_cache_bytes": cache}
-    given: dict[str, Any] = {}
-    for name, formula in server.formulas.items():
-        value = quotient(formula, {**numbers, **held, **given}, arithmetic)
-        given[name] = None if value is None else arithmetic.whole(value)
+    found = held(workload, "requests", "largest_batch", "longest_requests", "preempted")
+    values: dict[str, Any] = {name: None if value is None else arithmetic.whole(value) for name, value in found.items()}
+    names = {field.name for field in fields(KvPool)}
     return KvPool(
-        weight_bytes=moment.weight_bytes,
-        activation_bytes=moment.activation_bytes,
-        chunk=chunk[roles.prompt_tokens],
+        preempted_share=values["preempted"],
+        chunk=numbers["chunk_tokens"],
         request=(numbers[roles.prompt_tokens], numbers[roles.new_tokens]),
-        **given,
+        **{name: numbers[name] for name in ("graph_bytes", "page_tokens", "max_model_len", "batch")},
+        **{name: value for name, value in values.items() if name in names},
     )
 
 

@@ -91,10 +91,24 @@ def _files(kind: str) -> Names:
 
 
 def _components(_: Definition, _given: Mapping[str, Any], word: str) -> Names:
-    from dsocr_symbolic.language.calibration_file import ComponentsFile, calibration_file
+    from dsocr_symbolic.language.files.calibration_file import ComponentsFile, calibration_file
 
     before, comma, _part = word.rpartition(",")
     return ((f"{before}{comma}{name}", "") for name in calibration_file(ComponentsFile, "components").components)
+
+
+def _several_gpus(definition: Definition, given: Mapping[str, Any], word: str) -> Names:
+    before, comma, last = word.rpartition(",")
+    return ((f"{before}{comma}{name}", said) for name, said in _gpus(definition, given, last))
+
+
+def _priced(definition: Definition, given: Mapping[str, Any], word: str) -> Names:
+    return ((f"{name}=", said) for name, said in _gpus(definition, given, word))
+
+
+def _mixed(definition: Definition, given: Mapping[str, Any], word: str) -> Names:
+    before, comma, last = word.rpartition(",")
+    return ((f"{before}{comma}{name}=", said) for name, said in _workloads(definition, given, last))
 
 
 def _workloads(definition: Definition, _given: Mapping[str, Any], _word: str) -> Names:
@@ -116,7 +130,7 @@ def _metrics(_: Definition, _given: Mapping[str, Any], _word: str) -> Names:
 
 
 def _bounds(definition: Definition, _given: Mapping[str, Any], _word: str) -> Names:
-    from dsocr_symbolic.language.bounds_file import load_bounds
+    from dsocr_symbolic.language.files.bounds_file import load_bounds
 
     return ((name, bound.summary) for name, bound in load_bounds(definition).conditions.items())
 
@@ -213,6 +227,10 @@ _FOUND: dict[str, Find] = {
     "--keep": _symbols,
     "--symbol": _symbols,
     "--layer": _layers,
+    "--gpus": _several_gpus,
+    "--price": _priced,
+    "--mix": _mixed,
+    "--output-tokens": _nothing,
     "measure --only": _components,
     "--metric": _metrics,
     "--of": _parts,
@@ -228,4 +246,4 @@ _FOUND: dict[str, Find] = {
     "more": _nothing,
     "--document": _nothing,
 }
-_OR_FILE = ("--model", "--gpu", "--workload", "--document", "scenarios", "more")
+_OR_FILE = ("--model", "--gpu", "--workload", "--document", "--output-tokens", "scenarios", "more")

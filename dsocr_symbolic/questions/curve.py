@@ -14,7 +14,7 @@ from dsocr_symbolic.algebras.value import Exact, Value
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.source import function_source
-from dsocr_symbolic.evaluation.terms import term_values
+from dsocr_symbolic.evaluation.terms import term_symbols, term_values
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.registry import Term
 from dsocr_symbolic.language.rules import Rule
@@ -49,6 +49,20 @@ class Curve:
 
     def scope(self, value: Value, algebra: ModuleType = arithmetic) -> dict[str, Any]:
         """Return every symbol's value in an algebra, given that of the free one."""
+        if algebra is not arithmetic:
+            return self._scope(value, algebra)
+        # One point is asked for by the rules, by the slack and by what is told of it.
+        key = (type(value), value)
+        if self._asked.get("key") != key:
+            self._asked.update(key=key, scope=self._scope(value, algebra))
+        return dict(self._asked["scope"])
+
+    @cached_property
+    def _asked(self) -> dict[str, Any]:
+        """The last point in exact numbers."""
+        return {}
+
+    def _scope(self, value: Value, algebra: ModuleType) -> dict[str, Any]:
         fixed, following, source = self._bound
         scope: dict[str, Value] = {**fixed, self.symbol: value}
         try:
@@ -63,6 +77,12 @@ class Curve:
     def metrics(self, scope: Mapping[str, Value], algebra: ModuleType = arithmetic) -> tuple[Any, ...]:
         """Return the metrics, in the order of the terms."""
         return term_values(self.question.model, self.terms, scope, algebra)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether no metric hangs on the symbol, or on what follows from it."""
+        _, following, _ = self._bound
+        return not {self.symbol, *following} & term_symbols(self.question.model, self.terms)
 
     def slope(self, value: Exact) -> Tangent:
         """Return the first metric at a value with its slope there, on the branch that leads."""

@@ -37,21 +37,23 @@ LISTINGS = {
 }
 
 
-def listing_commands(definition: Definition) -> list[click.Command]:
-    """Make a command for each list."""
+def _command(name: str, definition: Definition) -> click.Command:
+    """Make the command of a list."""
     format_ = click.Option(
         ["--format"], type=click.Choice(("text", "json", "csv")), default="text", help="Output; json has all fields."
     )
     metrics = click.Option(["--metrics"], is_flag=True, help="List the metrics instead.")
-    return [
-        click.Command(
-            name,
-            params=[MODEL, format_, *([metrics] if name == "symbols" else [])],
-            callback=partial(_listing, definition, name),
-            help=text,
-        )
-        for name, text in LISTINGS.items()
-    ]
+    return click.Command(
+        name,
+        params=[MODEL, format_, *([metrics] if name == "symbols" else [])],
+        callback=partial(_listing, definition, name),
+        help=LISTINGS[name],
+    )
+
+
+models_command, gpus_command, workloads_command, layers_command, symbols_command = (
+    partial(_command, name) for name in LISTINGS
+)
 
 
 def _listing(definition: Definition, name: str, **given: Any) -> int:

@@ -9,6 +9,7 @@ from attrs import Factory, define
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.questions.server_options import flags_of, server_options, translated, with_server
 from dsocr_symbolic.scenario.scenario import Scenario, doubts, make_scenario
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ METRICS = click.Option(["--metric", "metrics"], metavar="NAME", multiple=True, h
 FORMAT = click.Option(["--format"], type=click.Choice(("text", "json")), default="text", help="Output.")
 _TIME = "What time metrics stand for; roofline by default."
 TIME = click.Option(["--time"], type=click.Choice(("roofline", "lower_bound")), default="roofline", help=_TIME)
-# Options that are symbols of the machine.
-MEMORY = ("reserve", "memory_utilisation")
 Given = dict[str, Any]
 """What click hands on, by the names of options and arguments."""
 Run = Callable[[Definition, Given], int]
@@ -89,9 +88,7 @@ def question_options(definition: Definition) -> list[click.Parameter]:
         click.Option(["--gpu"], metavar="NAME|FILE", help=f"Machine; {definition.default_gpu} by default."),
         click.Option(["--machine"], metavar="FILE", type=click.Path(), help="Machine file of dsocr calibrate."),
         click.Option(["--reserve"], metavar="GIB", type=float, help="Memory kept free; 1 GiB by default."),
-        click.Option(
-            ["--memory-utilisation"], metavar="U", type=float, help="Share that a server takes; 0.9 by default."
-        ),
+        *server_options(),
         click.Option(["--allow-any-grid"], is_flag=True, help="Let crop grids be what the network never cuts."),
     ]
     if limit := crop_limit(definition):
@@ -100,7 +97,9 @@ def question_options(definition: Definition) -> list[click.Parameter]:
         options.append(click.Option([f"--{limit.replace('_', '-')}", _LIMIT], metavar="N", help=text))
     for name, choice in definition.choices.items():
         help_text = f"{choice.summary[0].upper()}{choice.summary[1:]}; {choice.default} by default."
-        options.append(click.Option([f"--{name}", choice_key(name)], metavar="|".join(choice.options), help=help_text))
+        words: list[str] = [f"--{name}", *flags_of(name), choice_key(name)]
+        metavar = "|".join(choice.options)
+        options.append(click.Option(words, metavar=metavar, help=help_text, callback=translated(name)))
     return options
 
 
@@ -187,7 +186,7 @@ def asked_settings(definition: Definition, given: Given) -> dict[str, Any]:
     """Read what ``--set`` and its short spellings give symbols."""
     from dsocr_symbolic.scenario.checks import parse_number
 
-    settings = with_memory(read_settings(given["settings"]), given)
+    settings = with_reserve(with_server(read_settings(given["settings"]), given), given)
     limit, most = crop_limit(definition), given.get(_LIMIT)
     if most is None:
         return settings
@@ -199,17 +198,16 @@ def asked_settings(definition: Definition, given: Given) -> dict[str, Any]:
     return settings | {limit: parse_number(most, limit)}
 
 
-def with_memory(settings: dict[str, Any], given: Given) -> dict[str, Any]:
-    """Put the reserve, in bytes, and the share that a server takes among the settings."""
-    for name in MEMORY:
-        if given[name] is not None and name in settings:
-            raise UserError(f"--{name.replace('_', '-')} and --set {name}: give one of them")
-    gibibytes, share = (given[name] for name in MEMORY)
-    if gibibytes is not None:
-        if not 0 <= gibibytes < _MOST_GIB:
-            raise UserError(f"--reserve {gibibytes:g}: expected GiB from 0 to {_MOST_GIB:g}")
-        settings = settings | {"reserve": round(gibibytes * 2**30)}
-    return settings if share is None else settings | {"memory_utilisation": share}
+def with_reserve(settings: dict[str, Any], given: Given) -> dict[str, Any]:
+    """Put the reserve, in bytes, among the settings."""
+    gibibytes = given["reserve"]
+    if gibibytes is None:
+        return settings
+    if "reserve" in settings:
+        raise UserError("--reserve and --set reserve: give one of them")
+    if not 0 <= gibibytes < _MOST_GIB:
+        raise UserError(f"--reserve {gibibytes:g}: expected GiB from 0 to {_MOST_GIB:g}")
+    return settings | {"reserve": round(gibibytes * 2**30)}
 
 
 def choice_key(name: str) -> str:

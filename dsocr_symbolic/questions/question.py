@@ -23,6 +23,7 @@ from dsocr_symbolic.scenario.claims import Claims, claims_of
 from dsocr_symbolic.scenario.origins import derived_from, origins, unverified
 from dsocr_symbolic.scenario.provenance import Setting, what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
+from dsocr_symbolic.scenario.values import own_options
 
 
 @frozen(kw_only=True)
@@ -163,7 +164,7 @@ def ask(
         definition=known.definition,
         workload=workload,
         settings=settings,
-        choices=dict(known.options),
+        choices=own_options(known.definition, dict(known.options), known.said),
         gpu=gpu,
         waived=waived,
     )

@@ -4,13 +4,15 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names
+from dsocr_symbolic.language.files.server_file import unknown_symbol
 from dsocr_symbolic.language.lookup import symbols_of_layer
 from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.language.rules import BRACES, Rule
@@ -35,7 +37,7 @@ def parse_number(text: str, name: str) -> Exact:
 def quantity_of(definition: Definition, name: str) -> Quantity:
     """Return what a symbol is; an unknown one is a UserError."""
     if name not in definition.quantities:
-        raise UserError(f"unknown symbol '{name}': {nearest(name, definition.quantities)}")
+        raise unknown_symbol(name, definition.quantities)
     return definition.quantities[name]
 
 
@@ -50,7 +52,7 @@ def check_setting(definition: Definition, name: str, value: Any) -> None:
         raise UserError(f"{name}: the value is larger than {LARGEST:.0e} ({quantity.meaning})")
     if not quantity.real and not isinstance(value, int):
         raise UserError(f"{name}: {value} is not a whole number ({quantity.meaning})")
-    if quantity.group == "machine" and value <= 0 and not quantity.zero:
+    if quantity.above_zero and value <= 0:
         raise UserError(f"{name}: {value} is not greater than 0 ({quantity.meaning})")
     if value < quantity.least:
         raise UserError(f"{name}: {value} is less than {quantity.least} ({quantity.meaning})")
@@ -58,7 +60,7 @@ def check_setting(definition: Definition, name: str, value: Any) -> None:
 
 def check_whole(definition: Definition, numbers: Mapping[str, Exact]) -> None:
     """Refuse sizes that do not go together: what follows from them, and what runs needs, would be no whole number."""
-    needed = _needed(definition)
+    needed = needed_symbols(definition)
     for name, quantity in definition.quantities.items():
         derived = quantity.group == "derived" and not quantity.real and name in needed
         if derived and not isinstance(arithmetic.whole(numbers[name]), int):
@@ -68,7 +70,8 @@ def check_whole(definition: Definition, numbers: Mapping[str, Exact]) -> None:
             )
 
 
-def _needed(definition: Definition) -> set[str]:
+@lru_cache(maxsize=32)
+def needed_symbols(definition: Definition) -> frozenset[str]:
     """List the symbols that the stages are called with, and those that they follow from: a layer alone needs few."""
     waiting = [name for call in definition.stages for given in call.given.values() for name in names(given)]
     needed: set[str] = set()
@@ -77,7 +80,7 @@ def _needed(definition: Definition) -> set[str]:
         if name in definition.quantities and name not in needed:
             needed.add(name)
             waiting += names(definition.quantities[name].formula)
-    return needed
+    return frozenset(needed)
 
 
 def check_free(quantity: Quantity, name: str) -> None:

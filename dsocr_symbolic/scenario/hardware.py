@@ -12,7 +12,7 @@ from dsocr_symbolic.errors import UserError, check_known
 from dsocr_symbolic.language.schema import Reader, entry, follows, listed, structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_files, find_file
-from dsocr_symbolic.scenario.measured import Measured, check_complete
+from dsocr_symbolic.scenario.measured import HOST_SCHEMA, Constant, Measured, MeasuredHost, check_complete
 from dsocr_symbolic.scenario.units import COUNTS, POSITIVE, SENTENCE, UNITS, in_si, scaled
 
 _REQUIRED = ("cuda_fp32_tflops", "memory_bandwidth_gb_per_s")
@@ -95,6 +95,8 @@ class Gpu:
     numbers : mapping of str to Number
         By SI name: ``tensor_bf16_flops_per_s`` [FLOP/s], ``memory_capacity_bytes`` [byte], ...
         What is missing is not known, or an engine that the GPU lacks.
+    host : MeasuredHost or None
+        What pages take on the host that feeds it; no file of a GPU says so but a machine file's.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Gpu:
     )
     notes: tuple[str, ...] = entry("what a reader must know", listed(SENTENCE), default=())
     measured: Measured | None = entry("what dsocr calibrate found on it", default=None)
+    host: MeasuredHost | None = None
 
 
 def load_gpu(name: str) -> Gpu:
@@ -116,6 +119,8 @@ def load_gpu(name: str) -> Gpu:
 @lru_cache(maxsize=64)
 def _read_gpu(path: Path, _changed: int) -> Gpu:
     raw = read_yaml(path)
+    if isinstance(raw, dict) and raw.get("schema") == HOST_SCHEMA:
+        raise UserError(f"{path}: is a host file of dsocr calibrate --documents, no GPU; give it with --machine")
     if isinstance(raw, dict) and "schema" in raw:
         measured = structure(Measured, raw, str(path))
         check_complete(measured, str(path))
@@ -128,11 +133,32 @@ def _read_gpu(path: Path, _changed: int) -> Gpu:
 
 def with_measured(gpu: Gpu, measured: Measured) -> Gpu:
     """Return a GPU with what was measured of it among its numbers."""
+    found = evolve(gpu, numbers=_with(gpu, measured.constants, measured.said), measured=measured)
+    return found if measured.pages is None else with_host(found, measured.pages)
+
+
+def with_host(gpu: Gpu, host: MeasuredHost) -> Gpu:
+    """Return a GPU with what was measured of the host that feeds it among its numbers."""
+    return evolve(gpu, numbers=_with(gpu, host.constants, host.said), host=host)
+
+
+def _with(gpu: Gpu, constants: Mapping[str, tuple[str, Constant]], said: str) -> dict[str, Number]:
     numbers = dict(gpu.numbers)
-    for name, (key, constant) in measured.constants.items():
+    for name, (key, constant) in constants.items():
         _, factor, unit = in_si(key, key)
-        numbers[name] = Number(key=key, unit=unit, factor=factor, value=constant.value, source=measured.said)
-    return evolve(gpu, numbers=numbers, measured=measured)
+        numbers[name] = Number(key=key, unit=unit, factor=factor, value=constant.value, source=said)
+    return numbers
+
+
+def load_host(name: str) -> MeasuredHost | None:
+    """Load a host file of ``dsocr calibrate --documents``; None where the file is another one, or none."""
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        return None
+    raw = read_yaml(path)
+    if not isinstance(raw, dict) or raw.get("schema") != HOST_SCHEMA:
+        return None
+    return structure(MeasuredHost, raw, str(path))
 
 
 def load_gpus() -> list[Gpu]:

@@ -11,13 +11,16 @@ from dsocr_symbolic.language.schema import BLANK, NAMES, TEXT, Reader, entry, st
 from dsocr_symbolic.language.time_formula import measured_symbols
 from dsocr_symbolic.scenario.units import NOT_NEGATIVE, POSITIVE, SENTENCE, in_si
 
-SCHEMA = "dsocr machine 1"
+SCHEMA, HOST_SCHEMA = "dsocr machine 1", "dsocr host 1"
 
 
-def _schema(raw: Any, where: str) -> str:
-    if raw != SCHEMA:
-        raise UserError(f"{where} is {raw!r}, this version reads '{SCHEMA}'; run dsocr calibrate again")
-    return SCHEMA
+def _schema(wanted: str) -> Reader:
+    def read(raw: Any, where: str) -> str:
+        if raw != wanted:
+            raise UserError(f"{where} is {raw!r}, this version reads '{wanted}'; run dsocr calibrate again")
+        return wanted
+
+    return Reader(read, {"const": wanted})
 
 
 @frozen(kw_only=True)
@@ -75,6 +78,38 @@ def _constants(raw: Any, where: str) -> dict[str, tuple[str, Constant]]:
 
 
 @frozen(kw_only=True)
+class MeasuredHost:
+    """What ``dsocr calibrate --documents`` found of pages on a host.
+
+    Attributes
+    ----------
+    processor, date, pillow, pdfium, torch, command : str
+        Where, when, with what, and how it was measured.
+    constants : mapping of str to (str, Constant)
+        By SI name, each with its key in the file.
+    """
+
+    schema: str = entry("the form of the file", _schema(HOST_SCHEMA))
+    command: str = entry("the command that wrote it", SENTENCE)
+    processor: str = entry("the processor's name", SENTENCE)
+    date: str = entry("when it was measured", Reader(lambda raw, _: str(raw), TEXT.form))
+    pillow: str = entry("version of Pillow", SENTENCE)
+    pdfium: str = entry("version of pypdfium2", SENTENCE)
+    torch: str = entry("version of PyTorch", SENTENCE)
+    constants: Mapping[str, tuple[str, Constant]] = entry(
+        "constants of formulas/time/host, units at the end of keys", Reader(_constants, {"type": "object"})
+    )
+    classes: Mapping[str, Residual] = entry("residuals of each group of pages", default=BLANK)
+    seconds: Mapping[str, float] = entry("what was measured, by page, in seconds of one core", default=BLANK)
+    errors: Mapping[str, float] = entry("what the formulas give over that, less 1", default=BLANK)
+
+    @property
+    def said(self) -> str:
+        """Say where its numbers are from."""
+        return f"measured on {self.processor}, {self.date}, Pillow {self.pillow}, pypdfium2 {self.pdfium}"
+
+
+@frozen(kw_only=True)
 class Measured:
     """What ``dsocr calibrate`` found on a GPU.
 
@@ -90,7 +125,7 @@ class Measured:
         Residuals of each class of kernels; what launches cost, by kind of code.
     """
 
-    schema: str = entry("the form of the file", Reader(_schema, {"const": SCHEMA}))
+    schema: str = entry("the form of the file", _schema(SCHEMA))
     gpu: str = entry("the file in hardware/ that has its datasheet")
     device: str = entry("the name that the driver gives it", SENTENCE)
     date: str = entry("when it was measured", Reader(lambda raw, _: str(raw), TEXT.form))
@@ -105,6 +140,7 @@ class Measured:
     host: Mapping[str, LaunchCost] = entry("what launches cost on the host, by kind of code", default=BLANK)
     seconds: Mapping[str, float] = entry("what was measured, by record", default=BLANK)
     errors: Mapping[str, float] = entry("what the formulas give over that, less 1", default=BLANK)
+    pages: MeasuredHost | None = entry("what pages take on its host, as dsocr calibrate --documents", default=None)
 
     @property
     def said(self) -> str:
@@ -115,9 +151,9 @@ class Measured:
 def check_complete(measured: Measured, where: str) -> None:
     """Refuse a machine file without a constant that kernels take; of a GPU's file no forecast is made then."""
     for name in sorted(measured_symbols()[0]):
-        key = load_machine()[name].gpu[0]
-        if key not in measured.constants:
-            raise UserError(f"{where}: constants: {key} ({name}) is missing; run dsocr calibrate again")
+        keys = load_machine()[name].gpu
+        if not any(key in measured.constants for key in keys):
+            raise UserError(f"{where}: constants: {keys[0]} ({name}) is missing; run dsocr calibrate again")
 
 
 def versions_apart(measured: Measured) -> Iterable[str]:

@@ -1,6 +1,6 @@
 """Where the value of each symbol is from, decided once: everybody else reads it."""
 
-from collections import ChainMap
+from collections import ChainMap, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
@@ -60,7 +60,55 @@ def origins(
     ``moved`` are symbols that get a value elsewhere: what follows those that are set follows them, too.
     """
     maps = settings.maps if isinstance(settings, ChainMap) else [settings]
-    layers = list(zip(_SETTERS, maps, strict=False))
+    said: dict[str, Origin] = {}
+    for kind, layer in reversed(list(zip(_SETTERS, maps, strict=False))):
+        said |= {name: Origin(kind=kind, value=value) for name, value in layer.items()}
+    unset = _Unset.of(definition, options, gpu)
+    found = dict(unset.origins)
+    for name in unset.following:
+        quantity = definition.quantities[name]
+        if quantity.in_bounds_for in said:
+            # What stands for a symbol in bounds is what somebody says of that symbol.
+            found[name] = said[quantity.in_bounds_for]
+        elif quantity.moves_with and (quantity.moves_with in said or quantity.moves_with in moved):
+            found[name] = Origin(kind="formula", value=parse(quantity.moves_with, name))
+    return found | {name: origin for name, origin in said.items() if name in found}
+
+
+@frozen(kw_only=True, eq=False)
+class _Unset:
+    """Where the value of each symbol is from while nobody sets any, and which may follow those that are set."""
+
+    definition: Definition
+    options: Mapping[str, str]
+    gpu: Gpu
+    origins: Mapping[str, Origin]
+    following: Sequence[str]
+
+    @classmethod
+    def of(cls, definition: Definition, options: Mapping[str, str], gpu: Gpu) -> "_Unset":
+        """Return it, worked out once for the very same network and GPU: many points of one question ask for it."""
+        for known in _RECENT:
+            if known.definition is definition and known.gpu is gpu and known.options == options:
+                return known
+        made = cls(
+            definition=definition,
+            options=dict(options),
+            gpu=gpu,
+            origins=_unset(definition, options, gpu),
+            following=[
+                name for name, known in definition.quantities.items() if known.in_bounds_for or known.moves_with
+            ],
+        )
+        _RECENT.appendleft(made)
+        return made
+
+
+_RECENT: deque[_Unset] = deque(maxlen=16)
+
+
+def _unset(definition: Definition, options: Mapping[str, str], gpu: Gpu) -> dict[str, Origin]:
+    """Decide where the value of each symbol is from that nobody sets."""
     bound: dict[str, Origin] = {}
     keys: dict[str, tuple[str, ...]] = {}
     for name, chosen in options.items():
@@ -77,13 +125,6 @@ def origins(
 
     def origin(name: str) -> Origin:
         quantity = definition.quantities[name]
-        # What stands for a symbol in bounds is what somebody says of that symbol.
-        said = next((said for said in (name, quantity.in_bounds_for) if said in settings), "")
-        if said:
-            kind, layer = next((kind, layer) for kind, layer in layers if said in layer)
-            return Origin(kind=kind, value=layer[said])
-        if quantity.moves_with and (quantity.moves_with in settings or quantity.moves_with in moved):
-            return Origin(kind="formula", value=parse(quantity.moves_with, name))
         if name in bound:
             return bound[name]
         named = keys.get(name, quantity.gpu)

@@ -7,9 +7,10 @@ import sympy
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Exact, Expr
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names, parse
+from dsocr_symbolic.language.files.server_file import unknown_symbol
 from dsocr_symbolic.scenario.checks import check_free, check_setting, quantity_of
 
 _FUNCTIONS = (
@@ -84,4 +85,4 @@ def _in_our_symbols(definition: Definition, name: str, value: Expr) -> Expr:
 def _check_names(definition: Definition, name: str, used: Iterable[str]) -> None:
     for symbol in sorted(used):
         if symbol not in definition.quantities:
-            raise UserError(f"{name}: unknown symbol '{symbol}': {nearest(symbol, definition.quantities)}")
+            raise unknown_symbol(symbol, definition.quantities, name)

@@ -11,13 +11,14 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, shared
 from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.files.server_file import unknown_symbol
 from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import find_definition, layer_definition
 from dsocr_symbolic.language.model_parts import Workload
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_layer, check_setting, parse_number, rule_says
 from dsocr_symbolic.scenario.configs import find_config, find_network, read_config
-from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
+from dsocr_symbolic.scenario.hardware import Gpu, load_gpu, load_host, with_host
 from dsocr_symbolic.scenario.origins import layered, origins
 from dsocr_symbolic.scenario.values import Resolver, Values, choose, load_workload, resolve
 
@@ -37,6 +38,8 @@ class Scenario:
         What the user set, and the sizes of a config.json.
     gpu, waived : Gpu, frozenset of str
         The machine, and switches that lift rules.
+    said : mapping of str to str
+        Of the options those that somebody chose; the others follow from these and from defaults.
     command : str
         What was typed for it; empty in Python.
     config_file : Path or None
@@ -50,6 +53,7 @@ class Scenario:
     config: Mapping[str, int]
     gpu: Gpu
     waived: frozenset[str]
+    said: Mapping[str, str] = EMPTY
     command: str = ""
     config_file: Path | None = None
 
@@ -71,9 +75,11 @@ def of_layer(scenario: Scenario, layer: Definition) -> Scenario:
 
 
 def _machine(definition: Definition, gpu: str | None, machine: str | None) -> Gpu:
-    """Return the GPU that is named, or the one that a machine file is of, with what that says."""
+    """Return the GPU that is named, or the one that a machine file is of, with what that or a host file says."""
     if machine is None:
         return load_gpu(definition.default_gpu if gpu is None else gpu)
+    if (host := load_host(machine)) is not None:
+        return with_host(load_gpu(definition.default_gpu if gpu is None else gpu), host)
     measured = load_gpu(machine)
     if measured.measured is None:
         raise UserError(f"{machine}: is a GPU's file, not a machine file; give it with --gpu, or run dsocr calibrate")
@@ -122,7 +128,8 @@ def make_scenario(
     file = find_config(config) if config is not None else None
     read = read_config(definition, file) if file is not None else None
     told = read.options if read else EMPTY
-    options = choose(definition, {**told, **(choices or {})})
+    said = {**told, **(choices or {})}
+    options = choose(definition, said)
     known = switches(definition)
     for switch in sorted(waived - known):
         raise UserError(f"unknown switch '{switch}': {nearest(switch, known)}")
@@ -136,10 +143,20 @@ def make_scenario(
         config=read.sizes if read else {},
         gpu=_machine(definition, gpu, machine),
         waived=waived,
+        said=said,
         command=command,
         config_file=file,
     )
     return scenario if layer is None else of_layer(scenario, layer_definition(definition, layer))
+
+
+def of_documents(scenario: Scenario) -> Scenario:
+    """Return the question as documents ask it: what options say of pages holds where nobody sets it."""
+    taken = (scenario.definition.choices[name].options[option] for name, option in scenario.options.items())
+    values = {name: evaluate(value, {}, arithmetic) for option in taken for name, value in option.documents.items()}
+    if scenario.workload is None or not values:
+        return scenario
+    return evolve(scenario, workload=evolve(scenario.workload, values={**values, **scenario.workload.values}))
 
 
 def refuse_idle(definition: Definition, chosen: Mapping[str, str], settings: Mapping[str, Exact]) -> None:
@@ -221,7 +238,7 @@ def of_network(base: Scenario, model: str | None, config: str | None) -> Scenari
         definition = find_network(file) if file is not None else base.definition
     kept = {
         name: option
-        for name, option in base.options.items()
+        for name, option in base.said.items()
         if name in definition.choices and option in definition.choices[name].options
         if option != base.definition.choices[name].default
     }
@@ -252,20 +269,21 @@ def _scenario(entries: Mapping[str, Any], base: Scenario, where: str) -> Scenari
             choices[choice] = str(value)
         elif key not in _NAMES:
             settings[key] = _number(definition, key, value, where)
-    options = choose(definition, {**base.options, **choices})
+    said = {**base.said, **choices}
+    options = choose(definition, said)
     own = load_workload(definition, str(entries["workload"])) if "workload" in entries else None
     gpu = load_gpu(str(entries["gpu"])) if "gpu" in entries else base.gpu
     for name in base.user.keys() & (own.values if own else EMPTY).keys() - settings.keys():
         raise UserError(f"{where}: its workload gives {name}, and it is set for all scenarios; drop one of them")
     user = {**base.user, **settings}
     refuse_idle(definition, choices, user)
-    return evolve(base, options=options, workload=own or base.workload, user=user, gpu=gpu)
+    return evolve(base, options=options, said=said, workload=own or base.workload, user=user, gpu=gpu)
 
 
 def _number(definition: Definition, key: str, value: Any, where: str) -> Exact:
     if key not in definition.quantities:
         known = [*definition.quantities, *definition.choices, *_NAMES]
-        raise UserError(f"{where}: unknown key '{key}': {nearest(key, known)}")
+        raise unknown_symbol(key, known, where, "key")
     number: Exact = parse_number(value, key) if isinstance(value, str) else value
     check_setting(definition, key, number)
     return number

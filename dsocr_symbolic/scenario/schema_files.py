@@ -4,18 +4,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dsocr_symbolic.language.bounds_file import BoundsFile
-from dsocr_symbolic.language.calibration_file import ComponentsFile, GridFile
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression
+from dsocr_symbolic.language.files.bounds_file import BoundsFile
+from dsocr_symbolic.language.files.budget_file import BudgetFile
+from dsocr_symbolic.language.files.calibration_file import ComponentsFile, GridFile, PagesFile
+from dsocr_symbolic.language.files.proof_file import CallsFile, CellsFile, NetworksFile, SharedFile
+from dsocr_symbolic.language.files.server_file import ServerFile
+from dsocr_symbolic.language.files.service_file import ServiceFile
 from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.language.model_parts import Workload
-from dsocr_symbolic.language.proof_file import CallsFile, CellsFile, NetworksFile, SharedFile
 from dsocr_symbolic.language.registry import METRICS, Conventions, Machine
 from dsocr_symbolic.language.schema import entries, needed
 from dsocr_symbolic.language.time_formula import TimeFormula
 from dsocr_symbolic.scenario.hardware import Gpu
-from dsocr_symbolic.scenario.measured import Measured
+from dsocr_symbolic.scenario.measured import Measured, MeasuredHost
 
 # A scenario names symbols and choices of its model, which a schema does not know.
 _SCENARIO = {
@@ -33,10 +36,13 @@ FORMS: Mapping[str, Mapping[str, Any]] = {
     "model": {"$ref": Definition},
     "extension": {"extends": Definition},
     "bounds": {"$ref": BoundsFile},
+    "budget": {"$ref": BudgetFile},
     "conventions": {"$ref": Conventions},
     "machine": {"$ref": Machine},
+    "server": {"$ref": ServerFile},
     "metrics": METRICS.form,
     "time": {"$ref": TimeFormula},
+    "service": {"$ref": ServiceFile},
     "gpu": {"$ref": Gpu},
     "workload": {"$ref": Workload},
     "scenario": _SCENARIO,
@@ -46,7 +52,9 @@ FORMS: Mapping[str, Mapping[str, Any]] = {
     "networks": {"$ref": NetworksFile},
     "grid": {"$ref": GridFile},
     "components": {"$ref": ComponentsFile},
+    "pages": {"$ref": PagesFile},
     "measured": {"$ref": Measured},
+    "host": {"$ref": MeasuredHost},
 }
 
 

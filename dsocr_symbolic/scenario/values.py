@@ -1,6 +1,6 @@
 """From defaults, choices, a config, a workload, overrides and a GPU to one number per symbol."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -78,13 +78,25 @@ def _check_settings(definition: Definition, workload: Workload, where: str) -> N
 
 
 def choose(definition: Definition, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Complete the choices with their defaults."""
+    """Complete the choices: with what the options chosen set of others, then with their defaults."""
     for name, option in chosen.items():
         if name not in definition.choices:
             raise UserError(f"unknown choice '{name}': {nearest(name, definition.choices)}")
         if option not in definition.choices[name].options:
             raise UserError(f"{name}: unknown option '{option}': {nearest(option, definition.choices[name].options)}")
-    return {name: chosen.get(name, choice.default) for name, choice in definition.choices.items()}
+    defaults = {name: choice.default for name, choice in definition.choices.items()}
+    taken = [definition.choices[name].options[option] for name, option in {**defaults, **chosen}.items()]
+    return {**defaults, **{name: label for option in taken for name, label in option.choices.items()}, **chosen}
+
+
+def own_options(
+    definition: Definition, options: Mapping[str, str], said: Iterable[tuple[str, str]] = ()
+) -> dict[str, str]:
+    """Return of complete options those that were said, and those that do not follow from the rest."""
+    bundles = {name: option for name, option in options.items() if definition.choices[name].options[option].choices}
+    following = choose(definition, bundles)
+    own = {name: option for name, option in options.items() if name in bundles or option != following[name]}
+    return {**own, **dict(said)}
 
 
 def chosen_slots(definition: Definition, options: Mapping[str, str]) -> dict[str, str]:

@@ -83,6 +83,12 @@ class PeakBench(Bench):
         self.inputs.append(made)
         return made
 
+    def integers(self, *shape: int) -> Tensor:
+        """Make a tensor of int32."""
+        made = super().integers(*shape)
+        self.inputs.append(made)
+        return made
+
     def constant(self, *shape: int) -> Tensor:
         """Make a tensor."""
         return self.empty(*shape)

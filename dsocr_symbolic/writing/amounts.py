@@ -10,7 +10,7 @@ _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 _POWERS = {"": "", "k": "10³ ", "M": "10⁶ ", "G": "10⁹ ", "T": "10¹² ", "P": "10¹⁵ "}
 # Units that take a prefix; a time has units of its own.
-_SCALED = ("byte", "byte/s", "FLOP", "FLOP/s", "op/s", "Hz")
+_SCALED = ("byte", "byte/s", "FLOP", "FLOP/s", "op/s", "Hz", "J")
 _SMALLEST_RATIO = 0.01
 _FEWEST, _MOST = 4, 15
 # Beyond it zeros would be read one by one.
@@ -82,6 +82,10 @@ def cell(metric: str, value: Any, digits: int = 4) -> str:
             return scaled(value, "", digits)
         case "FLOP/byte":
             return _rounded(value, digits) if value == 0 or value >= _SMALLEST_RATIO else f"{value:.0e}"
+        case "J":
+            return scaled(value, "J", digits)
+        case "page/s" | "token/s" | "currency":
+            return _rounded(value, digits)
         case _:
             return f"{value:,.0f}"
 

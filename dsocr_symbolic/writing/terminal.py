@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from dsocr_symbolic.writing.plain import PlainColumn, PlainTable, is_watched
+
 T = TypeVar("T")
 # What a console prints is text as it stands.
 _PLAIN: Any = {"highlight": False, "markup": False, "emoji": False}
@@ -86,13 +88,28 @@ def columns() -> int:
 
 
 def table(*titles: str, gap: int = 2, header: bool = True) -> Any:
-    """Return an empty rich table; a column whose title begins with ``>`` is flush right, and its cells never break."""
+    """Return an empty table; a column whose title begins with ``>`` is flush right, and its cells never break."""
+    made = PlainTable(gap=gap, show_header=header)
+    for title in titles:
+        right = title.startswith(">")
+        made.columns.append(PlainColumn(header=title.removeprefix(">"), justify="right" if right else "left"))
+    return made if not is_watched() else _rich(made)
+
+
+def _rich(made: Any) -> Any:
+    """Return a table as rich has it."""
+    if not isinstance(made, PlainTable):
+        return made
     from rich.table import Table
 
-    made = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold", show_header=header)
-    for title in titles:
-        made.add_column(title.removeprefix(">"), justify="right" if title.startswith(">") else "left")
-    return made
+    rich = Table(
+        box=None, pad_edge=False, padding=(0, made.gap, 0, 0), header_style="bold", show_header=made.show_header
+    )
+    for column in made.columns:
+        rich.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap)  # type: ignore[arg-type]
+    for cells in zip(*(column.cells for column in made.columns), strict=True):
+        rich.add_row(*cells)
+    return rich
 
 
 def on_terminal(content: Any, *, spare: Iterable[str] = (), keys: int = 1) -> str:
@@ -102,11 +119,14 @@ def on_terminal(content: Any, *, spare: Iterable[str] = (), keys: int = 1) -> st
     further tables below, each with the first ``keys`` columns. Names of files, machines and networks are shown as they
     are: brackets and colons in them are no markup.
     """
+    width = columns()
+    if isinstance(content, PlainTable) and content.width is not None and content.width <= width:
+        return content.text()
+    content = _rich(content)
     from rich.console import Console
 
     from dsocr_symbolic.writing.fitting import fitted, needed_width
 
-    width = columns()
     console = Console(file=sys.stdout, width=_WIDEST, **_PLAIN)
     tables, gone = fitted(content, console, width, spare, keys)
     with console.capture() as capture:
@@ -117,8 +137,20 @@ def on_terminal(content: Any, *, spare: Iterable[str] = (), keys: int = 1) -> st
     return text + (f"{flowed(left_out.format(needed_width(content, console)))}\n" if gone else "")
 
 
+def coloured(*parts: tuple[str, str]) -> Any:
+    """Return a cell of some texts, each with its style, which is nothing where no terminal shows it."""
+    if not is_watched():
+        return "".join(text for text, _ in parts)
+    from rich.text import Text
+
+    return Text(*parts[0]) if len(parts) == 1 else Text.assemble(*parts)
+
+
 def natural_width(content: Any) -> int:
     """Return the columns that a table takes if nothing in it is broken."""
+    if isinstance(content, PlainTable) and content.width is not None:
+        return content.width
+    content = _rich(content)
     from rich.console import Console
 
     from dsocr_symbolic.writing import fitting

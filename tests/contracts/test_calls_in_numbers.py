@@ -29,6 +29,8 @@ CASES += [
 for each in CASES:
     if each.get("host") in ("graph", "graph-decode"):
         each["experts"] = "grouped"
+    if each.get("kernels") == "fused":
+        each["cache"] = "paged"
 # The default GPU has no rate for these.
 GPUS = {"activation_dtype": "h200"}
 

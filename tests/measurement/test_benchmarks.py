@@ -32,12 +32,13 @@ EIGHT = TensorSpec(shape=(8, 6))
 
 CASES: dict[str, tuple[tuple[TensorSpec, ...], dict[str, int | float | str]]] = {
     **dict.fromkeys(("add", "subtract", "multiply", "divide", "lt", "add_inplace", "multiply_inplace"), ((X, X), {})),
+    "compiled_sum": ((X, X), {}),
     **dict.fromkeys(("add_scalar", "multiply_scalar", "neg", "square", "sqrt", "rsqrt", "cos", "sin"), ((X,), {})),
     **dict.fromkeys(
         ("sigmoid", "silu", "gelu", "quick_gelu", "widen", "to_int64", "contiguous", "to_host"), ((X,), {})
     ),
     **dict.fromkeys(("narrow", "cumsum"), ((FP32,), {})),
-    **dict.fromkeys(("floor_divide", "eq", "integer_sum", "argsort"), ((IDS,), {})),
+    **dict.fromkeys(("floor_divide", "eq", "integer_sum", "argsort", "compiled_sort"), ((IDS,), {})),
     **dict.fromkeys(("zeros", "full"), ((), {"elements": 5, "dtype": "fp32"})),
     "masked_fill": ((X, MASK), {}),
     "sum": ((X,), {"axis": 1}),
@@ -45,6 +46,8 @@ CASES: dict[str, tuple[tuple[TensorSpec, ...], dict[str, int | float | str]]] = 
     "layer_norm": ((X, ROW, ROW), {}),
     "softmax": ((X,), {"dtype": "fp32"}),
     "topk": ((FP32,), {"k": 2}),
+    "compiled_norm": ((X, X, ROW), {}),
+    "compiled_row_add": ((FP32, ORDER, TensorSpec(shape=(8,), dtype="fp32"), EIGHT), {}),
     "arange": ((), {"elements": 5}),
     "new_zeros": ((IDS,), {"columns": 3}),
     "pad_bottom_right": ((TensorSpec(shape=(1, 4, 4, 2)),), {"by": 2}),
@@ -71,7 +74,7 @@ CASES: dict[str, tuple[tuple[TensorSpec, ...], dict[str, int | float | str]]] = 
 }
 # What none of its results can be differentiated by.
 WITHOUT_GRADIENT = {"lt", "to_int64", "floor_divide", "eq", "integer_sum", "argsort", "zeros", "full", "arange", "item"}
-WITHOUT_GRADIENT |= {"new_zeros", "scatter_ones"}
+WITHOUT_GRADIENT |= {"new_zeros", "scatter_ones", "compiled_sort"}
 
 
 def record(call: str, **changes: Any) -> Benchmark:
@@ -270,11 +273,12 @@ def test_the_hosts_layers_run_dry(monkeypatch: pytest.MonkeyPatch) -> None:
     refused(host_rounds.costs, "rounds is 0")
     host_rounds.take(2)
     costs = host_rounds.costs()
-    assert [cost.name for cost in costs] == ["decoder", "decoder_sdpa", "vision"]
-    eager, fused, vision = (cost.launches for cost in costs)
+    assert [cost.name for cost in costs] == ["decoder", "decoder_sdpa", "vision", "compiled"]
+    eager, fused, vision, compiled = (cost.launches for cost in costs)
     # Per layer: products of scores and values, softmax in fp32 and its cast, scale, mask against one operator.
     assert eager > fused > 2 * 30
     assert vision == 2 * 12
+    assert compiled == 2 * 9
     for cost in costs:
         assert cost.device_s == 0
         assert len(cost.wall_s) == 2

@@ -13,8 +13,8 @@ import torch
 from dsocr_symbolic.cli import capture
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import parse
-from dsocr_symbolic.language.formula import Operator
-from dsocr_symbolic.language.library import Library, load_library
+from dsocr_symbolic.language.formula import Library, Operator
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.verification.calls.bench import Bench
 from dsocr_symbolic.verification.calls.cases import Case, corner_cases, sampled_cases
 from dsocr_symbolic.verification.calls.comparison import compare

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.measurement.comparison.files import MeasuredFile, PredictedCase, PredictedFile, call_name, known
-from dsocr_symbolic.measurement.prediction import PredictedPart, load_components, predict
+from dsocr_symbolic.measurement.prediction import PredictedPart, known_components, predict
 from dsocr_symbolic.scenario.hardware import load_gpu, load_gpus
 from dsocr_symbolic.writing.terminal import tracked
 
@@ -18,11 +18,12 @@ def predict_now(measured: MeasuredFile, path: Path, *, gpu: str | None, machine:
         If no constants are known of that GPU, or a size is none that the formulas take.
     """
     name = _machine(measured, path, gpu, machine)
-    components = load_components()
+    components = known_components()
     cases = [
         PredictedPart(component=case.component, mode=case.mode, settings=case.settings, choices=case.choices)
         for case in measured.cases
-        if case.component in components and set(case.settings) == set(components[case.component].eager[0])
+        if case.component in components
+        and set(case.settings) == set((*components[case.component].eager, *components[case.component].graph)[0])
     ]
     found = (_predicted(part, name, path) for part in cases)
     return PredictedFile(machine=name, cases=tuple(tracked(found, "predicting", len(cases))))

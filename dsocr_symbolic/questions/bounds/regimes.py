@@ -1,6 +1,7 @@
 """Where one cost passes another: regime boundaries as formulas, and as numbers of a machine."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -12,14 +13,15 @@ from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import expression_of
-from dsocr_symbolic.language.bounds_file import Condition, RidgePoint, load_bounds
-from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.language.files.bounds_file import Condition, RidgePoint, load_bounds
+from dsocr_symbolic.language.registry import Term
 from dsocr_symbolic.language.time_formula import timed
 from dsocr_symbolic.questions.question import Question, ask
 from dsocr_symbolic.questions.solve.constraint import Constraint
 from dsocr_symbolic.questions.solve.problem import Problem, changes, pose
 from dsocr_symbolic.questions.solve.search import Boundary
-from dsocr_symbolic.questions.solve.solved_form import crossing, derivation
+from dsocr_symbolic.questions.solve.solved_form import derivation, solved_at
 from dsocr_symbolic.scenario.scenario import with_user
 from dsocr_symbolic.writing.formula_text import as_text
 from dsocr_symbolic.writing.notebook import Shown
@@ -214,25 +216,34 @@ def _bound(question: Question, condition: Condition, time: str) -> RegimeBound:
 
 def _change(problem: Problem, condition: Condition, boundary: Boundary) -> Change:
     scope = problem.curve.scope(exact(boundary.value))
+    crossing, numbers = solved_at(problem, boundary)
     return Change(
         holds=boundary.sense == "smallest",
         value=boundary.value,
-        crossing=crossing(problem, boundary),
-        numbers=derivation(problem, boundary),
+        crossing=crossing,
+        numbers=numbers,
         tells={name: arithmetic.whole(evaluate(told, scope, arithmetic)) for name, told in condition.tells.items()},
     )
 
 
 def _formula(problem: Problem) -> str:
     """Write the condition in symbols, what both sides share cancelled; empty if it is too long to read."""
-    constraint, model = problem.constraint, problem.question.model
-    scope: dict[str, Expr] = {name: symbolic.symbol(name) for name in problem.question.definition.quantities}
-    scope |= {name: expression_of(model, term) for name, term in constraint.terms.items()}
-    left, right = (evaluate(side, scope, symbolic) for side in constraint.sides)
+    constraint = problem.constraint
+    return _in_symbols(problem.question.model, constraint.sides, constraint.sign, tuple(constraint.terms.items()))
+
+
+@lru_cache(maxsize=64)
+def _in_symbols(
+    model: Model, sides: tuple[Expression, Expression], sign: str, terms: tuple[tuple[str, Term], ...]
+) -> str:
+    """Write it once for all machines: their numbers are symbols."""
+    scope: dict[str, Expr] = {name: symbolic.symbol(name) for name in model.definition.quantities}
+    scope |= {name: expression_of(model, term) for name, term in terms}
+    left, right = (evaluate(side, scope, symbolic) for side in sides)
     if sympy.count_ops(left) + sympy.count_ops(right) > _MOST_OPERATIONS:
         return ""
     above, below = sympy.fraction(sympy.cancel(left / right))
     if above.could_extract_minus_sign():
         above, below = -above, -below
-    text = f"{as_text(above)} {constraint.sign} {as_text(below)}"
+    text = f"{as_text(above)} {sign} {as_text(below)}"
     return text if len(text) <= _LONGEST_FORMULA else ""

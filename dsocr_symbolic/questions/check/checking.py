@@ -10,16 +10,19 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import answer, scenario_program
 from dsocr_symbolic.evaluation.examples import check_example, counted_twice, home_of, readable
 from dsocr_symbolic.evaluation.networks import own_models
-from dsocr_symbolic.language.bounds_file import load_bounds
 from dsocr_symbolic.language.definition import Definition, load_definition
-from dsocr_symbolic.language.formula import Formula, read_layer, read_operators
-from dsocr_symbolic.language.library import Library, check_formula, load_library
+from dsocr_symbolic.language.files.bounds_file import load_bounds
+from dsocr_symbolic.language.files.budget_file import read_budget
+from dsocr_symbolic.language.formula import Formula, Library, read_layer, read_operators
+from dsocr_symbolic.language.formula_checks import check_formula
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.paths import besides, data_files, data_folders, find_file
 from dsocr_symbolic.questions.capacity import fit
 from dsocr_symbolic.questions.check.found import PLACES, FoundFile, files_to_check
+from dsocr_symbolic.scenario.configs import find_network
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, read_scenario, scenario_values
-from dsocr_symbolic.scenario.values import chosen_slots
+from dsocr_symbolic.scenario.values import choose, chosen_slots
 
 
 @frozen(kw_only=True)
@@ -29,7 +32,8 @@ class Checked:
     Attributes
     ----------
     file, kind : str
-        The file, and ``operator``, ``layer``, ``model``, ``bounds``, ``gpu``, ``workload`` or ``scenario``.
+        The file, and ``operator``, ``layer``, ``model``, ``bounds``, ``budget``, ``gpu``, ``workload``, ``scenario``
+        or ``config``.
     says : str
         What was checked, in words; of a wrong one empty.
     wrong : str
@@ -95,7 +99,7 @@ def check_files(named: Iterable[Path], definition: Definition) -> list[Checked]:
 def _broken(definition: Definition) -> dict[str, str]:
     """Return what is wrong with operators and layers before any of them is evaluated, by file."""
     try:
-        load_library()
+        len(load_library().formulas)
     except UserError as first:
         broken = _file_by_file()
         return broken or {str(first).partition(":")[0] or definition.file: str(first)}
@@ -206,6 +210,24 @@ def _scenario(file: FoundFile, around: _Around) -> Found:
     return _of_network(scenario)
 
 
+def _budget(file: FoundFile, _: _Around) -> Found:
+    return f"loads; dsocr budget holds its {_number(len(read_budget(file.path).assertions), 'assertion')}", ()
+
+
+def _config(file: FoundFile, _: _Around) -> Found:
+    """Say whose network a config.json is of, what was read of it, and what is not counted of that network."""
+    definition = find_network(file.path)
+    scenario = make_scenario(definition=definition, config=file.path)
+    total = answer(scenario, details=False).total
+    read = [f"{name} {value}" for name, value in scenario.config.items()]
+    plain = choose(definition, {})
+    read += [f"{name} {option}" for name, option in scenario.options.items() if option != plain[name]]
+    lacking = "; ".join(f"{', '.join(part.metrics)}: {part.because}" for part in definition.claims_no)
+    left_out = f"not counted: {lacking}" if lacking else "all metrics are counted"
+    says = f"of {definition.name}: {', '.join(read)}; {total['parameters']} parameters; {left_out}"
+    return says, scenario_values(scenario).warnings
+
+
 def _number(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
@@ -219,7 +241,9 @@ _BY_KIND: Mapping[str, Callable[[FoundFile, _Around], Found]] = {
     "layer": _formulas,
     "model": _model,
     "bounds": _bounds,
+    "budget": _budget,
     "gpu": _gpu,
     "workload": _workload,
     "scenario": _scenario,
+    "config": _config,
 }

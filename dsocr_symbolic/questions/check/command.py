@@ -8,7 +8,8 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions import options
 
 _HELP = (
-    "Load FILES, YAML files or folders of them, evaluate their examples, and say what was checked; without FILES "
+    "Load FILES, YAML files or folders of them, evaluate their examples, and say what was checked; of a config.json "
+    "say whose network it is, what was read, and what is not counted. Without FILES "
     "those of DSOCR_PATH. Exit 1 if one is wrong."
 )
 

@@ -26,10 +26,12 @@ _KEYS = (
     ("operator", "members"),
     ("layer", "children"),
     ("bounds", "bounds"),
+    ("budget", "assertions"),
     ("gpu", "numbers"),
     ("workload", "set"),
 )
 _SUFFIXES = (".yaml", ".yml")
+CONFIG = ".json"
 
 
 @frozen(kw_only=True)
@@ -39,7 +41,7 @@ class FoundFile:
     Attributes
     ----------
     path, kind, root : Path, str, Path or None
-        The file; one of PLACES, ``workload``, ``scenario`` or ``""``; the folder that it is laid out in, if it is.
+        The file; one of PLACES, ``workload``, ``scenario``, ``config`` or ``""``; the folder that it is laid out in.
     wrong : str
         Why no verb would read it; empty where one does.
     """
@@ -56,8 +58,8 @@ def files_to_check(named: Iterable[Path]) -> list[FoundFile]:
     for path in named:
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
-        if path.is_file() and path.suffix not in _SUFFIXES:
-            raise UserError(f"{path}: only YAML files are checked; their names end in .yaml")
+        if path.is_file() and path.suffix not in (*_SUFFIXES, CONFIG):
+            raise UserError(f"{path}: only YAML files are checked, and a config.json; names end in .yaml or .json")
     if not named and not user_folders():
         raise UserError("check: nothing to check, for DSOCR_PATH is not set and no FILE is named; give one of them")
     paths = dict.fromkeys(path for start in named or user_folders() for path in _inside(start))
@@ -76,6 +78,8 @@ def _inside(start: Path) -> Iterator[Path]:
 
 def _found(path: Path, *, by_name: bool) -> FoundFile:
     """Say what a file is: by where it lies, else by its keys."""
+    if path.suffix == CONFIG:
+        return FoundFile(path=path, kind="config", root=None)
     whole = path.resolve()
     for kind, place in PLACES.items():
         depth = len(Path(place).parts)

@@ -23,6 +23,8 @@ from dsocr_symbolic.writing.notebook import Shown
 
 METRICS = ("forward_tensor_core_flops", "forward_io_bytes", "roofline_s", "peak_memory_bytes")
 _ENOUGH = 0.9
+OTHERS = "/..."
+"""Behind a path: what just one of two scenarios has below it, all together."""
 
 
 @frozen(kw_only=True)
@@ -32,7 +34,8 @@ class Cause:
     Attributes
     ----------
     path, label : str
-        A node; of memory, the part that it is of. Its label has the numbers that layers have here, in both scenarios.
+        A node; of memory, the part that it is of. One with ``/...`` behind it stands for all nodes below that just one
+        of both has. Its label has the numbers that layers have here, in both scenarios.
     baseline, value : int or float
         The metric there, in the baseline and in the scenario; 0 where there is no such node.
     difference : int or float
@@ -177,8 +180,8 @@ def _difference(metric: str, baseline: _Answered, other: _Answered) -> MetricDif
     before, after = (result.total[metric] for _, result in (baseline, other))
     if before is None or after is None:
         return MetricDifference(value=after, difference=None, ratio=None, causes=(), explained=0.0, others=0)
-    left, right = (_parts(metric, *answered) for answered in (baseline, other))
     labelled = [{node.row.path: node.label for node in result.nodes} for _, result in (baseline, other)]
+    left, right = (_met(parts_of(metric, *answered), labelled) for answered in (baseline, other))
     causes = [
         Cause(
             path=path,
@@ -202,10 +205,23 @@ def _difference(metric: str, baseline: _Answered, other: _Answered) -> MetricDif
     )
 
 
+def _met(parts: Mapping[str, Any], labelled: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Add up, where just one of two trees has a node, all such nodes below the deepest one that both have."""
+    met: dict[str, Any] = {}
+    for path, value in parts.items():
+        place = path
+        while sum(place in tree for tree in labelled) == 1:
+            place = place.rpartition("/")[0]
+        place = path if place in ("", path) else f"{place}{OTHERS}"
+        met[place] = met.get(place, 0) + value
+    return met
+
+
 def _label(path: str, labelled: Iterable[Mapping[str, str | None]]) -> str:
     """Name a node as both scenarios number its layers; where they differ, each as it does."""
-    names = [label.split("/") for labels in labelled if (label := labels.get(path))]
-    return "/".join("|".join(dict.fromkeys(parts)) for parts in zip(*names, strict=True)) or path
+    rest = OTHERS if path.endswith(OTHERS) else ""
+    names = [label.split("/") for labels in labelled if (label := labels.get(path.removesuffix(OTHERS)))]
+    return "/".join("|".join(dict.fromkeys(parts)) for parts in zip(*names, strict=True)) + rest or path
 
 
 def _fewest(causes: Sequence[Cause]) -> tuple[tuple[Cause, ...], float]:
@@ -219,7 +235,7 @@ def _fewest(causes: Sequence[Cause]) -> tuple[tuple[Cause, ...], float]:
     return (), 0.0
 
 
-def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
+def parts_of(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
     """Return what a metric of the whole is made of, by path; nothing for a ratio or a peak."""
     known = load_metrics()[metric]
     if known.kind == "memory":
@@ -228,9 +244,12 @@ def _parts(metric: str, scenario: Scenario, result: Estimate) -> dict[str, Any]:
     if known.kind == "stock":
         return _owned(metric, scenario, result)
     nodes = [node for node in result.nodes if node.metrics[metric] is not None]
+    if known.kind == "latency" and known.unit.endswith("/s"):
+        # A rate is of all stages together: none of them has a part of it.
+        return {}
     if known.kind == "latency":
         used = names(scenario.definition.latencies[known.latency])
-        parts = _parts(known.of, scenario, result)
+        parts = parts_of(known.of, scenario, result)
         parts = {path: time for path, time in parts.items() if path.partition("/")[0] in used}
         # A latency may divide its stages' times: each part has its share of it.
         whole = sum(parts.values()) or 1

@@ -5,7 +5,7 @@ from typing import Any
 
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.language.time_formula import is_bound, is_plain_time, is_time
-from dsocr_symbolic.questions.compare.comparison import Comparison, MetricDifference
+from dsocr_symbolic.questions.compare.comparison import OTHERS, Comparison, MetricDifference
 from dsocr_symbolic.questions.question import derived_notes
 from dsocr_symbolic.questions.settings_text import command_notes
 from dsocr_symbolic.scenario.claims import Claims
@@ -102,6 +102,9 @@ def _legend(comparison: Comparison) -> str:
     said += [f"{note}." for about in comparison.about for note in derived_notes(about, times)]
     said += [f"unverified: {', '.join(doubtful)}."] if doubtful else []
     said.append("ratio: to the baseline. Parts are the deepest nodes, differences taken without their signs.")
+    causes = (cause for each in comparison.differences for one in each for cause in one.causes)
+    if any(cause.path.endswith(OTHERS) for cause in causes):
+        said.append(f"{OTHERS.strip('/')}: what just one of both has there, all together.")
     return " ".join(said)
 
 

@@ -10,6 +10,7 @@ from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import layer_definition
 from dsocr_symbolic.language.registry import known_metric, load_metrics
+from dsocr_symbolic.network.fold import needs_details, of_training
 from dsocr_symbolic.network.leaves import Whole, metric_expression
 from dsocr_symbolic.network.model_tree import model_tree, stage_guards
 from dsocr_symbolic.network.node import Node, walk
@@ -28,9 +29,9 @@ _LONG |= dict.fromkeys(("peak", "memory"), "The largest of moments at")
 def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str, tuple[str, ...]]:
     """Derive one metric of a node's path, ``total`` or a layer, as ``text`` or ``latex``; return warnings, too."""
     metrics = load_metrics()
-    known_metric(metric)
+    training = of_training(known_metric(metric))
     slots = chosen_slots(scenario.definition, scenario.options)
-    stages = model_tree(scenario.definition, slots)
+    stages = model_tree(scenario.definition, slots, training=training)
     nodes = _nodes(stages, path)
     if not nodes:
         try:
@@ -39,7 +40,7 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
             known = ["total", *("/".join(node.path) for node in walk(stages)), *load_library().formulas]
             raise UserError(f"unknown node or layer '{path}': {nearest(path, known)}") from error
         scenario = of_layer(scenario, definition)
-        nodes = stages = model_tree(definition, slots)
+        nodes = stages = model_tree(definition, slots, training=training)
     expression = metric_expression(nodes, metric, Whole(definition=scenario.definition, stages=stages))
     about = of_scenario(scenario).heading(metric)
     head = hung(f"{path}: {metric} [{metrics[metric].unit}], {metrics[metric].definition}")
@@ -74,7 +75,8 @@ def derive(scenario: Scenario, path: str, metric: str, output: str) -> tuple[str
 
 def refuse_workload(scenario: Scenario, path: str) -> None:
     """Raise where a workload is named for what is no part of the network: a layer alone has none."""
-    stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
+    slots = chosen_slots(scenario.definition, scenario.options)
+    stages = model_tree(scenario.definition, slots, training=False)
     if not _nodes(stages, path) and scenario.workload is not None:
         raise UserError(f"{path} is one layer alone: it has no --workload; drop it, or --set its symbols")
 
@@ -88,7 +90,7 @@ def _nodes(stages: tuple[Node, ...], path: str) -> tuple[Node, ...]:
 
 def _result(scenario: Scenario, path: str, metric: str) -> Any:
     """Take the result from the compiled program, so that the page and the totals are one."""
-    result = answer(scenario)
+    result = answer(scenario, details=needs_details(known_metric(metric)))
     for node in result.nodes:
         if node.row.path == path.strip("/"):
             return node.metrics[metric]

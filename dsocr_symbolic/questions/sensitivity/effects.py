@@ -12,8 +12,9 @@ from dsocr_symbolic.algebras import arithmetic, tangents
 from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.algebras.tangents import Tangent
 from dsocr_symbolic.algebras.value import Exact
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.model import Model
+from dsocr_symbolic.language.files.server_file import unknown_symbol
 from dsocr_symbolic.language.registry import Quantity, Term, load_metrics
 from dsocr_symbolic.language.time_formula import is_bound
 from dsocr_symbolic.questions.curve import Curve
@@ -127,7 +128,7 @@ def rank(question: Question, term: Term, symbols: Iterable[str] | None = None) -
     known = question.definition.quantities
     for name in symbols or ():
         if name not in known:
-            raise UserError(f"unknown symbol '{name}': {nearest(name, known)}")
+            raise unknown_symbol(name, known)
     check_rules(question.definition.rules, question.numbers, question.scenario.waived)
     (value,) = question.metrics((term,))
     movable = _movable(known, term.metric) if symbols is None else list(symbols)
@@ -136,7 +137,7 @@ def rank(question: Question, term: Term, symbols: Iterable[str] | None = None) -
         effect
         for name in movable
         if symbols is not None or name not in overridden
-        for effect in [_effect(Curve(question=question, symbol=name, terms=(term,)))]
+        for effect in [_effect(Curve(question=question, symbol=name, terms=(term,)), value)]
         if symbols is not None or effect.derivative or effect.side != "both"
     ]
     return Sensitivity(
@@ -159,10 +160,10 @@ def _movable(known: Mapping[str, Quantity], metric: str) -> list[str]:
     ]
 
 
-def _effect(curve: Curve) -> Effect:
+def _effect(curve: Curve, metric: Exact) -> Effect:
     quantity = curve.question.definition.quantities[curve.symbol]
     value = exact(curve.question.numbers[curve.symbol])
-    here = curve.slope(value)
+    here = Tangent(value=metric, slope=0) if curve.is_flat else curve.slope(value)
     elasticity = arithmetic.divide(value * here.slope, here.value) if here.value else None
     return Effect(
         symbol=curve.symbol,

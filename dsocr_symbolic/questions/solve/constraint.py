@@ -11,8 +11,9 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Value
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import Expression, evaluate, names, parse
+from dsocr_symbolic.language.files.server_file import unknown_symbol
 from dsocr_symbolic.language.registry import Term, load_metrics
 from dsocr_symbolic.language.time_formula import timed
 
@@ -61,9 +62,8 @@ class Constraint:
         return re.sub(r"\b[a-z]\w*", lambda name: known[name[0]].metric if name[0] in known else name[0], self.text)
 
 
-def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:
+def read_constraint(text: str, symbols: Iterable[str], time: str, where: str = "constraint") -> Constraint:
     """Read a constraint of the whole network; `time` says what the time metrics in it stand for."""
-    where = "constraint"
     whole = parse(text, where)
     match whole.tree:
         case ast.Compare(left=left, ops=[ast.LtE() | ast.GtE() as sign], comparators=[right]):
@@ -76,7 +76,7 @@ def read_constraint(text: str, symbols: Iterable[str], time: str) -> Constraint:
         if name in metrics:
             terms[name] = Term(paths=("",), metric=timed(name, time))
         elif name not in known:
-            raise UserError(f"{where}: unknown metric or symbol '{name}': {nearest(name, [*metrics, *known])}")
+            raise unknown_symbol(name, [*metrics, *known], where, "metric or symbol")
     if not terms and not names(whole):
         raise UserError(f"{where}: '{whole.text}' names no metric and no symbol: nothing can be solved for")
     return Constraint(

@@ -1,7 +1,8 @@
 """A constraint along one symbol: both sides at any value, and where it stops to hold."""
 
+import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from types import ModuleType
 from typing import Any, Literal
 
@@ -11,7 +12,10 @@ from attrs import frozen
 from dsocr_symbolic.algebras import arithmetic, branches
 from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.algebras.value import Exact, Expr, Value
-from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.terms import term_symbols
+from dsocr_symbolic.language.expression import names
+from dsocr_symbolic.language.files.server_file import unknown_symbol
 from dsocr_symbolic.questions.curve import Curve
 from dsocr_symbolic.questions.question import Question
 from dsocr_symbolic.questions.solve import search
@@ -20,6 +24,8 @@ from dsocr_symbolic.scenario.checks import LARGEST
 
 Method = Literal["closed form", "bisection"]
 _HIGHEST = 2
+# Float64 may err by far less than this share of the larger side.
+_DOUBTFUL = 1e-6
 
 
 @frozen(kw_only=True)
@@ -65,6 +71,25 @@ class Problem:
         """Return by how much the constraint is met at a value; negative where it is not."""
         return left_over(self.constraint, self.sides(exact(value)))
 
+    @cached_property
+    def _used(self) -> frozenset[str]:
+        """The symbols that the sides, and the metrics in them, are made of."""
+        of_terms = term_symbols(self.question.model, self.curve.terms)
+        return of_terms.union(*map(names, self.constraint.sides))
+
+    def leaning(self, value: Exact) -> Any:
+        """Return the slack in float64 where its sign is beyond doubt, else exactly."""
+        try:
+            exactly = self.numbers(value)
+            scope: dict[str, Any] = {name: float(exactly[name]) for name in self._used & exactly.keys()}
+            scope |= dict(zip(self.constraint.terms, map(float, self.curve.metrics(scope)), strict=True))
+            both = put_in(self.constraint, scope)
+            left_out = float(left_over(self.constraint, both))
+        except (ArithmeticError, ValueError, UserError):
+            return self.slack(value)
+        plain = math.isfinite(left_out) and abs(left_out) > _DOUBTFUL * max(map(abs, both))
+        return left_out if plain else self.slack(value)
+
 
 @frozen(kw_only=True)
 class Root:
@@ -86,7 +111,7 @@ def pose(question: Question, symbol: str, constraint: Constraint) -> Problem:
     """Leave one symbol of a question free."""
     known = question.definition.quantities
     if symbol not in known:
-        raise UserError(f"unknown symbol '{symbol}': {nearest(symbol, known)}")
+        raise unknown_symbol(symbol, known)
     if known[symbol].fixed:
         raise UserError(f"{symbol}: {known[symbol].meaning} is a definition and cannot be solved for")
     curve = Curve(question=question, symbol=symbol, terms=tuple(constraint.terms.values()))
@@ -97,15 +122,28 @@ def pose(question: Question, symbol: str, constraint: Constraint) -> Problem:
 
 
 def changes(problem: Problem) -> tuple[search.Boundary, ...]:
-    """Find every value at which a constraint begins or ceases to hold, from the least one up but 0."""
-    slack, domain = along(problem, above=1)
+    """Find every value at which a constraint begins or ceases to hold, from the least one up but 0.
+
+    Values on the way are looked at in float64; those of the answer, and the next ones, exactly.
+    """
+    slack, domain = along(problem, cache(problem.leaning), above=1)
     problem.curve.check(domain.lowest())
-    return search.find_changes(slack, domain)
+    found = search.find_changes(slack, domain)
+    if all(_holds_exactly(problem, boundary) for boundary in found):
+        return found
+    return search.find_changes(*along(problem, above=1))
 
 
-def along(problem: Problem, above: int = 0) -> tuple[search.Slack, search.Domain]:
+def _holds_exactly(problem: Problem, boundary: search.Boundary) -> bool:
+    met = problem.slack(boundary.value) >= 0
+    if boundary.beyond is None:
+        return bool(met == (boundary.sense == "every"))
+    return bool(met and problem.slack(boundary.beyond) < 0)
+
+
+def along(problem: Problem, slack: search.Slack | None = None, *, above: int = 0) -> tuple[search.Slack, search.Domain]:
     """Return the slack, and the values that the symbol may have; the workload's own one to start from."""
-    slack = cache(problem.slack)
+    slack = slack or cache(problem.slack)
     quantity = problem.question.definition.quantities[problem.symbol]
     start = problem.question.numbers[problem.symbol]
 

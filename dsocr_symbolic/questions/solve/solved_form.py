@@ -1,5 +1,7 @@
 """An inequality with one symbol free and numbers put in, and its solution, in print."""
 
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import sympy
@@ -14,24 +16,44 @@ from dsocr_symbolic.questions.solve.search import Boundary
 from dsocr_symbolic.writing.formula_text import as_text
 
 _LONGEST_FORM = 300
+_MOST_PARTS = 5000
 _DIGITS = 7
 _FAINT = 1e-15
 
 
 def derivation(problem: Problem, boundary: Boundary) -> tuple[str, ...]:
     """Write an inequality on the branch that leads at a boundary, and its solution; nothing where too long to read."""
+    if any(map(_is_huge, problem.forms(boundary.value))):
+        return ()
     forms = _forms(problem, boundary)
+    return _written(problem, forms, boundary, lambda: _roots(problem, forms, boundary))
+
+
+def solved_at(problem: Problem, boundary: Boundary) -> tuple[float | None, tuple[str, ...]]:
+    """Return where both sides are equal on the branch that leads at a boundary, and what :func:`derivation` writes.
+
+    None for the former if that has no closed form.
+    """
+    forms = _forms(problem, boundary)
+    roots = _roots(problem, forms, boundary)
+    huge = any(map(_is_huge, problem.forms(boundary.value)))
+    written = () if huge else _written(problem, forms, boundary, lambda: roots)
+    return float(roots[0].value) if roots else None, written
+
+
+def _written(problem: Problem, forms: Sides, boundary: Boundary, roots: Callable[[], list[Root]]) -> tuple[str, ...]:
     left, right = map(_form, forms)
     if len(left) + len(right) > _LONGEST_FORM:
         return ()
-    solutions = (_solved(problem.symbol, root, boundary) for root in _roots(problem, forms, boundary))
+    solutions = (_solved(problem.symbol, root, boundary) for root in roots())
     return (f"{left} {problem.constraint.sign} {right}", *solutions)
 
 
-def crossing(problem: Problem, boundary: Boundary) -> float | None:
-    """Return where both sides are equal on the branch that leads at a boundary; None if that has no closed form."""
-    roots = _roots(problem, _forms(problem, boundary), boundary)
-    return float(roots[0].value) if roots else None
+def _is_huge(side: Value) -> bool:
+    """Say whether the form of a side has far more parts than can be read, so that printing it is vain."""
+    if not isinstance(side, Branch):
+        return False
+    return next(islice(sympy.preorder_traversal(side.form), _MOST_PARTS, None), None) is not None
 
 
 def _roots(problem: Problem, forms: Sides, boundary: Boundary) -> list[Root]:

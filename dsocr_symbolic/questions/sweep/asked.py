@@ -21,7 +21,7 @@ from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.origins import origins, unverified
 from dsocr_symbolic.scenario.provenance import common
 from dsocr_symbolic.scenario.scenario import doubts, make_scenario, refuse_idle
-from dsocr_symbolic.scenario.values import choose
+from dsocr_symbolic.scenario.values import choose, own_options
 
 
 @frozen(kw_only=True)
@@ -99,7 +99,11 @@ def functions_of(
 def _options(model: Model, chosen: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Return the option of every choice."""
     own = {name: chosen[key] for name in model.definition.choices if (key := name.replace("-", "_")) in chosen}
-    return tuple(sorted(choose(model.definition, dict(model.options) | own).items()))
+    return tuple(sorted(choose(model.definition, _chosen(model) | own).items()))
+
+
+def _chosen(model: Model) -> dict[str, str]:
+    return own_options(model.definition, dict(model.options), model.said)
 
 
 def about_of(model: Model, asked: Asked, waived: Iterable[str]) -> dict[str, str]:
@@ -137,7 +141,7 @@ def set_along(
             workload=chosen.get("workload"),
             gpu=chosen.get("gpu"),
             settings={**asked.settings, **first},
-            choices=dict(options),
+            choices=own_options(model.definition, dict(options)),
             waived=frozenset(waived),
         )
         doubtful |= dict.fromkeys(doubts(scenario, asked.inputs))

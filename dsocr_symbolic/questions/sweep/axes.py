@@ -13,6 +13,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.files.server_file import load_server, unknown_symbol
 from dsocr_symbolic.language.roles import Crops
 from dsocr_symbolic.questions.sweep.grids import GRID, asked_grids
 from dsocr_symbolic.scenario.checks import check_setting, parse_number
@@ -266,6 +267,8 @@ def _check_variable(definition: Definition, name: str) -> None:
     if quantity is None:
         known = [name for name, other in definition.quantities.items() if not other.fixed]
         grid = [GRID] if definition.roles.crops else []
+        if name in load_server().symbols:
+            raise unknown_symbol(name, known)
         raise UserError(f"cannot vary '{name}': {nearest(name, [*known, *_choices(definition), *_PLACES, *grid])}")
     if quantity.fixed:
         raise UserError(f"{name}: {quantity.meaning} is a definition and cannot vary")

@@ -12,6 +12,7 @@ import click
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions import options
+from dsocr_symbolic.questions.server_options import flag, told
 from dsocr_symbolic.writing.terminal import hung, progress
 
 # What a file's name may end in -> the libraries that write it.
@@ -68,9 +69,9 @@ def _sweep(definition: Definition, given: options.Given) -> int:
     for name in (*chosen, *named):
         if name.replace("-", "_") in vary:
             raise UserError(f"--{name} and --vary {name}: give one of them")
-    for name in options.MEMORY:
+    for name in ("reserve", *told()):
         if name in vary and given[name] is not None:
-            raise UserError(f"--{name.replace('_', '-')} and --vary {name}: give one of them")
+            raise UserError(f"{'--reserve' if name == 'reserve' else flag(name)} and --vary {name}: give one of them")
     picked = {name.replace("-", "_"): option for name, option in chosen.items()}
     arguments: dict[str, Any] = {
         "settings": settings,

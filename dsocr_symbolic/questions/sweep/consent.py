@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.questions.sweep.plan import Plan
+from dsocr_symbolic.questions.sweep.plan import SweepPlan
 from dsocr_symbolic.writing.amounts import scaled
 
 MOST_UNASKED = 10**8
@@ -20,7 +20,7 @@ _FLOAT64 = 8
 _SPANS = (("year", 31_557_600.0), ("day", 86_400.0), ("hour", 3600.0), ("minute", 60.0), ("second", 1.0))
 
 
-def ask_first(plan: Plan, out: Path | None, *, agreed: bool) -> None:
+def ask_first(plan: SweepPlan, out: Path | None, *, agreed: bool) -> None:
     """Ask whether a sweep of very many points shall start; raise where nobody can be asked, or says no.
 
     ``out`` is None for standard output.
@@ -37,7 +37,7 @@ def ask_first(plan: Plan, out: Path | None, *, agreed: bool) -> None:
         raise UserError(f"{out or 'sweep'}: not started; shorten an axis or take larger steps")
 
 
-def seconds_of(plan: Plan) -> float:
+def seconds_of(plan: SweepPlan) -> float:
     """Estimate how long evaluation takes, by points from everywhere; those of the second go are as fast as the rest."""
     places = np.unravel_index(np.linspace(0, plan.count - 1, _SAMPLE).astype(np.int64), plan.shape)
     plan.evaluate(places)

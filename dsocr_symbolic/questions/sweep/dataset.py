@@ -11,7 +11,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.questions.sweep.axes import at
 from dsocr_symbolic.questions.sweep.extras import extra
-from dsocr_symbolic.questions.sweep.plan import Plan, plan_sweep
+from dsocr_symbolic.questions.sweep.plan import SweepPlan, plan_sweep
 from dsocr_symbolic.questions.sweep.warned import warnings_along
 from dsocr_symbolic.writing.files import written_whole
 
@@ -83,7 +83,7 @@ def sweep(
     return dataset(plan) if chunks is None else lazy_dataset(plan, chunks)
 
 
-def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarray.Dataset":
+def dataset(plan: SweepPlan, advance: Callable[[int], Any] = lambda _: None) -> "xarray.Dataset":
     """Evaluate a planned sweep; ``advance`` is told of points done."""
     columns = len(plan.columns)
     check_memory(plan)
@@ -98,7 +98,7 @@ def dataset(plan: Plan, advance: Callable[[int], Any] = lambda _: None) -> "xarr
     return labelled.assign_attrs(warnings="; ".join(warnings)) if warnings else labelled
 
 
-def check_memory(plan: Plan) -> None:
+def check_memory(plan: SweepPlan) -> None:
     """Refuse more numbers than memory should hold."""
     count = plan.count * len(plan.columns)
     if count > MOST_NUMBERS:
@@ -106,7 +106,7 @@ def check_memory(plan: Plan) -> None:
         raise UserError(f"{many}: write Parquet, or give chunks")
 
 
-def lazy_dataset(plan: Plan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
+def lazy_dataset(plan: SweepPlan, chunks: Mapping[str, Any]) -> "xarray.Dataset":
     """Describe a sweep that dask computes when asked; ``chunks``: points per axis, -1 or left out for one chunk."""
     dask = extra("dask.array")
     names = [axis.name for axis in plan.axes]
@@ -145,7 +145,7 @@ def write_netcdf(data: "xarray.Dataset", path: Path) -> None:
         draft.write_bytes(content.getbuffer())
 
 
-def _block(*, plan: Plan, block_info: Any) -> Any:
+def _block(*, plan: SweepPlan, block_info: Any) -> Any:
     """Evaluate one chunk: its points in C order, columns last."""
     spans = block_info[None]["array-location"][:-1]
     shape = tuple(stop - start for start, stop in spans)
@@ -153,7 +153,7 @@ def _block(*, plan: Plan, block_info: Any) -> Any:
     return np.stack(plan.evaluate(tuple(places)), axis=-1).reshape(*shape, len(plan.columns))
 
 
-def _labelled(plan: Plan, numbers: Any) -> "xarray.Dataset":
+def _labelled(plan: SweepPlan, numbers: Any) -> "xarray.Dataset":
     """Put names, units and coordinates to numbers whose last dimension are the plan's columns."""
     coordinates: dict[str, Any] = {}
     for axis in plan.axes:

@@ -9,7 +9,7 @@ from attrs import frozen
 from dsocr_symbolic.evaluation.kernel import find_symbol, find_warned
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.questions.sweep.extras import extra
-from dsocr_symbolic.questions.sweep.plan import Plan, plan_sweep
+from dsocr_symbolic.questions.sweep.plan import SweepPlan, plan_sweep
 from dsocr_symbolic.writing.amounts import scaled
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ class Marks:
     room: str
 
 
-def memory_plan(model: Model, vary: Mapping[str, Any], **arguments: Any) -> Plan:
-    """Plan what the points of a sweep need of memory: on the first of several machines, for it depends on none."""
+def memory_plan(model: Model, vary: Mapping[str, Any], **arguments: Any) -> SweepPlan:
+    """SweepPlan what the points of a sweep need of memory: on the first of several machines, for it depends on none."""
     gpu = vary.get("gpu")
     one = dict(vary) if gpu is None or isinstance(gpu, str) else {**vary, "gpu": [gpu[0]]}
     return plan_sweep(model, metrics=_PEAK, by="total", **arguments, **one)
 
 
-def marks_of(plan: Plan, memory: Plan) -> Marks:
+def marks_of(plan: SweepPlan, memory: SweepPlan) -> Marks:
     """Find out what is to be marked; ``memory`` is what :func:`memory_plan` gave for the same question."""
     peak = np.concatenate([memory.evaluate(memory.places(start, stop))[0] for start, stop in memory.blocks()])
     room, warned = np.empty(plan.count), np.zeros(plan.count, dtype=bool)

@@ -37,7 +37,7 @@ class Column:
 
 
 @frozen(kw_only=True, eq=False)
-class Plan:
+class SweepPlan:
     """A sweep: picklable, and safe to evaluate from many threads and processes.
 
     Attributes
@@ -181,7 +181,7 @@ def plan_sweep(
     threads: int | None = None,
     command: str = "",
     **vary: Any,
-) -> Plan:
+) -> SweepPlan:
     """Plan what :func:`~dsocr_symbolic.questions.sweep.dataset.sweep` evaluates; ``threads``: one per core if None."""
     question = asked_of(model, dict(settings or {}), vary)
     asked = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))
@@ -193,7 +193,7 @@ def plan_sweep(
     functions = tuple(functions_of(model, question, asked, arguments))
     overridden, doubtful = set_along(model, question, waived)
     registered = tuple(load_metrics()[name] for name in asked)
-    return Plan(
+    return SweepPlan(
         axes=question.axes,
         metrics=registered,
         parts=parts,

@@ -12,7 +12,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.questions.settings_text import command_notes, setting_notes
 from dsocr_symbolic.questions.sweep.axes import at
 from dsocr_symbolic.questions.sweep.extras import extra
-from dsocr_symbolic.questions.sweep.plan import Plan
+from dsocr_symbolic.questions.sweep.plan import SweepPlan
 from dsocr_symbolic.questions.sweep.warned import warnings_along
 from dsocr_symbolic.writing.amounts import cell
 from dsocr_symbolic.writing.comments import commented
@@ -35,19 +35,19 @@ _NOTES = {
 _SETTINGS = ("config", "what_if", "settings")
 
 
-def write_csv(plan: Plan, path: Path, advance: Callable[[int], Any] = lambda _: None) -> None:
+def write_csv(plan: SweepPlan, path: Path, advance: Callable[[int], Any] = lambda _: None) -> None:
     """Write one row per point, in C order; what does not exist is empty. ``advance`` is told of points done."""
     with written_whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         _stream_csv(plan, stream, advance)
 
 
-def print_csv(plan: Plan, stream: TextIO, advance: Callable[[int], Any] = lambda _: None) -> None:
+def print_csv(plan: SweepPlan, stream: TextIO, advance: Callable[[int], Any] = lambda _: None) -> None:
     """Print comments that say what is asked, then what :func:`write_csv` writes."""
     stream.write(commented(about_lines(plan)))
     _stream_csv(plan, stream, advance)
 
 
-def print_json(plan: Plan, stream: TextIO, advance: Callable[[int], Any] = lambda _: None) -> None:
+def print_json(plan: SweepPlan, stream: TextIO, advance: Callable[[int], Any] = lambda _: None) -> None:
     """Print what is asked, and an object per point, in C order; what does not exist is null."""
     head = {
         "about": dict(plan.about),
@@ -66,7 +66,7 @@ def print_json(plan: Plan, stream: TextIO, advance: Callable[[int], Any] = lambd
     stream.write(f'\n ],\n "warnings": {json.dumps(list(warnings_along(plan)), ensure_ascii=False)}\n}}\n')
 
 
-def _stream_csv(plan: Plan, stream: TextIO, advance: Callable[[int], Any]) -> None:
+def _stream_csv(plan: SweepPlan, stream: TextIO, advance: Callable[[int], Any]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     for place, (titles, rows) in enumerate(_blocks(plan, advance)):
         if place == 0:
@@ -74,7 +74,7 @@ def _stream_csv(plan: Plan, stream: TextIO, advance: Callable[[int], Any]) -> No
         writer.writerows(rows)
 
 
-def _blocks(plan: Plan, advance: Callable[[int], Any]) -> Iterator[tuple[list[str], Iterator[tuple[Any, ...]]]]:
+def _blocks(plan: SweepPlan, advance: Callable[[int], Any]) -> Iterator[tuple[list[str], Iterator[tuple[Any, ...]]]]:
     """Yield the titles and the rows of some points at a time."""
     for start, stop in plan.blocks():
         places = plan.places(start, stop)
@@ -84,7 +84,7 @@ def _blocks(plan: Plan, advance: Callable[[int], Any]) -> Iterator[tuple[list[st
         advance(stop - start)
 
 
-def table_text(plan: Plan) -> str:
+def table_text(plan: SweepPlan) -> str:
     """Print the first points as a table for a terminal, and what the numbers are of."""
     stop = min(plan.count, SHOWN)
     places = plan.places(0, stop)
@@ -114,7 +114,7 @@ def _number(value: float) -> float | str:
     return "" if np.isnan(value) else value
 
 
-def about_lines(plan: Plan) -> list[str]:
+def about_lines(plan: SweepPlan) -> list[str]:
     """Say what is shown, what is the same in every row, and what was typed."""
     asked = "; ".join(f"{metric.name} [{metric.unit}]: {metric.definition}" for metric in plan.metrics)
     names = ("model", "workload", "gpu")
@@ -134,7 +134,7 @@ def companion(path: Path) -> Path:
     return path.with_name(f"{path.name}.txt")
 
 
-def write_companion(plan: Plan, path: Path) -> None:
+def write_companion(plan: SweepPlan, path: Path) -> None:
     """Write what the numbers of a CSV file are of, and what the model file warns of, as comment lines beside it."""
     warnings = (f"warning: {said}" for said in warnings_along(plan))
     with written_whole(companion(path)) as draft:
@@ -142,7 +142,7 @@ def write_companion(plan: Plan, path: Path) -> None:
 
 
 def write_parquet(
-    plan: Plan, path: Path, *, force: bool = False, advance: Callable[[int], Any] = lambda _: None
+    plan: SweepPlan, path: Path, *, force: bool = False, advance: Callable[[int], Any] = lambda _: None
 ) -> None:
     """Write one row per point, in C order: a file, or a folder of chunk files if one chunk does not hold them.
 
@@ -172,7 +172,7 @@ def write_parquet(
     (path / _QUESTION).unlink()
 
 
-def _open_part(plan: Plan, part: Path, *, force: bool) -> None:
+def _open_part(plan: SweepPlan, part: Path, *, force: bool) -> None:
     """Make the folder of chunks, or check that the one there is of this sweep."""
     manifest = part / _QUESTION
     if part.exists():
@@ -195,7 +195,7 @@ def _asks(manifest: Path) -> Any:
         return None
 
 
-def _question(plan: Plan) -> dict[str, Any]:
+def _question(plan: SweepPlan) -> dict[str, Any]:
     """Say what is asked; the hash decides whether two questions are the same."""
     return {
         "sweep": plan.fingerprint,
@@ -219,7 +219,7 @@ def _check_replaceable(path: Path) -> None:
             raise UserError(f"{path}: a folder that holds more than a sweep ({other}); choose another name")
 
 
-def _write(plan: Plan, path: Path, start: int, stop: int, parquet: Any) -> None:
+def _write(plan: SweepPlan, path: Path, start: int, stop: int, parquet: Any) -> None:
     """Evaluate a range of points and write it as one Parquet file."""
     arrow = extra("pyarrow")
     places = plan.places(start, stop)

@@ -3,10 +3,10 @@
 from collections import Counter
 
 from dsocr_symbolic.evaluation.kernel import find_warnings
-from dsocr_symbolic.questions.sweep.plan import Plan
+from dsocr_symbolic.questions.sweep.plan import SweepPlan
 
 
-def warnings_along(plan: Plan, stop: int | None = None) -> list[str]:
+def warnings_along(plan: SweepPlan, stop: int | None = None) -> list[str]:
     """Say it of all points, or of those up to ``stop``: the first one that deserves each warning, and how many do."""
     first: dict[str, str] = {}
     counts: Counter[str] = Counter()

@@ -13,9 +13,10 @@ from dsocr_symbolic.evaluation.estimate import Estimate, estimate, sum_estimates
 from dsocr_symbolic.evaluation.program import Program
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.roles import Roles, played
+from dsocr_symbolic.questions.host_pages import HostBill, host_bill, host_page, is_measured
 from dsocr_symbolic.scenario.crop_grids import crop_grid
 from dsocr_symbolic.scenario.documents import PageSize
-from dsocr_symbolic.scenario.scenario import Scenario, scenario_values, with_user
+from dsocr_symbolic.scenario.scenario import Scenario, of_documents, scenario_values, with_user
 
 
 @frozen(kw_only=True)
@@ -34,6 +35,8 @@ class Bill:
         None if no page could be read.
     largest : Scenario or None
         That of a page that needs most memory.
+    host : HostBill or None
+        What pages take on the host; None where no constants of it are known.
     """
 
     rows: tuple[dict[str, Any], ...]
@@ -41,6 +44,7 @@ class Bill:
     cutting: Mapping[str, int] | None
     total: Estimate | None
     largest: Scenario | None
+    host: HostBill | None = None
 
 
 def make_bill(
@@ -50,11 +54,14 @@ def make_bill(
     details: bool = True,
     fused: bool = False,
     program: Program | None = None,
+    dpi: float = 144,
 ) -> Bill:
     """Evaluate every page of a document: flows add up, stocks count once, the KV cache is that of the largest page.
 
     ``fused`` reads compulsory bytes for those moved, of pages too. ``program`` is the compiled model, if at hand.
+    Pages of PDFs are drawn at ``dpi`` on the host.
     """
+    scenario = of_documents(scenario)
     roles = scenario.definition.roles
     (crops,) = played(roles, scenario.definition.name, fields(Roles).crops)
     # What pages decide a user cannot set as well.
@@ -71,24 +78,30 @@ def make_bill(
         raise UserError("--layer: a layer alone reads no document; drop --layer or --document")
     program = scenario_program(scenario) if program is None else program
     more = scenario_details(scenario) if details else None
-    uncut = scenario_values(scenario, {crops.columns: 0, crops.rows: 0}).numbers
+    values = scenario_values(scenario, {crops.columns: 0, crops.rows: 0})
+    uncut, has_host = values.numbers, is_measured(values.known)
     cutting = None if scenario.workload.document == "native" else crops.cutting(uncut)
     shown = (crops.columns, crops.rows, crops.number, roles.image_tokens, roles.prompt_tokens)
     estimates: dict[tuple[int, int], Estimate] = {}
     counts: Counter[tuple[int, int]] = Counter()
-    rows = []
+    rows, on_host = [], []
     for page in pages:
         row: dict[str, Any] = {"path": page.path, "page": page.page, "width": page.width, "height": page.height}
         if page.width is None or page.height is None:
-            rows.append({**row, "error": page.error})
+            rows.append({**row, "error": page.error, "host_s": None, "first_token_s": None})
             continue
         grid = crop_grid(page.width, page.height, **cutting) if cutting else (0, 0)
         if grid not in estimates:
-            values = scenario_values(scenario, {crops.columns: grid[0], crops.rows: grid[1]})
-            result = estimate(program, values, more)
+            of_grid = scenario_values(scenario, {crops.columns: grid[0], crops.rows: grid[1]})
+            result = estimate(program, of_grid, more)
             estimates[grid] = with_fused_traffic(result) if fused else result
         counts[grid] += 1
-        rows.append({**row, **_symbols(estimates[grid], shown), "error": None, "total": dict(estimates[grid].total)})
+        host = host_page(scenario, values, page, grid, dpi) if has_host else None
+        on_host += [host] if host else []
+        seconds = host.seconds.total if host and host.seconds else None
+        about = {**row, **_symbols(estimates[grid], shown), "error": None, "host_s": seconds}
+        about["first_token_s"] = _first_token(estimates[grid].total, seconds)
+        rows.append({**about, "total": dict(estimates[grid].total)})
     total, largest = None, None
     if counts:
         total = sum_estimates([(estimates[grid], count) for grid, count in counts.items()])
@@ -99,11 +112,24 @@ def make_bill(
         {**_symbols(estimates[grid], shown), "pages": counts[grid], "total": dict(estimates[grid].total)}
         for grid in by_length
     )
-    return Bill(rows=tuple(rows), grids=tuple(grids), cutting=cutting, total=total, largest=largest)
+    measured = scenario.gpu.host.said if scenario.gpu.host else "as it was set"
+    return Bill(
+        rows=tuple(rows),
+        grids=tuple(grids),
+        cutting=cutting,
+        total=total,
+        largest=largest,
+        host=host_bill(on_host, measured, None if total is None else total.total["wall_s"]),
+    )
 
 
 def _symbols(page: Estimate, names: Iterable[str]) -> dict[str, Any]:
     return {name: arithmetic.whole(page.values.numbers[name]) for name in names}
+
+
+def _first_token(total: Mapping[str, Any], host_s: float | None) -> float | None:
+    """Return what a reader of a page alone waits for, the host's work too; None where one of them is not known."""
+    return None if host_s is None or total["ttft_wall_s"] is None else host_s + float(total["ttft_wall_s"])
 
 
 def _instead(definition: Definition, limit: str) -> str:

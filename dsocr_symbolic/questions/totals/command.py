@@ -65,10 +65,8 @@ def _totals(definition: Definition, given: Given) -> int:
     from dsocr_symbolic.evaluation.answer import answer, scenario_program
     from dsocr_symbolic.evaluation.estimate import with_fused_traffic
     from dsocr_symbolic.questions.capacity import fit
-    from dsocr_symbolic.questions.totals.bill import make_bill
     from dsocr_symbolic.questions.totals.document import totals_document
     from dsocr_symbolic.questions.totals.pages import left_out_text, unread_text, unreadable
-    from dsocr_symbolic.scenario.documents import read_pages
 
     _check_together(given)
     scenario = asked_scenario(definition, given)
@@ -78,10 +76,13 @@ def _totals(definition: Definition, given: Given) -> int:
     # The text shows no backward, and, unless it is asked for, neither compulsory bytes nor what limits an operator.
     details = given["format"] != "text" or given["traffic"] == "fused" or given["by"] == "operator"
     if given["document"]:
+        from dsocr_symbolic.questions.totals.bill import make_bill
+        from dsocr_symbolic.scenario.documents import read_pages
+
         dpi = _DPI if given["dpi"] is None else given["dpi"]
         pages = read_pages([*given["document"], *given["more"]], dpi=dpi, left_out=left_out)
         fused = given["traffic"] == "fused"
-        bill = make_bill(scenario, tracked(pages, "pages"), details=details, fused=fused, program=program)
+        bill = make_bill(scenario, tracked(pages, "pages"), details=details, fused=fused, program=program, dpi=dpi)
         result, largest = bill.total, bill.largest
         status = int(any(row["error"] for row in bill.rows))
         click.echo(left_out_text(left_out), nl=False, err=True)
@@ -134,13 +135,13 @@ def _check_together(given: Given) -> None:
 def _closed_forms(scenario: Scenario, values: Values, given: Given) -> tuple[Any, list[str]]:
     if not given["closed_form"] and not given["keep"]:
         return None, []
-    from dsocr_symbolic.errors import nearest
+    from dsocr_symbolic.language.files.server_file import unknown_symbol
     from dsocr_symbolic.questions.totals.closed_forms import closed_forms, held_where
 
     known = scenario.definition.quantities
     for name in given["keep"]:
         if name not in known:
-            raise UserError(f"--keep: unknown symbol '{name}': {nearest(name, known)}")
+            raise unknown_symbol(name, known, "--keep")
     kept = {*(name for name in scenario.definition.roles.free if name not in scenario.user), *given["keep"]}
     with progress("closed forms"):
         forms = closed_forms(scenario, values, kept, latex=given["format"] == "markdown")

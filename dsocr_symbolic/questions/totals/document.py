@@ -1,7 +1,7 @@
 """One document for every output format: plain data, named by the registry of metrics."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
@@ -10,8 +10,7 @@ from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import symbols_of_layer
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
-from dsocr_symbolic.questions.capacity import Fit
-from dsocr_symbolic.questions.totals.bill import Bill
+from dsocr_symbolic.questions.host_pages import REASON
 from dsocr_symbolic.questions.totals.seconds_text import limit_of
 from dsocr_symbolic.scenario.configs import config_file
 from dsocr_symbolic.scenario.hardware import Gpu
@@ -20,7 +19,11 @@ from dsocr_symbolic.scenario.origins import Origin, derived_from
 from dsocr_symbolic.scenario.provenance import of_example, what_was_set
 from dsocr_symbolic.scenario.scenario import Scenario
 
-SCHEMA_VERSION = 3
+if TYPE_CHECKING:
+    from dsocr_symbolic.questions.capacity import Fit
+    from dsocr_symbolic.questions.totals.bill import Bill
+
+SCHEMA_VERSION = 4
 
 
 def totals_document(
@@ -29,10 +32,10 @@ def totals_document(
     *,
     operators: bool = False,
     closed_form: Mapping[str, Mapping[str, str | None]] | None = None,
-    bill: Bill | None = None,
+    bill: "Bill | None" = None,
     left_out: Mapping[str, int] | None = None,
     closed_form_where: Sequence[str] = (),
-    memory: Fit | None = None,
+    memory: "Fit | None" = None,
 ) -> dict[str, Any]:
     """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None.
 
@@ -67,6 +70,7 @@ def totals_document(
             "unmeasured": list(values.claims.lacking("wall_s")),
             **measured_by(gpu, values.origins),
         },
+        "server": of("server") if definition.server else None,
         "choices": dict(scenario.options),
         "conventions": {"statements": list(load_conventions().statements), "symbols": of("convention", "choice")},
         "warnings": list(values.warnings),
@@ -79,10 +83,10 @@ def totals_document(
         "closed_form": {name: dict(forms) for name, forms in (closed_form or {}).items()},
         "closed_form_where": list(closed_form_where),
     }
-    return document if bill is None else document | pages_document(bill, left_out or {})
+    return document | ({"host": None} if bill is None else pages_document(bill, left_out or {}))
 
 
-def pages_document(bill: Bill, left_out: Mapping[str, int]) -> dict[str, Any]:
+def pages_document(bill: "Bill", left_out: Mapping[str, int]) -> dict[str, Any]:
     """Lay out what is said of a document's pages besides: how they are cut, what each costs, what is left out."""
     totals = [grid["total"] for grid in bill.grids]
     latencies = {
@@ -93,6 +97,7 @@ def pages_document(bill: Bill, left_out: Mapping[str, int]) -> dict[str, Any]:
     return {
         "cutting": bill.cutting,
         "page_latencies": latencies,
+        "host": None if bill.host is None else asdict(bill.host),
         "grids": list(bill.grids),
         "pages": list(bill.rows),
         "left_out": dict(left_out),
@@ -113,7 +118,8 @@ def reasons(result: Estimate, gpu: Gpu, definition: Definition) -> dict[str, str
     said = {name: metric.reason for name, metric in load_metrics().items() if metric.reason}
     said |= definition.uncounted
     claims = result.values.claims
-    said["kv_pool"] = "of a workload on a network whose model file says what a server does"
+    said["host"] = REASON
+    said["kv_pool"] = said["server"] = "of a workload on a network whose model file has a 'server'"
     return said | {name: refusal for name in load_metrics() if (refusal := claims.refusal(name, gpu.name))}
 
 

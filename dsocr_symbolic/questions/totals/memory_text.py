@@ -8,6 +8,9 @@ from dsocr_symbolic.questions.totals.pages import largest_page
 from dsocr_symbolic.writing.amounts import scaled
 from dsocr_symbolic.writing.data import Document
 
+# Less is printed as nothing.
+_SMALLEST_SHARE = 1e-4
+
 
 def memory_lines(document: Document, roles: Roles) -> list[str]:
     """Say whether the workload fits the machine, up to which batch, and what binds."""
@@ -28,18 +31,28 @@ def _pool_lines(pool: Mapping[str, Any] | None) -> list[str]:
     """Say what a server has for its KV cache, and how many requests that are."""
     if pool is None:
         return []
-    memory, weights, activations = (
-        scaled(pool[key], "B") for key in ("memory_bytes", "weight_bytes", "activation_bytes")
+    memory, weights, activations, graphs = (
+        scaled(pool[key], "B") for key in ("memory_bytes", "weight_bytes", "activation_bytes", "graph_bytes")
     )
     forward = f"one request's forward, {pool['chunk']} prompt tokens at a time"
-    needs = f"weights {weights} and activations {activations} of {forward},"
+    captured = f", CUDA graphs {graphs}" if pool["graph_bytes"] else ""
+    needs = f"weights {weights} and activations {activations} of {forward}{captured},"
     if pool["bytes"] <= 0:
         return [f"KV pool of a server: none; {needs} alone do not fit the {memory} that it takes"]
     size = f"KV pool of a server: {scaled(pool['bytes'], 'B')} ({memory} that it takes, less {needs[:-1]})"
     if pool["requests"] is None:
         return [size]
     prompt, new = pool["request"]
-    return [f"{size}; {pool['tokens']:,} tokens, {pool['requests']:,.1f} requests of {prompt} + {new} tokens"]
+    holds = f"{pool['tokens']:,} tokens in {pool['pages']:,} pages of {pool['page_tokens']}"
+    lines = [f"{size}; {holds}, {pool['requests']:,.1f} requests of {prompt} + {new} tokens"]
+    if not captured:
+        lines.append("CUDA graphs of a server: their memory is not known and left out (--set graph_bytes=BYTES)")
+    if pool["max_model_len"] != prompt + new:
+        lines.append(f"requests of max_model_len = {pool['max_model_len']:,} tokens: {pool['longest_requests']:,.2f}")
+    if (pool["preempted_share"] or 0) >= _SMALLEST_SHARE:
+        share = f"{pool['preempted_share']:.2%} of {pool['batch']:,} requests at once must be evicted at a moment"
+        lines.append(f"{share} (a normal sum of what they hold; assumptions in formulas/server.yaml)")
+    return lines
 
 
 def _moment(moment: Mapping[str, Any]) -> str:

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsocr_symbolic.errors import one_line
 from dsocr_symbolic.language.roles import Roles
-from dsocr_symbolic.questions.totals.bill import Bill
 from dsocr_symbolic.questions.totals.document import SCHEMA_VERSION, pages_document
 from dsocr_symbolic.questions.totals.seconds_text import LATENCIES
 from dsocr_symbolic.writing.amounts import cell, seconds
 from dsocr_symbolic.writing.data import Document, to_json, to_yaml
 from dsocr_symbolic.writing.terminal import table
+
+if TYPE_CHECKING:
+    from dsocr_symbolic.questions.totals.bill import Bill
 
 _MOST_LINES = 10
 _METRICS = {
@@ -40,7 +42,7 @@ def unread_text(pages: Sequence[Mapping[str, Any]]) -> str:
     return f"dsocr: {said}, the first: {_unread(failed[0])}\n"
 
 
-def unreadable(bill: Bill, left_out: Mapping[str, int], output: str) -> str:
+def unreadable(bill: "Bill", left_out: Mapping[str, int], output: str) -> str:
     """Say why no page of a document could be read, in the format that was asked for."""
     if output in ("json", "yaml"):
         document = {"schema_version": SCHEMA_VERSION, "total": None, **pages_document(bill, left_out)}
@@ -63,7 +65,8 @@ def pages_table(document: Document, roles: Roles, *, each: bool) -> Any:
     assert crops is not None  # noqa: S101 - a bill has them
     name, size = ("page", "pixels") if each else ("pages", "")
     shown = {title: metric for title, metric in _METRICS.items() if document["total"][metric] is not None}
-    heads = [*([size] if each else []), crops.number, "image", "tokens", *shown]
+    host = ["host"] if each and document["host"] else []
+    heads = [*([size] if each else []), crops.number, "image", "tokens", *host, *shown]
     made = table(name, *(f">{head}" for head in heads), gap=1)
     for page in document["pages" if each else "grids"]:
         if page.get("error"):
@@ -76,7 +79,8 @@ def pages_table(document: Document, roles: Roles, *, each: bool) -> Any:
             else [str(page["pages"])]
         )
         tokens = [str(page[name]) for name in (roles.image_tokens, roles.prompt_tokens)]
-        made.add_row(*about, grid, *tokens, *(cell(metric, total[metric], 3) for metric in shown.values()))
+        waits = ["-" if page["host_s"] is None else seconds(page["host_s"], 3)] if host else []
+        made.add_row(*about, grid, *tokens, *waits, *(cell(metric, total[metric], 3) for metric in shown.values()))
     return made
 
 
@@ -116,6 +120,28 @@ def page_latency_lines(document: Document) -> list[str]:
             least = f", at least {span(bound)}" if bound in between else ""
             forecast = f"{span(f'{metric}_wall_s')} by forecast, " if f"{metric}_wall_s" in between else ""
             lines.append(f"{name} of a page alone: {forecast}{span(f'{metric}_s')} by roofline{least}; no host work")
+    return lines
+
+
+def host_lines(document: Document) -> list[str]:
+    """Say what pages take on the host before the GPU sees them, and where that is from."""
+    host = document.get("host")
+    if host is None:
+        return []
+    least, most = seconds(host["least_s"]), seconds(host["most_s"])
+    between = f", {least} to {most}" if least != most else ""
+    parts = ", ".join(f"{name} {seconds(part / host['pages'])}" for name, part in host["parts"].items())
+    lines = [
+        f"host before the GPU: {seconds(host['mean_s'])} a page on one core{between} ({parts}); {host['measured']}"
+    ]
+    waits = [page["first_token_s"] for page in document["pages"] if page["first_token_s"] is not None]
+    if waits:
+        span = " to ".join(dict.fromkeys(seconds(end) for end in (min(waits), max(waits))))
+        lines.append(f"first token of a page alone with that: {span} by forecast")
+    if host["cores"] is not None:
+        lines.append(f"cores that feed this GPU where one page follows the other: {host['cores']:.2g}")
+    for reason, count in host["unknown"].items():
+        lines.append(one_line(f"no host seconds of {count} page{'s' * (count > 1)}: {reason}"))
     return lines
 
 

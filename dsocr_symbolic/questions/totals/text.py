@@ -1,6 +1,5 @@
 """Views of a totals document: text for a terminal, Markdown, CSV, YAML and JSON."""
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from dsocr_symbolic.language.time_formula import is_forecast, is_time
 from dsocr_symbolic.questions.settings_text import command_notes, lifted, setting_notes
 from dsocr_symbolic.questions.totals.memory_text import memory_lines
 from dsocr_symbolic.questions.totals.pages import (
+    host_lines,
     limit_notes,
     page_latency_lines,
     pages_table,
@@ -67,6 +67,8 @@ def to_csv(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine
 
     Warnings go elsewhere.
     """
+    import csv
+
     pages = document.get("pages") if head == "page" else None
     buffer = io.StringIO()
     said = [note for note in notes(document, roles) if not note.startswith(WARNING)]
@@ -79,6 +81,7 @@ def to_csv(document: Document, roles: Roles, head: str, lines: Sequence[ViewLine
         nothing = dict.fromkeys(load_metrics())
         cut = (roles.crops.columns, roles.crops.rows) if roles.crops else ()
         about = ("path", "page", "width", "height", *cut, roles.image_tokens, roles.prompt_tokens, "error")
+        about += ("host_s", "first_token_s") if document["host"] else ()
         writer.writerow([*about, *load_metrics()])
         writer.writerows(
             [*(page.get(key) for key in about), *(page.get("total") or nothing).values()] for page in pages
@@ -101,7 +104,12 @@ def to_markdown(document: Document, roles: Roles, head: str, lines: Sequence[Vie
         units={name: metric.unit for name, metric in load_metrics().items()},
         conventions=load_conventions().statements,
         null_everywhere={name: metric.reason for name, metric in load_metrics().items() if metric.kind == "null"},
-        summary=[*seconds_lines(document), *page_latency_lines(document), *memory_lines(document, roles)],
+        summary=[
+            *seconds_lines(document),
+            *page_latency_lines(document),
+            *host_lines(document),
+            *memory_lines(document, roles),
+        ],
     )
     return rendered
 
@@ -184,7 +192,14 @@ def to_text(document: Document, roles: Roles, head: str, lines: Sequence[ViewLin
         if head == "page"
         else sentences([f"not counted: {line}" for line in unread_lines(document.get("pages", []))]),
         on_terminal(made, spare=_SPARE),
-        sentences([*seconds_lines(document), *page_latency_lines(document), *memory_lines(document, roles)]),
+        sentences(
+            [
+                *seconds_lines(document),
+                *page_latency_lines(document),
+                *host_lines(document),
+                *memory_lines(document, roles),
+            ]
+        ),
         _closed_form_text(document["closed_form"]),
         legend_text(document, head),
     ]

@@ -11,7 +11,7 @@ from dsocr_symbolic.questions.totals.seconds_text import forecast_lines
 from dsocr_symbolic.questions.totals.text import count, legend_text, mark, preamble, sentences, shared_time
 from dsocr_symbolic.writing.amounts import cell
 from dsocr_symbolic.writing.data import Document
-from dsocr_symbolic.writing.terminal import on_terminal, table
+from dsocr_symbolic.writing.terminal import coloured, on_terminal, table
 
 _TREE_COLUMNS = (
     ("TC", "forward_tensor_core_flops"),
@@ -48,8 +48,6 @@ def _node_at(result: Estimate, part: str) -> int:
 
 
 def _tree_table(document: Document, result: Estimate, depth: int, roots: Sequence[int]) -> Any:
-    from rich.text import Text
-
     def cells(metrics: Metrics) -> list[str]:
         return [cell(metric, metrics[metric], 3) for metric in shown.values()]
 
@@ -61,10 +59,10 @@ def _tree_table(document: Document, result: Estimate, depth: int, roots: Sequenc
     whole = result.total[shared]
     for guide, name, node in _tree_lines(result, depth, roots):
         share = node.metrics[shared] / whole if whole else 0.0
-        label = Text.assemble((guide, "dim"), (name, "" if guide else "bold"))
+        label = coloured((guide, "dim"), (name, "" if guide else "bold"))
         numbers = [*cells(node.metrics), f"{share:.1%}"] if node.calls else ["-"] * (len(shown) + 1)
         style = "dim" if not node.calls else "red" if share >= _HOT else "yellow" if share >= _WARM else ""
-        made.add_row(label, *(Text(number, style) for number in (count(node.calls), *numbers)))
+        made.add_row(label, *(coloured((number, style)) for number in (count(node.calls), *numbers)))
     made.add_row("total", "", *cells(result.total), f"{1.0:.1%}" if whole else "", style="bold")
     return made
 

@@ -30,9 +30,14 @@ def contract_files() -> dict[str, str]:
     schemas = {kind.__name__: json.dumps(json_schema(kind), indent=1, ensure_ascii=False) for kind in _roots()}
     texts = {f"schema/{name}.json": f"{text}\n" for name, text in schemas.items()}
     texts["python-contracts.md"] = _rendered("contracts_python.md.jinja")
-    texts["openapi.yaml"] = _rendered("contracts_openapi.yaml.jinja")
+    texts["openapi.yaml"] = openapi_text()
     texts["MAPPING.md"] = _rendered("contracts_mapping.md.jinja")
     return {f"contracts/{name}": text for name, text in texts.items()}
+
+
+def openapi_text() -> str:
+    """Write the endpoints and their messages as OpenAPI, in YAML."""
+    return _rendered("contracts_openapi.yaml.jinja")
 
 
 def _roots() -> list[type]:
@@ -104,9 +109,14 @@ def classes_of(kind: type) -> list[type]:
 
 
 def descriptions(kind: type) -> tuple[str, dict[str, str]]:
-    """Read a NumPy-style docstring: what stands before the section ``Attributes``, and the text of each field."""
+    """Read a NumPy-style docstring: what stands before the section ``Attributes``, and the text of each field.
+
+    What a field means that a class takes over from another one stands there.
+    """
     head, _, section = (inspect.getdoc(kind) or "").partition("Attributes\n----------\n")
     texts: dict[str, str] = {}
+    for base in kind.__bases__:
+        texts |= descriptions(base)[1] if attrs.has(base) else {}
     names: list[str] = []
     for line in section.splitlines():
         start = _FIELD.fullmatch(line)

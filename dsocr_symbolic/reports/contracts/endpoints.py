@@ -5,7 +5,9 @@ from pathlib import Path
 
 from attrs import frozen
 
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.reports.contracts.messages import (
     AnalyticProblem,
@@ -14,6 +16,7 @@ from dsocr_symbolic.reports.contracts.messages import (
     DeepSeekOCRAnalyticRequest,
 )
 from dsocr_symbolic.reports.contracts.model_report import AnalyticModelReport
+from dsocr_symbolic.reports.contracts.question_messages import SolveQuestion, SweepQuestion, TotalsQuestion
 from dsocr_symbolic.reports.contracts.report_contract import make_report
 from dsocr_symbolic.scenario.scenario import make_scenario
 
@@ -35,7 +38,7 @@ class Endpoint:
     operation, summary : str
         A name for generated clients, and what it does.
     request, response : type
-        What is sent, None if nothing is, and what a success returns.
+        What is sent, None if nothing is, and what a success returns, None for the JSON of the command.
     status : int
         HTTP status of a success.
     problems : mapping of int to str
@@ -49,14 +52,26 @@ class Endpoint:
     operation: str
     summary: str
     request: type | None = None
-    response: type
+    response: type | None
     status: int = 200
     problems: Mapping[int, str]
     command: str
     function: str
 
 
-_UNKNOWN = {404: "There is no report with this id."}
+# What a server says before it has looked at what is asked.
+_REFUSED = {
+    400: "The body is no JSON.",
+    413: "The body is too large.",
+    415: "The body is not application/json.",
+    422: "A name is unknown, or a value is not allowed.",
+    429: "Too much is asked at once; the header Retry-After says when to ask again.",
+    503: "It takes longer than the server may.",
+}
+_UNKNOWN = {
+    404: "There is no report with this id.",
+    429: "Too much is asked at once; the header Retry-After says when to ask again.",
+}
 ENDPOINTS = (
     Endpoint(
         method="post",
@@ -66,7 +81,7 @@ ENDPOINTS = (
         request=DeepSeekOCRAnalyticRequest,
         response=DeepSeekOCRAnalyticAccepted,
         status=202,
-        problems={422: "A name is unknown, or a value is not allowed."},
+        problems=_REFUSED,
         command="dsocr report --workload NAME --gpu NAME --out DIR",
         function="endpoints.requested_report, endpoints.accept",
     ),
@@ -90,17 +105,59 @@ ENDPOINTS = (
         command="dsocr report --workload NAME --gpu NAME --out DIR",
         function="artifact_file.load_report",
     ),
+    Endpoint(
+        method="post",
+        path="/totals",
+        operation="ask_totals",
+        summary="What a workload costs, and where.",
+        request=TotalsQuestion,
+        response=None,
+        problems=_REFUSED,
+        command="dsocr totals --format json",
+        function="questions.totals",
+    ),
+    Endpoint(
+        method="post",
+        path="/sweep",
+        operation="ask_sweep",
+        summary="Metrics at every combination of values.",
+        request=SweepQuestion,
+        response=None,
+        problems=_REFUSED,
+        command="dsocr sweep --vary NAME=VALUES --metric NAME --format json",
+        function="questions.sweep",
+    ),
+    Endpoint(
+        method="post",
+        path="/solve",
+        operation="ask_solve",
+        summary="The largest or smallest value of a symbol that meets a constraint.",
+        request=SolveQuestion,
+        response=None,
+        problems=_REFUSED,
+        command="dsocr solve SYMBOL CONSTRAINT --format json",
+        function="questions.solve",
+    ),
 )
 
 # Field of the request -> the option that gives the same; the choices of the network have an option each.
-OPTIONS: Mapping[str, str] = {"profile_id": "--workload NAME", "settings": "--set SYMBOL=VALUE", "gpu": "--gpu NAME"}
+OPTIONS: Mapping[str, str] = {
+    "profile_id": "--workload NAME",
+    "workload_profile_id": "--workload NAME",
+    "settings": "--set SYMBOL=VALUE",
+    "gpu": "--gpu NAME",
+}
 
 
 def requested_report(request: DeepSeekOCRAnalyticRequest, folder: Path) -> AnalyticModelReport:
     """Answer a request; nothing is written, ``folder`` is where the report will lie."""
+    definition = default_definition(None)
+    _check_identity(definition, request)
+    if request.profile_id is not None and request.workload_profile_id not in (None, request.profile_id):
+        raise UserError("workload_profile_id: another name of profile_id, and differs from it; give one of them")
     scenario = make_scenario(
-        definition=default_definition(None),
-        workload=request.profile_id,
+        definition=definition,
+        workload=request.profile_id or request.workload_profile_id,
         settings=request.settings,
         choices=request.choices,
         gpu=request.gpu,
@@ -114,6 +171,14 @@ def requested_report(request: DeepSeekOCRAnalyticRequest, folder: Path) -> Analy
         profile_run_id=request.profile_run_id,
         measured_total_time_ms=request.measured_total_time_ms,
     )
+
+
+def _check_identity(definition: Definition, request: DeepSeekOCRAnalyticRequest) -> None:
+    """Refuse a checkpoint or a variant that the formulas are not of."""
+    for name in ("model_id", "model_variant"):
+        asked, known = getattr(request, name), getattr(definition.identity, name)
+        if asked not in (None, known):
+            raise UserError(f"{name}: '{asked}' is not modelled here; known: {known}")
 
 
 def accept(report: AnalyticModelReport) -> DeepSeekOCRAnalyticAccepted:

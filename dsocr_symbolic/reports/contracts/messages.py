@@ -34,6 +34,12 @@ class DeepSeekOCRAnalyticRequest:
         A measured run to compare with.
     measured_total_time_ms : float or None
         Its time [milliseconds].
+    model_id, model_variant : str or None
+        The checkpoint and its network, as reports name them; null for these, others are refused.
+    workload_profile_id : str or None
+        Another name of ``profile_id``.
+    force_rebuild : bool
+        Whether a report that is there is written anew.
     """
 
     profile_id: str | None = field(default=None, **must.nullable(must.NAME))
@@ -44,6 +50,10 @@ class DeepSeekOCRAnalyticRequest:
     include: tuple[Part, ...] = field(default=get_args(Part), **must.many(must.one_of(Part)))
     profile_run_id: str | None = field(default=None, **must.nullable(must.IDENTIFIER))
     measured_total_time_ms: float | None = field(default=None, **must.nullable(must.AMOUNT))
+    model_id: str | None = field(default=None, **must.nullable(must.TEXT))
+    model_variant: str | None = field(default=None, **must.nullable(must.TEXT))
+    workload_profile_id: str | None = field(default=None, **must.nullable(must.NAME))
+    force_rebuild: bool = field(default=False, **must.FLAG)
 
 
 @frozen(kw_only=True)
@@ -162,12 +172,21 @@ class DeepSeekOCRAnalyticReportSummary:
 
 @frozen(kw_only=True)
 class AnalyticProblem:
-    """Why a request cannot be answered.
+    """Why a request cannot be answered, as RFC 9457 lays it out.
 
     Attributes
     ----------
-    message : str
+    title : str
+        The kind of failure in a few words.
+    status : int
+        HTTP status.
+    detail : str
         One line: what is wrong, and the way out.
+    field : str or None
+        The field or symbol that the line is about, where it is about one.
     """
 
-    message: str = field(**must.TEXT)
+    title: str = field(**must.TEXT)
+    status: int = field(**must.SIZE)
+    detail: str = field(**must.TEXT)
+    field: str | None = field(default=None, **must.nullable(must.TEXT))

@@ -14,8 +14,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.call import Call, Filling
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names, parse
-from dsocr_symbolic.language.formula import EMPTY, Formula, Layer, Symbol
-from dsocr_symbolic.language.library import Library
+from dsocr_symbolic.language.formula import EMPTY, Formula, Layer, Library, Symbol
 from dsocr_symbolic.language.lookup import definition_of
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import trained_tree

@@ -7,10 +7,11 @@ import click
 
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.questions.options import asked_scenario, question_options, warn
+from dsocr_symbolic.questions.server_options import told
 from dsocr_symbolic.writing.files import check_folder, write_files
 from dsocr_symbolic.writing.terminal import progress, tracked
 
-_UNASKED = ("layer", "gpu", "reserve", "memory_utilisation")
+_UNASKED = ("layer", "gpu", "reserve", *told())
 
 
 def docs_command(definition: Definition) -> click.Command:

@@ -6,7 +6,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.language.call import Call, Filling
 from dsocr_symbolic.language.formula import EMPTY, Formula, Layer
-from dsocr_symbolic.language.library import uses_of
+from dsocr_symbolic.language.lookup import uses_of
 from dsocr_symbolic.network.costs import value
 from dsocr_symbolic.reports.formulas.places import Caller, Places
 

@@ -9,8 +9,8 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, names
-from dsocr_symbolic.language.formula import Formula, Layer, Operator
-from dsocr_symbolic.language.library import Library, load_library
+from dsocr_symbolic.language.formula import Formula, Layer, Library, Operator
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import called
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.node import Node, walk

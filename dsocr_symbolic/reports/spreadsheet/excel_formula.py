@@ -16,6 +16,7 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.value import Exact, Expr
+from dsocr_symbolic.evaluation.spelling import Spelling
 from dsocr_symbolic.writing.formula_text import comparison, without_implied_guards
 
 LONGEST_FORMULA = 8192
@@ -23,21 +24,19 @@ MOST_ARGUMENTS = 255
 _MARGIN = 64  # for what goes around a part: a sign, brackets, a function's name
 _LARGEST_LITERAL = 10**15  # spreadsheets read 15 digits of a number
 SUM, PRODUCT, POWER, ATOM = range(4)
-_MANY: Mapping[Any, tuple[str, Callable[..., Any]]] = {
-    symbolic.maximum: ("MAX", arithmetic.maximum),
-    symbolic.minimum: ("MIN", arithmetic.minimum),
-}
 # Nothing to the power of nothing is 1, and LibreOffice calls a power too small for float64 an error, not 0.
 _POWER = "IF({1}=0,1,IF({1}*LN(ABS({0})+1E-300)<-700,0,POWER({0},{1})))"
-_FEW: Mapping[Any, tuple[str, Callable[..., Any]]] = {
-    symbolic.power: (_POWER, arithmetic.power),
-    sympy.ceiling: ("CEILING({},1)", arithmetic.ceiling),
-    sympy.floor: ("INT({})", arithmetic.floor),
-    sympy.Mod: ("MOD({},{})", lambda left, right: left % right),
+_MANY: Mapping[str, tuple[str, Callable[..., Any]]] = {
+    "maximum": ("MAX", arithmetic.maximum),
+    "minimum": ("MIN", arithmetic.minimum),
 }
-_GUARDS: Mapping[Any, tuple[str, Callable[..., Any]]] = {
-    symbolic.positive: ("IF({}>{},1,0)", lambda left, right: arithmetic.positive(left - right)),
-    symbolic.nonzero: ("IF({}<>{},1,0)", lambda left, right: arithmetic.nonzero(left - right)),
+_FEW: Mapping[str, tuple[str, Callable[..., Any]]] = {
+    "power": (_POWER, arithmetic.power),
+    "ceiling": ("CEILING({},1)", arithmetic.ceiling),
+    "floor": ("INT({})", arithmetic.floor),
+    "modulo": ("MOD({},{})", lambda left, right: left % right),
+    "positive": ("IF({}>{},1,0)", lambda left, right: arithmetic.positive(left - right)),
+    "nonzero": ("IF({}<>{},1,0)", lambda left, right: arithmetic.nonzero(left - right)),
 }
 
 
@@ -64,7 +63,7 @@ StraightLine = tuple[Piece, Piece]
 Join = Callable[[Sequence[Piece]], Piece]
 
 
-class Printer:
+class Printer(Spelling[Piece]):
     """Prints expressions of one workbook, no formula longer than ``longest`` characters.
 
     ``place`` gives a piece a cell of its own and returns the reference to it; ``add_steps`` does so with the sum over
@@ -87,7 +86,7 @@ class Printer:
     def piece(self, expression: Expr) -> Piece:
         """Print an expression."""
         if expression not in self.m_known:
-            self.m_known[expression] = self._piece(expression)
+            self.m_known[expression] = self.spelled(expression)
         return self.m_known[expression]
 
     def total(self, parts: Sequence[Piece]) -> Piece:
@@ -100,41 +99,56 @@ class Printer:
         """Print ``MAX`` of references to cells."""
         return self._join_many(parts, lambda group: _call_many("MAX", max, group))
 
-    def _piece(self, expression: Expr) -> Piece:
-        if expression.is_Rational:
-            return _number(expression)
-        if expression.is_Symbol:
-            return self.m_symbols[str(expression)]
-        if expression.is_Add:
-            return self._join_many([self.piece(part) for part in expression.args], _add)
-        if expression.is_Mul or expression.is_Pow:
-            return self._product(without_implied_guards(expression))
-        if isinstance(expression, symbolic.sum_maxima):
-            last, *ends = (self.piece(end) for end in expression.args)
-            lines = dict.fromkeys(zip(ends[::2], ends[1::2], strict=True))
-            return self.m_add_steps(last, list(lines))
-        if expression.func in _MANY:
-            name, largest = _MANY[expression.func]
-            parts = [self.piece(part) for part in dict.fromkeys(expression.args)]
-            return self._join_many(parts, lambda group: _call_many(name, lambda values: largest(*values), group))
-        if expression.func in _GUARDS:
-            template, holds = _GUARDS[expression.func]
-            return self._call(template, holds, [self.piece(side) for side in comparison(expression.args[0])])
-        template, function = _FEW[expression.func]
-        return self._call(template, function, [self.piece(part) for part in expression.args])
+    def part(self, expression: Expr) -> Piece:
+        """Print a part, each once."""
+        return self.piece(expression)
 
-    def _product(self, expression: Expr) -> Piece:
-        above, below = [], []
-        for factor in sympy.Mul.make_args(expression):
-            if factor.is_Rational:
-                above += [_number(sympy.Integer(factor.p))] if factor.p != 1 else []
-                below += [_number(sympy.Integer(factor.q))] if factor.q != 1 else []
-            elif factor.is_Pow and factor.exp < 0:
-                below.append(self._power(factor.base, -factor.exp))
-            elif factor.is_Pow:
-                above.append(self._power(factor.base, factor.exp))
-            else:
-                above.append(self.piece(factor))
+    def number(self, value: Expr) -> Piece:
+        """Print a whole number or a quotient."""
+        return _number(value)
+
+    def factor(self, whole: int) -> Piece:
+        """Print a whole number."""
+        return _number(sympy.Integer(whole))
+
+    def real(self, value: float) -> Piece:
+        """Refuse: formulas of a workbook hold exact numbers."""
+        raise AssertionError(f"{value} in a formula")
+
+    def symbol(self, name: str) -> Piece:
+        """Print the cell of a symbol."""
+        return self.m_symbols[name]
+
+    def added(self, parts: Sequence[Piece]) -> Piece:
+        """Print a sum."""
+        return self._join_many(parts, _add)
+
+    def simplified(self, product: Expr) -> Expr:
+        """Leave out guards that another factor implies."""
+        return without_implied_guards(product)
+
+    def arguments(self, call: Expr) -> Sequence[Expr]:
+        """Split what a guard compares with 0."""
+        guard = isinstance(call, symbolic.positive | symbolic.nonzero)
+        arguments: Sequence[Expr] = comparison(call.args[0]) if guard else call.args
+        return arguments
+
+    def steps(self, last: Piece, lines: Sequence[StraightLine]) -> Piece:
+        """Print the cell of a sum over steps."""
+        return self.m_add_steps(last, list(dict.fromkeys(lines)))
+
+    def called(self, function: str, arguments: Sequence[Piece]) -> Piece:
+        """Print a function."""
+        if function in _MANY:
+            name, largest = _MANY[function]
+            return self._join_many(
+                list(dict.fromkeys(arguments)),
+                lambda group: _call_many(name, lambda values: largest(*values), group),
+            )
+        return self._call(*_FEW[function], arguments)
+
+    def product(self, above: Sequence[Piece], below: Sequence[Piece]) -> Piece:
+        """Print a product, or a quotient."""
         numerator = self._join_many(above, _multiply) if above else _number(sympy.S.One)
         if not below:
             return numerator
@@ -143,11 +157,10 @@ class Printer:
         text = f"{_bracketed(top, PRODUCT)}/{_bracketed(bottom, POWER)}"
         return Piece(text=text, value=arithmetic.divide(top.value, bottom.value), rank=PRODUCT)
 
-    def _power(self, base: Expr, exponent: Expr) -> Piece:
-        piece = self._short(self.piece(base))
-        if exponent == 1:
-            return piece
-        return Piece(text=f"{_bracketed(piece, ATOM)}^{exponent}", value=piece.value ** int(exponent), rank=POWER)
+    def raised(self, base: Piece, exponent: int) -> Piece:
+        """Print a power."""
+        piece = self._short(base)
+        return Piece(text=f"{_bracketed(piece, ATOM)}^{exponent}", value=piece.value**exponent, rank=POWER)
 
     def _call(self, template: str, function: Callable[..., Any], arguments: Sequence[Piece]) -> Piece:
         parts = self._short_enough(arguments)

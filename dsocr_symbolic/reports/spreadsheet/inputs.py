@@ -136,7 +136,7 @@ def _line(name: str, scenario: Scenario, values: Values, was_set: Told, printer:
             content=number,
             look="input_real" if quantity.real else "input",
             least=quantity.least,
-            more=quantity.group == "machine" and not quantity.zero,
+            more=quantity.above_zero,
         )
     texts: list[tuple[str, Look]] = [(quantity.group, "text"), (name, "text"), (quantity.letter, "letter")]
     texts += [(quantity.meaning, "text"), (quantity.unit, "text")]

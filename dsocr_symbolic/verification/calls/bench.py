@@ -77,6 +77,10 @@ class Bench:
         """Make a tensor whose elements have so many bytes."""
         return torch.empty(*shape, dtype=_DTYPES[size], device=self.device)
 
+    def integers(self, *shape: int) -> Tensor:
+        """Make a tensor of int32, which grouped products ask for."""
+        return torch.empty(*shape, dtype=torch.int32, device=self.device)
+
     def constant(self, *shape: int) -> Tensor:
         """Make a tensor of activations that no gradient is taken of: pixels, masks, angles."""
         return Bench.empty(self, *shape)

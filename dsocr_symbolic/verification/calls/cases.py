@@ -11,9 +11,9 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.language.files.proof_file import CallEntry, CallsFile, CellEntry, Given, SharedFile, proof_file
 from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import default_definition
-from dsocr_symbolic.language.proof_file import CallEntry, CallsFile, CellEntry, Given, SharedFile, proof_file
 from dsocr_symbolic.language.schema import structure
 
 WHOLE = "prefill of the network"

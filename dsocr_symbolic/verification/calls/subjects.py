@@ -9,6 +9,7 @@ from dsocr_symbolic.verification.calls.bench import Bench, Maker, Subject, on_on
 from dsocr_symbolic.verification.calls.cases import WHOLE, Case
 from dsocr_symbolic.verification.calls.comparison import Counted
 from dsocr_symbolic.verification.calls.subjects_decoder import DECODER, whole_prefill
+from dsocr_symbolic.verification.calls.subjects_experts import EXPERTS
 from dsocr_symbolic.verification.calls.subjects_operators import OPERATORS
 from dsocr_symbolic.verification.reference.clip import (
     CLIPVisionEmbeddings,
@@ -155,4 +156,5 @@ SUBJECTS: Mapping[str, Maker] = {
     "vision/mlp_projector": _projector,
     **DECODER,
     **OPERATORS,
+    **EXPERTS,
 }

@@ -231,7 +231,11 @@ OPERATORS: Mapping[str, Maker] = {
     "operators/less_than": _call(operator.lt, _of("positions", element=8), _of("positions", 1, element=8)),
     "operators/sort": _unary(torch.sort, 8),
     "operators/topk": _call(torch.topk, _of("rows", "choices", element=4), then=("chosen",)),
-    "operators/cumulative_sum": _unary(lambda x: torch.cumsum(x, 0), 8),
+    "operators/cumulative_sum": _call(
+        lambda x, size: torch.cumsum(x, 0, dtype=torch.int32 if size < x.itemsize else None),
+        _of("elements", element=8),
+        then=("dtype_y",),
+    ),
     "operators/interpolate_bicubic": _call(_resized, _of(1, "width", "side", "side", element=4), then=("new_side",)),
     "operators/interpolate_linear": _call(
         lambda x, rows: functional.interpolate(x, size=rows, mode="linear"),

@@ -186,6 +186,11 @@ def numbered() -> Iterator[Fact]:
         ("deepseek_v2_model", "layers.0"): [0, 2],
         ("deepseek_v2_model", "layers.1-11"): [3, 6],
         ("layers_alike", "layers.0-31"): [0, 6],
+        ("compiled_clip_blocks", "layers.0-23"): [0, 16],
+        ("served_layers", "layers.0"): [0, 2],
+        ("served_layers", "layers.1-11"): [3, 6],
+        ("served_dense_layers", "layers.0-31"): [0, 6],
+        ("served_sparse_layers", "layers.0-31"): [0, 6],
     }
     calls = {
         (formula.name, call.name): [evaluate(number, sizes, arithmetic) for number in call.numbers]

@@ -41,7 +41,8 @@ def metrics() -> Iterator[Fact]:
 
 def _metrics(point: Facts) -> Iterator[Fact]:
     stages = {node.path[0]: node for node in point.tree.stages}
-    yield "metrics", {*load_metrics()} - {*_NOT_HERE, *_measured()}, {*_stated(point, "prefill", stages["prefill"])}
+    elsewhere = {*_NOT_HERE, *_measured(), *(name for name, known in load_metrics().items() if known.kind == "server")}
+    yield "metrics", {*load_metrics()} - elsewhere, {*_stated(point, "prefill", stages["prefill"])}
     whole: dict[str, Any] = {}
     for stage, node in stages.items():
         for name, stated in _stated(point, stage, node).items():

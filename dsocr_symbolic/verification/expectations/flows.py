@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.language.library import Library, load_library
+from dsocr_symbolic.language.formula import Library
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.network.node import Node, Port, walk
 from dsocr_symbolic.scenario.values import choose, chosen_slots

@@ -71,9 +71,9 @@ NUMBERS: Mapping[str, tuple[Any, ...]] = {
     "usable_memory": _MEMORY,
     "installed_memory": (*_MEMORY[1:], *_MEMORY),
     "process_memory": ("process_memory_mib", "process_memory_gib", *_MEMORY),
-    "memory_utilisation": (0.9,),
     "reserve": (2**30,),
     "board_power": ("board_power_w", 0),
+    "price_per_hour": (0,),
 }
 # Symbol of bounds -> which of all that sources say, of which numbers; the last one is what chips without it have.
 EXTREMES: Mapping[str, tuple[Any, ...]] = {
@@ -144,12 +144,26 @@ def _value(resolver: Resolver, name: str) -> Any:
     return UNCLAIMED if lacks(resolver.m_origins[name], resolver.m_origins) else value
 
 
+# What a page takes of the host, which no datasheet says: what is opened or drawn, then what every page goes through.
+OF_PAGES = frozenset(
+    {
+        *("page_open", "png_byte", "png_sample", "png_pixel", "jpeg_byte", "jpeg_sample", "jpeg_pixel"),
+        *("progressive_byte", "progressive_sample", "progressive_pixel", "webp_byte", "webp_pixel"),
+        *("tiff_sample", "tiff_pixel", "lzw_byte", "lzw_sample", "lzw_pixel", "deflate_byte", "deflate_sample"),
+        *("deflate_pixel", "fax_byte", "fax_pixel", "pdf_page", "pdf_pixel", "pdf_character", "pdf_image_byte"),
+        *("pdf_image_pixel", "pdf_image_sample", "pdf_stretch_pixel", "pdf_stretch_sample"),
+        *("across_tap", "across_pixel", "down_pixel", "copy_pixel", "view_start", "view_pixel", "view_large_pixel"),
+    }
+)
+
+
 def machine_numbers() -> Iterator[Fact]:
     """Read every datasheet again, and ask for each symbol of the machine, at each dtype."""
     symbols = {name: known for name, known in network().quantities.items() if known.group == "machine"}
     measured = {name for name, quantity in symbols.items() if quantity.scales is not None}
     known = symbols.keys() - measured
-    stated = {*NUMBERS, *EXTREMES, *IN_BOUNDS, *IN_BOUNDS.values(), "capacity", "on_chip"}
+    yield "constants of pages", OF_PAGES - measured, set()
+    stated = {*NUMBERS, *EXTREMES, *IN_BOUNDS, *IN_BOUNDS.values(), "capacity", "on_chip", "price_per_hour"}
     yield "symbols of the machine", known, stated
     sheets = {gpu: read_yaml(path)["numbers"] for gpu, path in data_files("hardware").items()}
     made_up = {gpu: _made_up(sheets, falling=falling) for gpu, falling in (("rising", False), ("falling", True))}
@@ -162,7 +176,12 @@ def machine_numbers() -> Iterator[Fact]:
     kept = read_yaml(data_files("hardware")[MEASURED])["measured"]["constants"]
     asked = _without_choices(_machine(MEASURED).numbers)
     stated_numbers = sorted(_in_si(key, constant["value"]) for key, constant in kept.items())
-    yield f"what was measured on {MEASURED}", sorted(_value(asked, name) for name in measured), stated_numbers
+    yield (
+        f"what was measured on {MEASURED}",
+        sorted(_value(asked, each) for each in measured - OF_PAGES),
+        stated_numbers,
+    )
+    yield "pages on a machine that measured none", {_value(asked, each) for each in OF_PAGES}, {UNCLAIMED}
     yield from _in_bounds()
 
 

@@ -24,7 +24,6 @@ _REFUSED: tuple[Callable[[Numbers], bool], ...] = (
     lambda v: any(v[name] <= 0 for name in _BYTES),
     lambda v: v["compute_efficiency"] > 2,  # noqa: PLR2004
     lambda v: v["bandwidth_efficiency"] > 2,  # noqa: PLR2004
-    lambda v: v["memory_utilisation"] > 1,
     lambda v: v["highest_clock"] < v["rated_clock"] and v["highest_clock"] != 1,
     lambda v: v["reserve"] > v["usable_memory"] and v["usable_memory"] != 1,
 )
@@ -50,11 +49,7 @@ _OF_CONVENTIONS: tuple[Numbers, ...] = (
 )
 _OF_MACHINE: tuple[Numbers, ...] = (
     {},
-    *(
-        {name: share}
-        for name in ("compute_efficiency", "bandwidth_efficiency", "memory_utilisation")
-        for share in (0.5, 1, 1.25, 2, 2.25, 3)
-    ),
+    *({name: share} for name in ("compute_efficiency", "bandwidth_efficiency") for share in (0.5, 1, 1.25, 2, 2.25, 3)),
     *(
         {"highest_clock": highest, "rated_clock": rated}
         for highest, rated in ((5, 5), (5, 6), (6, 5), (1, 5), (2, 5), (0.5, 5), (0, 5), (1, 1), (2, 1), (5, 4))

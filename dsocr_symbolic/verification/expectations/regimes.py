@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.language.bounds_file import BoundsFile, load_bounds
 from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.files.bounds_file import BoundsFile, load_bounds
 from dsocr_symbolic.verification.expectations.facts import Facts, machines, on, page
 from dsocr_symbolic.verification.expectations.machine import Fact, network
 

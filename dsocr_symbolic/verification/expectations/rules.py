@@ -31,6 +31,10 @@ _BREAKS: tuple[Rule, ...] = (
     lambda v: v["decode_experts_hit"] > v["num_experts_per_tok"] * v["batch"] + _EDGE,
     lambda v: v["memory_utilisation"] > 1,
     lambda v: v["logits_of_all"] not in (0, 1),
+    lambda v: bool(v["experts_wait"]) and bool(v["prefill_captured"] or v["decode_captured"]),
+    lambda v: v["cached_tokens"] > 0 and (v["serves"] != 1 or v["cached_tokens"] >= v["prompt_tokens"]),
+    lambda v: v["autocast"] > 0 and max(v["serves"], v["vision_compiled"]) > 0,
+    lambda v: v["engine_kernels"] > 0 and v["cache_grows"] > 0,
 )
 # Settings at both sides of every rule's edge; what is not set follows.
 _EDGES: tuple[Mapping[str, Any], ...] = (
@@ -43,6 +47,16 @@ _EDGES: tuple[Mapping[str, Any], ...] = (
         for columns, rows in ((0, 0), (1, 1), (1, 2), (3, 2), (7, 1), (3, 4), (13, 1))
     ),
     *({"logits_of_all": flag} for flag in (0, 0.5, 1, 1.5, 2)),
+    *(
+        {"experts_wait": waits, "prefill_captured": prefill, "decode_captured": decode}
+        for waits in (0, 1)
+        for prefill in (0, 1)
+        for decode in (0, 1)
+    ),
+    *({"cached_tokens": held, "serves": serves, "page_tokens": 1} for held in (0, 1, 2) for serves in (0, 1)),
+    *({"cached_tokens": held, "serves": 1, "prompt_tokens": 9, "page_tokens": 1} for held in (0, 1, 8, 9, 10)),
+    *({"autocast": narrow, flag: on} for narrow in (0, 1) for flag in ("serves", "vision_compiled") for on in (0, 1)),
+    *({"engine_kernels": engine, "cache_grows": grows} for engine in (0, 1) for grows in (0, 1)),
     *({"memory_utilisation": share} for share in (0.1, 0.5, 0.999, 1, 1.001, 2)),
     *({"image_tokens": 0, "text_tokens": text} for text in (0, 1, 2)),
     *({"image_tokens": 0, "text_tokens": 0, "prefill_experts_hit": hit} for hit in (0, 0.0005, 1, 6)),
@@ -139,6 +153,7 @@ def refusals() -> Iterator[Fact]:
 
 # Settings at both sides of what a warning is of.
 _WARNED: tuple[Mapping[str, Any], ...] = (
+    *({"engine_kernels": engine} for engine in (0, 1)),
     {},
     *({"prompt_tokens": 8000, "new_tokens": new} for new in (1, 191, 192, 193, 500)),
     *({"max_position_embeddings": most} for most in (100, 794, 795, 796)),
@@ -155,7 +170,8 @@ def warnings() -> Iterator[Fact]:
         v = _scope(settings)
         positions, most = v["prompt_tokens"] + v["new_tokens"], v["max_position_embeddings"]
         images, views = v["image_tokens"], image_tokens(v["base_size"], v["image_size"], 0, 0)
-        stated = [
+        stated: list[list[Any]] = [
+            *([["times of an engine's own kernels are projections"]] if v["engine_kernels"] else []),
             *([["prompt_tokens + new_tokens = ", positions, most]] if positions > most else []),
             *([["image_tokens is ", images, views]] if images not in (0, views) else []),
             *([["the image alone needs ", images, v["prompt_tokens"]]] if v["prompt_tokens"] < images else []),

@@ -9,10 +9,10 @@ import torch
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.registry import load_conventions
 from dsocr_symbolic.scenario.checks import check_setting
-from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
+from dsocr_symbolic.scenario.values import Resolver
 from dsocr_symbolic.verification.expectations.machine import (
     IN_BOUNDS,
-    PEAKS,
+    OF_PAGES,
     Fact,
     _machine,
     _without_choices,
@@ -30,7 +30,7 @@ BYTES: Mapping[str, Any] = {
     "int4": torch.int8.itemsize / 2,
 }
 RATES = ("tensor_core_peak", "fastest_tensor_core_peak", "fastest_cuda_core_peak")
-_SWITCHES = ("training", "trains_encoder", "captured", "begins", "reach")
+_SWITCHES = ("training", "trains_encoder", "captured", "begins", "reach", "serves", "engine_kernels", "prefix")
 PARTS = ("encoder_weight", "norm_weight", "router_weight")
 # Blocks of 32 weights and a scale in fp16: bytes of a weight of the decoder's products. All else is kept wider.
 BLOCKS = {"q8_0": Fraction(32 * 8 + 16, 32 * 8), "q4_0": Fraction(32 * 4 + 16, 32 * 8)}
@@ -40,7 +40,7 @@ WIDER = {"encoder_weight": torch.float16, "norm_weight": torch.float32, "router_
 def conventions() -> Iterator[Fact]:
     """State bytes of elements, and that a function costs 1 FLOP unless somebody says otherwise."""
     resolver = _without_choices(_machine("rtx5090").numbers)
-    sizes = {"fp32": torch.float32, "int64": torch.int64, "bool": torch.bool}
+    sizes = {"fp32": torch.float32, "int64": torch.int64, "int32": torch.int32, "bool": torch.bool}
     sizes |= dict.fromkeys(("activation", "weight", "kv"), torch.bfloat16)
     for name, dtype in sizes.items():
         yield name, resolver.value(name), dtype.itemsize
@@ -48,7 +48,9 @@ def conventions() -> Iterator[Fact]:
         yield name, resolver.value(name), 0
     yield "trained", resolver.value("trained"), 1
     functions = ("div", "sqrt", "rsqrt", "exp", "log", "erf", "tanh", "sigmoid", "sin", "cos")
-    stated = {*sizes, "autocast", "trained", *_SWITCHES, "wide", *PARTS}
+    for name in ("cache_grows", "chunk"):
+        yield name, values({}).value(name), 1
+    stated = {*sizes, "autocast", "trained", "cache_grows", "chunk", *_SWITCHES, "wide", *PARTS}
     stated |= {f"flops_per_{name}" for name in functions}
     yield "symbols of all networks", set(load_conventions().symbols), stated
     for name in functions:
@@ -119,58 +121,23 @@ def constants() -> Iterator[Fact]:
         yield name, resolver.value(name), 0
 
 
-def options() -> Iterator[Fact]:
-    """State what each option puts in: bytes of elements, flags, formulas of slots."""
-    definition = network()
-    dtypes = {"weight-dtype": "weight", "activation-dtype": "activation", "kv-dtype": "kv"}
-    widths = {"weight-dtype": (*BYTES, *BLOCKS), "activation-dtype": tuple(PEAKS), "kv-dtype": ("bf16", "fp32", "fp8")}
-    for choice, symbol in dtypes.items():
-        yield f"options of {choice}", set(definition.choices[choice].options), set(widths[choice])
-        for dtype in widths[choice]:
-            # What another symbol's default says too is still the option's own word.
-            says, parts = definition.choices[choice].options[dtype], PARTS if dtype in BLOCKS else ()
-            yield f"symbols of {choice} {dtype}", {*says.symbols}, {symbol, *parts}
-            yield f"rates of {choice} {dtype}", {*says.gpu}, {*RATES} if choice == "activation-dtype" else set()
-            yield f"{choice} {dtype}", values({}, **{choice: dtype}).value(symbol), {**BYTES, **BLOCKS}[dtype]
-    for dtype in widths["weight-dtype"]:
-        resolver = values({}, weight_dtype=dtype)
-        for name in PARTS:
-            yield f"{name} of {dtype}", resolver.value(name), BYTES.get(dtype, WIDER[name].itemsize)
-    flags = {
-        "logits": ("logits_of_all", {"all": 1, "last": 0}),
-        "precision": ("autocast", {"plain": 0, "autocast": 1}),
-        "train": ("trains_encoder", {"decoder": 0, "all": 1}),
-    }
-    for choice, (symbol, stated) in flags.items():
-        yield f"options of {choice}", set(definition.choices[choice].options), set(stated)
-        for option, flag in stated.items():
-            yield f"symbols of {choice} {option}", {*definition.choices[choice].options[option].symbols}, {symbol}
-            yield f"{choice} {option}", values({}, **{choice: option}).value(symbol), flag
-    slots = {
-        "attention": {
-            "flash": {"attention": "llama_flash_attention2", "attention_mask": "no_mask"},
-            "eager": {"attention": "llama_attention", "attention_mask": "causal_mask"},
-        },
-        "experts": {"loop": {"experts": "experts_loop"}, "grouped": {"experts": "experts_grouped"}},
-    }
-    for choice, fillings in slots.items():
-        yield f"options of {choice}", set(definition.choices[choice].options), set(fillings)
-        for option, filling in fillings.items():
-            chosen = chosen_slots(definition, choose(definition, {choice: option}))
-            yield f"{choice} {option}", {slot: chosen.get(slot) for slot in filling}, filling
-
-
 # Symbols whose least value is not that of their group, 1 for sizes of the network and 0 else.
 _LEAST = {
     **dict.fromkeys(("n_shared_experts", "sam_windowed_blocks", "sam_global_blocks", "clip_layers"), 0),
     **dict.fromkeys(("batch", "base_size", "image_size", "chunk_tokens", "decode_experts_hit"), 1),
     "max_crops": 2,
+    **dict.fromkeys(("page_tokens", "max_num_seqs", "max_num_batched_tokens", "max_model_len"), 1),
 }
+# Whole numbers of a server.
+_WHOLE = ("page_tokens", "max_num_seqs", "max_num_batched_tokens", "max_model_len", "cached_tokens")
 _FIXED = {
     "fp32",
     "int64",
+    "int32",
     "bool",
     "trained",
+    "cache_grows",
+    "chunk",
     *_SWITCHES,
     "capacity",
     "installed_memory",
@@ -183,10 +150,13 @@ _MAY_LACK = (
     "tensor_memory",
     "on_chip",
     "board_power",
+    "price_per_hour",
     "section_wait",
     "stream_gap",
     "graph_gap",
     "graph_replay",
+    "price_per_hour",
+    *OF_PAGES,
 )
 FRACTIONS = {"prefill_experts_hit", "decode_experts_hit"}
 
@@ -197,9 +167,12 @@ def limits() -> Iterator[Fact]:
     for name, quantity in definition.quantities.items():
         machine = quantity.group == "machine"
         least = _LEAST.get(name, int(quantity.group == "constant"))
-        fractions = quantity.group not in ("constant", "workload", "derived") or name in FRACTIONS
+        fractions = quantity.group not in ("constant", "workload", "derived") and name not in _WHOLE
+        fractions = fractions or name in FRACTIONS
         free = name not in _FIXED
-        for value, allowed in ((least, not machine or name in _MAY_LACK), (least - 1, False), (least + 1.5, fractions)):
+        # A server that takes nothing of the memory serves nothing.
+        may_be_least = (not machine or name in _MAY_LACK) and name != "memory_utilisation"
+        for value, allowed in ((least, may_be_least), (least - 1, False), (least + 1.5, fractions)):
             yield f"{name} = {value}", _allowed(name, value), free and allowed
 
 

@@ -20,8 +20,8 @@ from dsocr_symbolic.verification.expectations.machine import Fact, network, valu
 _CALLS = {
     "vision": "vision_towers",
     "projector": "projector_views",
-    "prefill": "language_model",
-    "decode": "language_model",
+    "prefill": "$prefill",
+    "decode": "$decode",
 }
 
 
@@ -33,6 +33,14 @@ _TENSORS: Mapping[str, tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]] = {
     "decode": ((("new_token_ids",), ("no_image",), ("no_mask",)), ("new_logits",)),
 }
 
+# Stage -> the symbols that it does not take from the network by their own names.
+_GIVEN: Mapping[str, tuple[str, ...]] = {
+    "vision": ("batch", "weight", "trained", "captured"),
+    "projector": ("batch", "weight", "trained", "captured", "base_grid", "crop_grid", "feature_width"),
+    "prefill": ("sequence", "past", "cached", "experts_hit", "captured"),
+    "decode": ("sequence", "past", "cached", "experts_hit", "captured", "image_tokens"),
+}
+
 
 def _passed(stage: str, point: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what the model file passes to a stage at its second step, and what is to be passed."""
@@ -41,7 +49,9 @@ def _passed(stage: str, point: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
     own = {**point, **_symbols(stage, point, 2)}
     passed = {**call.given, **call.below}
     said = {name: evaluate(formula, scope, arithmetic) for name, formula in passed.items()}
-    return said, {name: own["trains_encoder" if name == "trained" else name] for name in said}
+    # What the caller has by another name: which weights learn, and which stages a CUDA graph replays.
+    named = {"trained": "trains_encoder", "captured": f"{stage}_captured"}
+    return said, {name: own[named.get(name, name)] for name in _GIVEN[stage]}
 
 
 def _symbols(stage: str, value: Mapping[str, Any], step: int) -> dict[str, Any]:
@@ -95,6 +105,11 @@ _SIZES: Mapping[str, Any] = {
     "encoder_weight": 5,
     "norm_weight": 7,
     "router_weight": 11,
+    # Flags, but told apart: what is passed on as another stage's would show.
+    "vision_captured": 31,
+    "projector_captured": 41,
+    "prefill_captured": 43,
+    "decode_captured": 47,
 }
 _PAGES: tuple[Mapping[str, Any], ...] = (
     {
@@ -145,14 +160,14 @@ def stages() -> Iterator[Fact]:
 
 def _guards() -> Iterator[Fact]:
     """State when stages run; a prefill of nothing routes nothing, and rows of an expert are then those of one."""
-    for images, prompt in ((0, 0), (0, 1), (0, 3), (1, 1), (2, 5)):
-        scope = {"image_tokens": images, "prompt_tokens": prompt, "prefill_experts_hit": 6 * prompt}
+    for images, prompt, hit in ((0, 0, 0), (0, 1, 6), (0, 3, 18), (1, 1, 6), (2, 5, 30), (0, 2, 0)):
+        scope = {"image_tokens": images, "prompt_tokens": prompt, "prefill_experts_hit": hit}
         for call in network().stages:
             runs = None if call.when is None else evaluate(call.when, scope, arithmetic)
             yield f"whether {call.name} runs", runs, int(scope[_NEEDS[call.name]] > 0) if _NEEDS[call.name] else None
             if call.name == "prefill":
-                hit = evaluate(call.given["experts_hit"], scope, arithmetic)
-                yield f"experts hit by {prompt} tokens", hit, 6 * prompt or 1
+                given = evaluate(call.given["experts_hit"], scope, arithmetic)
+                yield f"experts hit by {prompt} tokens", given, hit if prompt else 1
 
 
 def trained() -> Iterator[Fact]:
@@ -180,6 +195,8 @@ def _point(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _alone(use: str, stage: str, point: Mapping[str, Any], step: int) -> dict[str, Any]:
     """Call a layer by itself."""
+    # A stage that is a slot runs what the defaults put there.
+    use = chosen_slots(network(), choose(network(), {})).get(use.removeprefix("$"), use)
     formula = load_library()[use]
     own = {**point, **_symbols(stage, point, step)}
     given = {name: parse(name, name) for name in formula.symbols}

@@ -7,6 +7,7 @@ from typing import Any
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.files.server_file import load_server
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.language.time_formula import is_bound, load_time, timed
 from dsocr_symbolic.network.timeline import DEVICE
@@ -20,8 +21,17 @@ def defaults() -> Iterator[Fact]:
     definition = network()
     shipped = {"attention": "flash", "logits": "all", "experts": "loop", "precision": "plain"}
     shipped |= {"train": "decoder", "host": "eager"}
+    shipped |= {"execution": "checkpoint", "cache": "grown", "kernels": "eager", "vision": "eager"}
     shipped |= dict.fromkeys(("weight-dtype", "activation-dtype", "kv-dtype"), "bf16")
     yield "defaults", {name: choice.default for name, choice in definition.choices.items()}, shipped
+    served = definition.choices["execution"].options
+    bundle = {"attention": "flash", "logits": "last", "experts": "grouped", "cache": "paged"}
+    bundle |= {"kernels": "compiler", "vision": "compiled", "host": "graph-decode"}
+    yield "what a server chooses", served["served"].choices, bundle
+    yield "what a checkpoint chooses", served["checkpoint"].choices, {}
+    most = {name: evaluate(value, {}, arithmetic) for name, value in served["served"].documents.items()}
+    yield "pages of a server", most, {"max_crops": 6}
+    yield "pages of a checkpoint", served["checkpoint"].documents, {}
     yield "default workload", definition.default_workload, "gundam"
     yield "default GPU", definition.default_gpu, "rtx5090"
 
@@ -80,6 +90,8 @@ def roles() -> Iterator[Fact]:
     assert crops is not None  # noqa: S101 - a network without crops contradicts
     cut = (crops.columns, crops.rows, crops.number, crops.side, crops.uncut, crops.least, crops.most)
     yield "crops", cut, ("crop_columns", "crop_rows", "crops", "image_size", 640, 2, "max_crops")
+    # What is not cut becomes the global view, but a page of one small view is squashed to the side of a crop first.
+    yield "views", (crops.whole, crops.squash), ("base_size", 640)
     yield "who cuts", set(crops.cut_by), {"9", "6"}
 
 
@@ -106,20 +118,57 @@ def servers() -> Iterator[Fact]:
     server = network().server
     assert server is not None  # noqa: S101 - a network that no server runs contradicts
     for share, taken, batch, tokens in ((0.5, 900, 1, (7, 3)), (0.9, 1000, 2, (100, 1)), (0.75, 480, 3, (0, 9))):
-        scope = {"memory_utilisation": Fraction(share), "process_memory": taken, "chunk_tokens": 11, "batch": batch}
-        scope |= {"prompt_tokens": tokens[0], "new_tokens": tokens[1]}
+        scope: dict[str, Any] = {"memory_utilisation": Fraction(share), "process_memory": taken, "chunk_tokens": 11}
+        scope |= {"prompt_tokens": tokens[0], "new_tokens": tokens[1], "batch": batch, "cached_tokens": 2}
+        scope |= {"page_tokens": 2, "max_num_seqs": 9, "max_model_len": 7, "graph_bytes": 5, "new_tokens_spread": 0}
         scope |= {"weight_bytes": Fraction(301, 2), "activation_bytes": 210, "kv_cache_bytes": 13}
         forward = {name: evaluate(formula, scope, arithmetic) for name, formula in server.forward.items()}
         yield "a server's forward", forward, {"batch": 1, "prompt_tokens": 11, "logits_of_all": 0}
         memory = Fraction(share) * taken
-        left = math.floor(memory - Fraction(301, 2) - 210)
-        requests = Fraction(max(left, 0) * batch, 13)
-        stated = {"memory_bytes": memory, "bytes": left, "requests": requests}
-        stated["tokens"] = math.floor(requests * sum(tokens))
+        left = math.floor(memory - Fraction(301, 2) - 210 - 5)
+        pages = math.floor(Fraction(max(left, 0) * batch * sum(tokens), 2 * 13))
+        inside = math.ceil(Fraction(sum(tokens) - 2, 2))
+        requests = min(Fraction(9), Fraction(max(pages - 1, 0), inside))
+        stated = {"memory_bytes": memory, "bytes": left, "pages": pages, "tokens": 2 * pages, "requests": requests}
+        stated |= {"largest_batch": math.floor(requests), "longest_requests": Fraction(pages, 4)}
         found: dict[str, Any] = {}
-        for name, formula in server.formulas.items():
+        for name, formula in load_server().holds.items():
             found[name] = evaluate(formula, {**scope, **found}, arithmetic)
-        yield "a server's memory", found, stated
+        yield "a server's memory", {name: found[name] for name in stated}, stated
+
+
+# Metric -> what server.yaml calls it.
+_HELD = {
+    "kv_pool_tokens": "tokens",
+    "kv_pool_pages": "pages",
+    "kv_pool_requests": "requests",
+    "preempted_share": "preempted",
+}
+
+
+def batches() -> Iterator[Fact]:
+    """State what metrics ask of a server, and what a batch whose pages begin and end together gives in a second."""
+    held = {name: metric.takes for name, metric in load_metrics().items() if metric.kind == "server"}
+    yield "what a server holds, by metric", held, _HELD
+    batch, seconds, steps, price, power = 6, 120, 9, 3, 500
+    stated = {
+        "pages_per_s": Fraction(batch, seconds),
+        "tokens_per_s": Fraction(batch * (steps + 1), seconds),
+        # An hour has 3,600 seconds; a board at its power draws joules.
+        "cost_per_1000_pages": Fraction(price * seconds * 1000, 3600 * batch),
+        "energy_per_1000_pages": Fraction(power * seconds * 1000, batch),
+    }
+    asked = {name: metric for name, metric in load_metrics().items() if metric.latency in stated}
+    yield (
+        "what a batch gives, by metric",
+        {name: metric.latency for name, metric in asked.items()},
+        {name: name for name in stated},
+    )
+    yield "of which seconds", {metric.of for metric in asked.values()}, {"wall_s"}
+    scope: dict[str, Any] = {stage: Fraction(seconds, 4) for stage in ("vision", "projector", "prefill", "decode")}
+    scope |= {"batch": batch, "new_tokens": steps, "price_per_hour": price, "board_power": power}
+    found = {name: evaluate(network().latencies[name], scope, arithmetic) for name in stated}
+    yield "what a batch gives", found, stated
 
 
 def twins() -> Iterator[Fact]:

@@ -12,8 +12,8 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate
-from dsocr_symbolic.language.formula import Formula, Layer, Operator
-from dsocr_symbolic.language.library import Library, load_library
+from dsocr_symbolic.language.formula import Formula, Layer, Library, Operator
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import default_definition, layer_definition
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import build_tree, trained_tree

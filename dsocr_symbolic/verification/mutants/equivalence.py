@@ -12,8 +12,10 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.library import Library, load_library
+from dsocr_symbolic.language.formula import Library
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import default_definition, definition_of
+from dsocr_symbolic.language.model_parts import Choice
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.builder import build_tree, trained_tree
 from dsocr_symbolic.network.fold import Fold
@@ -118,13 +120,17 @@ def _identical(name: str, changed: Library) -> bool:
 @cache
 def _known(name: str) -> list[tuple[Mapping[str, str], list[Any]]]:
     """Return the formula's own expressions, each with what choices put into the slots at or below it."""
-    choices, own = _model().choices, _slots(name)
-    options = [
-        dict(zip(choices, option, strict=True)) for option in product(*(choices[each].options for each in choices))
-    ]
-    filled = [chosen_slots(_model(), option) for option in options]
+    own = _slots(name)
+    # What fills no slot changes no expression.
+    choices = {name: choice.options for name, choice in _model().choices.items() if _fills(choice)}
+    options = [dict(zip(choices, option, strict=True)) for option in product(*choices.values())]
+    filled = [chosen_slots(_model(), choose(_model(), option)) for option in options]
     distinct = {tuple((slot, formula) for slot, formula in slots.items() if slot in own): slots for slots in filled}
     return [(slots, _expressions(name, load_library(), slots)) for slots in distinct.values()]
+
+
+def _fills(choice: Choice) -> bool:
+    return any(option.slots for option in choice.options.values())
 
 
 def _slots(name: str) -> set[str]:

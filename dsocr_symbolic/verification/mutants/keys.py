@@ -12,7 +12,10 @@ from dsocr_symbolic.language.schema import entries
 from dsocr_symbolic.scenario.schema_files import FORMS
 
 FILE_KINDS = ("operator", "layer", "model", "bounds", "conventions", "machine", "metrics", "time")
-"""Kinds of files whose keys are mutated; datasheets, workload files and proofs are what others are held to."""
+"""Kinds of files whose keys are mutated; datasheets, workload files and proofs are what others are held to.
+
+A server's formulas are not among them: a simulation of the same engine judges those.
+"""
 
 # Class and key -> why no mutant of it is made; a key alone stands for all classes.
 OUT: Mapping[str, str] = {
@@ -27,6 +30,7 @@ OUT: Mapping[str, str] = {
         ("Machine.reference", "Quantity.scales"), "rules for GPUs that nobody measured; outputs call the result derived"
     ),
     "unit": "a unit",
+    "Quantity.flags": "words of the command line, whose own tests ask by them",
     **dict.fromkeys(
         ("class", "category", "categories", "model_id", "model_variant"), "a label that no number is made of"
     ),
@@ -62,6 +66,7 @@ NAMES: Mapping[str, str] = {
     "Rule.waived_by": "switch",
     "Condition.waive": "switch",
     "Choice.default": "chosen",
+    "Option.choices": "bundled",
     "Option.gpu": "gpu number",
     "Quantity.gpu": "gpu number",
     "Quantity.config": "config key",
@@ -72,7 +77,7 @@ NAMES: Mapping[str, str] = {
     **{f"Roles.{key}": "symbol" for key in ("batch", "prompt_tokens", "image_tokens", "new_tokens", "hit", "free")},
     "Quantity.in_bounds_for": "symbol",
     "Quantity.moves_with": "symbol",
-    **{f"Crops.{key}": "symbol" for key in ("columns", "rows", "number", "side")},
+    **{f"Crops.{key}": "symbol" for key in ("columns", "rows", "number", "side", "whole")},
     "Condition.vary": "symbol",
     "Metric.latency": "latency",
     "Metric.of": "metric",

@@ -8,8 +8,9 @@ from pathlib import Path
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.formula import read_layer, read_operators
-from dsocr_symbolic.language.library import Library, check_formula, load_library
+from dsocr_symbolic.language.formula import Library, read_layer, read_operators
+from dsocr_symbolic.language.formula_checks import check_formula
+from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.strict_yaml import standing_in
 from dsocr_symbolic.verification.expectations import flows
 from dsocr_symbolic.verification.expectations.trial import (

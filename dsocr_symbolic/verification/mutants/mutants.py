@@ -93,16 +93,20 @@ def mutated_files(kind: str) -> list[Path]:
 
 
 def of_other_networks(kind: str, file: Path) -> bool:
-    """Say whether a file is of other networks than ours alone, which are counted as wholes."""
+    """Say whether a file is of other networks than ours, or of servers alone, which are counted as wholes."""
     if kind in ("model", "bounds"):
         return file.stem != _OURS
-    return file.parent.name == "llm" or any(name.endswith(f"/{file.stem}") for name in _counted_as_wholes())
+    return file.parent.name in ("llm", "served") or any(name.endswith(f"/{file.stem}") for name in _counted_as_wholes())
+
+
+# What is said of files that no call of ours stands for, for others count them.
+_WHOLES = ("networks", "absorbed", "served decoder", "compiled towers")
 
 
 @cache
 def _counted_as_wholes() -> frozenset[str]:
     """Return the operator files all of whose operators are counted inside whole networks alone."""
-    apart = {name for name, why in uncounted().items() if "networks" in why or "absorbed" in why}
+    apart = {name for name, why in uncounted().items() if any(word in why for word in _WHOLES)}
     members: dict[str, set[str]] = {}
     for formula in load_library().formulas.values():
         if isinstance(formula, Operator):

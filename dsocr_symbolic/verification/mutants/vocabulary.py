@@ -48,6 +48,12 @@ def _modules(_: Spot, __: str, ___: str, raw: Any) -> list[str]:
     return [call["module"] for call in raw["children"].values() if "module" in call]
 
 
+def _bundled(_: Spot, name: str, __: str, raw: Any) -> list[str]:
+    """Return the options of every choice that has one of a name."""
+    labels = [list(choice["options"]) for choice in raw["choices"].values()]
+    return [label for options in labels if name in options for label in options]
+
+
 @cache
 def _gpu_numbers() -> Mapping[str, str]:
     return {key: number.unit for gpu in load_gpus() for key, number in gpu.numbers.items()}
@@ -82,6 +88,7 @@ _KNOWN: Mapping[str, Callable[[Spot, str, str, Any], list[str]]] = {
     "aten": lambda *_: sorted({getattr(formula, "aten", "") for formula in load_library().formulas.values()} - {""}),
     "switch": lambda *_: ["another_switch"],
     "chosen": lambda site, _, __, raw: list(raw["choices"][site.place[1]]["options"]),
+    "bundled": _bundled,
     "gpu number": _same_unit,
     "config key": lambda _, __, ___, raw: [known["config"] for known in raw["constants"].values() if "config" in known],
     "workload": lambda _, __, ___, raw: list(raw["workloads"]),

@@ -11,8 +11,8 @@ from attrs import frozen
 
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.files.proof_file import NetworksFile, proof_file
 from dsocr_symbolic.language.lookup import find_definition
-from dsocr_symbolic.language.proof_file import NetworksFile, proof_file
 from dsocr_symbolic.scenario.configs import find_network
 from dsocr_symbolic.scenario.scenario import make_scenario
 from dsocr_symbolic.verification.calls.comparison import FUNCTION_COSTS

@@ -112,6 +112,7 @@ _BY_OPERATOR: dict[str, Callable[[Any, Any], int]] = {
     "embedding_dense_backward": lambda args, _: args[0].numel(),
     "index_put": _put,
     "index_put_": _put,
+    "index_add_": lambda args, _: args[3].numel(),
 }
 
 

@@ -2,7 +2,9 @@
 
 Conventions: views and allocations are free; every other operator is one launch that reads each tensor input
 once (dimensions of stride 0 count once) and writes each output. Gathers read what they output, plus their
-indices; scatters write what they scatter; in-place operators read and write, unless they only overwrite.
+indices; scatters write what they scatter; in-place operators read and write, unless they only overwrite. Adding at an
+index reads and writes as many elements as it adds. A grouped product is one product of a row and a matrix per row,
+for which PyTorch's own counter has no rule.
 """
 
 from collections import Counter
@@ -25,10 +27,19 @@ if TYPE_CHECKING:
 
 FREE = frozenset(("_unsafe_view", "_reshape_alias", "alias", "detach", "lift_fresh"))
 FREE |= {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided"}
-GATHERS = frozenset({"embedding", "index", "index_select", "gather"})
+GATHERS = frozenset({"embedding", "index", "index_select", "gather", "moe_permute", "compiled_tables"})
+GATHERS |= {"compiled_relative_rows"}
 INDEX_PUTS = frozenset({"index_put", "index_put_"})
 SCATTERS = frozenset({"scatter", "scatter_"})
+INDEX_ADDS = frozenset({"index_add", "index_add_", "compiled_weighted_add"})
+CACHE_WRITE, ROTARY_WRITE, ROW_NORM, BLENDED = (
+    "write_pages",
+    "rotary_and_cache",
+    "compiled_rows",
+    "compiled_resized_rows",
+)
 OVERWRITES = frozenset({"copy_", "fill_", "zero_"})
+GROUPED_PRODUCT = "_grouped_mm"
 MASKED_ATTENTION = "_scaled_dot_product_efficient_attention"
 CONVOLUTION_BACKWARD, LAYER_NORM_BACKWARD = "convolution_backward", "native_layer_norm_backward"
 
@@ -117,12 +128,27 @@ def _accesses(
     writes = [(tensor.dtype, tensor.numel()) for tensor in tensors_in((out,))]
     reads = [(tensor.dtype, stored_elements(tensor)) for tensor in inputs]
     if name in GATHERS:
-        reads = writes + reads[1:]
+        reads = writes + reads[len(writes) :]
     elif name in INDEX_PUTS:
         values = args[2]
         reads, writes = reads[1:], [(values.dtype, values.numel())]
     elif name in SCATTERS:
         reads, writes = reads[1:], [(inputs[0].dtype, inputs[1].numel())]
+    elif name in INDEX_ADDS:
+        writes = [(inputs[0].dtype, inputs[2].numel())]
+        reads = writes + reads[1:]
+    elif name == CACHE_WRITE:
+        reads, writes = reads[1:], reads[1:2]
+    elif name == ROW_NORM:
+        # Two tensors of rows and a number a row are looked up.
+        rows = inputs[3].numel()
+        reads = [*(2 * writes), (inputs[2].dtype, rows), *reads[3:]]
+    elif name == BLENDED:
+        # Each row is made of two.
+        reads = 2 * writes
+    elif name == ROTARY_WRITE:
+        # What the merged product holds besides queries goes to the cache.
+        reads, writes = reads[1:], [*writes, (inputs[0].dtype, inputs[1].numel() - writes[0][1])]
     elif name in OVERWRITES:
         reads = reads[1:]
     elif name == MASKED_ATTENTION and (mask := args[3]) is not None:
@@ -138,6 +164,15 @@ def _accesses(
     return reads, writes
 
 
+def _product_flops(packet: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: object) -> int:
+    """Count products as PyTorch does, and grouped ones, which it has no rule for: each row meets one matrix."""
+    if packet.__name__ == GROUPED_PRODUCT:
+        a, b = args[0], args[1]
+        # Groups lie along the columns of b where they are those of matrices in a, else along the rows or the sums of a.
+        return int(2 * b.numel() * a.shape[-2] if a.dim() > b.dim() else 2 * a.numel() * b.shape[-1])
+    return int(flop_registry[packet](*args, **kwargs, out_val=out)) if packet in flop_registry else 0
+
+
 def operator_traffic(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: object) -> Traffic | None:
     """Count one operator; None if it is free."""
     if is_free(func):
@@ -146,12 +181,12 @@ def operator_traffic(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     reads, writes = _accesses(packet.__name__, args, kwargs, out)
     bytes_read, elements_read = _moved(reads)
     bytes_written, elements_written = _moved(writes)
-    flops = flop_registry[packet](*args, **kwargs, out_val=out) if packet in flop_registry else 0
+    flops = _product_flops(packet, args, kwargs, out)
     return Traffic(
         launches=1,
         bytes_read=bytes_read,
         bytes_written=bytes_written,
-        tensor_core_flops=int(flops),
+        tensor_core_flops=flops,
         cuda_core_flops=cuda_core_flops(packet.__name__, args, out, kwargs),
         elements_read=elements_read,
         elements_written=elements_written,

@@ -17,7 +17,7 @@ def main(source: str) -> None:
     """Read the export and check that its parts make up its whole."""
     text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
     data = json.loads(text)
-    check(data["schema_version"] == 3, f"schema_version {data['schema_version']} is known here")
+    check(data["schema_version"] == 4, f"schema_version {data['schema_version']} is known here")
     print(f"{data['model']}, {data['workload_name']}, on {data['machine']['title']}")
     leaves = operators(data["nodes"])
     check_sums(data, leaves)

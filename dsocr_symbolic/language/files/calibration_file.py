@@ -1,4 +1,4 @@
-"""Read formulas/calibration/: what is measured on a GPU, and which constants of the time formulas that fixes."""
+"""Read formulas/calibration/: what is measured on a GPU and its host, and which constants that fixes."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,11 +9,12 @@ from attrs import frozen
 from dsocr_symbolic.errors import check_known
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.registry import load_machine
-from dsocr_symbolic.language.schema import AMOUNT, BLANK, NAMES, entry, structure, table
+from dsocr_symbolic.language.schema import AMOUNT, BLANK, NAMES, entry, listed, structure, table
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_files
 
 T = TypeVar("T")
+_SETTINGS = listed(table(AMOUNT))
 
 
 @frozen(kw_only=True)
@@ -105,8 +106,93 @@ class ComponentsFile:
     components: Mapping[str, ComponentEntry] = entry("parts by name")
 
 
+@frozen(kw_only=True)
+class PicturesEntry:
+    """Pictures: every combination of what is listed."""
+
+    use: str = entry("the formula of formulas/time/host that stands for opening them")
+    format: str = entry("what Pillow saves them as")
+    made: tuple[str, ...] = entry("what they show: text, photo, form", NAMES)
+    modes: tuple[str, ...] = entry("1, L or RGB", NAMES)
+    settings: tuple[Mapping[str, int | str], ...] = entry("what saving takes besides", _SETTINGS, default=({},))
+    sizes: tuple[tuple[int, ...], ...] = entry("width and height in pixels")
+
+
+@frozen(kw_only=True)
+class TextPdfEntry:
+    """PDF pages of text."""
+
+    points: tuple[int, ...] = entry("sizes of the font")
+    dpi: tuple[int, ...] = entry("pixels per inch")
+
+
+@frozen(kw_only=True)
+class ScanPdfEntry:
+    """PDF pages that hold one picture."""
+
+    made: tuple[str, ...] = entry("what it shows", NAMES)
+    modes: tuple[str, ...] = entry("L or RGB", NAMES)
+    settings: tuple[Mapping[str, int | str], ...] = entry("what saving takes besides", _SETTINGS, default=({},))
+    sizes: tuple[tuple[int, ...], ...] = entry("width and height of the picture in pixels")
+    dpi: tuple[int, ...] = entry("pixels per inch, of an A4 page")
+
+
+@frozen(kw_only=True)
+class PdfsEntry:
+    """PDF pages."""
+
+    text: TextPdfEntry = entry("pages of text")
+    scans: ScanPdfEntry = entry("pages that hold a picture")
+
+
+@frozen(kw_only=True)
+class ResizesEntry:
+    """Resizes from each size to each target."""
+
+    sizes: tuple[tuple[int, ...], ...] = entry("width and height in pixels")
+    targets: tuple[tuple[int, ...], ...] = entry("width and height that they get")
+
+
+@frozen(kw_only=True)
+class PagesFit:
+    """Constants that are fixed together."""
+
+    constants: Mapping[str, float] = entry("symbols of machine.yaml, each with where the search begins, in SI")
+    groups: tuple[str, ...] = entry("groups of records that fix them", NAMES)
+
+
+@frozen(kw_only=True)
+class PagesFile:
+    """The pages that dsocr calibrate --documents measures."""
+
+    summary: str = entry("what the file is", default="")
+    pictures: Mapping[str, PicturesEntry] = entry("pictures by group")
+    pdfs: PdfsEntry = entry("PDF pages")
+    resizes: ResizesEntry = entry("resizes")
+    copies: tuple[int, ...] = entry("sides of squares that are cut out, in pixels")
+    tensors: tuple[int, ...] = entry("sides of views that become tensors")
+    fits: tuple[PagesFit, ...] = entry("what they fix, one after the other")
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of all groups."""
+        return (*self.pictures, "text", "scans", "resizes", "copies", "tensors")
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a fit of what nobody measures."""
+        for place, fit in enumerate(self.fits, start=1):
+            check_known(fit.constants, load_machine(), f"fits: {place}: constants", "symbol")
+            check_known(fit.groups, self.groups, f"fits: {place}: groups", "group")
+
+
 @cache
 def calibration_file(cls: type[T], name: str) -> T:
-    """Read one of the files: ``grid`` or ``components``."""
+    """Read one of the files: ``grid``, ``components`` or ``served``."""
     path = data_files("formulas/calibration")[name]
     return structure(cls, read_yaml(path), str(path))
+
+
+def load_pages() -> PagesFile:
+    """Read the file."""
+    pages: PagesFile = calibration_file(PagesFile, "pages")
+    return pages

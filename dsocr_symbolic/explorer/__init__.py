@@ -1,0 +1,1 @@
+"""The explorer: one page that evaluates the compiled expressions in a browser."""

@@ -1,0 +1,1 @@
+"""Parts of the network as a server runs them: compiled, decoding replayed from CUDA graphs."""

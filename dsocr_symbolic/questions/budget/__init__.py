@@ -1,0 +1,1 @@
+"""What must hold: assertions over metrics, and the nodes that broke them."""

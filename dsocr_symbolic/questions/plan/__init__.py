@@ -1,0 +1,1 @@
+"""How many GPUs a number of pages takes, and what they cost."""

@@ -1,0 +1,99 @@
+"""Questions of the command line, asked by messages: the answers are the commands' own JSON."""
+
+import io
+import json
+from typing import Any
+
+from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.reports.contracts.question_messages import (
+    NetworkQuestion,
+    SolveQuestion,
+    SweepQuestion,
+    TotalsQuestion,
+)
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
+
+# One answer is held in memory, and nobody waits for more.
+MOST_POINTS = 100_000
+_FILES = ("/", "\\", ".yaml", ".yml")
+_ANY_GRID = "allow_any_grid"
+
+
+def totals(question: TotalsQuestion) -> dict[str, Any]:
+    """Answer as ``dsocr totals --format json``."""
+    from dsocr_symbolic.questions.capacity import fit
+    from dsocr_symbolic.questions.totals.document import totals_document
+
+    scenario = _scenario(question)
+    return totals_document(scenario, answer(scenario), operators=question.operators, memory=fit(scenario))
+
+
+def sweep(question: SweepQuestion) -> dict[str, Any]:
+    """Answer as ``dsocr sweep --format json``; a sweep of more points than one answer holds is refused."""
+    from dsocr_symbolic.python_api import load_model
+    from dsocr_symbolic.questions.sweep.axes import read_vary
+    from dsocr_symbolic.questions.sweep.plan import plan_sweep
+    from dsocr_symbolic.questions.sweep.rows import print_json
+
+    if not question.metrics:
+        raise UserError("metrics: name one or more; dsocr symbols --metrics lists them")
+    definition = _definition(question)
+    for name, values in question.vary.items():
+        if name in ("gpu", "workload") and any(part in values for part in _FILES):
+            raise UserError(f"vary: {name}: names alone are taken, no files; dsocr {name}s lists them")
+    model = load_model(question.model, **{name.replace("-", "_"): each for name, each in question.choices.items()})
+    named = {name: each for name in ("workload", "gpu") if (each := getattr(question, name)) is not None}
+    vary = read_vary(definition, [f"{name}={values}" for name, values in question.vary.items()])
+    if twice := sorted(vary.keys() & {*named, *(name.replace("-", "_") for name in question.choices)}):
+        raise UserError(f"{twice[0]}: varies, and is given besides; drop one of them")
+    plan = plan_sweep(
+        model,
+        metrics=question.metrics,
+        by=question.by,
+        settings=question.settings,
+        waived=[_ANY_GRID] if question.allow_any_grid else [],
+        threads=1,
+        **vary,
+        **named,
+    )
+    if plan.count * len(plan.columns) > MOST_POINTS:
+        raise UserError(
+            f"vary: {plan.count * len(plan.columns):,} numbers; at most {MOST_POINTS:,} are answered at once"
+        )
+    stream = io.StringIO()
+    print_json(plan, stream)
+    document: dict[str, Any] = json.loads(stream.getvalue())
+    return document
+
+
+def solve(question: SolveQuestion) -> dict[str, Any]:
+    """Answer as ``dsocr solve --format json``."""
+    from dsocr_symbolic.questions.options import as_data
+    from dsocr_symbolic.questions.question import of_scenario
+    from dsocr_symbolic.questions.solve.solution import solve_question
+
+    scenario = _scenario(question)
+    if question.symbol in scenario.user:
+        raise UserError(f"{question.symbol}: is solved for, and has a value in settings; drop one of them")
+    asked = of_scenario(scenario)
+    solution = solve_question(asked, question.symbol, question.constraint, question.time)
+    about = {**asked.described(), "warnings": list(solution.warnings)}
+    return {**about, "time": question.time, "solution": as_data(solution)}
+
+
+def _definition(question: NetworkQuestion) -> Definition:
+    return default_definition(question.model)
+
+
+def _scenario(question: NetworkQuestion) -> Scenario:
+    return make_scenario(
+        definition=_definition(question),
+        workload=question.workload,
+        settings=question.settings,
+        choices=question.choices,
+        gpu=question.gpu,
+        waived=frozenset({_ANY_GRID} if question.allow_any_grid else ()),
+    )

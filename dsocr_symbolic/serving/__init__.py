@@ -1,0 +1,1 @@
+"""The analytic-model API over HTTP, and the explorer as its front page."""

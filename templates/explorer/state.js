@@ -1,0 +1,54 @@
+// What is asked, as text in the address: nothing of it is ever run.
+const CHOICE = "choice.", SET = "set.", OTHER = "vs.";
+const emptyState = () => ({ workload: undefined, gpu: undefined, options: {}, settings: {}, waived: false });
+
+const written = (state, before = "") => {
+  const words = [];
+  const add = (name, value) => words.push(`${encodeURIComponent(before + name)}=${encodeURIComponent(value)}`);
+  if (state.workload !== undefined) add("workload", state.workload);
+  if (state.gpu !== undefined) add("gpu", state.gpu);
+  for (const [name, option] of Object.entries(state.options)) add(CHOICE + name, option);
+  for (const [name, value] of Object.entries(state.settings)) add(SET + name, value);
+  if (state.waived) add("any_grid", "1");
+  return words;
+};
+const toAddress = (state, other) => `#${[...written(state), ...(other ? [`${OTHER}=1`, ...written(other, OTHER)] : [])].join("&")}`;
+
+// Read an address; every word that means nothing here is named, and left out.
+const fromAddress = (address, network) => {
+  const state = emptyState(), said = [];
+  let other = null;
+  for (const word of address.replace(/^#/, "").split("&").filter(Boolean)) {
+    const [raw, ...rest] = word.split("=");
+    let name, value;
+    try { [name, value] = [decodeURIComponent(raw), decodeURIComponent(rest.join("="))]; } catch { said.push(`address: '${word.slice(0, 60)}' is damaged; it is left out`); continue; }
+    let target = state;
+    if (name.startsWith(OTHER)) { other ??= emptyState(); target = other; name = name.slice(OTHER.length); if (!name) continue; }
+    try { readWord(target, name, value, network); } catch (error) {
+      if (!(error instanceof Mistake)) throw error;
+      said.push(`address: ${error.message}; it is left out`);
+    }
+  }
+  return { state, other, said };
+};
+const readWord = (state, name, value, network) => {
+  if (name === "workload" || name === "gpu") {
+    if (!Object.hasOwn(network.data[`${name}s`], value)) throw new Mistake(name, `there is no '${value.slice(0, 60)}'`);
+    state[name] = value;
+  } else if (name === "any_grid") {
+    if (value !== "1") throw new Mistake(name, "is 1 or left out");
+    state.waived = true;
+  } else if (name.startsWith(CHOICE)) {
+    const choice = network.choices.get(name.slice(CHOICE.length));
+    if (!choice) throw new Mistake(name.slice(0, 60), "there is no such choice");
+    if (!Object.hasOwn(choice.options, value)) throw new Mistake(name, `there is no option '${value.slice(0, 60)}'`);
+    state.options[choice.name] = value;
+  } else if (name.startsWith(SET)) {
+    const symbol = name.slice(SET.length);
+    if (!network.symbols.has(symbol)) throw new Mistake(name.slice(0, 60), "there is no such symbol");
+    network.check(symbol, readNumber(value, symbol));
+    state.settings[symbol] = value;
+  } else {
+    throw new Mistake(name.slice(0, 60), "means nothing here");
+  }
+};

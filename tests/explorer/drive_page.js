@@ -1,0 +1,90 @@
+// Drives the page in Chromium as a user would: through its own fields. Says what it found as JSON.
+const { chromium } = require("playwright-core");
+const { readFileSync } = require("fs");
+const job = JSON.parse(readFileSync(process.argv[2], "utf-8"));
+
+const ask = (page, question) => page.evaluate(async (asked) => {
+  const wait = async (from) => { for (let round = 0; round < 400; round += 1) { if (Number(document.getElementById("answer").dataset.drawn) > from) return; await new Promise((done) => setTimeout(done, 10)); } throw new Error("not drawn"); };
+  const drawn = () => Number(document.getElementById("answer").dataset.drawn ?? 0);
+  const give = (id, value) => { const field = document.getElementById(id); field.value = value; if (field.value !== value) throw new Error(`${id} takes no ${value}`); field.dispatchEvent(new Event("input", { bubbles: true })); field.dispatchEvent(new Event("change", { bubbles: true })); };
+  let from = drawn();
+  document.getElementById("reset").click();
+  await wait(from);
+  from = drawn();
+  give("workload", asked.workload);
+  give("gpu", asked.gpu);
+  for (const [name, option] of Object.entries(asked.options)) give(`choice-${name}`, option);
+  for (const [name, value] of Object.entries(asked.settings)) give(`set-${name}`, value);
+  await wait(from);
+  await new Promise((done) => setTimeout(done, 5));
+}, question);
+
+const shown = (page) => page.evaluate(() => {
+  document.getElementById("every").open = true;
+  explorer.showEvery();
+  const mistakes = [...document.querySelectorAll("#mistakes .mistake")].map((line) => line.textContent);
+  if (mistakes.length) return { error: mistakes.join("; "), blamed: [...document.querySelectorAll("[aria-invalid]")].map((field) => field.id) };
+  const found = { total: {}, stages: {}, warnings: [...document.querySelectorAll("#warnings .warning")].map((line) => line.textContent) };
+  for (const cell of document.querySelectorAll("[data-every]")) {
+    const [part, metric] = cell.dataset.every.split("/");
+    const text = cell.dataset.value, value = text === "" ? null : /^-?\d+$/.test(text) ? text : Number(text);
+    if (part === "total") found.total[metric] = value; else (found.stages[part] ??= {})[metric] = value;
+  }
+  return found;
+});
+
+(async () => {
+  const browser = await chromium.launch({ executablePath: job.chromium, args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
+  const errors = [], answers = [], restored = [];
+  const open = async (address, size = { width: 1600, height: 1000 }) => {
+    const page = await (await browser.newContext({ viewport: size })).newPage();
+    page.on("pageerror", (error) => errors.push(error.message));
+    page.on("request", (request) => { if (!/^(file|data|blob):/.test(request.url())) errors.push(`asks for ${request.url()}`); });
+    await page.goto(address);
+    await page.waitForSelector("body.ready");
+    return page;
+  };
+  const page = await open(job.page);
+  const paint = await page.evaluate(() => performance.getEntriesByType("paint").map((entry) => entry.startTime));
+  for (const [place, question] of job.questions.entries()) {
+    await ask(page, question);
+    const found = await shown(page);
+    answers.push(found);
+    if (place < 2 && !found.error) {
+      const other = await open(await page.evaluate(() => location.href));
+      restored.push([found, await shown(other)]);
+      await other.context().close();
+    }
+  }
+  const said = {};
+  for (const [name, address] of Object.entries(job.damaged)) {
+    const other = await open(`${job.page}${address}`);
+    said[name] = await other.evaluate(() => document.getElementById("mistakes").textContent);
+    await other.context().close();
+  }
+  const dropped = await open(job.page);
+  await dropped.setInputFiles("#files", job.files);
+  await dropped.waitForSelector("[data-bill]");
+  const bill = await dropped.evaluate(() => ({
+    grids: [...document.querySelectorAll("[data-grid]")].map((cell) => cell.dataset.grid),
+    total: Object.fromEntries([...document.querySelectorAll("[data-bill]")].map((cell) => [cell.dataset.bill, cell.dataset.value])),
+    mistakes: [...document.querySelectorAll("#bill .mistake")].map((line) => line.textContent),
+  }));
+  await dropped.evaluate(() => document.querySelector("#tree [data-node]").click());
+  await dropped.waitForSelector("#node h3");
+  // A slider by keys: every press is redrawn.
+  await dropped.focus("#slide-new_tokens");
+  for (let press = 0; press < 30; press += 1) { await dropped.keyboard.press("ArrowRight"); await dropped.waitForTimeout(20); }
+  const redraws = await dropped.evaluate(() => explorer.took);
+  const keyed = await dropped.evaluate(() => document.getElementById("set-new_tokens").value);
+  let faults = null;
+  if (job.axe) {
+    await dropped.addScriptTag({ content: readFileSync(job.axe, "utf-8") });
+    const report = await dropped.evaluate(() => axe.run());
+    faults = report.violations.filter((fault) => ["serious", "critical"].includes(fault.impact)).map((fault) => `${fault.id}: ${fault.nodes.slice(0, 3).map((node) => node.html.slice(0, 120)).join(" | ")}`);
+  }
+  const narrow = await open(job.page, { width: 400, height: 860 });
+  const overflow = await narrow.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  await browser.close();
+  console.log(JSON.stringify({ answers, restored, said, bill, redraws, keyed, paint, faults, overflow, errors }));
+})().catch((error) => { console.error(error); process.exit(1); });

@@ -1,0 +1,128 @@
+"""Random questions, and what they are answered by the command line's own functions and by the page's program."""
+
+import json
+import random
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsocr_symbolic import UserError
+from dsocr_symbolic.evaluation.answer import answer
+from dsocr_symbolic.explorer.page_data import page_data
+from dsocr_symbolic.explorer.programs import programs
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.scenario.checks import parse_number
+from dsocr_symbolic.scenario.hardware import load_gpus
+from dsocr_symbolic.scenario.scenario import make_scenario
+from dsocr_symbolic.scenario.values import choose
+
+HERE = Path(__file__).parent
+TEMPLATES = HERE.parents[1] / "templates" / "explorer"
+NODE = shutil.which("node")
+Question = dict[str, Any]
+
+
+def need_node() -> str:
+    if NODE is None:
+        pytest.skip("node is not installed: the page's program is not run")
+    return NODE
+
+
+def random_question(definition: Definition, chance: random.Random, *, filled: bool = True) -> Question:
+    """Choose a GPU, options and settings, some of which break rules; ``filled``: options that fill slots, too."""
+    options = {
+        name: chance.choice(list(choice.options))
+        for name, choice in definition.choices.items()
+        if chance.random() < 0.3 and (filled or not any(option.slots for option in choice.options.values()))
+    }
+    columns, rows = chance.choice([(0, 0), (2, 1), (1, 3), (3, 2), (3, 3)])
+    possible = {
+        "batch": str(chance.randint(1, 64)),
+        "crop_columns": str(columns),
+        "crop_rows": str(rows),
+        "text_tokens": str(chance.randint(0, 2000)),
+        "new_tokens": str(chance.choice([0, 1, chance.randint(2, 4000)])),
+        "base_size": str(64 * chance.randint(4, 24)),
+        "num_hidden_layers": str(chance.randint(2, 30)),
+        "n_routed_experts": str(chance.randint(8, 256)),
+        "num_experts_per_tok": str(chance.randint(1, 9)),
+        "vocab_size": str(chance.randint(1, 10**6)),
+        "weight": chance.choice(["1/2", "1", "2", "17/16"]),
+        "memory_bandwidth": chance.choice(["1.8e12", "3.35e12", "9.1e11"]),
+        "kernel_floor": "1.5e-6",
+        "sam_global_blocks": str(chance.randint(0, 6)),
+    }
+    wanted = {name: value for name, value in possible.items() if name in definition.quantities}
+    settings = {name: value for name, value in wanted.items() if chance.random() < 0.4}
+    if {"crop_columns", "crop_rows"} & settings.keys():
+        settings |= {name: wanted[name] for name in ("crop_columns", "crop_rows")}
+    return {
+        "workload": chance.choice(list(definition.workloads)),
+        "gpu": chance.choice([gpu.name for gpu in load_gpus()]),
+        "options": options,
+        "settings": settings,
+    }
+
+
+def expected(definition: Definition, question: Question) -> dict[str, Any]:
+    """Answer as ``dsocr totals --format json`` does, or say what is wrong."""
+    try:
+        scenario = make_scenario(
+            definition=definition,
+            workload=question["workload"],
+            gpu=question["gpu"],
+            choices=question["options"],
+            settings={name: parse_number(value, name) for name, value in question["settings"].items()},
+        )
+        result = answer(scenario)
+    except UserError as error:
+        return {"error": str(error)}
+    return {"total": result.total, "stages": result.stages, "warnings": list(result.values.warnings)}
+
+
+def answered(definition: Definition, questions: Sequence[Question], folder: Path) -> list[Any]:
+    """Answer by the page's program, in node."""
+    data = page_data(definition)
+    asked = [choose(definition, question["options"]) for question in questions]
+    used = {" ".join(options[name] for name in data["filling"]) for options in asked}
+    content = {"data": data, "programs": programs(definition, used), "questions": list(questions)}
+    (folder / "content.json").write_text(json.dumps(content))
+    (folder / "run.js").write_text(
+        "\n".join((TEMPLATES / name).read_text() for name in ("numbers.js", "network.js"))
+        + (HERE / "answer_in_node.js").read_text()
+    )
+    ran = subprocess.run([need_node(), "run.js"], cwd=folder, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    found: list[Any] = json.loads(ran.stdout)
+    return found
+
+
+def differences(said: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Compare: whole numbers exactly, others to 1e-12 of them."""
+    if "error" in said or "error" in found:
+        return [] if ("error" in said) == ("error" in found) else [f"{said.get('error')} against {found.get('error')}"]
+    parts = {"total": (said["total"], found["total"])}
+    parts |= {name: (said["stages"][name], found["stages"][name]) for name in said["stages"]}
+    apart = [] if said["warnings"] == found["warnings"] else [f"{said['warnings']} against {found['warnings']}"]
+    for part, (ours, theirs) in parts.items():
+        for metric, value in ours.items():
+            if not _same(value, theirs[metric]):
+                apart.append(f"{part}: {metric}: {value!r} against {theirs[metric]!r}")
+    return apart
+
+
+def _same(value: Any, found: Any) -> bool:
+    """Compare a number with text of a whole one, or with a double; an expectation may be whole on one side alone."""
+    if value is None or found is None:
+        return value is found
+    exact = isinstance(found, str)
+    if exact and isinstance(value, int):
+        other = int(found)
+        # A double that is whole is not exact, however long it is printed.
+        return value == other or (abs(value) > 2**53 and abs(value - other) <= 1e-12 * abs(value))
+    other = float(found)
+    return abs(value - other) <= 1e-12 * abs(value)

@@ -1,0 +1,131 @@
+"""The page in Chromium, through its own fields; needs chromium, node and playwright-core, and looks with axe-core."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from PIL import Image
+from scenarios import HERE, differences, expected, need_node, random_question
+
+from dsocr_symbolic.explorer.page import explorer_page
+from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.questions.totals.bill import make_bill
+from dsocr_symbolic.scenario.documents import read_pages
+from dsocr_symbolic.scenario.scenario import make_scenario
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# 200 for a thorough look, a few in every run.
+SCENARIOS = int(os.environ.get("DSOCR_SCENARIOS", "6"))
+DAMAGED = {
+    "batch": "#set.batch=NaN",
+    "new_tokens": "#set.new_tokens=1e99",
+    "text_tokens": "#set.text_tokens=-1",
+    "gpu": "#gpu=../../etc/passwd",
+    "attention": "#choice.attention=none",
+    "constructor": "#set.constructor=1",
+    "set.%zz": "#set.%zz=1",
+    "base_size": "#set.base_size=1000",
+}
+
+
+def _module(name: str) -> str | None:
+    found = subprocess.run(
+        [need_node(), "-p", f"require.resolve('{name}')"], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or None
+
+
+def _as_chosen(definition: Definition, question: dict[str, Any]) -> dict[str, Any]:
+    """Leave out options that are the default: choosing one in a field is no choice."""
+    options = {name: each for name, each in question["options"].items() if each != definition.choices[name].default}
+    return {**question, "options": options}
+
+
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Drive the page once; every test looks at what was found."""
+    if CHROMIUM is None or need_node() is None:
+        pytest.skip("chromium is not installed: the page is not driven")
+    if _module("playwright-core") is None:
+        pytest.skip("node finds no playwright-core (npm install playwright-core, NODE_PATH): the page is not driven")
+    folder = tmp_path_factory.mktemp("page")
+    definition, chance = find_definition("deepseek-ocr"), random.Random(5)
+    (folder / "explorer.html").write_text(explorer_page(definition), encoding="utf-8")
+    Image.new("RGB", (1700, 2200)).save(folder / "letter.png")
+    Image.new("RGB", (600, 500)).save(folder / "small.jpg")
+    pages = [Image.new("RGB", size) for size in ((900, 700), (700, 2000))]
+    pages[0].save(folder / "scan.pdf", save_all=True, append_images=pages[1:], resolution=144)
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.4\nnothing")
+    questions = [_as_chosen(definition, random_question(definition, chance)) for _ in range(SCENARIOS)]
+    files = [str(folder / name) for name in ("letter.png", "small.jpg", "scan.pdf", "broken.pdf")]
+    axe = _module("axe-core")
+    job = {
+        "chromium": CHROMIUM,
+        "page": (folder / "explorer.html").as_uri(),
+        "questions": questions,
+        "damaged": DAMAGED,
+        "files": files,
+        "axe": axe,
+    }
+    (folder / "job.json").write_text(json.dumps(job))
+    ran = subprocess.run(
+        [need_node(), str(HERE / "drive_page.js"), str(folder / "job.json")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    size = (folder / "explorer.html").stat().st_size
+    return {**json.loads(ran.stdout), "questions": questions, "files": files, "size": size}
+
+
+def test_every_shown_total_is_what_totals_says(driven: dict[str, Any]) -> None:
+    definition = find_definition("deepseek-ocr")
+    said = [expected(definition, question) for question in driven["questions"]]
+    apart = [differences(ours, theirs) for ours, theirs in zip(said, driven["answers"], strict=True)]
+    assert [each for each in apart if each] == []
+    assert any("error" not in each for each in said)
+
+
+def test_a_shared_link_restores_everything(driven: dict[str, Any]) -> None:
+    assert driven["restored"]
+    assert all(before == after for before, after in driven["restored"])
+
+
+def test_bad_words_of_a_link_are_named(driven: dict[str, Any]) -> None:
+    for name, said in driven["said"].items():
+        assert name in said
+
+
+def test_dropped_pages_are_billed_as_a_document(driven: dict[str, Any]) -> None:
+    scenario = make_scenario(definition=find_definition("deepseek-ocr"))
+    bill = make_bill(scenario, read_pages(driven["files"][:-1], dpi=144.0))
+    grids = [f"{row['crop_columns']}x{row['crop_rows']}" for row in bill.rows]
+    assert driven["bill"]["grids"] == grids
+    assert bill.total is not None
+    for metric, value in driven["bill"]["total"].items():
+        assert float(value) == pytest.approx(float(bill.total.total[metric]), rel=1e-12)
+    assert [each for each in driven["bill"]["mistakes"] if each.startswith("broken.pdf: ")]
+
+
+def test_the_page_is_small_quick_and_quiet(driven: dict[str, Any]) -> None:
+    redraws = sorted(driven["redraws"])
+    # Milliseconds, of which a busy machine takes more; `-s` shows them.
+    sys.stdout.write(f"{driven['size']} bytes, paint {driven['paint']}, redraws {redraws}\n")
+    assert driven["size"] < 10**6
+    assert driven["errors"] == []
+    assert len(redraws) > 5
+    assert driven["keyed"] != "512"
+    assert driven["overflow"] == 0
+
+
+def test_axe_finds_no_serious_fault(driven: dict[str, Any]) -> None:
+    if driven["faults"] is None:
+        pytest.skip("node finds no axe-core: accessibility is not looked at")
+    assert driven["faults"] == []

@@ -1,0 +1,53 @@
+"""The page's program in node: the same numbers as the command line's, whatever is asked."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+from scenarios import answered, differences, expected, random_question
+
+from dsocr_symbolic.language.lookup import find_definition
+
+# 200 for a thorough look, a few in every run.
+SCENARIOS = int(os.environ.get("DSOCR_SCENARIOS", "50"))
+
+
+@pytest.mark.parametrize("model", ["deepseek-ocr", "mixtral"])
+def test_the_page_computes_what_totals_says(model: str, tmp_path: Path) -> None:
+    definition, chance = find_definition(model), random.Random(18)
+    questions = [
+        random_question(definition, chance, filled=SCENARIOS > 50 and model == "deepseek-ocr") for _ in range(SCENARIOS)
+    ]
+    said = [expected(definition, question) for question in questions]
+    found = answered(definition, questions, tmp_path)
+    asked = zip(questions, said, found, strict=True)
+    apart = [(question, differences(ours, theirs)) for question, ours, theirs in asked]
+    assert [each for each in apart if each[1]] == []
+    assert sum("error" not in each for each in said) > SCENARIOS / 4
+    # In doubles, as while a slider moves, nothing is far off.
+    assert [each["apart"] for each in found if each.get("apart")] == []
+
+
+FAR = (
+    {"n_routed_experts": "100000000", "num_experts_per_tok": "1"},
+    {"batch": "1000000000000000000"},
+    {"new_tokens": "1000000000000000000"},
+    {"new_tokens": "0", "text_tokens": "0", "image_tokens": "0"},
+    {"decode_experts_hit": "13/2"},
+    {"hidden_size": "1290"},
+    {"num_hidden_layers": "1"},
+    {"weight": "1/3"},
+    {"memory_bandwidth": "1/3"},
+    {"tensor_core_peak": "1e15"},
+)
+
+
+def test_far_values_are_computed_or_refused_alike(tmp_path: Path) -> None:
+    definition = find_definition("deepseek-ocr")
+    questions = [{"workload": "base", "gpu": "h200", "options": {}, "settings": settings} for settings in FAR]
+    found = answered(definition, questions, tmp_path)
+    asked = zip(questions, found, strict=True)
+    assert [(question, differences(expected(definition, question), theirs)) for question, theirs in asked] == [
+        (question, []) for question in questions
+    ]
