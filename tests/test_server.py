@@ -292,7 +292,6 @@ def test_a_layer_alone_has_none_and_says_why() -> None:
         (("--max-num-seqs", "4", "--set", "max_num_seqs=4"), "--max-num-seqs and --set max_num_seqs: give one"),
         (("--set", "chunk_tokens=0"), "chunk_tokens: 0 is less than 1"),
         (("--max-num-batched-tokens", "0"), "max_num_batched_tokens: 0 is not greater than 0"),
-        (("--max-num-batched-tokens", "100"), "a chunk is whole pages of 16 tokens or a whole prompt"),
         (("--max-num-batched-tokens", "64", "--set", "chunk_tokens=128"), "a chunk is at most max_num_batched_tokens"),
         (("--set", "cached_tokens=100"), "cached_tokens are whole pages of 16 tokens"),
         (("--set", "cached_tokens=1600"), "cached_tokens is less than prompt_tokens = 903"),
