@@ -165,6 +165,7 @@ def batches() -> Iterator[Fact]:
         {name: name for name in stated},
     )
     yield "of which seconds", {metric.of for metric in asked.values()}, {"wall_s"}
+    yield "kinds of these", {metric.kind for metric in asked.values()}, {"latency"}
     scope: dict[str, Any] = {stage: Fraction(seconds, 4) for stage in ("vision", "projector", "prefill", "decode")}
     scope |= {"batch": batch, "new_tokens": steps, "price_per_hour": price, "board_power": power}
     found = {name: evaluate(network().latencies[name], scope, arithmetic) for name in stated}
