@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from fractions import Fraction
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +271,7 @@ def to_formula(latex: str) -> str:
     text = latex.replace("{,}", "").replace(r"\cdot", "*").replace(r"\ ", " ").replace(r"\,", " ")
     while r"\left[" in text:
         text = re.sub(r"\\left\[((?:(?!\\left\[).)*?)\\right\]", condition, text)
-    text = re.sub(r"\^\{(\d+)\}", r"**\1", text)
+    text = re.sub(r"\^\{([\d* ]+)\}", lambda found: f"**{prod(map(int, found[1].split('*')))}", text)
     text = text.replace(r"\left\lceil", "ceiling(").replace(r"\right\rceil", ")")
     text = text.replace(r"\max\left(", "Max(")
     text = re.sub(r"\\(?:left|right|bigl|bigr)", "", text)
