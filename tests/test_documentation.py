@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from fractions import Fraction
 from itertools import islice
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -271,13 +270,25 @@ def to_formula(latex: str) -> str:
     text = latex.replace("{,}", "").replace(r"\cdot", "*").replace(r"\ ", " ").replace(r"\,", " ")
     while r"\left[" in text:
         text = re.sub(r"\\left\[((?:(?!\\left\[).)*?)\\right\]", condition, text)
-    text = re.sub(r"\^\{([\d* ]+)\}", lambda found: f"**{prod(map(int, found[1].split('*')))}", text)
+    text = re.sub(r"\^\{(\d+)\}", r"**\1", text)
     text = text.replace(r"\left\lceil", "ceiling(").replace(r"\right\rceil", ")")
     text = text.replace(r"\max\left(", "Max(")
     text = re.sub(r"\\(?:left|right|bigl|bigr)", "", text)
     while r"\frac" in text:
         text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"((\1)/(\2))", text)
-    return text.replace("{}", "")
+    return powers(text.replace("{}", ""))
+
+
+def powers(text: str) -> str:
+    """Write ``(base)^{exponent}`` with a formula for an exponent as the language does."""
+    while (place := text.find("^{")) >= 0:
+        start, depth = place - 1, 1
+        while depth:
+            start -= 1
+            depth += {")": 1, "(": -1}.get(text[start], 0)
+        end = text.index("}", place)
+        text = f"{text[:start]}power{text[start : place - 1]}, {text[place + 2 : end]}){text[end + 1 :]}"
+    return text
 
 
 def chains(block: str) -> Iterator[tuple[str, list[str]]]:

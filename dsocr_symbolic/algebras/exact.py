@@ -52,9 +52,7 @@ def _evaluate(expression: Expr, value: Callable[[Expr], Exact], numbers: Mapping
     if isinstance(expression, sympy.Add):
         return reduce(add, map(value, expression.args))
     if isinstance(expression, sympy.Mul):
-        factors = [value(factor) for factor in expression.args]
-        # A guard that is 0 leaves nothing of a number that only floats hold.
-        return 0 if any(factor == 0 and isinstance(factor, int) for factor in factors) else reduce(mul, factors)
+        return reduce(mul, map(value, expression.args))
     if isinstance(expression, sympy.Pow):
         base, exponent = map(value, expression.args)
         return base**exponent if exponent >= 0 else arithmetic.divide(1, base**-exponent)

@@ -134,7 +134,9 @@ def stand_alone(places: Places, formula: Formula, given: Mapping[str, Exact], sl
     (node,) = trained_tree(library, stages, scope, places.slots, symbolic, sizes=definition.sizes)
     numbers = {**places.numbers, **given}
     for name in local_names(formula):
-        numbers[name] = value(formula.let[name], numbers, arithmetic)
+        found = value(formula.let[name], numbers, arithmetic)
+        # A guard that is 0 leaves a whole number of what floats hold.
+        numbers[name] = arithmetic.whole(found) if isinstance(found, float) else found
     own = {name: symbol.letter for name, symbol in opened.symbols.items()}
     others = {name: quantity.letter for name, quantity in definition.quantities.items() if name not in own}
     return Alone(
