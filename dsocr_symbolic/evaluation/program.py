@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from attrs import frozen
@@ -55,21 +56,30 @@ class Program:
 
 def run_program(program: Program, numbers: Mapping[str, Exact], details: Program | None = None) -> Fold:
     """Evaluate a program, and the details of the same rows if they are given, for the fold."""
+    parts = [program] if details is None else [program, details]
+    return folded(parts, [_run(part, numbers) for part in parts], numbers, arithmetic)
+
+
+def folded(
+    programs: Sequence[Program], outputs: Sequence[Sequence[Any]], scope: Mapping[str, Any], algebra: ModuleType
+) -> Fold:
+    """Fold what programs of the same rows gave, each a tuple for each of its columns, in the algebra they ran in."""
     columns: dict[str, Any] = {}
     members: dict[str, Any] = {}
-    for part in filter(None, (program, details)):
-        columns |= zip(part.columns, _run(part, numbers), strict=True)
-        members |= part.members
+    for program, output in zip(programs, outputs, strict=True):
+        columns |= zip(program.columns, output, strict=True)
+        members |= program.members
+    first = programs[0]
     return Fold(
         Leaves(
-            rows=program.rows,
+            rows=first.rows,
             columns=columns,
             members=members,
-            phases=program.phases,
-            latencies=program.latencies,
-            scope=numbers,
-            algebra=arithmetic,
-            uncounted=program.uncounted,
+            phases=first.phases,
+            latencies=first.latencies,
+            scope=scope,
+            algebra=algebra,
+            uncounted=first.uncounted,
         )
     )
 

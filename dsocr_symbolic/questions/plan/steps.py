@@ -10,12 +10,10 @@ from dsocr_symbolic.algebras import arrays
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import compile_function
-from dsocr_symbolic.evaluation.program import Program
+from dsocr_symbolic.evaluation.program import Program, folded
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.formula import ZERO
-from dsocr_symbolic.network.fold import Fold
-from dsocr_symbolic.network.rows import Leaves
 from dsocr_symbolic.questions.plan.workloads import AskedPages, chunk_settings, chunked
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
@@ -111,27 +109,11 @@ def stage_seconds(
         alike = all(value == values[0] for value in values)
         scope[name] = float(values[0]) if alike else np.array([list(map(float, values))])
     scope |= on.numbers
-    columns: dict[str, Any] = {}
-    members: dict[str, Any] = {}
-    for program in programs:
-        columns |= zip(program.columns, compile_function(program.source, arrays)(scope), strict=True)
-        members |= program.members
-    first = programs[0]
-    fold = Fold(
-        Leaves(
-            rows=first.rows,
-            columns=columns,
-            members=members,
-            phases=first.phases,
-            latencies=first.latencies,
-            scope=scope,
-            algebra=arrays,
-            uncounted=first.uncounted,
-        )
-    )
+    outputs = [compile_function(program.source, arrays)(scope) for program in programs]
+    fold, rows = folded(programs, outputs, scope, arrays), programs[0].rows
     shape = (len(on.gpus), len(workloads))
     return {
-        metric: {first.rows[stage].path: np.broadcast_to(column[stage], shape) for stage in fold.below[0]}
+        metric: {rows[stage].path: np.broadcast_to(column[stage], shape) for stage in fold.below[0]}
         for metric in metrics
         for column in [fold.column(metric)]
     }
