@@ -23,7 +23,7 @@ FORMULAS = load_library().formulas
 FOLLOWING = [(formula.name, symbol) for formula in FORMULAS.values() for symbol in formula.alone]
 # Sizes of a page that no layer is called with, but that a user may set: a grid of crops.
 OF_A_PAGE = {"crop_columns", "crop_rows", "text_tokens"}
-FIXED = {"fp32"}
+FIXED = {"fp32", "int64"}
 # Where a step to either side changes what follows: no maximum, no guard hides it.
 NEAR = {
     "crop_columns": 3,

@@ -1,5 +1,6 @@
 """The training step: laws of the backward, in FLOPs, bytes, gradients and saved tensors."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,18 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_laws import workloads
 
+from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.estimate import Estimate
-from dsocr_symbolic.language.formula import Operator
+from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.registry import load_metrics
 
 FORWARD, BACKWARD = "forward_tensor_core_flops", "backward_tensor_core_flops"
 SAVED, GRADIENTS = "backward_activation_bytes", "backward_weight_bytes"
 TRAINED = ("vision", "projector", "prefill")
+LIBRARY = load_library()
+LAYERS = [formula for formula in LIBRARY.formulas.values() if isinstance(formula, Layer)]
+_CALLERS = [(call.use, Path(layer.file).parent.name) for layer in LAYERS for call in layer.calls]
+# What servers alone call: they take no gradients.
+SERVED = {used for used, _ in _CALLERS} - {used for used, folder in _CALLERS if folder != "served"}
 PRODUCTS = [
     name
-    for name, formula in load_library().formulas.items()
-    if isinstance(formula, Operator) and formula.tensor_core_flops.text != "0"
+    for name, formula in LIBRARY.formulas.items()
+    if isinstance(formula, Operator) and formula.tensor_core_flops.text != "0" and name not in SERVED
 ]
 few = settings(deadline=None, max_examples=6)
 
@@ -178,6 +185,15 @@ def test_every_product_has_a_backward(name: str) -> None:
     assert isinstance(operator, Operator)
     assert operator.backward
     assert all(each.tensor_core_flops.text != "0" for each in operator.backward if "bias" not in each.gives)
+
+
+def test_a_server_has_no_backward_and_none_is_claimed() -> None:
+    found = evaluate_model("tiny", details=True, execution="served")
+    assert found.stages["prefill"][BACKWARD] is None
+    assert found.total[BACKWARD] is None
+    assert found.stages["vision"][BACKWARD] == 0
+    with pytest.raises(UserError, match="a server takes no gradients"):
+        evaluate_model("tiny", execution="served", train="all")
 
 
 SAVED_BYTES = {

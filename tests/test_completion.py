@@ -29,6 +29,7 @@ FREE = [name for name, known in DEFINITION.quantities.items() if not known.fixed
 # Options whose values are no names: numbers, and files that click itself completes.
 NUMBERS = (
     *("--reserve", "--memory-utilisation", "--max-crops", "--dpi", "--depth", "--port", "--waiting", "--seconds"),
+    *("--page-tokens", "--max-num-seqs", "--max-num-batched-tokens", "--max-model-len"),
     *("--pages-per-day", "--output-spread", "--ttft", "--tpot", "--concurrency", "--utilisation"),
 )
 # Of the machine that serves, which nobody can list.

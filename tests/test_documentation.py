@@ -30,7 +30,8 @@ from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.measurement.prediction import load_components
 from dsocr_symbolic.network.leaves import metric_expression
 from dsocr_symbolic.regenerate import formula_pages
-from dsocr_symbolic.reports.formulas.alone import example_values, initial, stand_alone
+from dsocr_symbolic.reports.formulas.alone import initial, stand_alone
+from dsocr_symbolic.reports.formulas.fillings import example_values
 from dsocr_symbolic.reports.formulas.layout import Scripts
 from dsocr_symbolic.reports.formulas.layout import steps as steps_of
 from dsocr_symbolic.reports.formulas.page import FormulaPage, pages, rendered_pages

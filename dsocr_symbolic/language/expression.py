@@ -108,8 +108,12 @@ def ordered_names(expression: Expression) -> tuple[str, ...]:
 def of_running(formula: Expression, parts: frozenset[str]) -> Expression:
     """Return a formula that, where it divides, has no value while no part takes time: no step, no time per step."""
     divides = any(isinstance(node, ast.Div) for node in ast.walk(formula.tree))
-    used = " + ".join(sorted(names(formula) & parts))
-    return parse(f"({formula.text})*({used})/({used})", formula.text) if divides and used else formula
+    used = sorted(names(formula) & parts)
+    if not divides or not used:
+        return formula
+    running = ast.parse(" + ".join(used), mode="eval").body
+    tree = ast.BinOp(ast.BinOp(formula.tree, ast.Mult(), running), ast.Div(), running)
+    return Expression(text=ast.unparse(tree), tree=tree)
 
 
 def check_names(where: str, known: Collection[str], *formulas: Expression | None) -> set[str]:

@@ -190,6 +190,7 @@ class Layer(Formula):
     host: str = entry(
         "kind of code whose launches it makes, a file in formulas/time/host; its caller's unless said", default=""
     )
+    trains: bool = entry("whether its code takes gradients; a server's does not", default=True)
     calls: tuple[Call, ...] = entry("calls of other formulas, in order", CALLS, key="children")
 
 

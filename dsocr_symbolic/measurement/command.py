@@ -35,7 +35,9 @@ def calibrate_command() -> click.Command:
         params=[
             _out("Machine file to write."),
             click.Option(["--host"], is_flag=True, help="Measure what launches cost on the host as well."),
-            click.Option(["--documents"], metavar="[FOLDER]", is_flag=False, flag_value=_MADE, help=_DOCUMENTS),
+            click.Option(
+                ["--documents"], metavar="[FOLDER]", is_flag=False, flag_value=_MADE, type=click.Path(), help=_DOCUMENTS
+            ),
             click.Option(["--force"], is_flag=True, help="Replace a file that is there."),
         ],
         callback=lambda **given: _calibrate(given),

@@ -16,7 +16,7 @@ from dsocr_symbolic.network import costs, dataflow, inheritance, layouts, module
 from dsocr_symbolic.network.dataflow import Names
 from dsocr_symbolic.network.layouts import Layouts
 from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
-from dsocr_symbolic.network.place import Place, module_of, repetition_of
+from dsocr_symbolic.network.place import Place, filled, inherited, module_of, repetition_of
 
 
 def build_tree(

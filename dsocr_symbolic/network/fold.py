@@ -184,7 +184,7 @@ def _wall(fold: Fold, metric: Metric) -> PerRow:
 
 def _is_stepped(rows: Sequence[Row], row: Row) -> bool:
     """Say whether a row itself repeats over steps."""
-    return not row.trains and (row.parent <= 0 or rows[row.parent].trains)
+    return row.stepped and not rows[row.parent].stepped
 
 
 def _boundary(fold: Fold, metric: Metric) -> PerRow:

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.formula import EMPTY, Operator
+from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.registry import Metric, load_metrics
 from dsocr_symbolic.language.time_formula import load_bound, load_time
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
@@ -21,6 +20,7 @@ from dsocr_symbolic.network.kernels import seconds_of
 from dsocr_symbolic.network.launching import gap_seconds, host_seconds, replay_seconds
 from dsocr_symbolic.network.liveness import Memory, forward_bytes, memory
 from dsocr_symbolic.network.node import Node, Stock, Storage, Storages, walk
+from dsocr_symbolic.network.node_rows import rows_of
 from dsocr_symbolic.network.rows import BESIDE, OWN, Leaves, Row
 from dsocr_symbolic.network.timeline import DEVICE
 
@@ -75,7 +75,7 @@ def metric_expression(nodes: tuple[Node, ...], metric: str, whole: Whole | None 
 
 def leaves_of(nodes: tuple[Node, ...], *, whole: Whole | None = None, algebra: ModuleType = symbolic) -> Leaves:
     """Lay a tree out in rows; phases, sizes and latencies are those of the whole that it is part of."""
-    rows = tuple(_rows(nodes))
+    rows = tuple(rows_of(nodes))
     placed = _Placed(rows=rows, nodes=tuple(walk(nodes)), stages=nodes, whole=whole)
     inside = {row.path for row in rows} if whole is not None else set()
     return Leaves(
@@ -100,44 +100,6 @@ class _Lazily(dict[str, Sequence[Any]]):
     def __missing__(self, name: str) -> Sequence[Any]:
         self[name] = self.m_make(name)
         return self[name]
-
-
-def _rows(stages: tuple[Node, ...]) -> list[Row]:
-    """Return the whole and every node, parents before children."""
-    texts = dict.fromkeys(("path", "stem", "layer", "class_name", "stage", "aten"), "")
-    blank = {**texts, "module": None, "category": None}
-    rows = [Row(**blank, parent=-1, trains=any(stage.steps is None for stage in stages))]  # type: ignore[arg-type]
-
-    def visit(node: Node, parent: int) -> None:
-        rows.append(
-            Row(
-                path="/".join(node.path),
-                stem=node.stem,
-                module=node.module if node.formula.class_name or node.stocks else None,
-                layer=f"{Path(node.formula.file).parent.name}/{node.formula.name}",
-                class_name=node.formula.class_name,
-                stage=node.path[0] if node.path else "",
-                category=node.category or None,
-                parent=parent,
-                aten=node.formula.aten if isinstance(node.formula, Operator) else "",
-                trains=node.steps is None,
-                waits=any(kernel.waits for kernel in node.kernels),
-            )
-        )
-        place = len(rows) - 1
-        for child in node.children:
-            visit(child, place)
-
-    for stage in stages:
-        visit(stage, 0)
-    # A layer has the category of its operators where they all have one.
-    below = [{row.category} if row.category else set() for row in rows]
-    for index in range(len(rows) - 1, 0, -1):
-        below[rows[index].parent] |= below[index]
-    return [
-        evolve(row, category=min(categories) if len(categories) == 1 else None)
-        for row, categories in zip(rows, below, strict=True)
-    ]
 
 
 @frozen(kw_only=True, eq=False)

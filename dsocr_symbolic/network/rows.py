@@ -31,8 +31,9 @@ class Row:
         Index of the parent; -1 for the whole, which is the first row.
     aten : str
         The aten operator that an operator launches; empty for layers.
-    trains, waits : bool
-        Whether it has a backward, and whether the host waits for what it runs itself.
+    trains, stepped, waits : bool
+        Whether it has a backward, whether it repeats over decode steps, and whether the host waits for what it runs
+        itself.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Row:
     parent: int
     aten: str
     trains: bool
+    stepped: bool = False
     waits: bool = False
 
 

@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from test_cli import assert_refused, dsocr
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.measurement.comparison.engine import read_engine
+from dsocr_symbolic.measurement.comparison.engine_pairs import compare_engine
+from dsocr_symbolic.scenario.scenario import make_scenario
 
 # Lines of the form that vLLM and SGLang write.
 VLLM = """INFO 05-14 [gpu_model_runner.py:4000] Model loading took 6.2312 GiB memory and 3.512 seconds
@@ -144,7 +148,8 @@ def test_options_go_with_their_files(tmp_path: Path) -> None:
     log, measured = written(tmp_path, VLLM), written(tmp_path, {"schema": "dsocr measured 1"}, "measured.json")
     assert_refused(dsocr("compare-measured", str(log), "--predicted", "x.json"), "has no --predicted")
     assert_refused(dsocr("compare-measured", str(measured), "--workload", "base"), "--workload: is of an engine's file")
-    model = written(tmp_path, "extends: llama\nsummary: no server\nserver: null\n", "mine.yaml")
-    assert_refused(dsocr("compare-measured", str(log), "--model", str(model)), "it needs a 'server'")
+    scenario = make_scenario(definition=evolve(find_definition("llama"), server=None))
+    with pytest.raises(UserError, match="it needs a 'server'"):
+        compare_engine(read_engine(log), scenario)
     with pytest.raises(UserError, match="cannot be read"):
         read_engine(tmp_path)

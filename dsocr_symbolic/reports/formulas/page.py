@@ -17,10 +17,11 @@ from dsocr_symbolic.network.costs import READS, WRITES
 from dsocr_symbolic.network.flows import total_calls
 from dsocr_symbolic.network.node import Node, walk
 from dsocr_symbolic.questions.settings_text import lifted, setting_notes
-from dsocr_symbolic.reports.formulas.alone import Alone, ShownCall, shown_call, with_pages
+from dsocr_symbolic.reports.formulas.alone import Alone
 from dsocr_symbolic.reports.formulas.page_rows import CallRow, Record, SymbolRow, call_row, record_of, symbol_row
 from dsocr_symbolic.reports.formulas.places import Caller, Lines, Places, callers, file_name, mentioned, shape, switches
 from dsocr_symbolic.reports.formulas.sections import Section, local_block, sections
+from dsocr_symbolic.reports.formulas.shown_call import ShownCall, shown_call, with_pages
 from dsocr_symbolic.scenario.provenance import what_was_set
 from dsocr_symbolic.writing.amounts import cell
 from dsocr_symbolic.writing.templates import template
