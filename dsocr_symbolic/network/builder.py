@@ -12,7 +12,7 @@ from dsocr_symbolic.language.call import Call, Filling, Repeat
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.formula import EMPTY, Formula, Layer, Library, Operator
 from dsocr_symbolic.language.formula_checks import fit_symbols
-from dsocr_symbolic.network import costs, dataflow, inheritance, layouts, modules, running
+from dsocr_symbolic.network import costs, dataflow, layouts, modules, running
 from dsocr_symbolic.network.dataflow import Names
 from dsocr_symbolic.network.layouts import Layouts
 from dsocr_symbolic.network.node import Launch, Node, Port, Repetition, Scope, Site, Steps, Storages
@@ -149,7 +149,7 @@ class _Builder:
         if steps is not None and call.repeat.index is not None:
             scope = {**scope, call.repeat.index: steps.index}
         given = self._values(call.given, scope) | self._values(binding.given, binding_scope)
-        given = inheritance.inherited(formula, given, parent, (scope, binding_scope), self.m_sizes, where=where)
+        given = inherited(formula, given, parent, (scope, binding_scope), self.m_sizes, where=where)
         common = {**parent.common, **self._values(call.below, scope)}
         inner = self._scope(formula, {**common, **given})
         guard = 1 if call.when is None else self._value(call.when, scope)
@@ -246,7 +246,7 @@ class _Builder:
 
     def _filling(self, filling: Filling, scope: Scope, parent: Place, where: str) -> tuple[Filling, Scope]:
         """Return what fills a slot, or is called, and where its symbols stand."""
-        return inheritance.filled(filling, scope, parent, self.m_chosen, self.m_scope, where=where)
+        return filled(filling, scope, parent, self.m_chosen, self.m_scope, where=where)
 
     def _scope(self, formula: Formula, given: Scope) -> dict[str, Any]:
         inner = {**self.m_scope, **given}
