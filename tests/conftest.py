@@ -1,12 +1,14 @@
 """Shared by all tests: the update switch of goldens, a cache folder of their own, a terminal, quick evaluation."""
 
 import io
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from dsocr_symbolic.evaluation.estimate import Estimate, estimate
 from dsocr_symbolic.evaluation.program import Program, load_program
@@ -14,6 +16,11 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import find_definition, layer_definition
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
 from dsocr_symbolic.scenario.values import choose, chosen_slots, load_workload, resolve
+
+
+# The same examples everywhere, others on demand; a busy machine is no fault.
+settings.register_profile("suite", deadline=None, derandomize="DSOCR_RANDOM" not in os.environ)
+settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

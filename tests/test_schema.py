@@ -40,6 +40,8 @@ def _kind(path: Path) -> str:
         return "layer"
     if path.parent.name == "models" and "extends" in read_yaml(path):
         return "extension"
+    if path.parent.name == "calibration" and path.stem == "served":
+        return "components"
     return KIND_OF_FOLDER.get(path.parent.name, path.stem)
 
 

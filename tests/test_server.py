@@ -23,6 +23,8 @@ from dsocr_symbolic.questions.capacity import KvPool, kv_pool
 from dsocr_symbolic.scenario.scenario import make_scenario, scenario_values
 
 GIB = 2**30
+COMPILER = {"kernels": "compiler"}
+SERVED = ("--kernels", "compiler")
 WEIGHTS = 6_672_212_480
 # Keys and values of one token: 2 x 12 layers x 1280 wide x 2 bytes.
 TOKEN = 61_440
@@ -63,7 +65,7 @@ def test_a_pool_of_8_gib_holds_98_2_requests() -> None:
 def test_pages_are_whole(page: int, new: int, share: float, graphs: int, cached: int) -> None:
     assume(cached * page < 903)
     given_here = {"page_tokens": page, "new_tokens": new, "memory_utilisation": share, "graph_bytes": graphs}
-    made = pool(chunk_tokens=903, cached_tokens=cached * page, **given_here)
+    made = pool(chunk_tokens=903, cached_tokens=cached * page, choices=COMPILER, **given_here)
     assert made.pages is not None
     assert made.tokens == made.pages * page
     assert made.bytes == math.floor(made.memory_bytes - WEIGHTS - made.activation_bytes - graphs)
@@ -293,8 +295,8 @@ def test_a_layer_alone_has_none_and_says_why() -> None:
         (("--set", "chunk_tokens=0"), "chunk_tokens: 0 is less than 1"),
         (("--max-num-batched-tokens", "0"), "max_num_batched_tokens: 0 is not greater than 0"),
         (("--max-num-batched-tokens", "64", "--set", "chunk_tokens=128"), "a chunk is at most max_num_batched_tokens"),
-        (("--set", "cached_tokens=100"), "cached_tokens are whole pages of 16 tokens"),
-        (("--set", "cached_tokens=1600"), "cached_tokens is less than prompt_tokens = 903"),
+        ((*SERVED, "--set", "cached_tokens=100"), "cached_tokens are whole pages of 16 tokens"),
+        ((*SERVED, "--set", "cached_tokens=1600"), "cached_tokens is less than prompt_tokens = 903"),
         (("--max-model-len", "1000"), "prompt_tokens + new_tokens = 1415 is more than max_model_len = 1000"),
         (("--max-num-seqs", "4", "--set", "batch=5"), "batch is at most max_num_seqs = 4"),
         (("--page-tokens", "1.5"), "page_tokens: 1.5 is not a whole number"),

@@ -231,7 +231,7 @@ def test_a_sweep_on_standard_output(tmp_path: Path) -> None:
     text = dsocr(*SWEEP, "--format", "csv").out
     comments = [line for line in text.splitlines() if line.startswith("#")]
     assert text.startswith("# deepseek-ocr, gundam, rtx5090\n")
-    assert any("choices: attention flash" in line for line in comments)
+    assert any("choices: execution checkpoint, attention flash" in line for line in comments)
     rows = list(csv.reader(text.splitlines()[len(comments) :]))
     assert rows[0] == ["batch", "crop_grid", "crop_columns", "crop_rows", "tpot_s", "parameters"]
     assert dsocr(*SWEEP, "--out", tmp_path / "a.csv").status == 0
