@@ -2,7 +2,7 @@
 const { readFileSync } = require("fs");
 const content = JSON.parse(readFileSync("content.json", "utf-8"));
 const network = new Network(content.data);
-network.sources = content.programs;
+network.read(content.programs);
 const plainly = (metrics) => Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, typeof value === "bigint" ? String(value) : value]));
 const times = [];
 const answers = content.questions.map((asked) => {

@@ -10,10 +10,19 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from scenarios import HERE, differences, expected, need_node, random_question
+from scenarios import (
+    HERE,
+    as_chosen,
+    differences,
+    expected,
+    is_held,
+    need_node,
+    random_options,
+    random_question,
+    refused,
+)
 
 from dsocr_symbolic.explorer.page import explorer_page
-from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.questions.totals.bill import make_bill
 from dsocr_symbolic.scenario.documents import read_pages
@@ -22,6 +31,7 @@ from dsocr_symbolic.scenario.scenario import make_scenario
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # 200 for a thorough look, a few in every run.
 SCENARIOS = int(os.environ.get("DSOCR_SCENARIOS", "6"))
+SERVED = {"execution": "served"}
 DAMAGED = {
     "batch": "#set.batch=NaN",
     "new_tokens": "#set.new_tokens=1e99",
@@ -41,12 +51,6 @@ def _module(name: str) -> str | None:
     return found.stdout.strip() or None
 
 
-def _as_chosen(definition: Definition, question: dict[str, Any]) -> dict[str, Any]:
-    """Leave out options that are the default: choosing one in a field is no choice."""
-    options = {name: each for name, each in question["options"].items() if each != definition.choices[name].default}
-    return {**question, "options": options}
-
-
 @pytest.fixture(scope="module")
 def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Drive the page once; every test looks at what was found."""
@@ -62,7 +66,8 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     pages = [Image.new("RGB", size) for size in ((900, 700), (700, 2000))]
     pages[0].save(folder / "scan.pdf", save_all=True, append_images=pages[1:], resolution=144)
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4\nnothing")
-    questions = [_as_chosen(definition, random_question(definition, chance)) for _ in range(SCENARIOS)]
+    wanted = [SERVED, *(random_options(definition, chance) for _ in range(SCENARIOS - 1))]
+    questions = [as_chosen(definition, random_question(definition, chance, options)) for options in wanted]
     files = [str(folder / name) for name in ("letter.png", "small.jpg", "scan.pdf", "broken.pdf")]
     axe = _module("axe-core")
     job = {
@@ -87,10 +92,13 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_every_shown_total_is_what_totals_says(driven: dict[str, Any]) -> None:
     definition = find_definition("deepseek-ocr")
-    said = [expected(definition, question) for question in driven["questions"]]
-    apart = [differences(ours, theirs) for ours, theirs in zip(said, driven["answers"], strict=True)]
+    asked = list(zip(driven["questions"], driven["answers"], strict=True))
+    held = [each for each in asked if is_held(definition, each[0])]
+    said = [expected(definition, question) for question, _ in held]
+    apart = [differences(ours, theirs) for ours, (_, theirs) in zip(said, held, strict=True)]
     assert [each for each in apart if each] == []
     assert any("error" not in each for each in said)
+    assert all(refused(definition, *each) for each in asked if each not in held)
 
 
 def test_a_shared_link_restores_everything(driven: dict[str, Any]) -> None:
