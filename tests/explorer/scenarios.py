@@ -55,12 +55,12 @@ def few_variants(definition: Definition) -> list[str]:
 
 
 def in_variants(definition: Definition, chance: random.Random, names: Sequence[str]) -> dict[str, str]:
-    """Choose options whose slots are filled as in one of some variants, or as in none that the page has."""
-    held = variants(definition)
+    """Choose options whose slots are filled as in one of some variants, or now and then as in none of the page's."""
+    held, is_held = variants(definition), chance.random() < 0.85
     while True:
         options = random_options(definition, chance)
         key = key_of(definition, choose(definition, options))
-        if key in names or key not in held:
+        if key in names if is_held else key not in held:
             return options
 
 
@@ -149,11 +149,8 @@ NO_PROGRAM = "is a combination that this page has no program for; choose "
 def refused(definition: Definition, question: Question, found: Mapping[str, Any]) -> bool:
     """Tell whether a question without a program was refused as it shall be: by a choice that was made, in one line."""
     said = str(found.get("error"))
-    return (
-        NO_PROGRAM in said
-        and "\n" not in said
-        and said.split(":", maxsplit=1)[0] in as_chosen(definition, question)["options"]
-    )
+    blamed, _, rule = said.partition(": ")
+    return NO_PROGRAM in rule and "\n" not in rule and blamed in as_chosen(definition, question)["options"]
 
 
 def differences(said: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
