@@ -85,7 +85,8 @@ class Network {
     const own = this.own(options), changed = this.data.filling.filter((name) => Object.hasOwn(own, name));
     const without = (name) => { const { [name]: own_, ...others } = own; return this.chosen(others); };
     const name = changed.findLast((each) => this.key(without(each)) in this.variants) ?? changed.at(-1) ?? this.data.filling[0];
-    const beside = changed.filter((other) => other !== name).map((other) => `${other} ${own[other]}`).join(", ");
+    const sets = ([each, option]) => this.data.filling.includes(each) || Object.keys(this.choices.get(each).options[option].choices).length;
+    const beside = Object.entries(own).filter((each) => each[0] !== name && sets(each)).map((each) => each.join(" ")).join(", ");
     const asked = Object.entries(own).map(([each, option]) => ` --${each} ${option}`).join("");
     throw new Mistake(name, `${chosen[name]}${beside ? ` beside ${beside}` : ""} is a combination that this page has no program for; choose ${name} ${without(name)[name]}, or ask dsocr totals${asked}`);
   }
