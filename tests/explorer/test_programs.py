@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from scenarios import (
     answered,
+    as_chosen,
     differences,
     expected,
     few_variants,
@@ -18,6 +19,7 @@ from scenarios import (
 
 from dsocr_symbolic.explorer.variants import variants
 from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.scenario.values import choose
 
 # 200 for a thorough look, a few in every run.
 SCENARIOS = int(os.environ.get("DSOCR_SCENARIOS", "50"))
@@ -31,6 +33,8 @@ def test_the_page_computes_what_totals_says(model: str, tmp_path: Path) -> None:
     held = [is_held(definition, question) for question in questions]
     found = answered(definition, questions, tmp_path, names)
     asked = list(zip(questions, held, found, strict=True))
+    assert [theirs["options"] for theirs in found] == [choose(definition, each["options"]) for each in questions]
+    assert [theirs["own"] for theirs in found] == [as_chosen(definition, each)["options"] for each in questions]
     assert all(refused(definition, question, theirs) for question, is_there, theirs in asked if not is_there)
     said = [(question, expected(definition, question), theirs) for question, is_there, theirs in asked if is_there]
     apart = [(question, differences(ours, theirs)) for question, ours, theirs in said]
