@@ -40,7 +40,7 @@ def test_excel_is_written_as_it_always_was() -> None:
 
 def test_javascript_calls_functions_of_exact_numbers() -> None:
     book = Book()
-    declared, (shown,) = statements(book, [Instructions(book).part(EXPRESSION)], {"a": "v[0]", "b": "v[1]"})
+    declared, (shown,) = statements(book, [book.place(Instructions(book).part(EXPRESSION))], {"a": "v[0]", "b": "v[1]"})
     assert declared == []
     assert shown == (
         "A(A(A(A(A(M(-1n,C(D(v[0],2n))),M(X(v[0],v[1]),G(A(v[0],M(-1n,v[1]))))),"

@@ -23,7 +23,9 @@ def explore_command(definition: Definition) -> click.Command:
         "explore",
         params=parameters,
         callback=lambda **given: _explore(definition, given),
-        help="Write one page with fields and sliders that evaluates the formulas in a browser, without a network.",
+        help="Write one page with fields and sliders that evaluates the formulas in a browser, without a network."
+        " It answers every option alone, and beside one that sets others; of other combinations of choices it says"
+        " that totals answers them.",
     )
 
 

@@ -5,51 +5,51 @@ from pathlib import Path
 from typing import Any
 
 from dsocr_symbolic.algebras.value import Expr
-from dsocr_symbolic.evaluation.program import recalled
 from dsocr_symbolic.explorer.mathml import as_mathml
-from dsocr_symbolic.explorer.programs import variants
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import Operator
-from dsocr_symbolic.network.leaves import leaves_of
-from dsocr_symbolic.network.model_tree import model_tree
 from dsocr_symbolic.network.node import Node, walk
-from dsocr_symbolic.paths import PACKAGE
+from dsocr_symbolic.network.rows import Leaves
 from dsocr_symbolic.reports.formulas.page_rows import record_of
 
 # What a node's formula is shown of.
 SHOWN = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes")
 
 
-def formulas(definition: Definition) -> dict[str, Any]:
-    """Return texts of formulas, which of them each operator of each variant has, and what files say of themselves."""
-    code = sorted((PACKAGE / "explorer").glob("*.py"))
-    found: dict[str, Any] = recalled(definition, ["formulas", *code], lambda: _formulas(definition))
+def with_proofs(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Put beside what files say of themselves how each is proven."""
     return {**found, "files": {name: {**said, "proof": _proof(name)} for name, said in found["files"].items()}}
 
 
-def _formulas(definition: Definition) -> dict[str, Any]:
-    texts: dict[str, int] = {}
-    known: dict[Expr, int] = {}
-    files: dict[str, Any] = {}
-    places = {name: place for place, name in enumerate(definition.quantities)}
+class Texts:
+    """Formulas as MathML and what their files say, each once for all variants."""
 
-    def place_of(expression: Expr) -> int:
-        if expression not in known:
-            known[expression] = texts.setdefault(as_mathml(expression, places), len(texts))
-        return known[expression]
+    def __init__(self, definition: Definition) -> None:
+        self.m_symbols = {name: place for place, name in enumerate(definition.quantities)}
+        self.m_texts: dict[str, int] = {}
+        self.m_known: dict[Expr, int] = {}
+        self.m_files: dict[str, Any] = {}
 
-    nodes: dict[str, list[Any]] = {}
-    for name, slots in variants(definition).items():
-        stages = model_tree(definition, slots)
-        leaves = leaves_of(stages)
+    def of_rows(self, stages: tuple[Node, ...], leaves: Leaves) -> list[tuple[int, ...] | None]:
+        """Return the texts of each row's formulas; None for what runs nothing itself."""
         columns = [leaves.columns[metric] for metric in SHOWN]
-        shown: list[Any] = [None]
+        shown: list[tuple[int, ...] | None] = [None]
         for place, node in enumerate(walk(stages), start=1):
-            files.setdefault(leaves.rows[place].layer, _said(node))
+            self.m_files.setdefault(leaves.rows[place].layer, _said(node))
             runs = isinstance(node.formula, Operator)
-            shown.append([place_of(column[place]) for column in columns] if runs else None)
-        nodes[name] = shown
-    return {"shown": list(SHOWN), "texts": list(texts), "nodes": nodes, "files": files}
+            shown.append(tuple(self.place(column[place]) for column in columns) if runs else None)
+        return shown
+
+    def place(self, expression: Expr) -> int:
+        """Return where the text of a formula stands."""
+        if expression not in self.m_known:
+            text = as_mathml(expression, self.m_symbols)
+            self.m_known[expression] = self.m_texts.setdefault(text, len(self.m_texts))
+        return self.m_known[expression]
+
+    def found(self) -> dict[str, Any]:
+        """Return all that was found, JSON-ready."""
+        return {"shown": list(SHOWN), "texts": list(self.m_texts), "files": self.m_files}
 
 
 def _said(node: Node) -> dict[str, str]:

@@ -1,12 +1,12 @@
 """Print recorded instructions as JavaScript: calls of a few functions, which compute exactly or in doubles."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from dsocr_symbolic.algebras.value import Exact
-from dsocr_symbolic.explorer.recorded import Book, Recorded
+from dsocr_symbolic.explorer.recorded import Book
 
 # Each operation's function; the page gives it a body for exact numbers and another one for doubles.
 SPELLINGS: Mapping[str, str] = {
@@ -28,7 +28,6 @@ SPELLINGS: Mapping[str, str] = {
 _STEPS = "U({},[{}])"
 # What is used once stands where it is used, but not deeper than parsers like.
 _DEEPEST = 24
-_TOGETHER = 150
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -43,31 +42,17 @@ def literal(value: Exact) -> str:
 
 def body(book: Book, output: Any, symbol: Mapping[str, str]) -> str:
     """Print the body of a function that returns one value."""
-    lines, (shown,) = statements(book, [output], symbol)
-    declared = ",".join(lines)
+    lines, (shown,) = statements(book, [book.place(output)], symbol)
+    declared = ",".join(f"{_name(place)}={text}" for place, text in enumerate(lines))
     return f"{f'const {declared};' if lines else ''}return {shown}"
 
 
-def factory(book: Book, outputs: Sequence[Any], symbol: Mapping[str, str]) -> str:
-    """Print the body of a function that returns a function of an array of values; null is what does not exist.
+def statements(book: Book, places: Sequence[int], symbol: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Print what some values need: lines, and an expression for each value; ``symbol`` is how each is read.
 
-    It is made of many short functions: compilers of browsers take gigabytes for one that is as long as all of them.
+    The first line is what ``_0`` stands for, the 37th what ``_10`` does; each needs but those before it.
     """
-    lines, shown = statements(book, [value for value in outputs if value is not None], symbol)
-    texts = iter(shown)
-    listed = ["null" if value is None else next(texts) for value in outputs]
-    parts = [";".join(lines[start : start + _TOGETHER]) for start in range(0, len(lines), _TOGETHER)]
-    parts += [f"o.push({','.join(listed[start : start + _TOGETHER])})" for start in range(0, len(listed), _TOGETHER)]
-    names = ",".join(["v", "o", *(line.partition("=")[0] for line in lines)])
-    made = ",\n".join(f"()=>{{{part}}}" for part in parts)
-    return f"let {names};const f=[{made}];return x=>{{v=x;o=[];for(const g of f)g();return o}}"
-
-
-def statements(book: Book, outputs: Iterable[Any], symbol: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Print what some values need: assignments to names, and an expression for each; ``symbol`` is how each is read."""
-    values = list(outputs)
-    roots = [value.place for value in values if isinstance(value, Recorded)]
-    uses = _uses(book, roots)
+    uses = _uses(book, places)
     names: dict[int, str] = {}
     texts: dict[int, tuple[str, int]] = {}
     lines: list[str] = []
@@ -75,12 +60,11 @@ def statements(book: Book, outputs: Iterable[Any], symbol: Mapping[str, str]) ->
         operation, *arguments = book.instructions[place]
         text, depth = _text(operation, arguments, texts, names, symbol)
         if operation not in ("number", "symbol") and (uses[place] > 1 or depth > _DEEPEST):
-            names[place] = f"_{_base36(len(names))}"
-            lines.append(f"{names[place]}={text}")
+            names[place] = _name(len(lines))
+            lines.append(text)
             text, depth = names[place], 0
         texts[place] = (text, depth)
-    shown = [texts[value.place][0] if isinstance(value, Recorded) else literal(value) for value in values]
-    return lines, shown
+    return lines, [texts[place][0] for place in places]
 
 
 def _uses(book: Book, roots: Sequence[int]) -> Counter[int]:
@@ -115,10 +99,11 @@ def _text(
     return SPELLINGS[operation].format(*parts), depth
 
 
-def _base36(value: int) -> str:
+def _name(value: int) -> str:
+    """Return the name of a line: its number with 36 digits."""
     digits = ""
     while True:
         value, digit = divmod(value, 36)
         digits = _DIGITS[digit] + digits
         if not value:
-            return digits
+            return f"_{digits}"

@@ -5,9 +5,9 @@ import gzip
 import json
 from typing import Any
 
-from dsocr_symbolic.explorer.formulas import formulas
+from dsocr_symbolic.explorer.formulas import with_proofs
 from dsocr_symbolic.explorer.page_data import page_data
-from dsocr_symbolic.explorer.programs import programs
+from dsocr_symbolic.explorer.programs import written
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.paths import data_folders
 
@@ -21,8 +21,8 @@ def explorer_page(definition: Definition) -> str:
     from dsocr_symbolic.writing.templates import template
 
     folder = data_folders("templates")[-1] / "explorer"
-    made = programs(definition)
-    data = page_data(definition) | {"variants": list(made)}
+    made = written(definition)
+    data = page_data(definition)
     text: str = template("explorer/page.html.jinja").render(
         version=escape(data["version"]),
         model=escape(definition.name),
@@ -32,8 +32,8 @@ def explorer_page(definition: Definition) -> str:
         css=(folder / "page.css").read_text(encoding="utf-8"),
         script="\n".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS),
         data=packed(data),
-        programs=[packed(program) for program in made.values()],
-        formulas=packed(formulas(definition)),
+        programs=packed(made["programs"]),
+        formulas=packed(with_proofs(made["formulas"])),
     )
     return text
 

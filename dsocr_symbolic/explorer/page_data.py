@@ -12,8 +12,9 @@ from dsocr_symbolic.evaluation.estimate import ADDING, LARGEST
 from dsocr_symbolic.explorer import recorded
 from dsocr_symbolic.explorer.javascript import body
 from dsocr_symbolic.explorer.mathml import letter_markup
-from dsocr_symbolic.explorer.programs import OF_NODES, filling_choices, kept_choices
+from dsocr_symbolic.explorer.programs import OF_NODES, OF_ROWS
 from dsocr_symbolic.explorer.recorded import Book
+from dsocr_symbolic.explorer.variants import filling_choices
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.registry import Metric, load_conventions, load_metrics
@@ -43,7 +44,7 @@ def page_data(definition: Definition) -> dict[str, Any]:
         "default_gpu": definition.default_gpu,
         "symbols": _symbols(definition),
         "choices": _choices(definition),
-        "filling": list(kept_choices(definition)),
+        "filling": filling_choices(definition),
         "workloads": {
             name: {
                 "summary": workload.summary,
@@ -59,6 +60,7 @@ def page_data(definition: Definition) -> dict[str, Any]:
         "uses": {name: sorted(names(quantity.formula)) for name, quantity in known.items()},
         "metrics": [_metric(metric, definition) for metric in load_metrics().values()],
         "of_nodes": list(OF_NODES),
+        "of_rows": list(OF_ROWS),
         "roles": asdict(definition.roles),
         "statements": list(load_conventions().statements),
     }
@@ -123,8 +125,7 @@ def _symbols(definition: Definition) -> list[dict[str, Any]]:
 
 
 def _choices(definition: Definition) -> list[dict[str, Any]]:
-    """Lay choices out; one whose other options the page has no program for has its default alone."""
-    alone = {*filling_choices(definition)} - {*kept_choices(definition)}
+    """Lay choices out with all their options."""
 
     def constant(formula: Expression) -> str | float:
         value: Exact = evaluate(formula, {}, arithmetic)
@@ -137,11 +138,12 @@ def _choices(definition: Definition) -> list[dict[str, Any]]:
             "default": choice.default,
             "options": {
                 label: {
+                    "choices": dict(option.choices),
                     "symbols": {symbol: constant(formula) for symbol, formula in option.symbols.items()},
+                    "documents": {symbol: constant(formula) for symbol, formula in option.documents.items()},
                     "symbols_alone": bool(option.symbols) and not option.slots and not option.gpu,
                 }
                 for label, option in choice.options.items()
-                if name not in alone or label == choice.default
             },
         }
         for name, choice in definition.choices.items()

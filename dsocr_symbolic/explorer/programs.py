@@ -1,30 +1,28 @@
-"""The network as JavaScript: what the fold adds up, written down once for each way to fill the slots of choices."""
+"""The network as JavaScript: what the fold adds up, written down once for all variants that a page holds."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import product
-from math import prod
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sympy
-from attrs import asdict
 
+from dsocr_symbolic.evaluation.generated import uncollected
 from dsocr_symbolic.evaluation.program import recalled
 from dsocr_symbolic.explorer import recorded
+from dsocr_symbolic.explorer.formulas import Texts
 from dsocr_symbolic.explorer.instructions import Instructions
-from dsocr_symbolic.explorer.javascript import factory
+from dsocr_symbolic.explorer.javascript import statements
 from dsocr_symbolic.explorer.recorded import Book
+from dsocr_symbolic.explorer.variants import variants
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import load_metrics
-from dsocr_symbolic.network.fold import Fold, columns_of, is_detail
+from dsocr_symbolic.network.fold import Fold, columns_of
 from dsocr_symbolic.network.leaves import Whole, leaves_of
 from dsocr_symbolic.network.model_tree import model_tree
-from dsocr_symbolic.network.rows import BESIDE, FIRST, LAST, OWN, SAVED, STOCKS, Leaves
+from dsocr_symbolic.network.node import Node
+from dsocr_symbolic.network.rows import BESIDE, FIRST, LAST, OWN, SAVED, STOCKS, Leaves, Row
 from dsocr_symbolic.network.timeline import CALLS
 from dsocr_symbolic.paths import PACKAGE
-from dsocr_symbolic.scenario.values import choose, chosen_slots
 
-# A page has at most so many programs, or it were larger than a megabyte.
-_MOST_VARIANTS = 8
 # What is shown of every node; the whole and the stages have every metric.
 OF_NODES = (
     "forward_tensor_core_flops",
@@ -36,112 +34,109 @@ OF_NODES = (
     "forward_weight_bytes",
     "forward_activation_bytes",
 )
+# What the page is told of a row, in the order in which it stands there.
+OF_ROWS = ("path", "stem", "module", "layer", "class_name", "aten")
 
 
-def kept_choices(definition: Definition) -> dict[str, list[str]]:
-    """Return the choices that fill slots, as many as a page can hold: those that no config.json decides first.
+def written(definition: Definition, only: Collection[str] = ()) -> dict[str, Any]:
+    """Return ``programs`` and ``formulas`` of all variants or of some, from the cache where nothing changed.
 
-    A further one stays at its default: each way to fill slots is a program of its own.
+    Programs share their lines, of which each variant needs some, and their units: a row with the values of its node.
     """
-    by_config = {name for by_value in definition.choose.values() for chosen in by_value.values() for name in chosen}
-    kept: dict[str, list[str]] = {}
-    for name in sorted(filling_choices(definition), key=lambda name: name in by_config):
-        options = list(definition.choices[name].options)
-        if prod([len(options), *map(len, kept.values())]) <= _MOST_VARIANTS:
-            kept[name] = options
-    return {name: kept[name] for name in definition.choices if name in kept}
-
-
-def filling_choices(definition: Definition) -> list[str]:
-    """Return the choices whose options fill slots."""
-    return [
-        name for name, choice in definition.choices.items() if any(option.slots for option in choice.options.values())
-    ]
-
-
-def variants(definition: Definition) -> dict[str, dict[str, str]]:
-    """Return the ways to fill slots: options of the choices that do, joined, and what stands in each slot."""
-    kept = kept_choices(definition)
-    found = {}
-    for options in product(*kept.values()):
-        chosen = choose(definition, dict(zip(kept, options, strict=True)))
-        found[" ".join(options)] = chosen_slots(definition, chosen)
+    code = sorted((PACKAGE / "explorer").glob("*.py"))
+    found: dict[str, Any] = recalled(definition, ["explorer", *only, *code], lambda: _Writer(definition).written(only))
     return found
 
 
-def programs(definition: Definition, only: Collection[str] = ()) -> dict[str, Any]:
-    """Return the program of each variant, or of some, from the cache where nothing changed."""
-    code = sorted((PACKAGE / "explorer").glob("*.py"))
+class _Writer:
+    """Writes variants down in one book."""
 
-    def program(name: str, slots: Mapping[str, str]) -> Any:
-        return recalled(definition, ["explorer", name, *code], lambda: _program(definition, slots))
+    def __init__(self, definition: Definition) -> None:
+        self.m_definition = definition
+        self.m_book = Book()
+        self.m_instructions = Instructions(self.m_book)
+        self.m_texts = Texts(definition)
+        self.m_units: dict[tuple[Any, ...], int] = {}
+        self.m_programs: dict[tuple[Any, ...], int] = {}
 
-    return {name: program(name, slots) for name, slots in variants(definition).items() if not only or name in only}
+    def written(self, only: Collection[str]) -> dict[str, Any]:
+        """Write all variants down, or some; those of equal slots or equal programs share one."""
+        by_slots: dict[tuple[Any, ...], int] = {}
+        by_name: dict[str, int] = {}
+        for name, slots in variants(self.m_definition).items():
+            if only and name not in only:
+                continue
+            filled = tuple(sorted(slots.items()))
+            if filled not in by_slots:
+                with uncollected():
+                    stages = model_tree(self.m_definition, slots)
+                    program = self.program(stages)
+                by_slots[filled] = self.m_programs.setdefault(program, len(self.m_programs))
+            by_name[name] = by_slots[filled]
+        return {
+            "programs": {**self.printed(), "variants": by_name},
+            "formulas": {**self.m_texts.found(), "nodes": [shown for *_, shown in self.m_units]},
+        }
 
-
-def _program(definition: Definition, slots: Mapping[str, str]) -> dict[str, Any]:
-    """Write a variant down: its rows, the symbols it needs, and the function from their values to all outputs."""
-    book = Book()
-    fold = _recorded_fold(definition, slots, book)
-    rows = fold.leaves.rows
-    below = fold.below
-    every = [metric.name for metric in load_metrics().values()]
-    whole = [0, *below[0]]
-    outputs: list[Any] = []
-    for name in every:
-        column = fold.column(name)
-        outputs += [column[row] for row in whole]
-    for name in (*OF_NODES, CALLS, FIRST, LAST):
-        column = fold.leaves.columns[name] if name in (CALLS, FIRST, LAST) else fold.column(name)
-        outputs += list(column)
-    return {
-        "rows": [asdict(row) for row in rows],
-        **_function(book, outputs, list(definition.quantities)),
-    }
-
-
-def _recorded_fold(definition: Definition, slots: Mapping[str, str], book: Book) -> Fold:
-    """Fold the network's leaves in the recording algebra, compulsory bytes and the training step too."""
-    instructions = Instructions(book)
-    plain, training = (_leaves(definition, slots, training=training) for training in (False, True))
-    columns = {
-        name: [instructions.part(sympy.sympify(value)) for value in leaves.columns[name]]
-        for leaves in (plain, training)
-        for name in _columns(details=leaves is training)
-    }
-    return Fold(
-        Leaves(
-            rows=plain.rows,
-            columns=columns,
-            members={
-                **{name: plain.members[name] for name in (STOCKS, BESIDE, OWN)},
-                SAVED: training.members[SAVED],
-            },
-            phases=plain.phases,
-            latencies=definition.latencies,
-            scope={name: book.symbol(name) for name in definition.quantities},
-            algebra=recorded,
-            uncounted=definition.uncounted,
+    def program(self, stages: tuple[Node, ...]) -> tuple[Any, ...]:
+        """Write one down: its units, the parent of each, and the values of every metric of the whole and the stages."""
+        leaves = leaves_of(stages, whole=Whole(definition=self.m_definition, stages=stages))
+        fold = self.fold(leaves)
+        of_nodes = [fold.column(name) for name in OF_NODES]
+        of_nodes += [fold.leaves.columns[name] for name in (CALLS, FIRST, LAST)]
+        shown = self.m_texts.of_rows(stages, leaves)
+        units = tuple(
+            self.unit(row, self.places(values), text)
+            for row, *values, text in zip(leaves.rows, *of_nodes, shown, strict=True)
         )
-    )
+        whole = [0, *fold.below[0]]
+        every = [fold.column(metric.name) for metric in load_metrics().values()]
+        outputs = self.places(column[row] for column in every for row in whole)
+        return units, tuple(row.parent for row in leaves.rows), outputs
 
+    def places(self, values: Iterable[Any]) -> tuple[int | None, ...]:
+        """Return where values stand in the book; None for what does not exist."""
+        return tuple(None if value is None else self.m_book.place(value) for value in values)
 
-def _leaves(definition: Definition, slots: Mapping[str, str], *, training: bool) -> Leaves:
-    stages = model_tree(definition, slots, training=training)
-    return leaves_of(stages, whole=Whole(definition=definition, stages=stages))
+    def unit(self, row: Row, values: tuple[int | None, ...], shown: tuple[int, ...] | None) -> int:
+        """Return the place of a unit; equal ones stand once."""
+        said = tuple(getattr(row, name) for name in OF_ROWS)
+        return self.m_units.setdefault((said, values, shown), len(self.m_units))
 
+    def fold(self, leaves: Leaves) -> Fold:
+        """Fold the network's leaves in the recording algebra, compulsory bytes and the training step too."""
+        names = dict.fromkeys(name for metric in load_metrics().values() for name in columns_of(metric))
+        names |= dict.fromkeys((CALLS, FIRST, LAST))
+        part = self.m_instructions.part
+        return Fold(
+            Leaves(
+                rows=leaves.rows,
+                columns={name: [part(sympy.sympify(value)) for value in leaves.columns[name]] for name in names},
+                members={name: leaves.members[name] for name in (STOCKS, BESIDE, OWN, SAVED)},
+                phases=leaves.phases,
+                latencies=self.m_definition.latencies,
+                scope={name: self.m_book.symbol(name) for name in self.m_definition.quantities},
+                algebra=recorded,
+                uncounted=self.m_definition.uncounted,
+            )
+        )
 
-def _columns(*, details: bool) -> list[str]:
-    metrics = (metric for metric in load_metrics().values() if is_detail(metric) == details)
-    columns = dict.fromkeys(name for metric in metrics for name in columns_of(metric))
-    return [*columns, *(() if details else (name for name in (CALLS, FIRST, LAST) if name not in columns))]
+    def printed(self) -> dict[str, Any]:
+        """Print the lines, the units, and of each program its units, their parents and its outputs."""
+        used = {instruction[1] for instruction in self.m_book.instructions if instruction[0] == "symbol"}
+        symbols = [name for name in self.m_definition.quantities if name in used]
+        groups = [values for _, values, _ in self.m_units] + [outputs for *_, outputs in self.m_programs]
+        places = [place for group in groups for place in group if place is not None]
+        lines, texts = statements(self.m_book, places, {name: f"v[{place}]" for place, name in enumerate(symbols)})
+        shown = iter(texts)
 
+        def said(values: Sequence[int | None]) -> list[str | None]:
+            return [None if value is None else next(shown) for value in values]
 
-def _function(book: Book, outputs: Sequence[Any], symbols: Iterable[str]) -> dict[str, Any]:
-    """Print the function, and the symbols whose values it takes."""
-    used = {instruction[1] for instruction in book.instructions if instruction[0] == "symbol"}
-    names = [name for name in symbols if name in used]
-    return {
-        "symbols": names,
-        "source": factory(book, outputs, {name: f"v[{place}]" for place, name in enumerate(names)}),
-    }
+        units = [[row, said(values)] for row, values, _ in self.m_units]
+        return {
+            "symbols": symbols,
+            "lines": lines,
+            "units": units,
+            "programs": [[of_rows, parents, said(outputs)] for of_rows, parents, outputs in self.m_programs],
+        }

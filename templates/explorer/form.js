@@ -56,8 +56,10 @@ class Form {
     else if (target.id === "any_grid") state.waived = target.checked;
     else if (target.id.startsWith("choice-")) {
       const name = target.id.slice(7);
-      if (target.value === this.network.choices.get(name).default) delete state.options[name];
+      // What follows from the other options is no choice; what was chosen and now follows is none any more.
+      if (target.value === this.network.following(state.options, name)) delete state.options[name];
       else state.options[name] = target.value;
+      state.options = this.network.own(state.options);
     } else if (target.dataset.symbol) {
       if (target.value.trim() === "") delete state.settings[target.dataset.symbol];
       else state.settings[target.dataset.symbol] = target.value.trim();
@@ -102,7 +104,10 @@ class Form {
     byId("workload-says").textContent = workload.summary;
     byId("gpu-says").textContent = [gpu.chip, gpu.derived_from && gpu.derived_from !== byId("gpu").value ? `not measured: seconds of kernels are derived from ${gpu.derived_from}` : "", gpu.unverified.length ? `unverified: ${gpu.unverified.join(", ")}` : ""].filter(Boolean).join("; ");
     if (byId("any_grid")) byId("any_grid").checked = state.waived;
-    for (const [name, choice] of network.choices) byId(`choice-${name}`).value = state.options[name] ?? choice.default;
+    for (const [name, option] of Object.entries(network.chosen(state.options))) {
+      byId(`choice-${name}`).value = option;
+      byId(`choice-${name}`).classList.toggle("own", Object.hasOwn(state.options, name));
+    }
     const counts = {};
     for (const [name, { symbol, number, slider, reset }] of this.inputs) {
       // While something moves, groups that are closed can wait.

@@ -55,11 +55,6 @@ class Page {
     this.resting = setTimeout(() => this.draw(true, done ? undefined : target), done ? 0 : RESTS_AFTER);
   }
 
-  async ready(question) {
-    const { network } = this, variant = network.variant(question);
-    if (!network.sources[variant]) network.sources[variant] = await unpacked(`program-${network.data.variants.indexOf(variant)}`);
-  }
-
   async draw(exactlyNow, typing, restored = false) {
     const asked = ++this.asked;
     if (exactlyNow && this.quick !== undefined) { cancelAnimationFrame(this.quick); this.quick = undefined; }
@@ -67,8 +62,6 @@ class Page {
     let result = null, blamed = null;
     try {
       const question = this.network.question(this.state);
-      await this.ready(question);
-      if (asked !== this.asked) return;
       const began = performance.now();
       result = this.network.answer(question, exactlyNow);
       this.result = result;
@@ -80,7 +73,7 @@ class Page {
       if (!(error instanceof Mistake)) throw error;
       mistakes.push(error.message);
       blamed = error.field;
-      await this.showDefaults();
+      this.showDefaults();
       this.form.show(null, typing, exactlyNow);
     }
     this.form.blame(blamed);
@@ -91,15 +84,14 @@ class Page {
     byId("warnings").innerHTML = warnings.map((line) => `<p class="warning">${escapeHtml(line)}</p>`).join("");
     if (!exactlyNow) return;
     if (!mistakes.length || restored) this.remember();
-    if (result) { await this.showKept(result); this.showEvery(); this.drawCurve(asked); this.showBill(result); if (!byId("node-panel").hidden) await this.openNode(this.node, false); }
+    if (result) { this.showKept(result); this.showEvery(); this.drawCurve(asked); this.showBill(result); if (!byId("node-panel").hidden) await this.openNode(this.node, false); }
     byId("answer").dataset.drawn = String(Number(byId("answer").dataset.drawn ?? 0) + 1);
   }
 
   // A first question that has no answer: the defaults stand behind its mistake, dimmed.
-  async showDefaults() {
+  showDefaults() {
     if (this.result) return;
     const question = this.network.question({});
-    await this.ready(question);
     this.result = this.network.answer(question);
     this.show(this.result, true);
     this.form.show(this.result, undefined, true);
@@ -131,13 +123,12 @@ class Page {
     if (this.result && byId("every").open && byId("answer").dataset.exact === "true") byId("every-table").innerHTML = everyTable(this.network, this.result);
   }
 
-  async showKept(result) {
+  showKept(result) {
     byId("comparison").hidden = !this.kept;
     byId("drop-kept").hidden = byId("swap").hidden = !this.kept;
     if (!this.kept) return;
     try {
       const question = this.network.question(this.kept);
-      await this.ready(question);
       byId("compared").innerHTML = comparisonTable(this.network, result, this.network.answer(question));
       byId("kept-says").textContent = `Kept: ${written(this.kept).map((word) => decodeURIComponent(word).replace(/^set\.|^choice\./, "")).join(", ") || "the defaults"}.`;
     } catch (error) {
@@ -222,9 +213,9 @@ class Page {
 }
 
 const start = async () => {
-  const data = await unpacked("data");
+  const [data, programs] = await Promise.all([unpacked("data"), unpacked("programs")]);
   const network = new Network(data);
-  network.sources = {};
+  network.read(programs);
   const page = new Page(network);
   globalThis.explorer = page;
   await page.draw(true, undefined, true);

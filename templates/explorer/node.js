@@ -5,8 +5,8 @@ const math = (inside) => `<math display="block"><mrow>${inside}</mrow></math>`;
 const nodePage = (network, formulas, result, path) => {
   const place = result.rows.findIndex((row) => row.path === path);
   if (place < 0) return "";
-  const row = result.rows[place], variant = network.variant(result.question), name = labelled(result)[place] ?? path;
-  const file = formulas.files[row.layer], of = formulas.nodes[variant][place];
+  const row = result.rows[place], name = labelled(result)[place] ?? path;
+  const file = formulas.files[row.layer], of = formulas.nodes[result.places[place]];
   const { symbols } = network.data, { numbers } = result.values;
   const letter = (index) => `<mrow title="${escapeHtml(`${symbols[index].name}: ${symbols[index].meaning}`)}">${symbols[index].markup}</mrow>`;
   const number = (index) => { const value = whole(numbers[symbols[index].name]); return typeof value === "bigint" ? `<mn>${grouped(value)}</mn>` : `<mn>${String(Number(double(value).toPrecision(8)))}</mn>`; };

@@ -40,7 +40,9 @@ class Pages {
     const native = network.data.workloads[question.workload].document === "native";
     const settings = { ...question.settings };
     for (const name of [crops.columns, crops.rows, crops.number]) delete settings[name];
-    const of = (grid) => network.answer({ ...question, settings: { ...settings, [crops.columns]: String(grid[0]), [crops.rows]: String(grid[1]) } });
+    // What options say of pages holds where neither the workload nor the user does.
+    const documents = Object.assign({}, ...Object.entries(question.options).map(([name, option]) => network.choices.get(name).options[option].documents));
+    const of = (grid) => network.answer({ ...question, documents, settings: { ...settings, [crops.columns]: String(grid[0]), [crops.rows]: String(grid[1]) } });
     const known = new Map(), uncut = of([0, 0]);
     const number = (name) => typeof name === "string" ? double(uncut.values.numbers[name]) : name;
     const cutting = { side: number(crops.side), uncut: number(crops.uncut), least: number(crops.least), most: number(crops.most) };

@@ -29,6 +29,7 @@ const fromAddress = (address, network) => {
       said.push(`address: ${error.message}; it is left out`);
     }
   }
+  for (const asked of [state, other]) if (asked) asked.options = network.own(asked.options);
   return { state, other, said };
 };
 const readWord = (state, name, value, network) => {

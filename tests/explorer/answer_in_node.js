@@ -2,10 +2,12 @@
 const { readFileSync } = require("fs");
 const content = JSON.parse(readFileSync("content.json", "utf-8"));
 const network = new Network(content.data);
-network.sources = content.programs;
+network.read(content.programs);
 const plainly = (metrics) => Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, typeof value === "bigint" ? String(value) : value]));
 const times = [];
-const answers = content.questions.map((asked) => {
+const answers = content.questions.map((asked) => ({ ...answered(asked), options: network.chosen(asked.options), own: network.own(asked.options) }));
+console.log(JSON.stringify(answers));
+function answered(asked) {
   try {
     const before = performance.now();
     const result = network.answer(network.question(asked));
@@ -18,5 +20,4 @@ const answers = content.questions.map((asked) => {
     if (!(error instanceof Mistake)) throw error;
     return { error: error.message };
   }
-});
-console.log(JSON.stringify(answers));
+}

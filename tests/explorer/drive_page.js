@@ -65,11 +65,17 @@ const shown = (page) => page.evaluate(() => {
   const dropped = await open(job.page);
   await dropped.setInputFiles("#files", job.files);
   await dropped.waitForSelector("[data-bill]");
-  const bill = await dropped.evaluate(() => ({
+  const billed = () => dropped.evaluate(() => ({
     grids: [...document.querySelectorAll("[data-grid]")].map((cell) => cell.dataset.grid),
     total: Object.fromEntries([...document.querySelectorAll("[data-bill]")].map((cell) => [cell.dataset.bill, cell.dataset.value])),
     mistakes: [...document.querySelectorAll("#bill .mistake")].map((line) => line.textContent),
   }));
+  const bill = await billed();
+  const drawn = () => dropped.evaluate(() => Number(document.getElementById("answer").dataset.drawn));
+  const before = await drawn();
+  await dropped.selectOption("#choice-execution", "served");
+  while (await drawn() === before) await dropped.waitForTimeout(20);
+  const served = await billed();
   await dropped.evaluate(() => document.querySelector("#tree [data-node]").click());
   await dropped.waitForSelector("#node h3");
   // A slider by keys: every press is redrawn.
@@ -86,5 +92,5 @@ const shown = (page) => page.evaluate(() => {
   const narrow = await open(job.page, { width: 400, height: 860 });
   const overflow = await narrow.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   await browser.close();
-  console.log(JSON.stringify({ answers, restored, said, bill, redraws, keyed, paint, faults, overflow, errors }));
+  console.log(JSON.stringify({ answers, restored, said, bill, served, redraws, keyed, paint, faults, overflow, errors }));
 })().catch((error) => { console.error(error); process.exit(1); });

@@ -13,12 +13,13 @@ import pytest
 from dsocr_symbolic import UserError
 from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.explorer.page_data import page_data
-from dsocr_symbolic.explorer.programs import programs
+from dsocr_symbolic.explorer.programs import written
+from dsocr_symbolic.explorer.variants import key_of, variants
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.scenario.checks import parse_number
 from dsocr_symbolic.scenario.hardware import load_gpus
 from dsocr_symbolic.scenario.scenario import make_scenario
-from dsocr_symbolic.scenario.values import choose
+from dsocr_symbolic.scenario.values import choose, own_options
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE.parents[1] / "templates" / "explorer"
@@ -32,13 +33,54 @@ def need_node() -> str:
     return NODE
 
 
-def random_question(definition: Definition, chance: random.Random, *, filled: bool = True) -> Question:
-    """Choose a GPU, options and settings, some of which break rules; ``filled``: options that fill slots, too."""
-    options = {
-        name: chance.choice(list(choice.options))
+def random_options(definition: Definition, chance: random.Random) -> dict[str, str]:
+    """Choose options, half of the time beside one that sets others; each choice that fills slots now and then."""
+    bundles = [
+        {name: label}
         for name, choice in definition.choices.items()
-        if chance.random() < 0.3 and (filled or not any(option.slots for option in choice.options.values()))
+        for label in choice.options
+        if choice.options[label].choices
+    ]
+    options = dict(chance.choice(bundles)) if bundles and chance.random() < 0.5 else {}
+    for name, choice in definition.choices.items():
+        often = 0.12 if any(option.slots for option in choice.options.values()) else 0.25
+        if name not in options and chance.random() < often:
+            options[name] = chance.choice(list(choice.options))
+    return options
+
+
+def few_variants(definition: Definition) -> list[str]:
+    """Return the first variants, as the page has them: the defaults, those that set others, and one beside them."""
+    return list(variants(definition))[:3]
+
+
+def in_variants(definition: Definition, chance: random.Random, names: Sequence[str]) -> dict[str, str]:
+    """Choose options whose slots are filled as in one of some variants, or now and then as in none of the page's."""
+    held, is_held = variants(definition), chance.random() < 0.85
+    while True:
+        options = random_options(definition, chance)
+        key = key_of(definition, choose(definition, options))
+        if key in names if is_held else key not in held:
+            return options
+
+
+def is_held(definition: Definition, question: Question) -> bool:
+    """Tell whether the page has a program for a question."""
+    return key_of(definition, choose(definition, question["options"])) in variants(definition)
+
+
+def as_chosen(definition: Definition, question: Question) -> Question:
+    """Leave out options that follow from others: choosing one in a field is no choice."""
+    own = own_options(definition, choose(definition, question["options"]))
+    plain = {name for name, option in own.items() if option == definition.choices[name].default}
+    bundles = {
+        name for name, choice in definition.choices.items() if any(each.choices for each in choice.options.values())
     }
+    return {**question, "options": {name: option for name, option in own.items() if name not in plain & bundles}}
+
+
+def random_question(definition: Definition, chance: random.Random, options: Mapping[str, str]) -> Question:
+    """Choose a GPU and settings, some of which break rules, beside some options."""
     columns, rows = chance.choice([(0, 0), (2, 1), (1, 3), (3, 2), (3, 3)])
     possible = {
         "batch": str(chance.randint(1, 64)),
@@ -63,7 +105,7 @@ def random_question(definition: Definition, chance: random.Random, *, filled: bo
     return {
         "workload": chance.choice(list(definition.workloads)),
         "gpu": chance.choice([gpu.name for gpu in load_gpus()]),
-        "options": options,
+        "options": dict(options),
         "settings": settings,
     }
 
@@ -84,12 +126,12 @@ def expected(definition: Definition, question: Question) -> dict[str, Any]:
     return {"total": result.total, "stages": result.stages, "warnings": list(result.values.warnings)}
 
 
-def answered(definition: Definition, questions: Sequence[Question], folder: Path) -> list[Any]:
-    """Answer by the page's program, in node."""
-    data = page_data(definition)
-    asked = [choose(definition, question["options"]) for question in questions]
-    used = {" ".join(options[name] for name in data["filling"]) for options in asked}
-    content = {"data": data, "programs": programs(definition, used), "questions": list(questions)}
+def answered(
+    definition: Definition, questions: Sequence[Question], folder: Path, names: Sequence[str] = ()
+) -> list[Any]:
+    """Answer by the page's programs, all or some, in node."""
+    made = written(definition, names)["programs"]
+    content = {"data": page_data(definition), "programs": made, "questions": list(questions)}
     (folder / "content.json").write_text(json.dumps(content))
     (folder / "run.js").write_text(
         "\n".join((TEMPLATES / name).read_text() for name in ("numbers.js", "network.js"))
@@ -99,6 +141,16 @@ def answered(definition: Definition, questions: Sequence[Question], folder: Path
     assert ran.returncode == 0, ran.stderr[-2000:]
     found: list[Any] = json.loads(ran.stdout)
     return found
+
+
+NO_PROGRAM = "is a combination that this page has no program for; choose "
+
+
+def refused(definition: Definition, question: Question, found: Mapping[str, Any]) -> bool:
+    """Tell whether a question without a program was refused as it shall be: by a choice that was made, in one line."""
+    said = str(found.get("error"))
+    blamed, _, rule = said.partition(": ")
+    return NO_PROGRAM in rule and "\n" not in rule and blamed in as_chosen(definition, question)["options"]
 
 
 def differences(said: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:

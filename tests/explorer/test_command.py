@@ -30,19 +30,32 @@ def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         capture(["explore", "--out", str(tmp_path / "nowhere" / "explorer.html")])
 
 
-def test_a_network_with_many_ways_to_fill_slots_has_a_few_programs() -> None:
+def test_a_page_has_few_programs_and_every_option() -> None:
     from dsocr_symbolic.explorer.page_data import page_data
-    from dsocr_symbolic.explorer.programs import kept_choices, variants
+    from dsocr_symbolic.explorer.variants import filling_choices, key_of, variants
+    from dsocr_symbolic.language.lookup import find_definition
+    from dsocr_symbolic.scenario.values import choose
+
+    for model in ("deepseek-ocr", "deepseek_v2", "qwen3"):
+        definition = find_definition(model)
+        held = variants(definition)
+        assert len(held) <= 24
+        listed = {choice["name"]: [*choice["options"]] for choice in page_data(definition)["choices"]}
+        assert listed == {name: [*choice.options] for name, choice in definition.choices.items()}
+        bundles = [
+            {name: label}
+            for name, choice in definition.choices.items()
+            for label, option in choice.options.items()
+            if option.choices
+        ]
+        for said in [{}, *bundles]:
+            singles = [{**said, name: label} for name in filling_choices(definition) for label in listed[name]]
+            assert all(key_of(definition, choose(definition, each)) in held for each in [said, *singles])
+
+
+@pytest.mark.parametrize("model", ["deepseek-ocr", "qwen3"])
+def test_a_page_is_smaller_than_a_megabyte(model: str) -> None:
+    from dsocr_symbolic.explorer.page import explorer_page
     from dsocr_symbolic.language.lookup import find_definition
 
-    definition = find_definition("deepseek_v2")
-    kept = kept_choices(definition)
-    assert len(variants(definition)) <= 8
-    assert "attention" in kept
-    choices = {choice["name"]: choice for choice in page_data(definition)["choices"]}
-    assert list(choices["attention"]["options"]) == ["expanded", "absorbed"]
-    assert all(
-        len(choice["options"]) == 1
-        for name, choice in choices.items()
-        if name not in kept and any(option.slots for option in definition.choices[name].options.values())
-    )
+    assert len(explorer_page(find_definition(model)).encode()) < 10**6

@@ -10,10 +10,19 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from scenarios import HERE, differences, expected, need_node, random_question
+from scenarios import (
+    HERE,
+    as_chosen,
+    differences,
+    expected,
+    is_held,
+    need_node,
+    random_options,
+    random_question,
+    refused,
+)
 
 from dsocr_symbolic.explorer.page import explorer_page
-from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.questions.totals.bill import make_bill
 from dsocr_symbolic.scenario.documents import read_pages
@@ -22,6 +31,7 @@ from dsocr_symbolic.scenario.scenario import make_scenario
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # 200 for a thorough look, a few in every run.
 SCENARIOS = int(os.environ.get("DSOCR_SCENARIOS", "6"))
+SERVED = {"execution": "served"}
 DAMAGED = {
     "batch": "#set.batch=NaN",
     "new_tokens": "#set.new_tokens=1e99",
@@ -41,12 +51,6 @@ def _module(name: str) -> str | None:
     return found.stdout.strip() or None
 
 
-def _as_chosen(definition: Definition, question: dict[str, Any]) -> dict[str, Any]:
-    """Leave out options that are the default: choosing one in a field is no choice."""
-    options = {name: each for name, each in question["options"].items() if each != definition.choices[name].default}
-    return {**question, "options": options}
-
-
 @pytest.fixture(scope="module")
 def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Drive the page once; every test looks at what was found."""
@@ -58,12 +62,14 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     definition, chance = find_definition("deepseek-ocr"), random.Random(5)
     (folder / "explorer.html").write_text(explorer_page(definition), encoding="utf-8")
     Image.new("RGB", (1700, 2200)).save(folder / "letter.png")
+    Image.new("RGB", (4000, 500)).save(folder / "strip.png")
     Image.new("RGB", (600, 500)).save(folder / "small.jpg")
     pages = [Image.new("RGB", size) for size in ((900, 700), (700, 2000))]
     pages[0].save(folder / "scan.pdf", save_all=True, append_images=pages[1:], resolution=144)
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4\nnothing")
-    questions = [_as_chosen(definition, random_question(definition, chance)) for _ in range(SCENARIOS)]
-    files = [str(folder / name) for name in ("letter.png", "small.jpg", "scan.pdf", "broken.pdf")]
+    wanted = [SERVED, *(random_options(definition, chance) for _ in range(SCENARIOS - 1))]
+    questions = [as_chosen(definition, random_question(definition, chance, options)) for options in wanted]
+    files = [str(folder / name) for name in ("letter.png", "strip.png", "small.jpg", "scan.pdf", "broken.pdf")]
     axe = _module("axe-core")
     job = {
         "chromium": CHROMIUM,
@@ -87,10 +93,13 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_every_shown_total_is_what_totals_says(driven: dict[str, Any]) -> None:
     definition = find_definition("deepseek-ocr")
-    said = [expected(definition, question) for question in driven["questions"]]
-    apart = [differences(ours, theirs) for ours, theirs in zip(said, driven["answers"], strict=True)]
+    asked = list(zip(driven["questions"], driven["answers"], strict=True))
+    held = [each for each in asked if is_held(definition, each[0])]
+    said = [expected(definition, question) for question, _ in held]
+    apart = [differences(ours, theirs) for ours, (_, theirs) in zip(said, held, strict=True)]
     assert [each for each in apart if each] == []
     assert any("error" not in each for each in said)
+    assert all(refused(definition, *each) for each in asked if each not in held)
 
 
 def test_a_shared_link_restores_everything(driven: dict[str, Any]) -> None:
@@ -103,15 +112,16 @@ def test_bad_words_of_a_link_are_named(driven: dict[str, Any]) -> None:
         assert name in said
 
 
-def test_dropped_pages_are_billed_as_a_document(driven: dict[str, Any]) -> None:
-    scenario = make_scenario(definition=find_definition("deepseek-ocr"))
+@pytest.mark.parametrize(("shown", "choices"), [("bill", {}), ("served", SERVED)])
+def test_dropped_pages_are_billed_as_a_document(shown: str, choices: dict[str, str], driven: dict[str, Any]) -> None:
+    scenario = make_scenario(definition=find_definition("deepseek-ocr"), choices=choices)
     bill = make_bill(scenario, read_pages(driven["files"][:-1], dpi=144.0))
     grids = [f"{row['crop_columns']}x{row['crop_rows']}" for row in bill.rows]
-    assert driven["bill"]["grids"] == grids
+    assert driven[shown]["grids"] == grids
     assert bill.total is not None
-    for metric, value in driven["bill"]["total"].items():
+    for metric, value in driven[shown]["total"].items():
         assert float(value) == pytest.approx(float(bill.total.total[metric]), rel=1e-12)
-    assert [each for each in driven["bill"]["mistakes"] if each.startswith("broken.pdf: ")]
+    assert [each for each in driven[shown]["mistakes"] if each.startswith("broken.pdf: ")]
 
 
 def test_the_page_is_small_quick_and_quiet(driven: dict[str, Any]) -> None:
