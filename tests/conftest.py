@@ -17,7 +17,6 @@ from dsocr_symbolic.language.lookup import find_definition, layer_definition
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
 from dsocr_symbolic.scenario.values import choose, chosen_slots, load_workload, resolve
 
-
 # The same examples everywhere, others on demand; a busy machine is no fault.
 settings.register_profile("suite", deadline=None, derandomize="DSOCR_RANDOM" not in os.environ)
 settings.load_profile("suite")

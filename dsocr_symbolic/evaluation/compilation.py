@@ -18,6 +18,7 @@ from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names, of_running
 from dsocr_symbolic.language.registry import Metric, known_metric, load_metrics
+from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.network.serving import chain
 from dsocr_symbolic.scenario.checks import check_rules
 
@@ -49,9 +50,11 @@ def compile_outputs(
         for metric in metrics
         for part in parts
     )
-    rules = _rules(definition, binding, waived) if check else []
+    open_rules = _open_rules(definition, binding, waived) if check else []
+    rules = [expression for _, expression in open_rules]
     guarded = tuple(name for name in overridden if name in binding.following)
     used = {str(symbol) for expression in (*outputs.m_expressions, *rules) for symbol in expression.free_symbols}
+    used |= {name for rule, _ in open_rules for name in rule.names}
     following = tuple(name for name in binding.following if name in used or name in guarded)
 
     about = {name for rule in definition.warnings for name in rule.names}
@@ -74,7 +77,7 @@ def compile_outputs(
             [[powers_in_decimals(binding.following[name]) for name in warned], _warnings(definition, binding)],
             definition.quantities,
         ),
-        definition=evolve(definition, stages=(), choices={}, workloads={}),
+        definition=evolve(definition, stages=(), choices={}, workloads={}, rules=tuple(rule for rule, _ in open_rules)),
         numbers=tuple(binding.numbers.items()),
         waived=waived,
         backend=backend,
@@ -89,8 +92,8 @@ def _check_backend(backend: str) -> None:
         raise UserError("backend torch: PyTorch is not installed; install torch, or leave the backend numpy")
 
 
-def _rules(definition: Definition, binding: Binding, waived: frozenset[str]) -> list[Expr]:
-    """Check the rules that no input can break; return the others as expressions that are 1 or 0."""
+def _open_rules(definition: Definition, binding: Binding, waived: frozenset[str]) -> list[tuple[Rule, Expr]]:
+    """Check the rules that no input can break; return the others, each with an expression that is 1 or 0."""
     fixed = tuple(rule for rule in definition.rules if names(rule.require) <= binding.numbers.keys())
     check_rules(fixed, binding.numbers, waived)
     scope = {name: as_expression(value) for name, value in binding.numbers.items()}
@@ -102,7 +105,8 @@ def _rules(definition: Definition, binding: Binding, waived: frozenset[str]) -> 
         # Spelled out, many a rule holds by itself: crops are columns times rows.
         spelled_out = sympy.sympify(evaluate(rule.require, scope | symbols | dict(binding.following), symbolic))
         if spelled_out != 1:
-            open_rules.append(in_decimals(sympy.sympify(evaluate(rule.require, scope | symbols, symbolic))))
+            required = sympy.sympify(evaluate(rule.require, scope | symbols, symbolic))
+            open_rules.append((rule, in_decimals(required)))
     return open_rules
 
 
