@@ -23,20 +23,24 @@ FILES = 8
 SECONDS = 60
 
 
+class Late(BaseException):
+    """A command takes too long; no error that a command would answer."""
+
+
 @contextmanager
 def in_time(words: tuple[str, ...]) -> Iterator[None]:
-    """Raise where a command takes too long."""
+    """Raise where a command takes too long, in seconds of the processor."""
 
     def late(*_: Any) -> None:
-        raise TimeoutError(f"{words} takes more than {SECONDS} s")
+        raise Late(f"{words} takes more than {SECONDS} s")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(SECONDS)
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def asked(*words: str) -> Answer:
