@@ -42,8 +42,15 @@ def build(definition: Definition, config: Path | Mapping[str, Any]) -> nn.Module
         raw = next((raw[root] for root in architecture.roots if root in raw), raw)
     dtype = _DTYPES.get(str(raw.get("dtype") or raw.get("torch_dtype")), torch.bfloat16)
     with _quietly(), _META:
+        try:
+            read = kind.config_class.from_dict(raw)
+        except Exception as error:  # noqa: BLE001 - checks of several libraries
+            why = " ".join(str(error).split())
+            raise UserError(
+                f"transformers takes no such config for {name}: {why}; dsocr totals needs no transformers"
+            ) from None
         made: Any = kind._from_config(  # noqa: SLF001 - as AutoModel.from_config does
-            kind.config_class.from_dict(raw), dtype=dtype, attn_implementation="eager"
+            read, dtype=dtype, attn_implementation="eager"
         ).eval()
         if hasattr(made, "set_experts_implementation"):
             made.set_experts_implementation("batched_mm")
