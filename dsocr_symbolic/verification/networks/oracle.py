@@ -76,7 +76,7 @@ def _new_cache(network: nn.Module) -> Any:
 
 
 def _kept(cache: Any) -> list[Tensor]:
-    return [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
+    return [tensor for layer in cache.layers for tensor in (layer.keys, layer.values) if tensor is not None]
 
 
 def generation_counts(network: nn.Module, batch: int, prompt_tokens: int, new_tokens: int) -> dict[str, dict[str, int]]:
@@ -86,7 +86,7 @@ def generation_counts(network: nn.Module, batch: int, prompt_tokens: int, new_to
     with _quietly(), torch.no_grad(), _META:
         for step in range(1 + new_tokens):
             tokens = torch.empty(batch, 1 if step else prompt_tokens, dtype=torch.long)
-            with OperatorTrace() as trace, AllocationTrace([tokens]) as alive:
+            with OperatorTrace() as trace, AllocationTrace([tokens], _kept(cache)) as alive:
                 out = network(input_ids=tokens, cache=cache, use_cache=True).logits
             stage = stages.setdefault("decode" if step else "prefill", {})
             total = trace.total
