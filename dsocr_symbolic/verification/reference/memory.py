@@ -42,8 +42,8 @@ class AllocationTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follow every storage that operators make within the block, from its making until it is freed.
 
     Storages that were there before count only if they belong to an input, and those from the block's beginning to its
-    end; parameters and buffers do not. What is ``replaced``, such as the cache of the step before, counts from the making
-    of what takes its place until it is freed: both stand at once only meanwhile.
+    end; parameters and buffers do not. What is ``replaced``, such as the cache of the step before, counts from the
+    making of what takes its place until it is freed: both stand at once only meanwhile.
     """
 
     def __init__(self, inputs: Iterable[Tensor] = (), replaced: Iterable[Tensor] = ()) -> None:
