@@ -7,16 +7,21 @@ from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 import pytest
+from figure_boxes import faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_performance import numbers_of, scenario
 from test_performance_report import files_of
 
-from dsocr_symbolic.reports.performance import figure_style
+from dsocr_symbolic.language.lookup import find_definition
+from dsocr_symbolic.reports.performance import figure_operators, figure_style
 from dsocr_symbolic.reports.performance.figure_labels import Rectangle, Room, apart, around, ranges
 from dsocr_symbolic.reports.performance.figures import Figure
+from dsocr_symbolic.reports.performance.numbers import performance
 from dsocr_symbolic.reports.performance.report import report_files
+from dsocr_symbolic.scenario.scenario import make_scenario
 from dsocr_symbolic.writing.lettering import shortened
+from dsocr_symbolic.writing.svg import style
 
 _MOVES = re.compile(r"(rotate|translate)\(([^)]*)\)")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -85,6 +90,25 @@ def test_stages_have_colours_of_their_own_in_every_figure() -> None:
     assert not set(colours.values()) & {*figure_style.category_colours().values(), figure_style.REST}
     for name in ("time", "crops"):
         assert all(colour in files_of("gundam")[f"{name}.svg"] for colour in colours.values())
+
+
+def test_every_launched_operator_stands_in_the_roofline_of_operators() -> None:
+    numbers = numbers_of("gundam")
+    launched = [node for node in numbers.result.nodes if node.row.aten and node.calls and node.metrics["device_s"]]
+    drawn = figure_operators.operators(numbers)
+    assert sorted(node.label or node.row.path for node in launched) == sorted(operator.name for operator in drawn)
+    assert sum(operator.seconds for operator in drawn) == pytest.approx(
+        sum(node.metrics["device_s"] for node in launched)
+    )
+    counts = re.findall(r"([\d,]+) operators with", files_of("gundam")["operators.svg"])
+    assert sum(int(count.replace(",", "")) for count in counts) == len(drawn)
+
+
+def test_operators_of_other_networks_are_drawn_without_a_fault() -> None:
+    for name in ("llama", "mixtral"):
+        numbers = performance(make_scenario(definition=find_definition(name), choices={"execution": "served"}))
+        with style():
+            assert faults(figure_operators.draw(numbers)) == []
 
 
 circles = st.tuples(st.floats(0, 200), st.floats(0, 200), st.floats(1, 12))

@@ -353,6 +353,52 @@ def test_experts_cost_the_same_products_however_they_are_run(name: str) -> None:
         assert batched.total(metric) == grouped.total(metric)
 
 
+ROUTING = ("mixtral", "qwen3_moe", "deepseek_v2", "deepseek_ocr2_text")
+SERVED = ({"execution": "served"}, {"execution": "served", "kernels": "fused"})
+WAYS = [
+    *((name, {"experts": way}) for name in ROUTING for way in ("batched", "grouped")),
+    *((name, way) for name in ("mixtral", "qwen3_moe") for way in SERVED),
+]
+
+
+@pytest.mark.parametrize(("name", "choices"), WAYS)
+def test_the_experts_that_are_hit_can_be_set_wherever_they_are_routed(name: str, choices: dict[str, str]) -> None:
+    """A copy per row moves the same whatever is hit; else each expert that is hit is read once, in each layer."""
+    hits = ("prefill_experts_hit", "decode_experts_hit")
+    moved = load_model(name, **choices).what_if(batch=4, new_tokens=3).compile("forward_io_bytes", over=hits)
+    size = {key: int(known.formula.text) for key, known in find_definition(name).constants.items() if known.value}
+    least = size["num_experts_per_tok"]
+    few, more = (moved(**dict.fromkeys(hits, least + extra))["forward_io_bytes"] for extra in (0, 1))
+    layers = size["num_hidden_layers"] - (size["dense_layers"] if name.startswith("deepseek") else 0)
+    expert = layers * 3 * size["hidden_size"] * size["moe_intermediate_size"] * 2
+    read = expert * (choices.get("experts") != "batched")
+    assert {stage: more[stage] - few[stage] for stage in ("prefill", "decode")} == {"prefill": read, "decode": 3 * read}
+
+
+REFUSED = (
+    ("decode_experts_hit=1", "one token alone hits num_experts_per_tok experts"),
+    ("decode_experts_hit=9", "decode_experts_hit is at most num_experts"),
+    ("prefill_experts_hit=9", "prefill_experts_hit is at most num_experts"),
+    ("decode_experts_hit=4", "a decode step routes 2 rows; it cannot hit more experts"),
+    ("prefill_experts_hit=8 --set prompt_tokens=2", "prefill routes 4 rows; it cannot hit more experts"),
+)
+
+
+@pytest.mark.parametrize(("given", "said"), REFUSED)
+def test_experts_that_cannot_be_hit_are_refused_as_of_the_first_network(given: str, said: str) -> None:
+    for way in ("--experts grouped", "--execution served"):
+        found = dsocr(*shlex.split(f"totals --model mixtral {way} --set {given}"))
+        assert_refused(found, said)
+
+
+def test_a_lower_bound_takes_the_luckiest_routing_however_experts_run() -> None:
+    bounds = []
+    for way in ("batched", "grouped"):
+        model = load_model("mixtral", experts=way).what_if(batch=16)
+        bounds.append(model.compile("lower_bound_s", over="new_tokens", gpu="h200")(new_tokens=4)["lower_bound_s"])
+    assert bounds[0]["total"] == bounds[1]["total"]
+
+
 def test_numbers_stand_for_symbols_in_trees_too() -> None:
     definition = find_definition("llama")
     from dsocr_symbolic.language.library import load_library

@@ -1,11 +1,11 @@
-"""The figures of a performance report, as SVG text: the roofline, time, crops, tokens and memory."""
+"""The figures of a performance report, as SVG text: the rooflines, time, crops, tokens and memory."""
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum, auto
 from typing import Any
 
 from dsocr_symbolic.language.roles import Roles
-from dsocr_symbolic.reports.performance import figure_curves, figure_roofline, figure_time
+from dsocr_symbolic.reports.performance import figure_curves, figure_operators, figure_roofline, figure_time
 from dsocr_symbolic.reports.performance.curves import Curves
 from dsocr_symbolic.reports.performance.numbers import Performance
 from dsocr_symbolic.writing.svg import style, svg
@@ -15,6 +15,7 @@ class Figure(StrEnum):
     """The figures by the names of their files, in the report's order."""
 
     ROOFLINE = auto()
+    OPERATORS = auto()
     TIME = auto()
     CROPS = auto()
     TOKENS = auto()
@@ -41,6 +42,7 @@ def drawn(
     """Draw the figures one after the other."""
     drawings: Mapping[str, Callable[[], Any]] = {
         Figure.ROOFLINE: lambda: figure_roofline.draw(numbers),
+        Figure.OPERATORS: lambda: figure_operators.draw(numbers),
         Figure.TIME: lambda: figure_time.draw(numbers),
         Figure.CROPS: lambda: figure_curves.draw_crops(numbers, curves.grids),
         Figure.TOKENS: lambda: figure_curves.draw_tokens(numbers, curves.steps),
@@ -58,6 +60,8 @@ def _title(name: Figure, roles: Roles) -> str:
     match name:
         case Figure.ROOFLINE:
             return "Roofline: FLOP/s reached by parts of the network against their arithmetic intensity"
+        case Figure.OPERATORS:
+            return "Roofline: FLOP/s reached by every launched operator against its arithmetic intensity"
         case Figure.TIME:
             return "Roofline time by category of operators and stage"
         case Figure.CROPS:
@@ -72,5 +76,5 @@ def missing(numbers: Performance, curves: Curves) -> dict[str, str]:
     """Return the figures that cannot be drawn, and why."""
     why = {name.value: curves.missing[points] for name, points in _NEEDS.items() if points in curves.missing}
     if not numbers.whole.metrics["roofline_s"]:
-        why |= dict.fromkeys((Figure.ROOFLINE.value, Figure.TIME.value), "nothing is launched")
+        why |= dict.fromkeys((Figure.ROOFLINE.value, Figure.OPERATORS.value, Figure.TIME.value), "nothing is launched")
     return why

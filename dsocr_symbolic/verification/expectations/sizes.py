@@ -30,7 +30,17 @@ BYTES: Mapping[str, Any] = {
     "int4": torch.int8.itemsize / 2,
 }
 RATES = ("tensor_core_peak", "fastest_tensor_core_peak", "fastest_cuda_core_peak")
-_SWITCHES = ("training", "trains_encoder", "captured", "begins", "reach", "serves", "engine_kernels", "prefix")
+_SWITCHES = (
+    "training",
+    "trains_encoder",
+    "captured",
+    "begins",
+    "reach",
+    "serves",
+    "engine_kernels",
+    "prefix",
+    "routed",
+)
 PARTS = ("encoder_weight", "norm_weight", "router_weight")
 # Blocks of 32 weights and a scale in fp16: bytes of a weight of the decoder's products. All else is kept wider.
 BLOCKS = {"q8_0": Fraction(32 * 8 + 16, 32 * 8), "q4_0": Fraction(32 * 4 + 16, 32 * 8)}

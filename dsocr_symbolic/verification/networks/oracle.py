@@ -42,8 +42,15 @@ def build(definition: Definition, config: Path | Mapping[str, Any]) -> nn.Module
         raw = next((raw[root] for root in architecture.roots if root in raw), raw)
     dtype = _DTYPES.get(str(raw.get("dtype") or raw.get("torch_dtype")), torch.bfloat16)
     with _quietly(), _META:
+        try:
+            read = kind.config_class.from_dict(raw)
+        except Exception as error:  # noqa: BLE001 - checks of several libraries
+            why = " ".join(str(error).split())
+            raise UserError(
+                f"transformers takes no such config for {name}: {why}; dsocr totals needs no transformers"
+            ) from None
         made: Any = kind._from_config(  # noqa: SLF001 - as AutoModel.from_config does
-            kind.config_class.from_dict(raw), dtype=dtype, attn_implementation="eager"
+            read, dtype=dtype, attn_implementation="eager"
         ).eval()
         if hasattr(made, "set_experts_implementation"):
             made.set_experts_implementation("batched_mm")
@@ -69,7 +76,7 @@ def _new_cache(network: nn.Module) -> Any:
 
 
 def _kept(cache: Any) -> list[Tensor]:
-    return [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
+    return [tensor for layer in cache.layers for tensor in (layer.keys, layer.values) if tensor is not None]
 
 
 def generation_counts(network: nn.Module, batch: int, prompt_tokens: int, new_tokens: int) -> dict[str, dict[str, int]]:
@@ -79,7 +86,7 @@ def generation_counts(network: nn.Module, batch: int, prompt_tokens: int, new_to
     with _quietly(), torch.no_grad(), _META:
         for step in range(1 + new_tokens):
             tokens = torch.empty(batch, 1 if step else prompt_tokens, dtype=torch.long)
-            with OperatorTrace() as trace, AllocationTrace([tokens]) as alive:
+            with OperatorTrace() as trace, AllocationTrace([tokens], _kept(cache)) as alive:
                 out = network(input_ids=tokens, cache=cache, use_cache=True).logits
             stage = stages.setdefault("decode" if step else "prefill", {})
             total = trace.total

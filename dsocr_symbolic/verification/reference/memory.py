@@ -42,12 +42,14 @@ class AllocationTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follow every storage that operators make within the block, from its making until it is freed.
 
     Storages that were there before count only if they belong to an input, and those from the block's beginning to its
-    end; parameters and buffers do not.
+    end; parameters and buffers do not. What is ``replaced``, such as the cache of the step before, counts from the
+    making of what takes its place until it is freed: both stand at once only meanwhile.
     """
 
-    def __init__(self, inputs: Iterable[Tensor] = ()) -> None:
+    def __init__(self, inputs: Iterable[Tensor] = (), replaced: Iterable[Tensor] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._inputs = list(inputs)
+        self._inputs, self._waiting = list(inputs), list(replaced)
+        self._replaced: list[int] = []
         self._events: list[tuple[int, int, str]] = []
         self._numbers: dict[int, int] = {}
         self._references: dict[int, object] = {}
@@ -64,6 +66,12 @@ class AllocationTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._open = True
         for tensor in self._inputs:
             self._follow(tensor, "inputs")
+        for tensor in self._waiting:
+            self._follow(tensor, "replaced")
+            self._replaced.append(self._numbers[tensor.untyped_storage()._cdata])  # noqa: SLF001
+            del tensor
+        # Nothing here may keep alive what the call frees.
+        self._waiting.clear()
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -93,7 +101,8 @@ class AllocationTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         address = storage._cdata  # noqa: SLF001
         if address in self._numbers:
             return
-        number, size = next(self._count), storage.nbytes()
+        # Of a cache that keeps a part of what was joined, that part is what it holds.
+        number, size = next(self._count), tensor.nbytes if operator == "replaced" else storage.nbytes()
         self._numbers[address] = number
         if operator is not None:
             self._events.append((number, size, operator))
@@ -107,14 +116,21 @@ class AllocationTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._references[number] = weakref.ref(storage, freed)
 
     def peak(self, excluded: Iterable[Tensor] = ()) -> Peak:
-        """Find the peak without some tensors that still exist (a KV cache), left out from their making on."""
-        left_out = {self._numbers.get(tensor.untyped_storage()._cdata) for tensor in excluded}  # noqa: SLF001
+        """Find the peak without some tensors that still exist (a KV cache), left out from their making on.
+
+        They take the places of what was said to be replaced, in that order.
+        """
+        left_out = [self._numbers.get(tensor.untyped_storage()._cdata) for tensor in excluded]  # noqa: SLF001
+        before = dict(zip(left_out, self._replaced, strict=False))
+        sizes = {number: size for number, size, _ in self._events if size > 0}
         alive, most, place = 0, 0, "inputs"
         for number, change, operator in self._events:
-            if number not in left_out:
+            if number in before:
+                alive += sizes[before[number]]
+            elif number not in left_out and not (number in self._replaced and change > 0):
                 alive += change
-                if alive > most:
-                    most, place = alive, operator
+            if alive > most:
+                most, place = alive, operator
         return Peak(peak_bytes=most, end_bytes=alive, operator=place)
 
 
