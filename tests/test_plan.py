@@ -68,10 +68,10 @@ def test_a_mix_lies_between_its_parts() -> None:
 
 
 def test_chunks_are_those_of_the_server() -> None:
-    answer = planned(*L4, "--set", "chunk_tokens=300")
-    assert answer["demand"]["chunk_tokens"] == 300
+    answer = planned(*L4, "--set", "chunk_tokens=304", "--execution", "served")
+    assert answer["demand"]["chunk_tokens"] == 304
     (offer,) = answer["offers"]
-    assert f"--max-num-batched-tokens {300 + offer['concurrency']} " in offer["launch"]
+    assert f"--max-num-batched-tokens {304 + offer['concurrency']} " in offer["launch"]
 
 
 def test_documents_say_which_pages(tmp_path: Path) -> None:
@@ -143,6 +143,7 @@ def test_in_python_it_is_the_same() -> None:
         (("--utilisation", "1.5"), "expected a share above 0, 1 at most"),
         (("--set", "batch=8"), "a plan finds it"),
         (("--set", "chunk_tokens=0"), "chunk_tokens"),
+        (("--set", "chunk_tokens=300"), "chunk_tokens: a prompt in 4 chunks: "),
         (("--output-tokens", "1"), "expected at least 2"),
         (("--output-tokens", "none.csv:tokens"), "no such file"),
         (("--mix", "gundam=1", "--workload", "base"), "--mix names the workloads; drop --workload"),

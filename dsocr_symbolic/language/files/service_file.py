@@ -82,6 +82,15 @@ class Fleet:
 
 
 @frozen(kw_only=True)
+class HostFeed:
+    """What the host does of a page before the engine sees it."""
+
+    why: str = entry("what it rests on", PROSE)
+    inputs: Mapping[str, Input] = entry("what the formulas start from", of_symbols(records(Input)))
+    terms: Mapping[str, Relation] = entry("what follows, in order", of_symbols(records(Relation)))
+
+
+@frozen(kw_only=True)
 class ServiceFile:
     """A server in steady state."""
 
@@ -93,6 +102,7 @@ class ServiceFile:
     request: Expression = entry("seconds of a request, of what is before its first token and of each step")
     limits: Mapping[str, Expression] = entry("what they are spent on, of metrics", FORMULAS)
     together: Mapping[str, Expression] = entry("metrics of a batch that begins and ends together", FORMULAS)
+    host: HostFeed = entry("what the host does before")
     fleet: Fleet = entry("machines side by side")
     enough: float = entry("share of the most pages that is as good as all")
     launch: Mapping[str, Expression] = entry("flags of an engine's command", FORMULAS)
@@ -120,10 +130,12 @@ def load_service() -> ServiceFile:
     check_names(f"{file}: request", _OF_A_REQUEST, service.request)
     check_names(f"{file}: launch", _OF_A_PLAN, *service.launch.values())
     check_names(f"{file}: knee: concurrency", _OF_A_KNEE, service.knee.concurrency)
-    known = {*service.fleet.inputs}
-    for place, term in service.fleet.terms.items():
-        check_names(f"{file}: fleet: terms: {place}", known, term.formula)
-        known.add(place)
+    parts: Mapping[str, Fleet | HostFeed] = {"fleet": service.fleet, "host": service.host}
+    for name, part in parts.items():
+        known = {*part.inputs}
+        for place, term in part.terms.items():
+            check_names(f"{file}: {name}: terms: {place}", known, term.formula)
+            known.add(place)
     return service
 
 

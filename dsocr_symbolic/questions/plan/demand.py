@@ -3,7 +3,7 @@
 import csv
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, pstdev
 
@@ -11,6 +11,7 @@ from attrs import evolve, fields, frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.roles import Roles, played
+from dsocr_symbolic.questions.plan.hosting import HostWork
 from dsocr_symbolic.scenario.checks import parse_number
 from dsocr_symbolic.scenario.crop_grids import crop_grid
 from dsocr_symbolic.scenario.documents import PageSize
@@ -73,12 +74,16 @@ class Demand:
         How many pages in a second; None where nobody says.
     pages : int or None
         How many there are in all; None where nobody says.
+    host, unhosted : HostWork or None, str
+        What the host does of a page before; why nothing is claimed of that.
     """
 
     kinds: tuple[Kind, ...]
     answers: Answers
     pages_per_s: float | None = None
     pages: int | None = None
+    host: HostWork | None = None
+    unhosted: str = ""
 
     def mean(self, of: Iterable[float]) -> float:
         """Return the mean over pages of a number of each kind."""
@@ -119,8 +124,13 @@ def mixed(scenario: Scenario, text: str) -> tuple[Kind, ...]:
     )
 
 
-def of_pages(scenario: Scenario, pages: Iterable[PageSize]) -> tuple[tuple[Kind, ...], int, int]:
-    """Return the kinds of a document's pages by how they are cut, how many can be read, and how many cannot."""
+def of_pages(
+    scenario: Scenario, pages: Iterable[PageSize], look: Callable[[PageSize, tuple[int, int]], None] | None = None
+) -> tuple[tuple[Kind, ...], int, int]:
+    """Return the kinds of a document's pages by how they are cut, how many can be read, and how many cannot.
+
+    ``look`` is shown each page that can be read, with its crops side by side and above one another.
+    """
     roles = scenario.definition.roles
     (crops,) = played(roles, scenario.definition.name, fields(Roles).crops)
     if scenario.workload is None:
@@ -135,8 +145,11 @@ def of_pages(scenario: Scenario, pages: Iterable[PageSize]) -> tuple[tuple[Kind,
     for page in pages:
         if page.width is None or page.height is None:
             unread += 1
-        else:
-            counts[crop_grid(page.width, page.height, **cutting) if cutting else (0, 0)] += 1
+            continue
+        grid = crop_grid(page.width, page.height, **cutting) if cutting else (0, 0)
+        counts[grid] += 1
+        if look is not None:
+            look(page, grid)
     whole = counts.total()
     kinds = (
         Kind(

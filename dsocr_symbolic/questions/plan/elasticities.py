@@ -10,6 +10,7 @@ from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.questions.plan import steady
 from dsocr_symbolic.questions.plan.choosing import inputs_of
 from dsocr_symbolic.questions.plan.demand import Answers
+from dsocr_symbolic.questions.plan.hosting import HostWork, prepared_per_s
 from dsocr_symbolic.questions.plan.steps import WALL, Machines, StepTimes, steps_of
 from dsocr_symbolic.questions.plan.workloads import AskedPages
 
@@ -36,9 +37,22 @@ class Elasticity:
 
 
 def elasticities(
-    asked: AskedPages, program: Program, on: Machines, *, steps: StepTimes, answers: Answers, concurrency: int
+    asked: AskedPages,
+    program: Program,
+    on: Machines,
+    *,
+    steps: StepTimes,
+    answers: Answers,
+    concurrency: int,
+    host: HostWork | None = None,
 ) -> tuple[Elasticity, ...]:
     """Return what moves the cost of a page on one machine most, the largest first."""
+    if prepared_per_s(host) <= _ends(steps, answers, concurrency)[0]:
+        # Pages end as the cores prepare them, whatever the GPU does.
+        return (
+            Elasticity(symbol="host_s", meaning="seconds of one core that a page takes", elasticity=1.0),
+            Elasticity(symbol="cores", meaning="cores that prepare pages for one GPU", elasticity=-1.0),
+        )
     found = [*_of_steps(steps, answers, concurrency), *_of_machine(asked, program, on, answers, concurrency)]
     return tuple(
         sorted((each for each in found if abs(each.elasticity) >= _LEAST), key=lambda each: -abs(each.elasticity))

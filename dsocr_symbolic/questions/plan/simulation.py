@@ -12,6 +12,7 @@ from attrs import define, frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.questions.plan.demand import Answers
+from dsocr_symbolic.questions.plan.hosting import HostWork
 
 REQUESTS = 4000
 # What is left out at first: the engine begins empty, or all requests at once.
@@ -33,12 +34,15 @@ class Engine:
         Seconds of a decode step at a whole batch.
     answers : Answers
         Lengths: those that are known are drawn from, else a log-normal distribution of their mean and spread.
+    host : HostWork or None
+        What is done of pages that arrive before the engine sees them, each on a free core.
     """
 
     prompts: tuple[tuple[float, ...], ...]
     shares: tuple[float, ...]
     step_s: Callable[[int], float]
     answers: Answers
+    host: HostWork | None = None
 
 
 @frozen(kw_only=True)
@@ -122,17 +126,32 @@ def simulate(
     world, lots = simpy.Environment(), Random(seed)  # noqa: S311 - a simulation, no secret
     state = _State(waiting=deque(), running=[], ended=[])
     draw = _drawer(engine, lots)
+    cores = simpy.Resource(world, engine.host.cores) if engine.host and engine.host.cores else None
 
-    def arrive(part: float = 1.0) -> None:
+    def arrive(part: float = 1.0, arrived: float | None = None) -> None:
         chunks, steps = draw()
-        state.waiting.append(_Request(arrived=world.now, chunks=chunks, steps=max(1, math.ceil(steps * part))))
+        since = world.now if arrived is None else arrived
+        state.waiting.append(_Request(arrived=since, chunks=chunks, steps=max(1, math.ceil(steps * part))))
         if state.awake is not None and not state.awake.triggered:
             state.awake.succeed()
 
     def arrivals(rate: float) -> Generator[Any, Any, None]:
         while True:
             yield world.timeout(lots.expovariate(rate))
-            arrive()
+            if engine.host is None:
+                arrive()
+            else:
+                world.process(prepared(engine.host))
+
+    def prepared(host: HostWork) -> Generator[Any, Any, None]:
+        arrived, takes = world.now, lots.choice(host.seconds) if host.seconds else host.host_s
+        if cores is None:
+            yield world.timeout(takes)
+        else:
+            with cores.request() as core:
+                yield core
+                yield world.timeout(takes)
+        arrive(arrived=arrived)
 
     def work() -> Generator[Any, Any, None]:
         while len(state.ended) < requests:

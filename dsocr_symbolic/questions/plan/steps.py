@@ -14,7 +14,7 @@ from dsocr_symbolic.evaluation.program import Program, folded
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.formula import ZERO
-from dsocr_symbolic.questions.plan.workloads import AskedPages, chunk_settings, chunked
+from dsocr_symbolic.questions.plan.workloads import AskedPages, chunk_settings, chunk_symbols, chunked
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 
@@ -183,12 +183,21 @@ def steps_of(
         parts = chunked(int(numbers[roles.prompt_tokens]), asked.chunk)
         places.append(list(range(len(workloads), len(workloads) + len(parts) + 1)))
         workloads.append(scenario_values(kind, {roles.batch: 1}).numbers)
-        workloads += [
-            scenario_values(server, chunk_settings(kind, numbers, start, tokens)).numbers for start, tokens in parts
-        ]
+        workloads += _chunks(server, [chunk_settings(kind, numbers, start, tokens) for start, tokens in parts])
     workloads += [scenario_values(asked.average, {roles.batch: batch}).numbers for batch in batches]
     seconds = stage_seconds(programs, on, workloads, metrics)
     return {metric: _steps(asked, seconds[metric], places, batches) for metric in metrics}
+
+
+def _chunks(server: Scenario, parts: Sequence[Mapping[str, Exact]]) -> list[Mapping[str, Exact]]:
+    """Return the workload of each chunk of a prompt; a network whose code takes no chunks says so."""
+    try:
+        return [scenario_values(server, part).numbers for part in parts]
+    except UserError as error:
+        if len(parts) == 1:
+            raise
+        names = ", ".join(sorted(chunk_symbols(server.definition)))
+        raise UserError(f"{names}: a prompt in {len(parts)} chunks: {error}") from error
 
 
 def _steps(
