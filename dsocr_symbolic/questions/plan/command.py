@@ -98,18 +98,13 @@ def _heading(about: dict[str, Any], definition: Definition) -> str:
 
 def _request(given: options.Given) -> Any:
     """Read the words that a plan has of its own."""
+    from dsocr_symbolic.language.pairs import read_pairs
     from dsocr_symbolic.questions.plan.asking import Request
     from dsocr_symbolic.scenario.checks import parse_number
     from dsocr_symbolic.scenario.hardware import load_host
 
-    prices: dict[str, float] = {}
-    for word in given["prices"]:
-        name, equals, price = (part.strip() for part in word.partition("="))
-        if not equals or not name:
-            raise UserError(f"--price {word}: expected GPU=PER_HOUR")
-        if name in prices:
-            raise UserError(f"--price {name}: given twice; give it once")
-        prices[name] = float(parse_number(price, f"--price {name}"))
+    words = read_pairs(given["prices"], "--price", "GPU=PER_HOUR")
+    prices = {name: float(parse_number(price, f"--price {name}")) for name, price in words.items()}
     if given["mix"] and given["workload"]:
         raise UserError("--mix names the workloads; drop --workload")
     if given["reserve"] is not None:

@@ -10,6 +10,7 @@ from statistics import fmean, pstdev
 from attrs import evolve, fields, frozen
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.pairs import read_pairs
 from dsocr_symbolic.language.roles import Roles, played
 from dsocr_symbolic.questions.plan.hosting import HostWork
 from dsocr_symbolic.scenario.checks import parse_number
@@ -105,14 +106,8 @@ def one_kind(scenario: Scenario) -> tuple[Kind, ...]:
 
 def mixed(scenario: Scenario, text: str) -> tuple[Kind, ...]:
     """Read ``gundam=0.6,base=0.4``: workloads and their shares."""
-    shares: dict[str, float] = {}
-    for word in text.split(","):
-        name, equals, share = (part.strip() for part in word.partition("="))
-        if not equals or not name:
-            raise UserError(f"--mix {text}: expected WORKLOAD=SHARE, several of them with commas")
-        if name in shares:
-            raise UserError(f"--mix {text}: {name} is given twice; give it once")
-        shares[name] = float(parse_number(share, name))
+    words = read_pairs(text.split(","), f"--mix {text}", "WORKLOAD=SHARE, several of them with commas")
+    shares = {name: float(parse_number(share, name)) for name, share in words.items()}
     if bad := [name for name, share in shares.items() if not 0 < share < math.inf]:
         raise UserError(f"--mix {text}: the share of {bad[0]} is not above 0; drop it or correct it")
     if abs((whole := math.fsum(shares.values())) - 1) > _WHOLE:
