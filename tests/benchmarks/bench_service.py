@@ -1,7 +1,7 @@
-"""Formulas of a server against a simulation of the same engine: python tests/benchmarks/bench_service.py [N].
+"""Formulas of a server against a simulation of the same engine: python tests/benchmarks/bench_service.py [N] [merged].
 
-Percentiles have no formula: those of the simulation that ``dsocr plan --simulate`` runs are held against one of three
-times as many requests, drawn anew.
+``merged`` takes chunks and decode steps in one forward. Percentiles have no formula: those of the simulation that
+``dsocr plan --simulate`` runs are held against one of as many requests, drawn anew.
 """
 
 import sys
@@ -17,10 +17,10 @@ PERCENTILES = {"ttft_p99_s": 0.2, "tpot_p99_s": 0.2}
 MOST = dict.fromkeys(HELD, 0.05) | PERCENTILES
 
 
-def main(count: int, requests: int = 3 * REQUESTS) -> None:
+def main(count: int, *, merged: bool, requests: int = REQUESTS) -> None:
     worst: dict[str, list[tuple[float, int]]] = {name: [] for name in MOST}
     for seed in range(count):
-        server = draw(seed)
+        server = draw(seed, merged=merged)
         missed, seen = errors(server, requests, seed)
         again = simulate(
             server.engine,
@@ -43,4 +43,4 @@ def main(count: int, requests: int = 3 * REQUESTS) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200, merged="merged" in sys.argv[2:])

@@ -64,6 +64,15 @@ class System:
 
 
 @frozen(kw_only=True)
+class Merged:
+    """What a forward of a chunk and a decode step saves."""
+
+    bytes: str = entry("metric that grows by a decode step's weights with the bytes of an element")
+    element: str = entry("symbol of these bytes")
+    saved_s: Expression = entry("seconds, of weight_bytes and the machine")
+
+
+@frozen(kw_only=True)
 class Knee:
     """Up to where the formulas are held against a simulation."""
 
@@ -96,6 +105,7 @@ class ServiceFile:
 
     summary: str = entry("what the file is")
     inputs: Mapping[str, Input] = entry("what the formulas start from", of_symbols(records(Input)))
+    merged: Merged = entry("a chunk and a decode step in one forward")
     closed: System = entry("as many requests at any time")
     open: System = entry("requests that arrive at random")
     knee: Knee = entry("up to where it holds")
@@ -127,6 +137,8 @@ def load_service() -> ServiceFile:
     check_names(f"{file}: limits", load_metrics(), *service.limits.values())
     check_known(service.together, load_metrics(), f"{file}: together", "metric")
     check_names(f"{file}: together", {*_TOGETHER, *load_machine()}, *service.together.values())
+    check_known([service.merged.bytes], load_metrics(), f"{file}: merged: bytes", "metric")
+    check_names(f"{file}: merged: saved_s", {"weight_bytes", *load_machine()}, service.merged.saved_s)
     check_names(f"{file}: request", _OF_A_REQUEST, service.request)
     check_names(f"{file}: launch", _OF_A_PLAN, *service.launch.values())
     check_names(f"{file}: knee: concurrency", _OF_A_KNEE, service.knee.concurrency)

@@ -34,6 +34,8 @@ class Request:
         Of a machine in an hour.
     host_s, cores : float, int
         Seconds of one core that a page takes before the engine, and cores that prepare pages for one GPU.
+    merge_chunks : bool
+        Whether a chunk of a prompt and a decode step are one forward, which reads weights once.
     simulate : bool
         Whether the best one is simulated, too.
     """
@@ -50,6 +52,7 @@ class Request:
     prices: Mapping[str, float] = {}
     host_s: float | None = None
     cores: int | None = None
+    merge_chunks: bool = False
     simulate: bool = False
 
 
@@ -124,6 +127,7 @@ def _wishes(request: Request) -> Wishes:
         concurrency=request.concurrency,
         utilisation=utilisation,
         prices=dict(request.prices),
+        merged=request.merge_chunks,
         simulate=request.simulate,
     )
 

@@ -33,6 +33,8 @@ class Wishes:
         Share of the most that is planned with.
     prices : mapping of str to float
         Of a GPU in an hour.
+    merged : bool
+        Whether a chunk of a prompt and a decode step are one forward.
     simulate : bool
         Whether the first one is simulated, too.
     """
@@ -42,6 +44,7 @@ class Wishes:
     concurrency: int | None = None
     utilisation: float = 0.7
     prices: Mapping[str, float] = {}
+    merged: bool = False
     simulate: bool = False
 
 
@@ -141,6 +144,7 @@ def inputs_of(steps: StepTimes, answers: Answers) -> dict[str, Any]:
         "chunks": steps.chunks,
         "new_tokens": answers.mean,
         "spread": answers.spread,
+        "merged": float(steps.saved_s is not None),
     }
 
 
@@ -155,7 +159,7 @@ def choose(
 ) -> list[Chosen | Missed]:
     """Choose for each machine; ``held`` are the requests that its memory holds, ``most`` those that an engine runs."""
     tried = np.arange(1.0, most + 1)[None, :]
-    found = steady.closed({**inputs_of(steps, answers), "concurrency": tried}, steps.decode)
+    found = steady.closed({**inputs_of(steps, answers), "concurrency": tried}, steps.decode, steps.saved)
     shape = (len(held), most)
     columns = {name: np.broadcast_to(found[name], shape) for name in (*_STATE, "residence_s")}
     alone = columns["ttft_s"][:, 0] + answers.mean * columns["tpot_s"][:, 0]

@@ -32,6 +32,7 @@ def plan_command(definition: Definition) -> click.Command:
         click.Option(["--utilisation"], metavar="U", type=float, help="Share of the most to plan with; 0.7."),
         click.Option(["--host-s"], metavar="S", type=float, help="Seconds of a core for a page before the GPU."),
         click.Option(["--cores"], metavar="N", type=int, help="Cores that prepare pages for each GPU."),
+        click.Option(["--merge-chunks"], is_flag=True, help="Prompts' chunks and decode in one forward, as in vLLM."),
         click.Option(["--simulate"], is_flag=True, help="Simulate the best one, too: 99th percentiles."),
         click.Option(["--figure"], metavar="FILE.svg", type=click.Path(path_type=Path), help="Cost against latency."),
         click.Option(["--force"], is_flag=True, help="Replace the figure's file."),
@@ -126,6 +127,7 @@ def _request(given: options.Given) -> Any:
         "utilisation",
         "host_s",
         "cores",
+        "merge_chunks",
         "simulate",
     )
     return Request(**{name: given[name] for name in kept}, gpus=gpus, prices=prices)

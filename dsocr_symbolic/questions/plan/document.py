@@ -28,6 +28,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "host": None if demand.host is None else _host(demand.host),
         "host_reason": demand.unhosted or None,
         "limits": {key: getattr(wishes, key) for key in ("ttft_s", "tpot_s", "concurrency", "utilisation")},
+        "merged": wishes.merged,
         "offers": [_offer(offer) | {"exceeded_at_load": list(exceeded(offer, plan))} for offer in plan.offers],
         "moves": [asdict(move) for move in plan.moves],
         "simulated": None if plan.seen is None else asdict(plan.seen, filter=lambda field, _: field.name != "drawn"),

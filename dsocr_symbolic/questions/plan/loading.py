@@ -24,6 +24,7 @@ def loads(
         {**inputs_of(steps, answers), "concurrency": float(choice.concurrency), "arrivals_per_s": rates},
         steps.decode,
         choice.concurrency,
+        steps.saved,
     )
     columns = {name: np.broadcast_to(found[name], rates.shape)[:, 0] for name in _STATE}
     columns["ttft_s"] = columns["ttft_s"] + [before_s(host, rate) for rate in arrivals_per_s]

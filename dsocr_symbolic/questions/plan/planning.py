@@ -1,6 +1,6 @@
 """The plan: on each GPU the concurrency that limits and memory allow, how many GPUs that takes, and what they cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import inf
 from typing import Any
@@ -20,6 +20,7 @@ from dsocr_symbolic.questions.plan.elasticities import Elasticity, elasticities
 from dsocr_symbolic.questions.plan.hosting import following, host_numbers, prepared_per_s
 from dsocr_symbolic.questions.plan.loading import kept_to, loads
 from dsocr_symbolic.questions.plan.memory import holding
+from dsocr_symbolic.questions.plan.merging import merged_steps
 from dsocr_symbolic.questions.plan.simulation import Engine, Simulated, simulate
 from dsocr_symbolic.questions.plan.spending import Spending, metrics_spent
 from dsocr_symbolic.questions.plan.steps import BATCHES, WALL, Machines, StepTimes, machines, steps_of
@@ -117,7 +118,10 @@ def plan_for(base: Scenario, demand: Demand, wishes: Wishes, gpus: Sequence[Gpu]
         raise UserError("; ".join(f"{name}: {why}" for name, why in refused.items()))
     most = max(MOST, wishes.concurrency or 1)
     batches = sorted({*(batch for batch in BATCHES if batch < most), most})
-    parts = steps_of(asked, [program, scenario_details(base)], on, batches, (WALL, *metrics_spent()))
+    programs = [program, scenario_details(base)]
+    parts = steps_of(asked, programs, on, batches, (WALL, *metrics_spent()))
+    if wishes.merged:
+        parts[WALL] = merged_steps(asked, programs, on, parts[WALL], batches)
     steps, spending = parts[WALL], Spending(parts=parts, new_tokens=demand.answers.mean)
     rooms = [inf if pool is None else float(pool.requests or 0) for pool in pools]
     chosen = choose(steps, demand.answers, rooms, wishes=wishes, most=most, host=demand.host)
@@ -142,7 +146,7 @@ def plan_for(base: Scenario, demand: Demand, wishes: Wishes, gpus: Sequence[Gpu]
         refused=refused,
         moves=elasticities(
             asked,
-            program,
+            programs,
             on.some([best]),
             steps=own,
             answers=demand.answers,
@@ -155,12 +159,17 @@ def plan_for(base: Scenario, demand: Demand, wishes: Wishes, gpus: Sequence[Gpu]
 
 def simulated(steps: StepTimes, demand: Demand, offer: Offer) -> Simulated:
     """Simulate what an offer plans on one machine."""
+
+    def at_batch(seconds: Callable[[Any], Any]) -> Callable[[int], float]:
+        return cache(lambda batch: float(seconds(np.array([[float(batch)]]))[0, 0]))
+
     engine = Engine(
         prompts=tuple(tuple(map(float, prompt[0])) for prompt in steps.prompts),
         shares=tuple(kind.share for kind in demand.kinds),
-        step_s=cache(lambda batch: float(steps.decode(np.array([[float(batch)]]))[0, 0])),
+        step_s=at_batch(steps.decode),
         answers=demand.answers,
         host=demand.host,
+        saved_s=None if steps.saved_s is None else at_batch(steps.saved),
     )
     return simulate(engine, concurrency=offer.choice.concurrency, arrivals_per_s=float(offer.numbers["arrivals_per_s"]))
 

@@ -95,7 +95,8 @@ def _asked(plan: Plan) -> list[str]:
     limits += [f"tpot at most {wishes.tpot_s:g} s"] if wishes.tpot_s else []
     return [
         f"asked: {many}; of {kinds}; {answers.mean + 1:.4g} output tokens (spread {answers.spread:.2g});"
-        f" {plan.asked.chunk} prompt tokens at a time" + (f"; {', '.join(limits)}" if limits else ""),
+        f" {plan.asked.chunk} prompt tokens at a time, {'in a forward with' if wishes.merged else 'apart from'} decode"
+        + (f"; {', '.join(limits)}" if limits else ""),
         f"planned with {wishes.utilisation:.0%} of what a machine can do, or less where limits need it",
     ]
 
