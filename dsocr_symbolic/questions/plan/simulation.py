@@ -2,6 +2,7 @@
 
 import heapq
 import math
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from random import Random
@@ -129,7 +130,7 @@ def simulate(
     world, lots = simpy.Environment(), Random(seed)  # noqa: S311 - a simulation, no secret
     state = _State(waiting=deque(), running=[], ended=[])
     draw = _drawer(engine, lots)
-    cores = simpy.Resource(world, (engine.host and engine.host.cores) or math.inf)
+    cores = simpy.Resource(world, (engine.host and engine.host.cores) or sys.maxsize)
 
     def arrive(part: float = 1.0, arrived: float | None = None) -> None:
         chunks, steps = draw()

@@ -124,6 +124,8 @@ def _best(offer: Offer, plan: Plan) -> Iterator[str]:
             f"memory: {scaled(pool.memory_bytes, 'B')} that a server takes: weights {scaled(pool.weight_bytes, 'B')},"
             f" activations {scaled(pool.activation_bytes, 'B')}, KV pool {scaled(pool.bytes, 'B')}{room}"
         )
+    if "cost_per_1000_pages" in numbers:
+        yield f"1,000 pages cost {numbers['cost_per_1000_pages']:.4g}, at the price of {offer.price_per_hour:g} an hour"
     if plan.demand.pages:
         whole = f", {numbers['cost']:.4g} in all" if "cost" in numbers else ""
         yield f"the {plan.demand.pages:,} pages take {numbers['hours']:.3g} h{whole}"
