@@ -6,15 +6,21 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from test_cli import dsocr
 
 from dsocr_symbolic import plan
+from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.questions.plan.asking import Request, plan_of
 from dsocr_symbolic.questions.plan.figure import front_of, points_of
+from dsocr_symbolic.questions.plan.merging import merged_steps
+from dsocr_symbolic.questions.plan.steps import machines, steps_of
+from dsocr_symbolic.questions.plan.workloads import asked_of
 from dsocr_symbolic.scenario.documents import PageSize
+from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.scenario import make_scenario
 
 L4 = ("--gpus", "l4", "--pages-per-day", "350000")
@@ -68,10 +74,32 @@ def test_a_mix_lies_between_its_parts() -> None:
 
 
 def test_chunks_are_those_of_the_server() -> None:
-    answer = planned(*L4, "--set", "chunk_tokens=300")
-    assert answer["demand"]["chunk_tokens"] == 300
+    answer = planned(*L4, "--set", "chunk_tokens=304", "--execution", "served")
+    assert answer["demand"]["chunk_tokens"] == 304
     (offer,) = answer["offers"]
-    assert f"--max-num-batched-tokens {300 + offer['concurrency']} " in offer["launch"]
+    assert f"--max-num-batched-tokens {304 + offer['concurrency']} " in offer["launch"]
+
+
+def test_what_one_forward_saves_is_the_weights_of_a_decode_step() -> None:
+    scenario = make_scenario(definition=default_definition(None), choices={"execution": "served"})
+    asked = asked_of([scenario], [1.0], 512)
+    on, _ = machines(asked.average, [load_gpu("l4"), load_gpu("h200")])
+    programs = [scenario_program(scenario), scenario_details(scenario)]
+    batches = (1, 8, 4096)
+    steps = merged_steps(asked, programs, on, steps_of(asked, programs, on, batches)["wall_s"], batches)
+    read = steps.saved_s * on.numbers["stream_bandwidth"]
+    assert read[0] == pytest.approx(read[1])
+    layers, experts, expert = 11, 64, 2 * 3 * 1280 * 896
+    hit = np.array([experts * (1 - (1 - 6 / experts) ** batch) for batch in batches])
+    # Whatever is hit, the rest of the decoder and its head are read; of the embedding one row a token is.
+    assert read[0] - layers * expert * hit == pytest.approx(read[0][0] - layers * expert * 6, rel=0.02)
+    assert read[0][-1] == pytest.approx(2 * (2934734080 - 129280 * 1280), rel=0.01)
+    assert steps.saved(np.array([[4.5]]))[0, 0] == pytest.approx(steps.saved_s[0, :2].mean())
+
+
+def test_chunks_in_one_forward_with_decode_end_more_pages() -> None:
+    (apart,), (merged,) = (planned(*L4, "--execution", "served", *more)["offers"] for more in ((), ("--merge-chunks",)))
+    assert apart["pages_per_day"] < merged["pages_per_day"] < 1.15 * apart["pages_per_day"]
 
 
 def test_documents_say_which_pages(tmp_path: Path) -> None:
@@ -137,12 +165,20 @@ def test_in_python_it_is_the_same() -> None:
         (("--mix", "gundam=0.6,base"), "expected WORKLOAD=SHARE"),
         (("--mix", "gundam=0.6,bas=0.4"), "unknown workload 'bas'"),
         (("--price", "l4=0"), "--price l4 0.0: expected a finite number above 0"),
+        (("--price", "l4"), "--price: 'l4': expected GPU=PER_HOUR"),
+        (("--price", "l4=1", "--price", "l4=2"), "--price: l4 is given twice"),
+        (("--price", "l4=nan"), "'nan' is not a number"),
+        (("--mix", "gundam=nan,base=1"), "'nan' is not a number"),
+        (("--output-spread", "nan"), "--output-spread nan: expected a finite number"),
+        (("--utilisation", "nan"), "expected a share above 0, 1 at most"),
+        (("--tpot", "inf"), "--tpot inf: expected a finite number above 0"),
         (("--price", "l5=1"), "unknown GPU 'l5'"),
         (("--pages-per-day", "nan"), "--pages-per-day nan: expected a finite number above 0"),
         (("--ttft", "0.01"), "no GPU meets the limits; the nearest is l4: ttft is"),
         (("--utilisation", "1.5"), "expected a share above 0, 1 at most"),
         (("--set", "batch=8"), "a plan finds it"),
         (("--set", "chunk_tokens=0"), "chunk_tokens"),
+        (("--set", "chunk_tokens=300"), "chunk_tokens: a prompt in 4 chunks: "),
         (("--output-tokens", "1"), "expected at least 2"),
         (("--output-tokens", "none.csv:tokens"), "no such file"),
         (("--mix", "gundam=1", "--workload", "base"), "--mix names the workloads; drop --workload"),

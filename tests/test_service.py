@@ -15,6 +15,7 @@ from dsocr_symbolic.questions.plan.simulation import Engine, simulate
 
 pytest.importorskip("simpy")
 ALONE = {"encode_s": 0.05, "prefill_s": 0.02, "work_spread": 0.0, "chunks": 1.0, "new_tokens": 200.0, "spread": 0.5}
+ALONE |= {"merged": 0.0}
 
 
 def step_s(batch: Any) -> Any:
@@ -32,6 +33,26 @@ def test_formulas_are_within_5_percent_of_a_simulation_below_the_knee(seed: int)
     assert {name: error for name, error in missed.items() if abs(error) > 0.05} == {}
     assert seen.ttft_p99_s >= seen.ttft_s > 0
     assert seen.tpot_p99_s >= seen.tpot_s > 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_chunks_in_one_forward_with_decode_are_within_5_percent_of_a_simulation(seed: int) -> None:
+    missed, _ = errors(draw(seed, merged=True), 2500, seed)
+    assert {name: error for name, error in missed.items() if abs(error) > 0.05} == {}
+
+
+@settings(max_examples=25, deadline=None)
+@given(concurrency=st.integers(1, 200), saved=st.floats(1e-4, 0.01))
+def test_one_forward_of_two_ends_more_and_gives_first_tokens_at_its_end(concurrency: int, saved: float) -> None:
+    inputs = {**ALONE, "spread": 0.0, "concurrency": np.array([[float(concurrency)]])}
+    apart = steady.closed(inputs, step_s)
+    merged = steady.closed({**inputs, "merged": 1.0}, step_s, lambda batch: np.full_like(batch, saved))
+    if concurrency == 1:
+        assert at(merged, "requests_per_s") == at(apart, "requests_per_s")
+        assert at(merged, "ttft_s") == at(apart, "ttft_s")
+        return
+    assert at(merged, "requests_per_s") > at(apart, "requests_per_s")
+    assert at(merged, "ttft_s") == pytest.approx(0.07 - saved + at(merged, "step_s"))
 
 
 def test_percentiles_of_two_simulations_are_within_20_percent() -> None:

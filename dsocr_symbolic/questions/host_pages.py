@@ -6,8 +6,11 @@ from typing import Any
 
 from attrs import asdict, frozen
 
+from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.host_work import CALIBRATE, HostSeconds, host_seconds, unmeasured, views_of
+from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.files.service_file import load_service
 from dsocr_symbolic.language.time_formula import host_symbols
 from dsocr_symbolic.scenario.documents import PageSize
 from dsocr_symbolic.scenario.page_contents import page_content
@@ -124,4 +127,5 @@ def feeding(host_s: float, pages_per_s: float) -> float:
     """
     if not host_s >= 0 or not pages_per_s >= 0:
         raise UserError(f"cores: {host_s} s a page at {pages_per_s} pages/s: both are numbers from 0 on")
-    return host_s * pages_per_s
+    term = load_service().host.terms["cores_busy"]
+    return float(evaluate(term.formula, {"host_s": host_s, "pages_per_s": pages_per_s}, arithmetic))

@@ -15,6 +15,7 @@ from dsocr_symbolic.language.files.server_file import unknown_symbol
 from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import find_definition, layer_definition
 from dsocr_symbolic.language.model_parts import Workload
+from dsocr_symbolic.language.pairs import read_pairs
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_layer, check_setting, parse_number, rule_says
 from dsocr_symbolic.scenario.configs import find_config, find_network, read_config
@@ -212,21 +213,11 @@ def read_scenario(text: str | Mapping[str, Any], base: Scenario) -> tuple[str, S
         if not isinstance(raw, dict):
             raise UserError(f"{text}: expected a mapping of symbols, choices, gpu and workload to values")
         return path.stem, _scenario({str(key): value for key, value in raw.items()}, base, text)
-    entries = _words(text) if isinstance(text, str) else dict(text)
+    words = text.split(",") if isinstance(text, str) and text.strip() else []
+    form = "KEY=VALUE, several of them with commas, or a YAML file"
+    entries = read_pairs(words, f"'{text}'", form) if isinstance(text, str) else dict(text)
     name = ", ".join(f"{key}={value}" for key, value in entries.items()) or "as it is"
     return name, _scenario(entries, base, name)
-
-
-def _words(text: str) -> dict[str, Any]:
-    entries: dict[str, Any] = {}
-    for word in text.split(",") if text.strip() else []:
-        key, equals, value = (part.strip() for part in word.partition("="))
-        if not equals or not key or not value:
-            raise UserError(f"'{word}': expected KEY=VALUE, several of them with commas, or a YAML file")
-        if key in entries:
-            raise UserError(f"'{text}': {key} is given twice; give it once")
-        entries[key] = value
-    return entries
 
 
 def of_network(base: Scenario, model: str | None, config: str | None) -> Scenario:

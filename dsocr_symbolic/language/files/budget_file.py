@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.pairs import read_pairs
 from dsocr_symbolic.language.schema import BLANK, PROSE, Reader, entry, listed, structure, table
 from dsocr_symbolic.language.strict_yaml import read_yaml
 
@@ -41,24 +42,13 @@ def read_assertion(raw: Any, where: str) -> Assertion:
     parts = _PARTS.fullmatch(text)
     if parts is None or _WORDS.search(parts["constraint"]):
         raise UserError(f"{where}: '{text}': write {FORM}")
-    given = _words(parts["given"], f"{where}: '{text}'") if parts["given"] is not None else {}
+    words = [] if parts["given"] is None else parts["given"].split(",")
+    given = read_pairs(words, f"{where}: '{text}'", "KEY=VALUE, several of them with commas")
     if parts["gpu"] is not None:
         if "gpu" in given:
             raise UserError(f"{where}: '{text}': the GPU is given twice; give it once")
         given = {"gpu": parts["gpu"], **given}
     return Assertion(text=text, constraint=parts["constraint"], given=given)
-
-
-def _words(text: str, where: str) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for word in text.split(","):
-        key, _, value = (part.strip() for part in word.partition("="))
-        if not key or not value:
-            raise UserError(f"{where}: '{word.strip()}': expected KEY=VALUE, several of them with commas")
-        if key in given:
-            raise UserError(f"{where}: {key} is given twice; give it once")
-        given[key] = value
-    return given
 
 
 def _value(raw: Any, where: str) -> int | float | str:

@@ -64,6 +64,15 @@ class System:
 
 
 @frozen(kw_only=True)
+class Merged:
+    """What a forward of a chunk and a decode step saves."""
+
+    bytes: str = entry("metric that grows by a decode step's weights with the bytes of an element")
+    element: str = entry("symbol of these bytes")
+    saved_s: Expression = entry("seconds, of weight_bytes and the machine")
+
+
+@frozen(kw_only=True)
 class Knee:
     """Up to where the formulas are held against a simulation."""
 
@@ -82,17 +91,28 @@ class Fleet:
 
 
 @frozen(kw_only=True)
+class HostFeed:
+    """What the host does of a page before the engine sees it."""
+
+    why: str = entry("what it rests on", PROSE)
+    inputs: Mapping[str, Input] = entry("what the formulas start from", of_symbols(records(Input)))
+    terms: Mapping[str, Relation] = entry("what follows, in order", of_symbols(records(Relation)))
+
+
+@frozen(kw_only=True)
 class ServiceFile:
     """A server in steady state."""
 
     summary: str = entry("what the file is")
     inputs: Mapping[str, Input] = entry("what the formulas start from", of_symbols(records(Input)))
+    merged: Merged = entry("a chunk and a decode step in one forward")
     closed: System = entry("as many requests at any time")
     open: System = entry("requests that arrive at random")
     knee: Knee = entry("up to where it holds")
     request: Expression = entry("seconds of a request, of what is before its first token and of each step")
     limits: Mapping[str, Expression] = entry("what they are spent on, of metrics", FORMULAS)
     together: Mapping[str, Expression] = entry("metrics of a batch that begins and ends together", FORMULAS)
+    host: HostFeed = entry("what the host does before")
     fleet: Fleet = entry("machines side by side")
     enough: float = entry("share of the most pages that is as good as all")
     launch: Mapping[str, Expression] = entry("flags of an engine's command", FORMULAS)
@@ -117,13 +137,17 @@ def load_service() -> ServiceFile:
     check_names(f"{file}: limits", load_metrics(), *service.limits.values())
     check_known(service.together, load_metrics(), f"{file}: together", "metric")
     check_names(f"{file}: together", {*_TOGETHER, *load_machine()}, *service.together.values())
+    check_known([service.merged.bytes], load_metrics(), f"{file}: merged: bytes", "metric")
+    check_names(f"{file}: merged: saved_s", {"weight_bytes", *load_machine()}, service.merged.saved_s)
     check_names(f"{file}: request", _OF_A_REQUEST, service.request)
     check_names(f"{file}: launch", _OF_A_PLAN, *service.launch.values())
     check_names(f"{file}: knee: concurrency", _OF_A_KNEE, service.knee.concurrency)
-    known = {*service.fleet.inputs}
-    for place, term in service.fleet.terms.items():
-        check_names(f"{file}: fleet: terms: {place}", known, term.formula)
-        known.add(place)
+    parts: Mapping[str, Fleet | HostFeed] = {"fleet": service.fleet, "host": service.host}
+    for name, part in parts.items():
+        known = {*part.inputs}
+        for place, term in part.terms.items():
+            check_names(f"{file}: {name}: terms: {place}", known, term.formula)
+            known.add(place)
     return service
 
 

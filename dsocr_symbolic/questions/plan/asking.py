@@ -11,6 +11,7 @@ from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.paths import data_files
 from dsocr_symbolic.questions.plan.choosing import Wishes
 from dsocr_symbolic.questions.plan.demand import DAY, Demand, Kind, answers_of, mixed, of_pages, one_kind, positive
+from dsocr_symbolic.questions.plan.hosted import PagesHost, asked_host, pages_host
 from dsocr_symbolic.questions.plan.planning import Plan, plan_for
 from dsocr_symbolic.scenario.documents import PageSize, read_pages
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu, load_gpus
@@ -31,6 +32,10 @@ class Request:
         Names or files of machines; all that are known where none is named.
     prices : mapping of str to float
         Of a machine in an hour.
+    host_s, cores : float, int
+        Seconds of one core that a page takes before the engine, and cores that prepare pages for one GPU.
+    merge_chunks : bool
+        Whether a chunk of a prompt and a decode step are one forward, which reads weights once.
     simulate : bool
         Whether the best one is simulated, too.
     """
@@ -45,6 +50,9 @@ class Request:
     utilisation: float | None = None
     gpus: tuple[str, ...] = ()
     prices: Mapping[str, float] = {}
+    host_s: float | None = None
+    cores: int | None = None
+    merge_chunks: bool = False
     simulate: bool = False
 
 
@@ -54,6 +62,7 @@ def plan(
     workload: str | None = None,
     settings: Mapping[str, Any] | None = None,
     choices: Mapping[str, str] | None = None,
+    machine: str | None = None,
     documents: Sequence[str] = (),
     dpi: float = 144,
     **said: Any,
@@ -71,6 +80,8 @@ def plan(
         Name or file of the network, and of one of its workloads.
     settings, choices : mapping
         Values of symbols, and options of choices, as ``--set`` and the options of the command line give them.
+    machine : str, optional
+        A file of ``dsocr calibrate --documents``: what pages take on the host.
     documents : sequence of str
         Images, PDFs and folders, whose pages say which kinds there are.
     dpi : float
@@ -89,17 +100,17 @@ def plan(
         If something that was said is wrong, or no GPU holds the network or keeps to the limits.
     """
     scenario = make_scenario(
-        definition=default_definition(model), workload=workload, settings=settings, choices=choices
+        definition=default_definition(model), workload=workload, settings=settings, choices=choices, machine=machine
     )
     pages = read_pages(list(documents), dpi=dpi) if documents else None
-    return plan_of(scenario, Request(**said), pages)
+    return plan_of(scenario, Request(**said), pages, dpi)
 
 
-def plan_of(scenario: Scenario, request: Request, pages: Iterable[PageSize] | None = None) -> Plan:
-    """Plan what a request asks of a network; ``pages`` are those of documents, if there are any."""
+def plan_of(scenario: Scenario, request: Request, pages: Iterable[PageSize] | None = None, dpi: float = 144) -> Plan:
+    """Plan what a request asks of a network; ``pages`` are those of documents, if there are any, PDFs at ``dpi``."""
     wishes = _wishes(request)
     gpus = _gpus(request)
-    return plan_for(scenario, _demand(scenario, request, pages), wishes, gpus)
+    return plan_for(scenario, _demand(scenario, request, pages, dpi), wishes, gpus)
 
 
 def _wishes(request: Request) -> Wishes:
@@ -116,6 +127,7 @@ def _wishes(request: Request) -> Wishes:
         concurrency=request.concurrency,
         utilisation=utilisation,
         prices=dict(request.prices),
+        merged=request.merge_chunks,
         simulate=request.simulate,
     )
 
@@ -132,7 +144,7 @@ def _gpus(request: Request) -> list[Gpu]:
     return gpus
 
 
-def _demand(scenario: Scenario, request: Request, pages: Iterable[PageSize] | None) -> Demand:
+def _demand(scenario: Scenario, request: Request, pages: Iterable[PageSize] | None, dpi: float) -> Demand:
     roles = scenario.definition.roles
     if roles.batch in scenario.user:
         raise UserError(f"{roles.batch}: a plan finds it; drop --set {roles.batch}, or give --concurrency")
@@ -141,20 +153,24 @@ def _demand(scenario: Scenario, request: Request, pages: Iterable[PageSize] | No
     per_day = positive("--pages-per-day", request.pages_per_day)
     count: int | None = None
     kinds: tuple[Kind, ...]
+    look = pages_host(scenario, dpi) if pages is not None else None
     if pages is not None:
-        kinds, count = _kinds_of(scenario, pages)
+        kinds, count = _kinds_of(scenario, pages, look)
     else:
         kinds = one_kind(scenario) if request.mix is None else mixed(scenario, request.mix)
+    host, unhosted = asked_host(request.host_s, request.cores, look)
     steps = float(scenario_values(scenario).numbers[roles.new_tokens])
     return Demand(
         kinds=kinds,
         answers=answers_of(request.output_tokens, request.output_spread, steps),
         pages_per_s=None if per_day is None else per_day / DAY,
         pages=count,
+        host=host,
+        unhosted=unhosted,
     )
 
 
-def _kinds_of(scenario: Scenario, pages: Iterable[PageSize]) -> tuple[tuple[Kind, ...], int]:
+def _kinds_of(scenario: Scenario, pages: Iterable[PageSize], look: PagesHost | None) -> tuple[tuple[Kind, ...], int]:
     whys: Counter[str] = Counter()
 
     def seen() -> Iterable[PageSize]:
@@ -163,7 +179,7 @@ def _kinds_of(scenario: Scenario, pages: Iterable[PageSize]) -> tuple[tuple[Kind
                 whys[f"{page.path}: {page.error}"] += 1
             yield page
 
-    kinds, count, unread = of_pages(scenario, seen())
+    kinds, count, unread = of_pages(scenario, seen(), look)
     if not kinds:
         first = next(iter(whys), "there is none")
         raise UserError(

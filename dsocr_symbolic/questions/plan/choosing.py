@@ -12,10 +12,11 @@ from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.files.service_file import load_service
 from dsocr_symbolic.questions.plan import steady
 from dsocr_symbolic.questions.plan.demand import Answers
+from dsocr_symbolic.questions.plan.hosting import HostWork, before_s, prepared_per_s
 from dsocr_symbolic.questions.plan.steps import BATCHES, StepTimes
 
 _STATE = ("requests_per_s", "ttft_s", "tpot_s", "running", "busy")
-Held = Literal["memory", "ttft", "tpot", "enough", "most", "asked"]
+Held = Literal["memory", "ttft", "tpot", "enough", "host", "most", "asked"]
 
 
 @frozen(kw_only=True)
@@ -32,6 +33,8 @@ class Wishes:
         Share of the most that is planned with.
     prices : mapping of str to float
         Of a GPU in an hour.
+    merged : bool
+        Whether a chunk of a prompt and a decode step are one forward.
     simulate : bool
         Whether the first one is simulated, too.
     """
@@ -41,6 +44,7 @@ class Wishes:
     concurrency: int | None = None
     utilisation: float = 0.7
     prices: Mapping[str, float] = {}
+    merged: bool = False
     simulate: bool = False
 
 
@@ -91,9 +95,12 @@ class Chosen:
     ----------
     concurrency, held_by : int, str
         How many, and what holds them: ``memory``, ``ttft``, ``tpot``, ``most`` (as many as engines run), ``enough``
-        (more end hardly more pages), ``asked``.
+        (more end hardly more pages), ``host`` (its cores prepare no more), ``asked``.
     full : Load
         With as many requests as that at any time.
+    engine_per_s : float
+        Requests that end in a second where the host keeps up: as many as those of ``full``, or the most that limits
+        and memory allow where the host holds them.
     knee : int
         Requests at once where the asymptotes of throughput meet.
     curve : tuple of State
@@ -103,6 +110,7 @@ class Chosen:
     concurrency: int
     held_by: Held
     full: Load
+    engine_per_s: float
     knee: int
     curve: tuple[State, ...]
 
@@ -136,26 +144,36 @@ def inputs_of(steps: StepTimes, answers: Answers) -> dict[str, Any]:
         "chunks": steps.chunks,
         "new_tokens": answers.mean,
         "spread": answers.spread,
+        "merged": float(steps.saved_s is not None),
     }
 
 
 def choose(
-    steps: StepTimes, answers: Answers, held: Sequence[float], wishes: Wishes, most: int
+    steps: StepTimes,
+    answers: Answers,
+    held: Sequence[float],
+    *,
+    wishes: Wishes,
+    most: int,
+    host: HostWork | None = None,
 ) -> list[Chosen | Missed]:
     """Choose for each machine; ``held`` are the requests that its memory holds, ``most`` those that an engine runs."""
     tried = np.arange(1.0, most + 1)[None, :]
-    found = steady.closed({**inputs_of(steps, answers), "concurrency": tried}, steps.decode)
+    found = steady.closed({**inputs_of(steps, answers), "concurrency": tried}, steps.decode, steps.saved)
     shape = (len(held), most)
     columns = {name: np.broadcast_to(found[name], shape) for name in (*_STATE, "residence_s")}
     alone = columns["ttft_s"][:, 0] + answers.mean * columns["tpot_s"][:, 0]
+    # A page is prepared while the engine has others: it adds to what its own request waits for alone.
+    columns |= {name: columns[name] + before_s(host, 0.0) for name in ("ttft_s", "residence_s")}
+    fed = prepared_per_s(host)
     return [
-        _chosen({name: column[place] for name, column in columns.items()}, room, wishes, float(alone[place]))
+        _chosen({name: column[place] for name, column in columns.items()}, room, wishes, float(alone[place]), fed)
         for place, room in enumerate(held)
     ]
 
 
-def _chosen(column: Mapping[str, Any], room: float, wishes: Wishes, alone: float) -> Chosen | Missed:
-    """Choose along the requests at once on one machine, from 1 on."""
+def _chosen(column: dict[str, Any], room: float, wishes: Wishes, alone: float, fed: float) -> Chosen | Missed:
+    """Choose along the requests at once on one machine, from 1 on; ``fed`` are the pages that its host prepares."""
     limits = {"ttft": wishes.ttft_s or inf, "tpot": wishes.tpot_s or inf}
     most = len(column["running"])
     fits = np.arange(1, most + 1) <= room
@@ -164,7 +182,8 @@ def _chosen(column: Mapping[str, Any], room: float, wishes: Wishes, alone: float
     first = (wishes.concurrency or 1) - 1
     if not good[first]:
         return _missed(column, limits, fits, first)
-    ends = column["requests_per_s"]
+    engine, top = column["requests_per_s"], float(column["requests_per_s"][fits].max())
+    ends = column["requests_per_s"] = np.minimum(engine, fed)
     held_by: Held
     if wishes.concurrency:
         place, held_by = first, "asked"
@@ -173,15 +192,16 @@ def _chosen(column: Mapping[str, Any], room: float, wishes: Wishes, alone: float
         last = most if good.all() else int(np.argmin(good))
         reasons: dict[Held, Any] = {"memory": fits, "ttft": met["ttft"], "tpot": met["tpot"]}
         beyond: Held = next((name for name, holds in reasons.items() if last < most and not holds[last]), "most")
-        enough = load_service().enough * ends[:last].max()
-        place = int(np.argmax(ends[:last] >= enough))
-        held_by = "enough" if place < last - 1 else beyond
-    top = float(ends[fits].max())
+        share = load_service().enough
+        is_fed = fed >= share * engine[:last].max()
+        place = int(np.argmax(ends[:last] >= (share * ends[:last].max() if is_fed else fed)))
+        held_by = "host" if not is_fed else "enough" if place < last - 1 else beyond
     knee = evaluate(load_service().knee.concurrency, {"most_per_s": top, "alone_s": alone}, arithmetic)
     return Chosen(
         concurrency=place + 1,
         held_by=held_by,
         full=load_at({name: float(values[place]) for name, values in column.items()}),
+        engine_per_s=float(engine[good].max() if held_by == "host" else engine[place]),
         knee=max(1, round(float(knee))),
         curve=tuple(
             State(

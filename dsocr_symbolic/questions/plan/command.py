@@ -30,6 +30,9 @@ def plan_command(definition: Definition) -> click.Command:
         click.Option(["--gpus"], metavar="NAME,...", help="GPUs to choose from; all with a forecast by default."),
         click.Option(["--price", "prices"], metavar="GPU=PER_HOUR", multiple=True, help="Price of a GPU."),
         click.Option(["--utilisation"], metavar="U", type=float, help="Share of the most to plan with; 0.7."),
+        click.Option(["--host-s"], metavar="S", type=float, help="Seconds of a core for a page before the GPU."),
+        click.Option(["--cores"], metavar="N", type=int, help="Cores that prepare pages for each GPU."),
+        click.Option(["--merge-chunks"], is_flag=True, help="Prompts' chunks and decode in one forward, as in vLLM."),
         click.Option(["--simulate"], is_flag=True, help="Simulate the best one, too: 99th percentiles."),
         click.Option(["--figure"], metavar="FILE.svg", type=click.Path(path_type=Path), help="Cost against latency."),
         click.Option(["--force"], is_flag=True, help="Replace the figure's file."),
@@ -53,13 +56,13 @@ def _plan(definition: Definition, given: options.Given) -> int:
     _check_figure(given)
     scenario = options.asked_scenario(definition, given)
     pages = None
+    dpi = _DPI if given["dpi"] is None else given["dpi"]
     if given["document"]:
-        dpi = _DPI if given["dpi"] is None else given["dpi"]
         pages = tracked(read_pages([*given["document"], *given["more"]], dpi=dpi), "pages")
     elif given["more"] or given["dpi"] is not None:
         raise UserError("--dpi and further paths are of documents; add --document PATH")
     with progress("planning"):
-        plan = plan_of(scenario, request, pages)
+        plan = plan_of(scenario, request, pages, dpi)
     if given["figure"]:
         write_figure(plan, given["figure"])
     about = of_scenario(scenario).described()
@@ -96,24 +99,22 @@ def _heading(about: dict[str, Any], definition: Definition) -> str:
 
 def _request(given: options.Given) -> Any:
     """Read the words that a plan has of its own."""
+    from dsocr_symbolic.language.pairs import read_pairs
     from dsocr_symbolic.questions.plan.asking import Request
     from dsocr_symbolic.scenario.checks import parse_number
+    from dsocr_symbolic.scenario.hardware import load_host
 
-    prices: dict[str, float] = {}
-    for word in given["prices"]:
-        name, equals, price = (part.strip() for part in word.partition("="))
-        if not equals or not name:
-            raise UserError(f"--price {word}: expected GPU=PER_HOUR")
-        if name in prices:
-            raise UserError(f"--price {name}: given twice; give it once")
-        prices[name] = float(parse_number(price, f"--price {name}"))
+    words = read_pairs(given["prices"], "--price", "GPU=PER_HOUR")
+    prices = {name: float(parse_number(price, f"--price {name}")) for name, price in words.items()}
     if given["mix"] and given["workload"]:
         raise UserError("--mix names the workloads; drop --workload")
     if given["reserve"] is not None:
         raise UserError("--reserve: a server keeps free what --memory-utilisation leaves; give that one")
-    if given["gpus"] and (given["gpu"] or given["machine"]):
+    # A host file says what pages take before any GPU.
+    machine = None if given["machine"] and load_host(given["machine"]) else given["machine"]
+    if given["gpus"] and (given["gpu"] or machine):
         raise UserError("--gpus names the machines; drop --gpu and --machine")
-    named = given["gpus"].split(",") if given["gpus"] else [given["machine"] or given["gpu"]]
+    named = given["gpus"].split(",") if given["gpus"] else [machine or given["gpu"]]
     gpus = tuple(name.strip() for name in named if name and name.strip())
     kept = (
         "pages_per_day",
@@ -124,6 +125,9 @@ def _request(given: options.Given) -> Any:
         "tpot",
         "concurrency",
         "utilisation",
+        "host_s",
+        "cores",
+        "merge_chunks",
         "simulate",
     )
     return Request(**{name: given[name] for name in kept}, gpus=gpus, prices=prices)

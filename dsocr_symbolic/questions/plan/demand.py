@@ -3,14 +3,16 @@
 import csv
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, pstdev
 
 from attrs import evolve, fields, frozen
 
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.language.pairs import read_pairs
 from dsocr_symbolic.language.roles import Roles, played
+from dsocr_symbolic.questions.plan.hosting import HostWork
 from dsocr_symbolic.scenario.checks import parse_number
 from dsocr_symbolic.scenario.crop_grids import crop_grid
 from dsocr_symbolic.scenario.documents import PageSize
@@ -73,12 +75,16 @@ class Demand:
         How many pages in a second; None where nobody says.
     pages : int or None
         How many there are in all; None where nobody says.
+    host, unhosted : HostWork or None, str
+        What the host does of a page before; why nothing is claimed of that.
     """
 
     kinds: tuple[Kind, ...]
     answers: Answers
     pages_per_s: float | None = None
     pages: int | None = None
+    host: HostWork | None = None
+    unhosted: str = ""
 
     def mean(self, of: Iterable[float]) -> float:
         """Return the mean over pages of a number of each kind."""
@@ -100,14 +106,8 @@ def one_kind(scenario: Scenario) -> tuple[Kind, ...]:
 
 def mixed(scenario: Scenario, text: str) -> tuple[Kind, ...]:
     """Read ``gundam=0.6,base=0.4``: workloads and their shares."""
-    shares: dict[str, float] = {}
-    for word in text.split(","):
-        name, equals, share = (part.strip() for part in word.partition("="))
-        if not equals or not name:
-            raise UserError(f"--mix {text}: expected WORKLOAD=SHARE, several of them with commas")
-        if name in shares:
-            raise UserError(f"--mix {text}: {name} is given twice; give it once")
-        shares[name] = float(parse_number(share, name))
+    words = read_pairs(text.split(","), f"--mix {text}", "WORKLOAD=SHARE, several of them with commas")
+    shares = {name: float(parse_number(share, name)) for name, share in words.items()}
     if bad := [name for name, share in shares.items() if not 0 < share < math.inf]:
         raise UserError(f"--mix {text}: the share of {bad[0]} is not above 0; drop it or correct it")
     if abs((whole := math.fsum(shares.values())) - 1) > _WHOLE:
@@ -119,8 +119,13 @@ def mixed(scenario: Scenario, text: str) -> tuple[Kind, ...]:
     )
 
 
-def of_pages(scenario: Scenario, pages: Iterable[PageSize]) -> tuple[tuple[Kind, ...], int, int]:
-    """Return the kinds of a document's pages by how they are cut, how many can be read, and how many cannot."""
+def of_pages(
+    scenario: Scenario, pages: Iterable[PageSize], look: Callable[[PageSize, tuple[int, int]], None] | None = None
+) -> tuple[tuple[Kind, ...], int, int]:
+    """Return the kinds of a document's pages by how they are cut, how many can be read, and how many cannot.
+
+    ``look`` is shown each page that can be read, with its crops side by side and above one another.
+    """
     roles = scenario.definition.roles
     (crops,) = played(roles, scenario.definition.name, fields(Roles).crops)
     if scenario.workload is None:
@@ -135,8 +140,11 @@ def of_pages(scenario: Scenario, pages: Iterable[PageSize]) -> tuple[tuple[Kind,
     for page in pages:
         if page.width is None or page.height is None:
             unread += 1
-        else:
-            counts[crop_grid(page.width, page.height, **cutting) if cutting else (0, 0)] += 1
+            continue
+        grid = crop_grid(page.width, page.height, **cutting) if cutting else (0, 0)
+        counts[grid] += 1
+        if look is not None:
+            look(page, grid)
     whole = counts.total()
     kinds = (
         Kind(

@@ -4,6 +4,7 @@ from typing import Any
 
 from attrs import asdict
 
+from dsocr_symbolic.questions.plan.hosting import HostWork
 from dsocr_symbolic.questions.plan.planning import Offer, Plan, exceeded
 
 SCHEMA_VERSION = 1
@@ -24,11 +25,25 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             "chunk_tokens": plan.asked.chunk,
             "longest_prompt": plan.asked.longest_prompt,
         },
+        "host": None if demand.host is None else _host(demand.host),
+        "host_reason": demand.unhosted or None,
         "limits": {key: getattr(wishes, key) for key in ("ttft_s", "tpot_s", "concurrency", "utilisation")},
+        "merged": wishes.merged,
         "offers": [_offer(offer) | {"exceeded_at_load": list(exceeded(offer, plan))} for offer in plan.offers],
         "moves": [asdict(move) for move in plan.moves],
         "simulated": None if plan.seen is None else asdict(plan.seen, filter=lambda field, _: field.name != "drawn"),
         "refused": dict(plan.refused),
+    }
+
+
+def _host(host: HostWork) -> dict[str, Any]:
+    return {
+        "host_s": host.host_s,
+        "spread": host.spread,
+        "cores": host.cores,
+        "pages": len(host.seconds) or None,
+        "unknown": dict(host.unknown),
+        "source": host.source,
     }
 
 
@@ -47,6 +62,7 @@ def _offer(offer: Offer) -> dict[str, Any]:
         "full": asdict(offer.choice.full),
         "planned": asdict(offer.planned),
         "memory": None if offer.pool is None else asdict(offer.pool),
+        "host": {key: offer.host.get(key) for key in _HOST} if offer.host else None,
         "launch": offer.launch,
         "known": known(offer),
     }
@@ -63,10 +79,21 @@ _FLEET = (
 )
 
 
+_HOST = (
+    "cores_busy",
+    "cores_enough",
+    "prepared_per_s",
+    "planned_cores_busy",
+    "planned_core_load",
+    "planned_core_wait_s",
+)
+
+
 def known(offer: Offer) -> dict[str, str]:
     """Say of each number how it is known."""
     seconds = dict.fromkeys(
         ("gpus", "pages_per_day", "tokens_per_s", "full", "planned", "knee", "shares"), offer.origin
     )
     rest = {"cost_per_1000_pages": offer.origin, "energy_per_1000_pages": _BOUND, "price_per_hour": _GIVEN}
-    return {**seconds, **rest, "memory": _COUNTED}
+    host = {"host": "calibrated"} if offer.host else {}
+    return {**seconds, **rest, **host, "memory": _COUNTED}

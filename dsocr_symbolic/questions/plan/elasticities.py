@@ -10,6 +10,8 @@ from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.questions.plan import steady
 from dsocr_symbolic.questions.plan.choosing import inputs_of
 from dsocr_symbolic.questions.plan.demand import Answers
+from dsocr_symbolic.questions.plan.hosting import HostWork, prepared_per_s
+from dsocr_symbolic.questions.plan.merging import merged_steps
 from dsocr_symbolic.questions.plan.steps import WALL, Machines, StepTimes, steps_of
 from dsocr_symbolic.questions.plan.workloads import AskedPages
 
@@ -36,10 +38,26 @@ class Elasticity:
 
 
 def elasticities(
-    asked: AskedPages, program: Program, on: Machines, *, steps: StepTimes, answers: Answers, concurrency: int
+    asked: AskedPages,
+    programs: Sequence[Program],
+    on: Machines,
+    *,
+    steps: StepTimes,
+    answers: Answers,
+    concurrency: int,
+    host: HostWork | None = None,
 ) -> tuple[Elasticity, ...]:
     """Return what moves the cost of a page on one machine most, the largest first."""
-    found = [*_of_steps(steps, answers, concurrency), *_of_machine(asked, program, on, answers, concurrency)]
+    if prepared_per_s(host) <= _ends(steps, answers, concurrency)[0]:
+        # Pages end as the cores prepare them, whatever the GPU does.
+        return (
+            Elasticity(symbol="host_s", meaning="seconds of one core that a page takes", elasticity=1.0),
+            Elasticity(symbol="cores", meaning="cores that prepare pages for one GPU", elasticity=-1.0),
+        )
+    found = [
+        *_of_steps(steps, answers, concurrency),
+        *_of_machine(asked, programs, on, steps=steps, answers=answers, concurrency=concurrency),
+    ]
     return tuple(
         sorted((each for each in found if abs(each.elasticity) >= _LEAST), key=lambda each: -abs(each.elasticity))
     )
@@ -47,7 +65,7 @@ def elasticities(
 
 def _ends(steps: StepTimes, answers: Answers, concurrency: float) -> np.ndarray:
     inputs = {**inputs_of(steps, answers), "concurrency": np.array([[concurrency]])}
-    ends: np.ndarray = np.ravel(steady.closed(inputs, steps.decode)["requests_per_s"])
+    ends: np.ndarray = np.ravel(steady.closed(inputs, steps.decode, steps.saved)["requests_per_s"])
     return ends
 
 
@@ -70,7 +88,13 @@ def _of_steps(steps: StepTimes, answers: Answers, concurrency: int) -> Sequence[
 
 
 def _of_machine(
-    asked: AskedPages, program: Program, on: Machines, answers: Answers, concurrency: int
+    asked: AskedPages,
+    programs: Sequence[Program],
+    on: Machines,
+    *,
+    steps: StepTimes,
+    answers: Answers,
+    concurrency: int,
 ) -> Sequence[Elasticity]:
     """Move each number of a machine: as many machines side by side, each with one of them larger."""
     known = load_machine()
@@ -82,7 +106,10 @@ def _of_machine(
     }
     many = Machines(gpus=on.gpus * (len(names) + 1), values=on.values * (len(names) + 1), numbers=numbers)
     around = sorted({max(1, concurrency // 2), concurrency, concurrency + 1})
-    now, *ends = _ends(steps_of(asked, [program], many, around)[WALL], answers, concurrency)
+    moved = steps_of(asked, programs[:1], many, around)[WALL]
+    if steps.saved_s is not None:
+        moved = merged_steps(asked, programs, many, moved, around)
+    now, *ends = _ends(moved, answers, concurrency)
     return [
         Elasticity(symbol=name, meaning=known[name].meaning, elasticity=float(np.log(now / end) / np.log(1 + _STEP)))
         for name, end in zip(names, ends, strict=True)

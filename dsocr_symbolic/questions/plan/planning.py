@@ -1,6 +1,6 @@
 """The plan: on each GPU the concurrency that limits and memory allow, how many GPUs that takes, and what they cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import inf
 from typing import Any
@@ -17,8 +17,10 @@ from dsocr_symbolic.questions.capacity import KvPool
 from dsocr_symbolic.questions.plan.choosing import Chosen, Load, Missed, Wishes, choose
 from dsocr_symbolic.questions.plan.demand import Demand
 from dsocr_symbolic.questions.plan.elasticities import Elasticity, elasticities
+from dsocr_symbolic.questions.plan.hosting import following, host_numbers, prepared_per_s
 from dsocr_symbolic.questions.plan.loading import kept_to, loads
 from dsocr_symbolic.questions.plan.memory import holding
+from dsocr_symbolic.questions.plan.merging import merged_steps
 from dsocr_symbolic.questions.plan.simulation import Engine, Simulated, simulate
 from dsocr_symbolic.questions.plan.spending import Spending, metrics_spent
 from dsocr_symbolic.questions.plan.steps import BATCHES, WALL, Machines, StepTimes, machines, steps_of
@@ -42,13 +44,15 @@ class Offer:
     choice : Chosen
         Requests at once on each.
     bound_by, shares : str, mapping of str to float
-        What most of the seconds of a request are spent on, and the share of each.
+        What most of the seconds of a request on a GPU are spent on, and the share of each; ``host`` where the cores of
+        the host prepare fewer pages than the GPU takes.
     planned : Load
         With the requests that each of them gets, which arrive at random.
     pool : KvPool or None
         Memory: weights, activations, KV cache; None where the network's file does not say what a server does.
-    numbers : mapping of str to float
-        What the fleet's formulas give; no cost without a price.
+    numbers, host : mapping of str to float
+        What the fleet's formulas give, no cost without a price; what the host's give at its most and, with ``planned``
+        in front, at the pages that each gets; empty where nothing is known of the host.
     price_per_hour, board_power : float or None
     launch : str
         The command that starts the engine as planned.
@@ -63,6 +67,7 @@ class Offer:
     planned: Load
     pool: KvPool | None
     numbers: Mapping[str, float]
+    host: Mapping[str, float]
     price_per_hour: float | None
     board_power: float | None
     launch: str
@@ -113,10 +118,13 @@ def plan_for(base: Scenario, demand: Demand, wishes: Wishes, gpus: Sequence[Gpu]
         raise UserError("; ".join(f"{name}: {why}" for name, why in refused.items()))
     most = max(MOST, wishes.concurrency or 1)
     batches = sorted({*(batch for batch in BATCHES if batch < most), most})
-    parts = steps_of(asked, [program, scenario_details(base)], on, batches, (WALL, *metrics_spent()))
+    programs = [program, scenario_details(base)]
+    parts = steps_of(asked, programs, on, batches, (WALL, *metrics_spent()))
+    if wishes.merged:
+        parts[WALL] = merged_steps(asked, programs, on, parts[WALL], batches)
     steps, spending = parts[WALL], Spending(parts=parts, new_tokens=demand.answers.mean)
     rooms = [inf if pool is None else float(pool.requests or 0) for pool in pools]
-    chosen = choose(steps, demand.answers, rooms, wishes, most)
+    chosen = choose(steps, demand.answers, rooms, wishes=wishes, most=most, host=demand.host)
     named = zip(on.gpus, chosen, strict=True)
     missed = {gpu.name: choice for gpu, choice in named if isinstance(choice, Missed)}
     refused |= {name: _why(choice, wishes) for name, choice in missed.items()}
@@ -138,11 +146,12 @@ def plan_for(base: Scenario, demand: Demand, wishes: Wishes, gpus: Sequence[Gpu]
         refused=refused,
         moves=elasticities(
             asked,
-            program,
+            programs,
             on.some([best]),
             steps=own,
             answers=demand.answers,
             concurrency=first.choice.concurrency,
+            host=demand.host,
         ),
         seen=simulated(own, demand, first) if wishes.simulate else None,
     )
@@ -150,11 +159,17 @@ def plan_for(base: Scenario, demand: Demand, wishes: Wishes, gpus: Sequence[Gpu]
 
 def simulated(steps: StepTimes, demand: Demand, offer: Offer) -> Simulated:
     """Simulate what an offer plans on one machine."""
+
+    def at_batch(seconds: Callable[[Any], Any]) -> Callable[[int], float]:
+        return cache(lambda batch: float(seconds(np.array([[float(batch)]]))[0, 0]))
+
     engine = Engine(
         prompts=tuple(tuple(map(float, prompt[0])) for prompt in steps.prompts),
         shares=tuple(kind.share for kind in demand.kinds),
-        step_s=cache(lambda batch: float(steps.decode(np.array([[float(batch)]]))[0, 0])),
+        step_s=at_batch(steps.decode),
         answers=demand.answers,
+        host=demand.host,
+        saved_s=None if steps.saved_s is None else at_batch(steps.saved),
     )
     return simulate(engine, concurrency=offer.choice.concurrency, arrivals_per_s=float(offer.numbers["arrivals_per_s"]))
 
@@ -191,7 +206,7 @@ def _offer(question: _Question, place: int, pool: KvPool | None, choice: Chosen)
     demand, wishes = question.demand, question.wishes
     gpu, numbers, steps = question.on.gpus[place], question.on.values[place], question.steps.at(place)
     price = wishes.prices.get(gpu.name)
-    utilisation = kept_to(steps, demand.answers, choice, wishes)
+    utilisation = kept_to(steps, demand.answers, choice, wishes, demand.host)
     fleet = fleet_numbers(
         pages_per_s=demand.pages_per_s or utilisation * choice.full.requests_per_s,
         utilisation=utilisation,
@@ -201,33 +216,40 @@ def _offer(question: _Question, place: int, pool: KvPool | None, choice: Chosen)
         price_per_hour=price,
         pages=demand.pages,
     )
-    planned = loads(steps, demand.answers, choice, [fleet["arrivals_per_s"]])[0]
+    planned = loads(steps, demand.answers, choice, [fleet["arrivals_per_s"]], demand.host)[0]
     shares = question.spending.at(place).shares(choice.full.running)
     return Offer(
         gpu=gpu.name,
         title=gpu.title,
         origin="derived" if gpu.measured is None else "calibrated",
         choice=choice,
-        bound_by=max(shares, key=lambda name: shares[name]),
+        bound_by="host" if _is_unfed(question, choice) else max(shares, key=lambda name: shares[name]),
         shares=shares,
         planned=planned,
         pool=pool,
         numbers=fleet,
+        host=_hosted(question, choice, fleet["arrivals_per_s"]),
         price_per_hour=price,
         board_power=float(numbers["board_power"]) or None,
         launch=_launch(question, choice, numbers),
     )
 
 
+def _is_unfed(question: _Question, choice: Chosen) -> bool:
+    return prepared_per_s(question.demand.host) < choice.engine_per_s
+
+
+def _hosted(question: _Question, choice: Chosen, arrivals_per_s: float) -> dict[str, float]:
+    host = question.demand.host
+    if host is None:
+        return {}
+    planned = host_numbers(host, arrivals_per_s)
+    return host_numbers(host, choice.engine_per_s) | {f"planned_{name}": value for name, value in planned.items()}
+
+
 def fleet_numbers(**given: float | None) -> dict[str, float]:
     """Return what the fleet's formulas give; what needs a number that nobody gave is left out."""
-    scope = {name: value for name, value in given.items() if value is not None}
-    for name, term in load_service().fleet.terms.items():
-        try:
-            scope[name] = float(evaluate(term.formula, scope, arithmetic))
-        except KeyError:
-            continue
-    return scope
+    return following(load_service().fleet, given)
 
 
 def _launch(question: _Question, choice: Chosen, numbers: Mapping[str, Any]) -> str:

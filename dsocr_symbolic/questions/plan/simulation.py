@@ -2,6 +2,7 @@
 
 import heapq
 import math
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from random import Random
@@ -12,8 +13,9 @@ from attrs import define, frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.questions.plan.demand import Answers
+from dsocr_symbolic.questions.plan.hosting import HostWork
 
-REQUESTS = 4000
+REQUESTS = 12000
 # What is left out at first: the engine begins empty, or all requests at once.
 _WARM = 0.2
 _PERCENTILE = 0.99
@@ -33,12 +35,18 @@ class Engine:
         Seconds of a decode step at a whole batch.
     answers : Answers
         Lengths: those that are known are drawn from, else a log-normal distribution of their mean and spread.
+    host : HostWork or None
+        What is done of pages that arrive before the engine sees them, each on a free core.
+    saved_s : callable or None
+        Seconds that a chunk and a decode step of a batch take less in one forward; None where they are two.
     """
 
     prompts: tuple[tuple[float, ...], ...]
     shares: tuple[float, ...]
     step_s: Callable[[int], float]
     answers: Answers
+    host: HostWork | None = None
+    saved_s: Callable[[int], float] | None = None
 
 
 @frozen(kw_only=True)
@@ -122,33 +130,46 @@ def simulate(
     world, lots = simpy.Environment(), Random(seed)  # noqa: S311 - a simulation, no secret
     state = _State(waiting=deque(), running=[], ended=[])
     draw = _drawer(engine, lots)
+    cores = simpy.Resource(world, (engine.host and engine.host.cores) or sys.maxsize)
 
-    def arrive(part: float = 1.0) -> None:
+    def arrive(part: float = 1.0, arrived: float | None = None) -> None:
         chunks, steps = draw()
-        state.waiting.append(_Request(arrived=world.now, chunks=chunks, steps=max(1, math.ceil(steps * part))))
+        since = world.now if arrived is None else arrived
+        state.waiting.append(_Request(arrived=since, chunks=chunks, steps=max(1, math.ceil(steps * part))))
         if state.awake is not None and not state.awake.triggered:
             state.awake.succeed()
 
     def arrivals(rate: float) -> Generator[Any, Any, None]:
         while True:
             yield world.timeout(lots.expovariate(rate))
-            arrive()
+            if engine.host is None:
+                arrive()
+            else:
+                world.process(prepared(engine.host))
+
+    def prepared(host: HostWork) -> Generator[Any, Any, None]:
+        arrived, takes = world.now, lots.choice(host.seconds or (host.host_s,))
+        with cores.request() as core:
+            yield core
+            yield world.timeout(takes)
+        arrive(arrived=arrived)
 
     def work() -> Generator[Any, Any, None]:
         while len(state.ended) < requests:
             if not state.waiting and not state.running:
                 state.awake = world.event()
                 yield state.awake
-            if state.waiting and len(state.running) < concurrency:
-                yield world.timeout(state.waiting[0].chunks.pop(0))
-                if not state.waiting[0].chunks:
-                    _begin(state, world.now)
-            if state.running:
-                state.stepped += len(state.running)
-                yield world.timeout(engine.step_s(len(state.running)))
-                ended = _step(state, world.now)
-                for _ in range(0 if arrivals_per_s is not None else ended):
-                    arrive()
+            chunk = state.waiting[0].chunks.pop(0) if state.waiting and len(state.running) < concurrency else None
+            if chunk is not None and engine.saved_s is None:
+                yield world.timeout(chunk)
+                _begin(state, world.now)
+                chunk = None
+            yield world.timeout(_round_s(engine, len(state.running), chunk))
+            ended = _step(state, world.now)
+            if chunk is not None:
+                _begin(state, world.now)
+            for _ in range(0 if arrivals_per_s is not None else ended):
+                arrive()
 
     if arrivals_per_s is None:
         # As if they had been at it for a while: each of the first is somewhere within its answer.
@@ -160,8 +181,18 @@ def simulate(
     return _seen(state, seed)
 
 
+def _round_s(engine: Engine, batch: int, chunk: float | None) -> float:
+    """Return the seconds of a decode step, if any requests run, and of a chunk that is in the same forward."""
+    if not batch:
+        return chunk or 0.0
+    saved = engine.saved_s(batch) if chunk is not None and engine.saved_s is not None else 0.0
+    return (chunk or 0.0) + engine.step_s(batch) - saved
+
+
 def _begin(state: _State, now: float) -> None:
-    """Let the first request that waits run: its first token is there."""
+    """Let the first request that waits run, if that was its last chunk: its first token is there."""
+    if state.waiting[0].chunks:
+        return
     request = state.waiting.popleft()
     request.first = now
     state.begun += 1
@@ -169,8 +200,11 @@ def _begin(state: _State, now: float) -> None:
 
 
 def _step(state: _State, now: float) -> int:
-    """End a decode step; return how many requests end with it."""
+    """End a decode step, if any requests run; return how many end with it."""
+    if not state.running:
+        return 0
     state.rounds += 1
+    state.stepped += len(state.running)
     before = len(state.ended)
     while state.running and state.running[0][0] <= state.rounds:
         request = heapq.heappop(state.running)[2]

@@ -20,7 +20,7 @@ _UNLIKELY = 1e-300
 _FULL = 0.99
 
 
-def closed(inputs: Numbers, step_s: StepSeconds) -> dict[str, Any]:
+def closed(inputs: Numbers, step_s: StepSeconds, saved_s: StepSeconds = np.zeros_like) -> dict[str, Any]:
     """Return the steady state of ``concurrency`` requests at any time.
 
     Parameters
@@ -29,6 +29,8 @@ def closed(inputs: Numbers, step_s: StepSeconds) -> dict[str, Any]:
         The inputs of formulas/service.yaml but ``running`` and what follows from it, shaped (machines, points) or less.
     step_s : callable
         Seconds of a decode step at a batch.
+    saved_s : callable
+        Seconds that a forward of a chunk and a decode step of that batch takes less than both.
 
     Returns
     -------
@@ -38,13 +40,13 @@ def closed(inputs: Numbers, step_s: StepSeconds) -> dict[str, Any]:
     system = load_service().closed
 
     def terms(scope: dict[str, Any]) -> None:
-        scope["step_s"] = step_s(scope["running"])
+        scope["step_s"], scope["saved_s"] = step_s(scope["running"]), saved_s(scope["running"])
         _follow(system, scope)
 
     return _found(system, inputs, terms)
 
 
-def open_loop(inputs: Numbers, step_s: StepSeconds, most: int) -> dict[str, Any]:
+def open_loop(inputs: Numbers, step_s: StepSeconds, most: int, saved_s: StepSeconds = np.zeros_like) -> dict[str, Any]:
     """Return the steady state of requests that arrive at random, of which at most so many run at once.
 
     ``inputs`` are one point each, shaped (machines, 1).
@@ -53,6 +55,7 @@ def open_loop(inputs: Numbers, step_s: StepSeconds, most: int) -> dict[str, Any]
     batches = np.arange(1.0, most + 1)[None, :]
     steps = step_s(np.arange(1.0, most + 2)[None, :])
     known = {**inputs, "running": batches, "step_s": steps[:, :-1], "slope_s": np.diff(steps, axis=-1)}
+    known["saved_s"] = saved_s(batches)
     assert system.ratio is not None  # noqa: S101 - the file gives it
     assert system.beyond is not None  # noqa: S101 - and this
     ratio, further = system.ratio, np.minimum(_value(system.beyond, known)[..., -1:], _FULL)

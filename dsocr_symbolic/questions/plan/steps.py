@@ -14,7 +14,7 @@ from dsocr_symbolic.evaluation.program import Program, folded
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.formula import ZERO
-from dsocr_symbolic.questions.plan.workloads import AskedPages, chunk_settings, chunked
+from dsocr_symbolic.questions.plan.workloads import AskedPages, chunk_settings, chunk_symbols, chunked
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 
@@ -135,6 +135,8 @@ class StepTimes:
         Of the average prompt.
     batches, step_s : array
         Batches, and seconds of a decode step at each, shaped (machines, batches).
+    saved_s : array or None
+        Seconds that a forward of a chunk and such a step takes less than both, shaped alike; None where they are two.
     """
 
     encode_s: Any
@@ -144,6 +146,7 @@ class StepTimes:
     chunks: float
     batches: Any
     step_s: Any
+    saved_s: Any = None
 
     def at(self, place: int) -> "StepTimes":
         """Return those of one machine."""
@@ -155,14 +158,20 @@ class StepTimes:
             work_spread=self.work_spread[one],
             prompts=tuple(prompt[one] for prompt in self.prompts),
             step_s=self.step_s[one],
+            saved_s=None if self.saved_s is None else self.saved_s[one],
         )
 
     def decode(self, running: Any) -> Any:
         """Return the seconds of a decode step at batches, shaped (machines, points); straight between those known."""
-        running = np.broadcast_to(running, (len(self.step_s), np.shape(running)[-1]))
-        return np.stack(
-            [np.interp(wanted, self.batches, known) for wanted, known in zip(running, self.step_s, strict=True)]
-        )
+        return self._between(running, self.step_s)
+
+    def saved(self, running: Any) -> Any:
+        """Return the seconds that a chunk and a decode step take less in one forward, shaped alike."""
+        return self._between(running, np.zeros_like(self.step_s) if self.saved_s is None else self.saved_s)
+
+    def _between(self, running: Any, of: Any) -> Any:
+        running = np.broadcast_to(running, (len(of), np.shape(running)[-1]))
+        return np.stack([np.interp(wanted, self.batches, known) for wanted, known in zip(running, of, strict=True)])
 
 
 def steps_of(
@@ -183,12 +192,21 @@ def steps_of(
         parts = chunked(int(numbers[roles.prompt_tokens]), asked.chunk)
         places.append(list(range(len(workloads), len(workloads) + len(parts) + 1)))
         workloads.append(scenario_values(kind, {roles.batch: 1}).numbers)
-        workloads += [
-            scenario_values(server, chunk_settings(kind, numbers, start, tokens)).numbers for start, tokens in parts
-        ]
+        workloads += _chunks(server, [chunk_settings(kind, numbers, start, tokens) for start, tokens in parts])
     workloads += [scenario_values(asked.average, {roles.batch: batch}).numbers for batch in batches]
     seconds = stage_seconds(programs, on, workloads, metrics)
     return {metric: _steps(asked, seconds[metric], places, batches) for metric in metrics}
+
+
+def _chunks(server: Scenario, parts: Sequence[Mapping[str, Exact]]) -> list[Mapping[str, Exact]]:
+    """Return the workload of each chunk of a prompt; a network whose code takes no chunks says so."""
+    try:
+        return [scenario_values(server, part).numbers for part in parts]
+    except UserError as error:
+        if len(parts) == 1:
+            raise
+        names = ", ".join(sorted(chunk_symbols(server.definition)))
+        raise UserError(f"{names}: a prompt in {len(parts)} chunks: {error}") from error
 
 
 def _steps(
@@ -197,7 +215,7 @@ def _steps(
     """Sort the seconds of stages at workloads: of each kind of page, then of its chunks; last those of batches."""
     definition = asked.average.definition
     stages = stages_of(definition)
-    encode, prefill, decode = (_added(seconds, part) for part in (stages.encode, stages.prefill, stages.decode))
+    encode, prefill, decode = (added_up(seconds, part) for part in (stages.encode, stages.prefill, stages.decode))
     before = [encode[:, [place]] for place, *_ in places]
     prompts = [prefill[:, chunks] for _, *chunks in places]
     whole = [
@@ -216,7 +234,8 @@ def _steps(
     )
 
 
-def _added(seconds: Mapping[str, Any], stages: frozenset[str]) -> Any:
+def added_up(seconds: Mapping[str, Any], stages: frozenset[str]) -> Any:
+    """Return the sum over some stages."""
     return sum((seconds[stage] for stage in sorted(stages)), start=np.zeros_like(next(iter(seconds.values()))))
 
 

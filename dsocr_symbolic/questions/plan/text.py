@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from dsocr_symbolic.errors import one_line
 from dsocr_symbolic.questions.plan.demand import DAY
+from dsocr_symbolic.questions.plan.hosting import HostWork
 from dsocr_symbolic.questions.plan.planning import Offer, Plan, exceeded
 from dsocr_symbolic.questions.settings_text import command_notes
 from dsocr_symbolic.writing.amounts import scaled, seconds
@@ -17,6 +19,7 @@ _HELD = {
     "ttft": "more would break the limit of ttft",
     "tpot": "more would break the limit of tpot",
     "enough": "more end hardly more pages",
+    "host": "its cores prepare no more pages",
     "most": "as many as an engine runs",
     "asked": "as asked",
 }
@@ -48,6 +51,7 @@ def _titles(plan: Plan) -> tuple[str, ...]:
         "loaded",
         "tpot",
         "bound by",
+        *(("cores",) if any(offer.host for offer in plan.offers) else ()),
         "Wh",
         *priced,
     )
@@ -70,6 +74,7 @@ def plan_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
             *(f"{seconds(value, 3)}{marks[0]}" for value in (full.ttft_s, full.tpot_s)),
             *(f"{seconds(value, 3)}{marks[1]}" for value in (planned.ttft_s, planned.tpot_s)),
             offer.bound_by,
+            *([f"{offer.host['cores_enough']:.0f}"] if offer.host else []),
             "-" if energy is None else f"{energy / _JOULES_PER_WH:.3g}",
             *(["-" if cost is None else f"{cost:.4g}"] if priced else []),
         )
@@ -90,7 +95,8 @@ def _asked(plan: Plan) -> list[str]:
     limits += [f"tpot at most {wishes.tpot_s:g} s"] if wishes.tpot_s else []
     return [
         f"asked: {many}; of {kinds}; {answers.mean + 1:.4g} output tokens (spread {answers.spread:.2g});"
-        f" {plan.asked.chunk} prompt tokens at a time" + (f"; {', '.join(limits)}" if limits else ""),
+        f" {plan.asked.chunk} prompt tokens at a time, {'in a forward with' if wishes.merged else 'apart from'} decode"
+        + (f"; {', '.join(limits)}" if limits else ""),
         f"planned with {wishes.utilisation:.0%} of what a machine can do, or less where limits need it",
     ]
 
@@ -110,12 +116,16 @@ def _best(offer: Offer, plan: Plan) -> Iterator[str]:
         f"each gets {numbers['arrivals_per_s'] * DAY:,.0f} pages a day, {numbers['headroom']:.0%} less than it can do;"
         f" a request's seconds: {shares}"
     )
+    if plan.demand.host is not None:
+        yield from _host_lines(plan.demand.host, offer)
     if pool is not None:
         room = f", room for {pool.requests:,.0f} requests" if pool.requests is not None else ""
         yield (
             f"memory: {scaled(pool.memory_bytes, 'B')} that a server takes: weights {scaled(pool.weight_bytes, 'B')},"
             f" activations {scaled(pool.activation_bytes, 'B')}, KV pool {scaled(pool.bytes, 'B')}{room}"
         )
+    if "cost_per_1000_pages" in numbers:
+        yield f"1,000 pages cost {numbers['cost_per_1000_pages']:.4g}, at the price of {offer.price_per_hour:g} an hour"
     if plan.demand.pages:
         whole = f", {numbers['cost']:.4g} in all" if "cost" in numbers else ""
         yield f"the {plan.demand.pages:,} pages take {numbers['hours']:.3g} h{whole}"
@@ -131,6 +141,24 @@ def _best(offer: Offer, plan: Plan) -> Iterator[str]:
     yield f"each: {offer.launch}"
 
 
+def _host_lines(host: HostWork, offer: Offer) -> Iterator[str]:
+    """Say how many cores feed a GPU, and what they do to what a page waits for."""
+    numbers, spread = offer.host, f" (spread {host.spread:.2g})" if host.spread else ""
+    line = (
+        f"host before the GPU: {seconds(host.host_s)} a page on one core{spread}, {host.source};"
+        f" {numbers['cores_busy']:.3g} cores, always busy, feed a GPU at its most, {numbers['planned_cores_busy']:.3g}"
+        " at what it gets"
+    )
+    if host.cores is not None:
+        line += (
+            f"; with {host.cores} at most {numbers['prepared_per_s'] * DAY:,.0f} pages a day, each"
+            f" {numbers['planned_core_load']:.0%} busy, a page waits {seconds(numbers['planned_core_wait_s'])} for one"
+        )
+    yield line
+    for reason, count in host.unknown.items():
+        yield one_line(f"no host seconds of {count} page{'s' * (count > 1)}: {reason}")
+
+
 def _legend(plan: Plan) -> str:
     said = ["ttft, tpot: means with 'at once' requests at any time; loaded: with those that arrive, at random."]
     if any(offer.origin == "derived" for offer in plan.offers):
@@ -143,7 +171,13 @@ def _legend(plan: Plan) -> str:
         "pages/day, tokens/s: of one GPU, 'at once' at any time. Wh: of 1,000 pages, a bound, boards at full power."
     )
     said += ["cost: of 1,000 pages, in the currency of the prices."] if "cost" in _titles(plan) else []
-    said.append("bound by: most of a request's seconds. Memory is counted. No host work before the GPU.")
+    said.append("bound by: most of a request's seconds. Memory is counted.")
+    if plan.demand.host is None:
+        said.append(f"No host work before the GPU: {plan.demand.unhosted}.")
+    else:
+        said.append("cores: that prepare as many pages as a GPU takes at its most; ttft has the host's work.")
+        held = plan.demand.host.cores and any(offer.bound_by == "host" for offer in plan.offers)
+        said += ["host: they prepare fewer than it takes."] if held else []
     return " ".join(said)
 
 

@@ -67,9 +67,9 @@ def chunked(tokens: int, chunk: int) -> list[tuple[int, int]]:
 
 
 def chunk_settings(scenario: Scenario, numbers: Mapping[str, Exact], start: int, tokens: int) -> dict[str, Exact]:
-    """Return the symbols of a server's forward of one chunk."""
+    """Return the symbols of a server's forward of one chunk: a prompt up to its end, of which a part is cached."""
     definition = scenario.definition
     server = definition.server.forward if definition.server else {}
     own = {name: evaluate(formula, numbers, arithmetic) for name, formula in server.items()}
-    own |= {definition.roles.batch: 1, definition.roles.prompt_tokens: tokens}
+    own |= {definition.roles.batch: 1, definition.roles.prompt_tokens: start + tokens}
     return own | ({_CACHED: start} if _CACHED in definition.quantities and start else {})
