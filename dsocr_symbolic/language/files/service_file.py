@@ -115,6 +115,7 @@ class ServiceFile:
     host: HostFeed = entry("what the host does before")
     fleet: Fleet = entry("machines side by side")
     enough: float = entry("share of the most pages that is as good as all")
+    engine: Mapping[str, str] = entry("choices that run a network as an engine does")
     launch: Mapping[str, Expression] = entry("flags of an engine's command", FORMULAS)
 
 

@@ -89,12 +89,19 @@ def _check_figure(given: options.Given) -> None:
 
 def _heading(about: dict[str, Any], definition: Definition) -> str:
     """Say what network it is, with the choices that differ from the defaults, and what was set."""
+    from dsocr_symbolic.language.files.service_file import load_service
     from dsocr_symbolic.questions.settings_text import setting_notes
 
     chosen = [
         f"{name} {option}" for name, option in about["choices"].items() if option != definition.choices[name].default
     ]
-    return "; ".join([", ".join([about["model"], *chosen]), *setting_notes(about["overridden"])])
+    asked = about["choices"]
+    apart = [
+        f"not as an engine runs it: add --{name} {option}"
+        for name, option in load_service().engine.items()
+        if asked.get(name, option) != option
+    ]
+    return "; ".join([", ".join([about["model"], *chosen]), *setting_notes(about["overridden"]), *apart])
 
 
 def _request(given: options.Given) -> Any:
