@@ -11,7 +11,8 @@ from attrs import frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.evaluation.kernel import Allowed, Kernel, Output, Result, evaluate_arrays, find_warnings
+from dsocr_symbolic.evaluation.kernel import Allowed, Kernel, Output, Result, find_warnings
+from dsocr_symbolic.evaluation.vectorized import evaluate_arrays
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.scenario.checks import LARGEST, check_setting
 from dsocr_symbolic.writing.notebook import Shown
