@@ -108,3 +108,13 @@ def test_a_bad_point_of_a_grid_is_named_as_among_points() -> None:
             said.append(str(error.value))
         assert said[0] == said[1]
         assert said[0].endswith("(point 5)" if 4 in rows else "(point 2)")
+
+
+def test_what_does_not_depend_on_an_axis_is_kept_once_along_it() -> None:
+    function = load_model().compile("forward_tensor_core_flops", ["batch", "new_tokens"], by=["prefill", "decode"])
+    found = function(**dict(zip(("batch", "new_tokens"), np.ix_(range(1, 101), range(90)), strict=True)))
+    prefill, decode = found["forward_tensor_core_flops"].values()
+    assert prefill.shape == decode.shape == (100, 90)
+    assert prefill.strides == (8, 0)
+    assert not prefill.flags.writeable
+    assert decode.flags.writeable

@@ -39,7 +39,8 @@ class Compiled(Kernel, Shown):
         dict of str to dict of str to number or array
             By metric, then by part: ``result["forward_io_bytes"]["total"]``, in the registry's units. Exact ints
             wherever the inputs are whole Python numbers and the result is; float64 arrays of the common shape
-            if any input is an array. A ratio of nothing is None, in arrays not a number; so is a lower bound on a GPU
+            if any input is an array; where arrays are the axes of a grid (``np.ix_``), read-only views of what does
+            not depend on all of them. A ratio of nothing is None, in arrays not a number; so is a lower bound on a GPU
             whose file lacks a number that it needs.
 
         Raises

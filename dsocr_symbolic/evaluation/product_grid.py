@@ -57,10 +57,20 @@ class ProductGrid:
         ]
         return product(*spans)
 
-    def inside(self, name: str, box: Box) -> Box:
-        """Return where in an array, its axes in the order of evaluation, the numbers of a box stand."""
-        lengths = (self.shapes[name][axis] for axis in self.order)
-        return tuple(slice(None) if length == 1 else cut for length, cut in zip(lengths, box, strict=True))
+    def turned(self, sides: Shape) -> Shape:
+        """Return lengths along the axes in the order of evaluation."""
+        return tuple(sides[axis] for axis in self.order)
+
+    def kept(self, sides: Shape) -> Shape:
+        """Return the shape that holds a result, by that of its value at two points of each axis in order."""
+        padded = (1,) * (len(self.order) - len(sides)) + tuple(sides)
+        depends = {axis for axis, side in zip(self.order, padded, strict=True) if side != 1}
+        return tuple(length if axis in depends else 1 for axis, length in enumerate(self.shape))
+
+
+def within(sides: Shape, box: Box) -> Box:
+    """Return where in an array the numbers of a box stand; there is but one along an axis it does not depend on."""
+    return tuple(slice(None) if side == 1 else cut for side, cut in zip(sides, box, strict=True))
 
 
 def product_grid(shape: Shape, shapes: Mapping[str, Shape]) -> ProductGrid | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.kernel import Kernel, Result, as_float64, checked_numbers, output_value
-from dsocr_symbolic.evaluation.product_grid import Box, ProductGrid, product_grid
+from dsocr_symbolic.evaluation.product_grid import Box, ProductGrid, product_grid, within
 
 
 def evaluate_arrays(function: Kernel, values: Mapping[str, Any]) -> Result:
@@ -30,49 +30,57 @@ def evaluate_arrays(function: Kernel, values: Mapping[str, Any]) -> Result:
             # Points one after another tell which is the first that is not allowed.
             pass
     points = {name: algebra.spelled_out(value, shape, (-1,)) for name, value in arrays.items()}
-    rooms = _rooms(function, shape, arrays)
-    flat = [room.reshape(-1) for room in rooms]
+    count = prod(shape)
+    rooms = [algebra.empty(count, next(iter(points.values()))) for _ in function.outputs]
 
     def run(start: int) -> None:
         block = slice(start, start + algebra.BLOCK)
         with algebra.quiet():
             given = single | {name: algebra.float64(column[block]) for name, column in points.items()}
             numbers = checked_numbers(function, given, start)
-            for output, room in zip(function.outputs, flat, strict=True):
+            for output, room in zip(function.outputs, rooms, strict=True):
                 room[block] = output_value(output, numbers, algebra)
 
-    _in_threads(function, run, range(0, prod(shape), algebra.BLOCK))
-    return function.result(rooms)
+    _in_threads(function, run, range(0, count, algebra.BLOCK))
+    return function.result(room.reshape(shape) for room in rooms)
 
 
 def _on_grid(
     function: Kernel, grid: ProductGrid, arrays: Mapping[str, Any], single: Mapping[str, Any], shape: Sequence[int]
 ) -> Result:
-    """Return the outputs on axes that stay apart: what does not depend on one is computed once along it."""
-    algebra = function.algebra
+    """Return the outputs on axes that stay apart: what does not depend on one is computed and kept once along it."""
+    algebra, like = function.algebra, next(iter(arrays.values()))
     laid = {
         name: algebra.turned(algebra.spelled_out(value, grid.spelled[name], grid.shapes[name]), grid.order)
         for name, value in arrays.items()
     }
-    rooms = _rooms(function, shape, arrays)
-    views = [algebra.turned(room.reshape(grid.shape), grid.order) for room in rooms]
 
-    def run(box: Box) -> None:
+    def numbers_in(box: Box) -> list[Any]:
         with algebra.quiet():
             given = dict(single)
-            given |= {name: algebra.float64(value[grid.inside(name, box)]) for name, value in laid.items()}
+            given |= {
+                name: algebra.float64(value[within(grid.turned(grid.shapes[name]), box)])
+                for name, value in laid.items()
+            }
             numbers = checked_numbers(function, given, None)
-            for output, view in zip(function.outputs, views, strict=True):
-                view[box] = output_value(output, numbers, algebra)
+            return [output_value(output, numbers, algebra) for output in function.outputs]
+
+    # Two points of each axis tell which ones an output depends on.
+    kept = [grid.kept(getattr(value, "shape", ())) for value in numbers_in((slice(0, 2),) * len(grid.shape))]
+    rooms = [algebra.empty(prod(sides), like).reshape(sides) for sides in kept]
+    views = [algebra.turned(room, grid.order) for room in rooms]
+    turned = [grid.turned(sides) for sides in kept]
+
+    def run(box: Box) -> None:
+        for value, view, sides in zip(numbers_in(box), views, turned, strict=True):
+            view[within(sides, box)] = value
 
     _in_threads(function, run, list(grid.boxes(algebra.BLOCK)))
-    return function.result(rooms)
-
-
-def _rooms(function: Kernel, shape: Sequence[int], arrays: Mapping[str, Any]) -> list[Any]:
-    """Return room for each output."""
-    algebra, like = function.algebra, next(iter(arrays.values()))
-    return [algebra.empty(prod(shape), like).reshape(shape) for _ in function.outputs]
+    whole = prod(shape)
+    return function.result(
+        room.reshape(shape) if prod(room.shape) == whole else algebra.spelled_out(room, grid.shape, shape)
+        for room in rooms
+    )
 
 
 def _in_threads(function: Kernel, run: Callable[[Any], None], parts: Sequence[Any]) -> None:
