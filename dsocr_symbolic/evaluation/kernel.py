@@ -153,6 +153,15 @@ def find_warnings(function: Kernel, values: Mapping[str, Any]) -> list[tuple[Rul
     return found
 
 
+def deserves_warning(function: Kernel, values: Mapping[str, Any]) -> bool:
+    """Return whether any point of some arrays that broadcast deserves a warning."""
+    algebra = function.algebra
+    wide = {name: as_float64(name, value, algebra) for name, value in values.items()}
+    with algebra.quiet():
+        _, kept = function.warned_arrays(wide)
+    return any(algebra.first_true(algebra.float64(keeps) == 0) is not None for keeps in kept)
+
+
 def find_warned(function: Kernel, values: Mapping[str, Any]) -> list[Any]:
     """Return for each warning at which points of some arrays it is deserved: true or false, or an array of them."""
     return _broken_warnings(function, values)[2]
