@@ -154,7 +154,7 @@ class SweepPlan:
     def grids(self, spans: Spans) -> Iterator[tuple[Compiled, dict[str, Any], tuple[Any, ...]]]:
         """Yield each function that a box needs, what varies as arrays that broadcast, and where in the box that is."""
         varying = [place for place, axis in enumerate(self.axes) if axis.numbers]
-        inputs = {}
+        inputs: dict[str, Any] = {}
         for dimension, place in enumerate(varying, start=1):
             along = np.arange(*spans[place]).reshape(-1, *(1,) * (len(varying) - dimension))
             inputs |= {name: at(numbers, along) for name, numbers in self.axes[place].numbers.items()}
