@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsocr_symbolic import load_model
+from dsocr_symbolic.algebras.dominance import never_less, polynomial, without_dominated
 from dsocr_symbolic.algebras.symbolic import maximum, nonzero, positive, symbol
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.evaluation import reduction
-from dsocr_symbolic.evaluation.dominance import never_less, polynomial, without_dominated
 from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.source import function_source
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dsocr_symbolic import UserError, load_model
 from dsocr_symbolic.algebras import arrays
+from dsocr_symbolic.algebras.product_grid import SHORTEST, product_grid
 from dsocr_symbolic.evaluation.compiled import Compiled
-from dsocr_symbolic.evaluation.product_grid import SHORTEST, product_grid
 
 METRICS = (
     *("forward_tensor_core_flops", "forward_io_bytes", "roofline_s", "forward_arithmetic_intensity", "parameters"),

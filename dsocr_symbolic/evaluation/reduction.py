@@ -7,8 +7,8 @@ from math import lcm, prod
 import sympy
 
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.dominance import without_dominated
 from dsocr_symbolic.algebras.value import Expr
-from dsocr_symbolic.evaluation.dominance import without_dominated
 from dsocr_symbolic.writing.formula_text import factors, without_implied_guards
 
 # Sums of more terms keep the shape of the formulas: with many symbols free there is little to gain.

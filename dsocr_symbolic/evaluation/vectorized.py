@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from typing import Any
 
+from dsocr_symbolic.algebras.product_grid import Box, ProductGrid, product_grid, within
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.kernel import Kernel, Result, as_float64, checked_numbers, output_value
-from dsocr_symbolic.evaluation.product_grid import Box, ProductGrid, product_grid, within
 
 
 def evaluate_arrays(function: Kernel, values: Mapping[str, Any]) -> Result:
