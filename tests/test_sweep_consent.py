@@ -66,12 +66,14 @@ def test_spans_of_time(seconds: float, said: str) -> None:
     assert consent.lasting(seconds) == said
 
 
-def test_time_is_estimated_by_points_of_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluated: list[Any] = []
+def test_time_is_estimated_by_ranges_of_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated: list[tuple[int, int]] = []
     clock = iter([10.0, 12.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    plan: Any = SimpleNamespace(count=10 * consent._SAMPLE, shape=(10, consent._SAMPLE), evaluate=evaluated.append)
-    assert consent.seconds_of(plan) == 20.0
-    (rows, columns) = evaluated[-1]
-    assert (rows[0], columns[0], rows[-1], columns[-1]) == (0, 0, 9, consent._SAMPLE - 1)
-    assert len(rows) == consent._SAMPLE
+    plan: Any = SimpleNamespace(
+        count=10 * consent._SAMPLE, evaluate_range=lambda start, stop: evaluated.append((start, stop))
+    )
+    assert consent.seconds_of(plan) == 5.0
+    assert len(evaluated) == 2 * consent._RANGES
+    assert evaluated[0] == (0, consent._SAMPLE)
+    assert evaluated[-1] == (9 * consent._SAMPLE, 10 * consent._SAMPLE)

@@ -132,8 +132,8 @@ def test_a_killed_sweep_continues_where_it_was(model: Model, tmp_path: Path, mon
 
     plan = plan_sweep(model, **QUESTION)
     evaluated: list[int] = []
-    original = SweepPlan.evaluate
-    monkeypatch.setattr(SweepPlan, "evaluate", lambda self, places: evaluated.append(1) or original(self, places))
+    original = SweepPlan.evaluate_range
+    monkeypatch.setattr(SweepPlan, "evaluate_range", lambda self, *span: evaluated.append(1) or original(self, *span))
     done: list[int] = []
     write_parquet(plan, path, advance=done.append)
     assert len(evaluated) == 24 - len(kept)

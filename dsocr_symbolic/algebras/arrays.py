@@ -22,10 +22,19 @@ def numeric(value: Any) -> Any:
     return array
 
 
-def flattened(values: Sequence[Any]) -> tuple[tuple[int, ...], list[Any]]:
-    """Broadcast arrays and lay each out in one dimension; ValueError if their shapes do not fit."""
-    shape = np.broadcast_shapes(*(value.shape for value in values))
-    return shape, [np.broadcast_to(value, shape).reshape(-1) for value in values]
+def common_shape(values: Sequence[Any]) -> tuple[int, ...]:
+    """Return what arrays broadcast to; ValueError if their shapes do not fit."""
+    return np.broadcast_shapes(*(value.shape for value in values))
+
+
+def spelled_out(value: Any, shape: Sequence[int], laid: Sequence[int]) -> Any:
+    """Broadcast an array to a shape, and lay its numbers out in another one, in C order."""
+    return np.broadcast_to(value, shape).reshape(laid)
+
+
+def turned(value: Any, order: Sequence[int]) -> Any:
+    """Return a view of an array with its axes in another order."""
+    return value.transpose(order)
 
 
 def float64(value: Any) -> Any:
@@ -51,7 +60,7 @@ def _keep_freed_memory() -> None:
 
 def first_true(mask: Any) -> int | None:
     """Return the first place where a mask holds, None if there is none."""
-    flat = np.atleast_1d(mask)
+    flat = np.ravel(mask)
     place = int(flat.argmax())
     return place if flat[place] else None
 

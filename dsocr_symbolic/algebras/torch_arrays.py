@@ -26,12 +26,21 @@ def numeric(value: Any) -> Any:
     return value
 
 
-def flattened(values: Sequence[Any]) -> tuple[tuple[int, ...], list[Any]]:
-    """Broadcast tensors and lay each out in one dimension; ValueError if their shapes or devices do not fit."""
+def common_shape(values: Sequence[Any]) -> tuple[int, ...]:
+    """Return what tensors broadcast to; ValueError if their shapes or devices do not fit."""
     if len({value.device for value in values}) > 1:
         raise ValueError("tensors on several devices")
-    shape = np.broadcast_shapes(*(tuple(value.shape) for value in values))
-    return shape, [value.broadcast_to(shape).reshape(-1) for value in values]
+    return np.broadcast_shapes(*(tuple(value.shape) for value in values))
+
+
+def spelled_out(value: Any, shape: Sequence[int], laid: Sequence[int]) -> Any:
+    """Broadcast a tensor to a shape, and lay its numbers out in another one, in C order."""
+    return value.broadcast_to(tuple(shape)).reshape(tuple(laid))
+
+
+def turned(value: Any, order: Sequence[int]) -> Any:
+    """Return a view of a tensor with its axes in another order."""
+    return value.permute(tuple(order))
 
 
 def float64(value: Any) -> Any:

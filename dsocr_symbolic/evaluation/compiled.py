@@ -11,7 +11,8 @@ from attrs import frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.evaluation.kernel import Allowed, Kernel, Output, Result, evaluate_arrays, find_warnings
+from dsocr_symbolic.evaluation.kernel import Allowed, Kernel, Output, Result, find_warnings
+from dsocr_symbolic.evaluation.vectorized import evaluate_arrays
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.scenario.checks import LARGEST, check_setting
 from dsocr_symbolic.writing.notebook import Shown
@@ -38,7 +39,8 @@ class Compiled(Kernel, Shown):
         dict of str to dict of str to number or array
             By metric, then by part: ``result["forward_io_bytes"]["total"]``, in the registry's units. Exact ints
             wherever the inputs are whole Python numbers and the result is; float64 arrays of the common shape
-            if any input is an array. A ratio of nothing is None, in arrays not a number; so is a lower bound on a GPU
+            if any input is an array; where arrays are the axes of a grid (``np.ix_``), read-only views of what does
+            not depend on all of them. A ratio of nothing is None, in arrays not a number; so is a lower bound on a GPU
             whose file lacks a number that it needs.
 
         Raises

@@ -1,8 +1,6 @@
-"""What a compiled function is made of; on arrays it runs block after block, each point in its range and the rules."""
+"""What a compiled function is made of, and what it gives at a block of points, each in its range and the rules."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import cached_property
 from importlib import import_module
@@ -155,6 +153,15 @@ def find_warnings(function: Kernel, values: Mapping[str, Any]) -> list[tuple[Rul
     return found
 
 
+def deserves_warning(function: Kernel, values: Mapping[str, Any]) -> bool:
+    """Return whether any point of some arrays that broadcast deserves a warning."""
+    algebra = function.algebra
+    wide = {name: as_float64(name, value, algebra) for name, value in values.items()}
+    with algebra.quiet():
+        _, kept = function.warned_arrays(wide)
+    return any(algebra.first_true(algebra.float64(keeps) == 0) is not None for keeps in kept)
+
+
 def find_warned(function: Kernel, values: Mapping[str, Any]) -> list[Any]:
     """Return for each warning at which points of some arrays it is deserved: true or false, or an array of them."""
     return _broken_warnings(function, values)[2]
@@ -162,9 +169,9 @@ def find_warned(function: Kernel, values: Mapping[str, Any]) -> list[Any]:
 
 def _broken_warnings(function: Kernel, values: Mapping[str, Any]) -> tuple[Sequence[int], dict[str, Any], list[Any]]:
     algebra = function.algebra
-    wide = {name: _float64(name, value, algebra) for name, value in values.items()}
-    shape, flat = algebra.flattened(list(wide.values()))
-    points = dict(zip(wide, flat, strict=True))
+    wide = {name: as_float64(name, value, algebra) for name, value in values.items()}
+    shape = algebra.common_shape(list(wide.values()))
+    points = {name: algebra.spelled_out(value, shape, (-1,)) for name, value in wide.items()}
     with algebra.quiet():
         _, kept = function.warned_arrays(points)
     return shape, points, [algebra.float64(keeps) == 0 for keeps in kept]
@@ -181,40 +188,8 @@ def find_symbol(function: Kernel, name: str, values: Mapping[str, Any]) -> Any:
     return evaluate(formula, scope, function.algebra)
 
 
-def evaluate_arrays(function: Kernel, values: Mapping[str, Any]) -> Result:
-    """Return the outputs at all points of arrays that broadcast, as float64; refuse the first bad point."""
-    algebra = function.algebra
-    wide = {name: _float64(name, value, algebra) for name, value in values.items()}
-    single = {name: algebra.float64(value) for name, value in wide.items() if value.ndim == 0}
-    arrays = {name: value for name, value in wide.items() if value.ndim > 0}
-    try:
-        shape, flat = algebra.flattened(list(arrays.values()))
-    except ValueError as error:
-        shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in arrays.items())
-        raise UserError(f"{shapes}: arrays of these shapes or devices do not go together") from error
-    points = dict(zip(arrays, flat, strict=True))
-    rooms = [algebra.empty(len(flat[0]), flat[0]) for _ in function.outputs]
-
-    def run(start: int) -> None:
-        block = slice(start, start + algebra.BLOCK)
-        with algebra.quiet():
-            given = single | {name: algebra.float64(column[block]) for name, column in points.items()}
-            numbers = _block(function, given, start)
-            for output, room in zip(function.outputs, rooms, strict=True):
-                room[block] = _value(output, numbers, algebra)
-
-    starts = range(0, len(flat[0]), algebra.BLOCK)
-    threads = min(function.threads or _cores(), len(starts)) if algebra.THREADED else 1
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(run, starts))
-    else:
-        for start in starts:
-            run(start)
-    return function.result(room.reshape(shape) for room in rooms)
-
-
-def _float64(name: str, value: Any, algebra: ModuleType) -> Any:
+def as_float64(name: str, value: Any, algebra: ModuleType) -> Any:
+    """Return a number as float64 and an array as it is; raise where it holds no real numbers."""
     try:
         is_number = isinstance(value, int | float | Fraction) and not isinstance(value, bool)
         return algebra.float64(float(value)) if is_number else algebra.numeric(value)
@@ -222,19 +197,25 @@ def _float64(name: str, value: Any, algebra: ModuleType) -> Any:
         raise UserError(f"{name}: {error} is not what can be computed with; give real numbers") from error
 
 
-def _block(function: Kernel, values: dict[str, Any], start: int) -> Sequence[Any]:
-    """Return the numbers at a block of points, once their values and rules are checked."""
+def checked_numbers(function: Kernel, values: dict[str, Any], start: int | None) -> Sequence[Any]:
+    """Return the numbers at a block of points, once their values and rules are checked.
+
+    ``start`` is the number of its first point, by which an error names one; None for a block of several axes, of which
+    an error only says that one of its points is not allowed.
+    """
     follow, require, decimal = function.on_arrays
     inputs, guarded = function.ranges
     given = dict(values)
     for allowed in inputs:
-        _check_range(function, allowed, values[allowed[0]], start)
+        _check_range(function, allowed, values[allowed[0]], start or 0)
     values.update(zip(function.following, follow(values)[0], strict=True))
     for allowed in guarded:
-        _check_range(function, allowed, values[allowed[0]], start)
+        _check_range(function, allowed, values[allowed[0]], start or 0)
     broken = [required == 0 for required in require(values)[0]]
     places = [place for rule in broken if (place := function.algebra.first_true(rule)) is not None]
     if places:
+        if start is None:
+            raise UserError("a rule is broken")
         refuse_points(function, given, broken, min(places), start)
     return decimal(values)[0]
 
@@ -264,11 +245,12 @@ def _check_range(function: Kernel, allowed: Allowed, values: Any, start: int) ->
 
 def _at(values: Any, place: int) -> Any:
     """Return one number of an array, an int where it is whole."""
-    number = (values[place] if values.ndim else values).item()
+    number = (values.reshape(-1)[place] if values.ndim else values).item()
     return arithmetic.whole(number) if isfinite(number) else number
 
 
-def _value(output: Output, numbers: Sequence[Any], algebra: ModuleType) -> Any:
+def output_value(output: Output, numbers: Sequence[Any], algebra: ModuleType) -> Any:
+    """Return an output of the numbers that the generated function gave; nan where there is none."""
     if not output.places:
         return nan
     sums = {metric: sum(numbers[place] for place in places) for metric, places in output.places}
@@ -277,7 +259,3 @@ def _value(output: Output, numbers: Sequence[Any], algebra: ModuleType) -> Any:
     if output.steps:
         return sums[output.steps[-1][0]]
     return sums[output.metric] if output.ratio is None else evaluate(output.ratio, sums, algebra)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

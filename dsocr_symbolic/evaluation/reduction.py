@@ -7,6 +7,7 @@ from math import lcm, prod
 import sympy
 
 from dsocr_symbolic.algebras import symbolic
+from dsocr_symbolic.algebras.dominance import without_dominated
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.writing.formula_text import factors, without_implied_guards
 
@@ -16,8 +17,9 @@ _MOST_TERMS = 200
 
 def reduced(expression: Expr) -> Expr:
     """Expand and decide what holds for all values that are not negative: maxima, and guards that a factor implies."""
-    maxima = expression.atoms(symbolic.maximum)
-    decided = expression.xreplace({maximum: _decided_maximum(maximum) for maximum in maxima})
+    led = without_dominated(expression)
+    maxima = led.atoms(symbolic.maximum)
+    decided = led.xreplace({maximum: _decided_maximum(maximum) for maximum in maxima})
     sums = decided.atoms(symbolic.sum_maxima)
     decided = decided.xreplace({added: _decided_sum(added) for added in sums})
     return _expanded(decided)

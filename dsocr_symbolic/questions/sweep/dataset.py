@@ -10,6 +10,7 @@ import numpy as np
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.questions.sweep.axes import at
+from dsocr_symbolic.questions.sweep.boxes import sides
 from dsocr_symbolic.questions.sweep.extras import extra
 from dsocr_symbolic.questions.sweep.plan import SweepPlan, plan_sweep
 from dsocr_symbolic.questions.sweep.warned import warnings_along
@@ -90,7 +91,7 @@ def dataset(plan: SweepPlan, advance: Callable[[int], Any] = lambda _: None) -> 
     extra("xarray")
     numbers = np.empty((plan.count, columns))
     for start, stop in plan.blocks():
-        for place, values in enumerate(plan.evaluate(plan.places(start, stop))):
+        for place, values in enumerate(plan.evaluate_range(start, stop)):
             numbers[start:stop, place] = values
         advance(stop - start)
     warnings = warnings_along(plan)
@@ -147,10 +148,15 @@ def write_netcdf(data: "xarray.Dataset", path: Path) -> None:
 
 def _block(*, plan: SweepPlan, block_info: Any) -> Any:
     """Evaluate one chunk: its points in C order, columns last."""
-    spans = block_info[None]["array-location"][:-1]
-    shape = tuple(stop - start for start, stop in spans)
-    places = [axis.reshape(-1) for axis in np.meshgrid(*(np.arange(*span) for span in spans), indexing="ij")]
-    return np.stack(plan.evaluate(tuple(places)), axis=-1).reshape(*shape, len(plan.columns))
+    spans = tuple(block_info[None]["array-location"][:-1])
+    shape = sides(spans)
+    numbers = np.empty((*shape, len(plan.columns)))
+    try:
+        plan.evaluate_box(spans, [numbers[..., place] for place in range(len(plan.columns))])
+    except UserError:
+        places = [axis.reshape(-1) for axis in np.meshgrid(*(np.arange(*span) for span in spans), indexing="ij")]
+        return np.stack(plan.evaluate(tuple(places)), axis=-1).reshape(numbers.shape)
+    return numbers
 
 
 def _labelled(plan: SweepPlan, numbers: Any) -> "xarray.Dataset":

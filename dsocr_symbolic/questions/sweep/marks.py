@@ -46,7 +46,7 @@ def memory_plan(model: Model, vary: Mapping[str, Any], **arguments: Any) -> Swee
 
 def marks_of(plan: SweepPlan, memory: SweepPlan) -> Marks:
     """Find out what is to be marked; ``memory`` is what :func:`memory_plan` gave for the same question."""
-    peak = np.concatenate([memory.evaluate(memory.places(start, stop))[0] for start, stop in memory.blocks()])
+    peak = np.concatenate([memory.evaluate_range(start, stop)[0] for start, stop in memory.blocks()])
     room, warned = np.empty(plan.count), np.zeros(plan.count, dtype=bool)
     for start, stop in plan.blocks():
         places = plan.places(start, stop)

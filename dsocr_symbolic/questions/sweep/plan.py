@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -16,6 +17,7 @@ from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.registry import Metric, load_metrics
 from dsocr_symbolic.questions.sweep.asked import about_of, asked_of, functions_of, machine_notes, set_along
 from dsocr_symbolic.questions.sweep.axes import Axis, at
+from dsocr_symbolic.questions.sweep.boxes import Spans, boxes, sides
 from dsocr_symbolic.version import __version__
 
 _POINT = re.compile(r" \(point (\d+)\)$")
@@ -126,6 +128,44 @@ class SweepPlan:
                 value = result[column.metric][column.part]
                 room[where] = np.nan if value is None else value
         return results
+
+    def evaluate_range(self, start: int, stop: int) -> list[Any]:
+        """Evaluate the points ``start`` to ``stop`` in C order as :meth:`evaluate` does: bit for bit, and faster."""
+        results = [np.empty(stop - start) for _ in self.columns]
+        done = 0
+        try:
+            for spans in boxes(start, stop, self.shape):
+                count = prod(sides(spans))
+                self.evaluate_box(spans, [room[done : done + count].reshape(sides(spans)) for room in results])
+                done += count
+        except UserError:
+            # Points one after another tell which is the first that is not allowed.
+            return self.evaluate(self.places(start, stop))
+        return results
+
+    def evaluate_box(self, spans: Spans, rooms: Sequence[Any]) -> None:
+        """Evaluate a box of points, its axes kept apart, into an array for each column."""
+        for function, inputs, where in self.grids(spans):
+            result = function(**inputs)
+            for room, column in zip(rooms, self.columns, strict=True):
+                value = result[column.metric][column.part]
+                room[where] = np.nan if value is None else value
+
+    def grids(self, spans: Spans) -> Iterator[tuple[Compiled, dict[str, Any], tuple[Any, ...]]]:
+        """Yield each function that a box needs, what varies as arrays that broadcast, and where in the box that is."""
+        varying = [place for place, axis in enumerate(self.axes) if axis.numbers]
+        inputs: dict[str, Any] = {}
+        for dimension, place in enumerate(varying, start=1):
+            along = np.arange(*spans[place]).reshape(-1, *(1,) * (len(varying) - dimension))
+            inputs |= {name: at(numbers, along) for name, numbers in self.axes[place].numbers.items()}
+        named = [place for place, axis in enumerate(self.axes) if not axis.numbers]
+        for labels in product(*(range(*spans[place]) for place in named)):
+            which = 0
+            where: list[Any] = [slice(None)] * len(spans)
+            for place, label in zip(named, labels, strict=True):
+                which = which * len(self.axes[place]) + label
+                where[place] = label - spans[place][0]
+            yield self.functions[which], inputs, tuple(where)
 
     def inputs(self, places: Places, where: Any) -> dict[str, Any]:
         """Return what varies of some of the places, by symbol."""

@@ -79,7 +79,7 @@ def _blocks(plan: SweepPlan, advance: Callable[[int], Any]) -> Iterator[tuple[li
     for start, stop in plan.blocks():
         places = plan.places(start, stop)
         labels = {name: values.tolist() for name, values in plan.coordinates(places).items()}
-        numbers = [[_number(value) for value in values.tolist()] for values in plan.evaluate(places)]
+        numbers = [[_number(value) for value in values.tolist()] for values in plan.evaluate_range(start, stop)]
         yield [*labels, *plan.titles], zip(*labels.values(), *numbers, strict=True)
         advance(stop - start)
 
@@ -223,7 +223,7 @@ def _write(plan: SweepPlan, path: Path, start: int, stop: int, parquet: Any) -> 
     """Evaluate a range of points and write it as one Parquet file."""
     arrow = extra("pyarrow")
     places = plan.places(start, stop)
-    numbers = plan.evaluate(places)
+    numbers = plan.evaluate_range(start, stop)
     columns: dict[Any, Any] = {}
 
     def add(name: str, array: Any, **about: str) -> None:

@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from dsocr_symbolic.evaluation.kernel import find_warnings
+from dsocr_symbolic.evaluation.kernel import deserves_warning, find_warnings
+from dsocr_symbolic.questions.sweep.boxes import boxes
 from dsocr_symbolic.questions.sweep.plan import SweepPlan
 
 
@@ -14,6 +15,9 @@ def warnings_along(plan: SweepPlan, stop: int | None = None) -> list[str]:
     for start, end in plan.blocks():
         if start >= points:
             break
+        spread = (grid for spans in boxes(start, min(end, points), plan.shape) for grid in plan.grids(spans))
+        if not any(deserves_warning(function, inputs) for function, inputs, _ in spread):
+            continue
         places = plan.places(start, min(end, points))
         for function, where in plan.combinations(places):
             for rule, said, place, count in find_warnings(function, plan.inputs(places, where)):
