@@ -11,6 +11,7 @@ from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.evaluation.formulas import made_once
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import expression_of
 from dsocr_symbolic.language.expression import Expression, evaluate
@@ -241,6 +242,12 @@ def _in_symbols(
     model: Model, sides: tuple[Expression, Expression], sign: str, terms: tuple[tuple[str, Term], ...]
 ) -> str:
     """Write it once for all machines: their numbers are symbols."""
+    about = f"{tuple(side.text for side in sides)} {sign} of {terms}"
+    text: str = made_once(model.definition, model.options, about, lambda: _written(model, sides, sign, terms))
+    return text
+
+
+def _written(model: Model, sides: tuple[Expression, Expression], sign: str, terms: tuple[tuple[str, Term], ...]) -> str:
     scope: dict[str, Expr] = {name: symbolic.symbol(name) for name in model.definition.quantities}
     scope |= {name: expression_of(model, term) for name, term in terms}
     left, right = (evaluate(side, scope, symbolic) for side in sides)
