@@ -177,12 +177,21 @@ def recalled(definition: Definition, more: Iterable[Path | str], make: Callable[
 
 def kept(key: str, make: Callable[[], Any]) -> Any:
     """Return what was made of a key before, from the user's cache folder; made and kept there where it is not."""
-    path = cache_folder() / f"{key}.json"
-    content = _from_cache(path, key)
+    content = recall(key)
     if content is None:
         content = make()
-        _to_cache(path, key, content)
+        keep(key, content)
     return content
+
+
+def recall(key: str) -> Any:
+    """Return what was kept under a key; None if nothing was."""
+    return _from_cache(cache_folder() / f"{key}.json", key)
+
+
+def keep(key: str, content: Any) -> None:
+    """Keep what JSON can hold under a key."""
+    _to_cache(cache_folder() / f"{key}.json", key, content)
 
 
 @lru_cache(maxsize=16)
