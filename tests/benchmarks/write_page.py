@@ -187,9 +187,9 @@ def rates(points: int, rounds: int) -> Iterator[tuple[str, str, float, float]]:
 
 def row(taken: Taken) -> str:
     """Lay one case out: the goal beside what was reached."""
-    case, ways = taken.case, (min, statistics.median)
-    seconds = [way(taken.seconds) for way in ways]
-    ratios = [second / way(taken.beside) for second, way in zip(seconds, ways, strict=True)]
+    case = taken.case
+    seconds = (min(taken.seconds), statistics.median(taken.seconds))
+    ratios = (seconds[0] / min(taken.beside), seconds[1] / statistics.median(taken.beside))
     beside = "" if case.beside == (SYMPY,) else f" of `{spelled(case.beside)}`"
     goal = "" if case.goal is None else f"{case.goal:g}x{beside}"
     reached = "" if case.goal is None else "yes" if ratios[0] <= case.goal else "no"
@@ -214,10 +214,10 @@ def page(
         "",
         f"One run: {said}.",
         "",
-        'CPU seconds of whole processes; ratios are to `python -c "import sympy"`, or to what the goal names, taken in',
-        "turn with each: the least to the least, the median to the median. A goal is reached where the least ratio is.",
-        "OUT is an empty folder. Repeat it with `pixi run benchmarks`; `python tests/benchmarks/write_page.py --peer NAME",
-        "COMMAND` measures another tool in the same run, beside the same `import sympy`.",
+        'CPU seconds of whole processes; ratios are to `python -c "import sympy"`, or to what the goal names, taken',
+        "in turn with each: the least to the least, the median to the median. A goal is that of the least ratio.",
+        "OUT is an empty folder. Repeat it with `pixi run benchmarks`; with `--peer NAME COMMAND` behind it another",
+        "tool is measured in the same run, beside the same `import sympy`.",
         "",
         "| What | Command | Goal | Reached | Least, s | Median, s | Least ratio | Median ratio |",
         "|---|---|---|---|---:|---:|---:|---:|",

@@ -21,7 +21,7 @@ _BEYOND = 1.25
 _DOUBLINGS = (-3, 3)
 _POWERS = 4
 _OF_A_STEP = "tpot_s"
-GRID_METRICS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes")
+GRID_METRICS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
 """What is known of a page cut into crops."""
 
 
