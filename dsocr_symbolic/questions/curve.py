@@ -66,7 +66,8 @@ class Curve:
         fixed, following, source = self._bound
         try:
             if algebra is arithmetic:
-                values = _followed(source, self.symbol, value)
+                point: Any = value
+                values = _followed(source, self.symbol, point)
             else:
                 values = compile_function(source, algebra)({self.symbol: value})[0]
         except (ZeroDivisionError, OverflowError, ValueError) as error:
