@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,12 +71,17 @@ def data_folders(kind: str) -> list[Path]:
 
 def is_ours(path: str | Path) -> bool:
     """Say whether a data file is one of our own, not a user's."""
-    own = tuple(f"{_own_folder(kind)}{os.sep}" for kind in ("formulas", "hardware"))
+    own = _own_beginnings(PACKAGE)
     # Most paths are spelled out already: asking the system for each of its folders takes time.
-    spelled = str(path)
-    if spelled.startswith(own) and os.pardir not in Path(path).parts and not Path(path).is_symlink():
+    spelled, above = str(path), f"{os.sep}{os.pardir}{os.sep}"
+    if spelled.startswith(own) and above not in f"{spelled}{os.sep}" and not Path(path).is_symlink():
         return True
     return str(Path(path).resolve()).startswith(own)
+
+
+@cache
+def _own_beginnings(_: Path) -> tuple[str, ...]:
+    return tuple(f"{_own_folder(kind)}{os.sep}" for kind in ("formulas", "hardware"))
 
 
 def name_taken(name: str, first: str | Path, second: str | Path) -> UserError:

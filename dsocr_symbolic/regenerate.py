@@ -49,10 +49,10 @@ def report_text(name: str) -> str:
 
 def formula_pages() -> Mapping[str, str]:
     """Return what the pages below reports/formulas must hold now, by file."""
-    from dsocr_symbolic.reports.formulas.page import rendered_pages
+    from dsocr_symbolic.reports.formulas.page import written_pages
     from dsocr_symbolic.reports.formulas.places import lay_out
 
-    return dict(rendered_pages(lay_out(make_scenario(definition=default_definition(None)))))
+    return dict(written_pages(lay_out(make_scenario(definition=default_definition(None)))))
 
 
 def write_performance(name: str, folder: Path) -> None:

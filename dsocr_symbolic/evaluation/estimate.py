@@ -1,6 +1,6 @@
 """Numbers of a model at one workload, node by node."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any
 
@@ -80,11 +80,17 @@ class Estimate:
         return {node.row.path: node.metrics for node in self.nodes if node.row.parent == 0}
 
 
-def estimate(program: Program, values: Values, details: Program | None = None) -> Estimate:
-    """Evaluate a model: exact ints wherever the inputs are whole; without details their metrics are left out."""
+def estimate(
+    program: Program, values: Values, details: Program | None = None, *, only: Collection[str] | None = None
+) -> Estimate:
+    """Evaluate a model: exact ints wherever the inputs are whole; without details their metrics are left out.
+
+    ``only`` are the metrics that are asked for, all if left out; others then do not exist.
+    """
     fold = run_program(program, values.numbers, details)
     # Metrics whose columns are there; ratios are worked out when a node is read.
-    there, made = fold.leaves.columns.keys(), (metric for metric in load_metrics().values() if metric.kind not in _READ)
+    there, known = fold.leaves.columns.keys(), load_metrics().values()
+    made = (metric for metric in known if metric.kind not in _READ and (only is None or metric.name in only))
     columns = {metric.name: fold.column(metric.name) for metric in made if set(columns_of(metric)) <= there}
     columns = {name: column for name, column in columns.items() if not values.claims.lacking(name)}
     check_counts(fold)

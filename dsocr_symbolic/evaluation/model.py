@@ -1,7 +1,7 @@
 """A network as a Python object: its parts as sympy expressions, variations of it, functions of its numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import sympy
@@ -13,18 +13,16 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import bind
 from dsocr_symbolic.evaluation.compilation import TOTAL, compile_outputs
 from dsocr_symbolic.evaluation.compiled import Compiled
+from dsocr_symbolic.evaluation.formulas import expression_at, paths_of, whole_of
 from dsocr_symbolic.evaluation.kernel import Backend
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import known_metric, load_metrics
 from dsocr_symbolic.network.flows import total_calls
-from dsocr_symbolic.network.fold import of_training
-from dsocr_symbolic.network.leaves import Whole, metric_expression
-from dsocr_symbolic.network.model_tree import model_tree
+from dsocr_symbolic.network.leaves import Whole
 from dsocr_symbolic.network.node import Node
 from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.overrides import read_override, spelled_out
-from dsocr_symbolic.scenario.values import chosen_slots, load_workload
-from dsocr_symbolic.writing.formula_text import without_implied_guards
+from dsocr_symbolic.scenario.values import load_workload
 from dsocr_symbolic.writing.notebook import Shown, Written
 
 
@@ -71,12 +69,12 @@ class Model(Shown):
     @cached_property
     def whole(self) -> Whole:
         """The tree with its definition, for metrics that depend on what stands around a part."""
-        return _tree(self.plain, training=False)
+        return whole_of(self.definition, self.options, training=False)
 
     @property
     def paths(self) -> tuple[str, ...]:
         """Every path, the whole first, parents before children."""
-        return tuple(self.whole.nodes)
+        return tuple(paths_of(self.definition, self.options))
 
     def __getitem__(self, path: str) -> "Part":
         """Return a part by its path, such as ``"prefill/layers.1-11"``; ``""`` is the whole.
@@ -86,7 +84,7 @@ class Model(Shown):
         UserError
             If there is no such part.
         """
-        if path not in self.whole.nodes:
+        if path not in paths_of(self.definition, self.options):
             raise UserError(f"unknown part '{path}': {nearest(str(path), filter(None, self.paths))}")
         return Part(model=self, path=path)
 
@@ -272,25 +270,10 @@ class Part(Written):
         return [*super().__dir__(), *load_metrics()]
 
 
-@lru_cache(maxsize=16)
-def _tree(plain: Model, *, training: bool) -> Whole:
-    slots = chosen_slots(plain.definition, dict(plain.options))
-    return Whole(definition=plain.definition, stages=model_tree(plain.definition, slots, training=training))
-
-
 def part_expression(model: Model, path: str, metric: str) -> Expr:
     """Return a metric of a part before anything is put in; variations of a model share it."""
-    return _expression(model.plain, path, metric)
-
-
-@lru_cache(maxsize=512)
-def _expression(plain: Model, path: str, metric: str) -> Expr:
-    reason = plain.definition.uncounted.get(metric) or known_metric(metric).reason or "it has no formula there"
-    whole = _tree(plain, training=of_training(known_metric(metric)))
-    expression = metric_expression(whole.nodes[plain[path].path], metric, whole)
-    if expression is None:
-        raise UserError(f"{metric}: does not exist for {path or 'the whole'} ({reason}); ask for another metric")
-    return sympy.Add(*map(without_implied_guards, sympy.Add.make_args(sympy.sympify(expression))))
+    known_metric(metric)
+    return expression_at(model.definition, model.options, model[path].path, metric)
 
 
 def _listed(names: str | Iterable[str]) -> tuple[str, ...]:

@@ -4,11 +4,12 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
@@ -171,13 +172,34 @@ def recalled(definition: Definition, more: Iterable[Path | str], make: Callable[
     digest = hashlib.sha256(_key(definition, {}).encode())
     for part in more:
         digest.update(b"\0" + (part.encode() if isinstance(part, str) else part.read_bytes()))
-    key = digest.hexdigest()[:32]
-    path = cache_folder() / f"{key}.json"
-    content = _from_cache(path, key)
+    return kept(digest.hexdigest()[:32], make)
+
+
+def kept(key: str, make: Callable[[], Any]) -> Any:
+    """Return what was made of a key before, from the user's cache folder; made and kept there where it is not."""
+    content = recall(key)
     if content is None:
         content = make()
-        _to_cache(path, key, content)
+        keep(key, content)
     return content
+
+
+def recall(key: str) -> Any:
+    """Return what was kept under a key; None if nothing was."""
+    return _from_cache(cache_folder() / f"{key}.json", key)
+
+
+def keep(key: str, content: Any) -> None:
+    """Keep what JSON can hold under a key."""
+    _to_cache(cache_folder() / f"{key}.json", key, content)
+
+
+@lru_cache(maxsize=16)
+def formulas_key(definition: Definition, options: tuple[tuple[str, str], ...]) -> str:
+    """Return the word for everything that formulas of a network are made of: its files, and what it says itself."""
+    said = asdict(definition, filter=lambda field, _: field.name != "tree")
+    text = json.dumps(said, default=str, skipkeys=True, sort_keys=False)
+    return hashlib.sha256(f"{_key(definition, dict(options))} {text}".encode()).hexdigest()[:32]
 
 
 def _program(content: Mapping[str, Any], definition: Definition) -> Program:

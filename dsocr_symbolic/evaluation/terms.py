@@ -8,6 +8,7 @@ import sympy
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr, Value
+from dsocr_symbolic.evaluation.formulas import made_once
 from dsocr_symbolic.evaluation.generated import compile_function, symbols_of
 from dsocr_symbolic.evaluation.model import Model, part_expression
 from dsocr_symbolic.evaluation.source import function_source
@@ -41,6 +42,11 @@ def term_symbols(model: Model, terms: tuple[Term, ...]) -> frozenset[str]:
 
 @lru_cache(maxsize=64)
 def _source(model: Model, terms: tuple[Term, ...]) -> str:
-    """Write a function of all symbols: the same one whichever symbol moves."""
-    outputs = [sympy.sympify(expression_of(model, term)) for term in terms]
-    return function_source([outputs], model.definition.quantities)
+    """Write a function of all symbols: the same one whichever symbol moves, and whatever is put in."""
+
+    def write() -> str:
+        outputs = [sympy.sympify(expression_of(model, term)) for term in terms]
+        return function_source([outputs], model.definition.quantities)
+
+    source: str = made_once(model.definition, model.options, f"source of {terms}", write)
+    return source

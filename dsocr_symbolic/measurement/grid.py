@@ -13,7 +13,8 @@ from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.measurement.benchmarks import Benchmark, TensorSpec
 from dsocr_symbolic.network.builder import trained_tree
-from dsocr_symbolic.network.kernels import machine_symbols, seconds_of
+from dsocr_symbolic.network.kernel_seconds import seconds_of
+from dsocr_symbolic.network.kernels import machine_symbols
 from dsocr_symbolic.network.leaves import metric_expression
 from dsocr_symbolic.network.node import walk
 from dsocr_symbolic.scenario.scenario import make_scenario, scenario_values

@@ -18,7 +18,7 @@ from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.language.time_formula import TimeFormula
 from dsocr_symbolic.network.costs import either
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
-from dsocr_symbolic.network.kernels import summed
+from dsocr_symbolic.network.kernel_seconds import summed
 from dsocr_symbolic.network.node import Launch, Node, PhaseWork, Port, Steps, Storage, walk
 
 

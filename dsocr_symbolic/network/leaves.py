@@ -16,7 +16,7 @@ from dsocr_symbolic.language.time_formula import load_bound, load_time
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
 from dsocr_symbolic.network.flows import boundaries, handed_on, launch_seconds, over_steps, phase_seconds, total_calls
 from dsocr_symbolic.network.fold import Fold
-from dsocr_symbolic.network.kernels import seconds_of
+from dsocr_symbolic.network.kernel_seconds import seconds_of
 from dsocr_symbolic.network.launching import gap_seconds, host_seconds, replay_seconds
 from dsocr_symbolic.network.liveness import Memory, forward_bytes, memory
 from dsocr_symbolic.network.node import Node, Stock, Storage, Storages, walk

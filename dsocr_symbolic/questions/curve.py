@@ -1,7 +1,7 @@
 """Metrics along one symbol, everything else put in and what follows following: values and exact slopes."""
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -64,15 +64,16 @@ class Curve:
 
     def _scope(self, value: Value, algebra: ModuleType) -> dict[str, Any]:
         fixed, following, source = self._bound
-        scope: dict[str, Value] = {**fixed, self.symbol: value}
         try:
-            values = compile_function(source, algebra)(scope)[0]
+            if algebra is arithmetic:
+                point: Any = value
+                values = _followed(source, self.symbol, point)
+            else:
+                values = compile_function(source, algebra)({self.symbol: value})[0]
         except (ZeroDivisionError, OverflowError, ValueError) as error:
             text = f"{self.symbol}: what follows from it has no value there ({error}); give another one"
             raise UserError(text) from error
-        if algebra is arithmetic:
-            values = tuple(map(arithmetic.counted, values))
-        return scope | dict(zip(following, values, strict=True))
+        return {**fixed, self.symbol: value, **dict(zip(following, values, strict=True))}
 
     def metrics(self, scope: Mapping[str, Value], algebra: ModuleType = arithmetic) -> tuple[Any, ...]:
         """Return the metrics, in the order of the terms."""
@@ -91,6 +92,30 @@ class Curve:
 
     def check(self, value: Exact) -> None:
         """Raise where a value of the free symbol breaks its range or a rule of the model."""
+        known, key = self._checked, (type(value), value)
+        if key not in known:
+            known[key] = None
+            try:
+                self._check(value)
+            except UserError as error:
+                known[key] = error
+        if (refused := known[key]) is not None:
+            raise refused
+
+    @cached_property
+    def _checked(self) -> dict[tuple[type, Exact], UserError | None]:
+        """What was checked before; machines alone differ in what no rule looks at."""
+        fixed, _, source = self._bound
+        moving, refused = self._rules
+        if refused:
+            return {}
+        looked_at = {name for rule in moving for name in names(rule.require)}
+        looked_at |= {name for name, _ in self.question.model.overrides}
+        standing = tuple((name, type(fixed[name]), fixed[name]) for name in sorted(looked_at & fixed.keys()))
+        about = (self.question.model, self.question.scenario.waived)
+        return _verdicts(about, self.symbol, source, standing)
+
+    def _check(self, value: Exact) -> None:
         definition = self.question.definition
         check_setting(definition, self.symbol, value)
         numbers: dict[str, Any] = self.scope(exact(value))
@@ -114,3 +139,15 @@ class Curve:
         except UserError as error:
             return moving, error
         return moving, None
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _followed(source: str, symbol: str, value: Exact) -> tuple[Any, ...]:
+    """Return what follows from a symbol alone, exactly: it is the same on every machine."""
+    return tuple(map(arithmetic.counted, compile_function(source)({symbol: value})[0]))
+
+
+@lru_cache(maxsize=64)
+def _verdicts(*about: Any) -> dict[tuple[type, Exact], UserError | None]:  # noqa: ARG001 - what it is kept for
+    """Return room for what is refused of values of a symbol, the same one for the same rules and numbers."""
+    return {}

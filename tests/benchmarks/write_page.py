@@ -1,13 +1,15 @@
 """Measure what ``reports/benchmarks.md`` says, in one run, and write it: python tests/benchmarks/write_page.py [FILE].
 
 Times are CPU seconds of whole processes, those of ``python -c "import sympy"`` taken in turn with them: ratios of one
-run hold on another machine, and where others work meanwhile. Prints the page where no FILE is named.
+run hold on another machine. The page says how busy it was. It is printed, and written where a FILE is named.
 """
 
 import argparse
 import os
 import platform
+import random
 import resource
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -24,6 +26,7 @@ from attrs import frozen
 ROOT = Path(__file__).parents[2]
 LLAMA = ROOT / "tests" / "benchmarks" / "llama-80-layers.json"
 SYMPY = "import sympy"
+PEER = "peer"
 
 
 @frozen(kw_only=True)
@@ -32,42 +35,64 @@ class Case:
 
     Attributes
     ----------
-    what, arguments, goal : str, tuple of str, str
-        In words; of dsocr, or after ``python -c`` where the first is no verb; the number to reach, as printed.
+    what, arguments : str, tuple of str
+        In words; of dsocr, or after ``python -c`` where the first is no verb.
+    goal : float or None
+        How often the time of what is beside it at most.
     fresh : bool
         Whether nothing is cached before each run.
-    rounds : int or None
-        How many runs; None for as many as are asked for.
+    beside : tuple of str
+        What is measured in turn with it: arguments like its own.
     """
 
     what: str
     arguments: tuple[str, ...]
-    goal: str
+    goal: float | None
     fresh: bool = False
-    rounds: int | None = None
+    beside: tuple[str, ...] = (SYMPY,)
 
 
-def verb(what: str, line: str, goal: str, *, fresh: bool = False, rounds: int | None = None) -> Case:
-    """Return a case of a command line of dsocr."""
-    return Case(what=what, arguments=("dsocr", *line.split()), goal=goal, fresh=fresh, rounds=rounds)
+def verb(what: str, line: str, goal: float | None, *, fresh: bool = False, beside: str = SYMPY) -> Case:
+    """Return a case of a command line of dsocr; OUT in it is a folder that is emptied before each run."""
+    other = ("dsocr", *shlex.split(beside)) if beside != SYMPY else (SYMPY,)
+    return Case(what=what, arguments=("dsocr", *shlex.split(line)), goal=goal, fresh=fresh, beside=other)
 
 
+CONFIG = f"totals --config {LLAMA.relative_to(ROOT)}"
+PLAN = "plan --pages-per-day 35000 --gpus l4 --price l4=0.8 --execution served"
 CASES: tuple[Case, ...] = (
-    Case(what="Python itself", arguments=("pass",), goal=""),
-    Case(what="importing the package", arguments=("import dsocr_symbolic",), goal="2.5x Python itself"),
-    verb("a later start", "totals", "0.5x"),
-    verb("a first start", "totals", "3x", fresh=True),
-    verb("a first start of what is not shipped", "totals --attention eager", "5x", fresh=True, rounds=3),
-    verb("80 layers by config, later", f"totals --config {LLAMA.relative_to(ROOT)}", "1.1x a later start"),
-    verb("80 layers by config, first", f"totals --config {LLAMA.relative_to(ROOT)}", "3 s", fresh=True),
-    verb("one formula", "formula prefill/layers.1-11/mlp/gate", "4x", rounds=3),
-    verb("largest batch that fits", "solve batch peak_memory_bytes<=capacity --gpu h200", "4x", rounds=3),
-    verb("what a number hangs on", "sensitivity", "6x", rounds=3),
-    verb("the same at batch 1,000,000", "sensitivity --set batch=1000000", "1.5x batch 1", rounds=3),
-    verb("regime boundaries", "bounds", "4x", rounds=3),
-    verb("regime boundaries of every machine", "bounds --by gpu", "8x", rounds=3),
-    verb("two scenarios", "compare gpu=rtx5090 gpu=h200,batch=8", "4x", rounds=3),
+    Case(what="importing the package", arguments=("import dsocr_symbolic",), goal=2.5, beside=("pass",)),
+    verb("a later start", "totals", 0.5),
+    verb("a first start", "totals", 3, fresh=True),
+    verb("a first start of what is not shipped", "totals --attention eager --experts grouped", 3, fresh=True),
+    verb("80 layers by config, later", CONFIG, 1.1, beside="totals"),
+    verb("80 layers by config, first", CONFIG, None, fresh=True),
+    verb("a layer alone", "totals --layer vision/image_encoder_vit --set batch=8 --set image_size=1024", 4),
+    verb("formulas of few symbols", "totals --closed-form --set batch=1", 4),
+    verb("the tree", "tree --depth 3", 4),
+    verb("one formula", "formula prefill/layers.1-11/mlp/gate", 4),
+    verb("the largest batch that fits", 'solve batch "peak_memory_bytes <= capacity" --gpu h200', 4),
+    verb("requests before some are evicted", 'solve batch "preempted_share <= 0.01" --set new_tokens_spread=150', 4),
+    verb("what a number hangs on", "sensitivity", 6),
+    verb("the same at batch 1,000,000", "sensitivity --set batch=1000000", 1.5, beside="sensitivity"),
+    verb("regime boundaries", "bounds", 4),
+    verb("regime boundaries of every machine", "bounds --by gpu", 8),
+    verb("two scenarios", "compare gpu=rtx5090 gpu=h200,batch=8", 4),
+    verb("a plan", PLAN, 4),
+    verb("a budget", "budget examples/budget.yaml", 4),
+    verb(
+        "a few points of a sweep", "sweep --vary batch=1,8,64 --vary gpu=rtx5090,h200 --metric roofline_s --by stage", 4
+    ),
+    verb("a check", "check examples/llama-3.1-8b.json", 4),
+    verb("what there is", "layers", 4),
+    verb("the explorer", "explore --out OUT/explorer.html", 4),
+    verb("a workbook", "export --xlsx OUT/model.xlsx", 4),
+    verb("a report with figures", "report --workload gundam --gpu rtx5090 --out OUT/report", 8),
+    verb("a page of every formula", "docs --out OUT/docs", 12),
+    verb("the same, nothing cached", "docs --out OUT/docs", None, fresh=True),
 )
+# Pages of the shorter and of the longer document, and milliseconds that a page of it takes at most.
+PAGES, PAGE_MS = (1_000, 10_000), 0.06
 METRICS: Mapping[tuple[str, ...], str] = {
     ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes"): "3.6e7",
     ("roofline_s",): "1.5e7",
@@ -97,31 +122,40 @@ class Speed:
     median: float
 
 
-def cpu_seconds(arguments: Sequence[str], cache: Path) -> float:
+def cpu_seconds(arguments: Sequence[str], folder: Path) -> float:
     """Return the CPU seconds of one process and those that it starts."""
+    out = folder / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     dsocr = "import sys; from dsocr_symbolic.cli import main; main(sys.argv[1:])"
     code, *rest = (dsocr, *arguments[1:]) if arguments[0] == "dsocr" else arguments
+    python = [sys.executable, "-c", code, *(each.replace("OUT/", f"{out}/") for each in rest)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, "DSOCR_CACHE": str(cache)}
-    command = [sys.executable, "-c", code, *rest]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT)
+    # A start without bytecode is nobody's.
+    known = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = rest if code == PEER else python
+    path = os.pathsep.join(filter(None, (str(ROOT), known.get("PYTHONPATH", ""))))
+    environment = {**known, "DSOCR_CACHE": str(folder / "cache"), "PYTHONPATH": path}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(command, check=True, env=environment, cwd=ROOT, **quiet)  # type: ignore[call-overload]
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def measure(cases: Sequence[Case], rounds: int) -> Iterator[Taken]:
-    """Run each case so often, ``import sympy`` before each run."""
-    with tempfile.TemporaryDirectory() as folder:
-        cache = Path(folder) / "cache"
+    """Run each case so often, what is beside it before each run."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
         for case in cases:
             if not case.fresh:
-                cpu_seconds(case.arguments, cache)
+                cpu_seconds(case.arguments, folder)
+            cpu_seconds(case.beside, folder)
             seconds, beside = [], []
-            for _ in range(case.rounds or rounds):
-                beside.append(cpu_seconds((SYMPY,), cache))
+            for _ in range(rounds):
+                beside.append(cpu_seconds(case.beside, folder))
                 if case.fresh:
-                    shutil.rmtree(cache, ignore_errors=True)
-                seconds.append(cpu_seconds(case.arguments, cache))
+                    shutil.rmtree(folder / "cache", ignore_errors=True)
+                seconds.append(cpu_seconds(case.arguments, folder))
             yield Taken(case=case, seconds=tuple(seconds), beside=tuple(beside))
 
 
@@ -132,6 +166,27 @@ def grid(points: int) -> dict[str, Any]:
     prompts = max(1, points // (32 * 9 * 70))
     axes = (range(1, 33), range(1, 4), range(1, 4), range(prompts), range(0, 700, 10))
     return dict(zip(OVER, np.ix_(*axes), strict=True))
+
+
+def page_milliseconds(rounds: int) -> tuple[float, float]:
+    """Return the least and the median milliseconds that one more page of a PDF takes, sizes drawn at random."""
+    import pypdfium2
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        taken = []
+        for count in PAGES:
+            rng = random.Random(1)
+            document = pypdfium2.PdfDocument.new()
+            for _ in range(count):
+                document.new_page(rng.randint(200, 1500), rng.randint(200, 1500))
+            document.save(folder / f"{count}.pdf")
+            line = ("dsocr", "totals", "--document", str(folder / f"{count}.pdf"))
+            cpu_seconds(line, folder)
+            taken.append([cpu_seconds(line, folder) for _ in range(rounds)])
+    more = (PAGES[1] - PAGES[0]) / 1e3
+    few, many = taken
+    return (min(many) - min(few)) / more, (statistics.median(many) - statistics.median(few)) / more
 
 
 def rates(points: int, rounds: int) -> Iterator[Speed]:
@@ -161,57 +216,91 @@ def rates(points: int, rounds: int) -> Iterator[Speed]:
             )
 
 
-def page(taken: Sequence[Taken], speeds: Sequence[Speed], points: int) -> str:
-    """Lay the page out."""
+def row(taken: Taken) -> str:
+    """Lay one case out: the goal beside what was reached."""
+    case = taken.case
+    seconds = (min(taken.seconds), statistics.median(taken.seconds))
+    ratios = (seconds[0] / min(taken.beside), seconds[1] / statistics.median(taken.beside))
+    beside = "" if case.beside == (SYMPY,) else f" of `{spelled(case.beside)}`"
+    goal = "" if case.goal is None else f"{case.goal:g}x{beside}"
+    reached = "" if case.goal is None else "yes" if ratios[0] <= case.goal else "no"
+    cells = (f"{number:.{digits}f}" for number, digits in zip((*seconds, *ratios), (3, 3, 2, 2), strict=True))
+    first = ", nothing cached" if case.fresh else ""
+    return f"| {case.what} | `{spelled(case.arguments)}`{first} | {goal} | {reached} | {' | '.join(cells)} |"
+
+
+def spelled(arguments: Sequence[str]) -> str:
+    """Write a command as it is typed."""
+    if arguments[0] == PEER:
+        return shlex.join(arguments[1:])
+    return shlex.join(arguments) if arguments[0] == "dsocr" else f'python -c "{arguments[0]}"'
+
+
+def page(taken: Sequence[Taken], pages: tuple[float, float], speeds: Sequence[Speed], said: str) -> str:
+    """Lay the page out; what is said is of the machine."""
     lines = [
         "# Benchmarks",
         "",
-        f"One run: {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}. CPU seconds of",
-        'whole processes; ratios are to `python -c "import sympy"`, taken in turn with each: the least to the least,',
-        "the median to the median. Repeat it with `pixi run benchmarks`. Numbers of other tools are shown only where",
-        "they were measured in the same run; here there are none.",
+        f"One run: {said}.",
         "",
-        "| What | Command | Goal | Least, s | Ratio | Median, s | Ratio |",
-        "|---|---|---|---:|---:|---:|---:|",
+        'CPU seconds of whole processes; ratios are to `python -c "import sympy"`, or to what the goal names, taken',
+        "in turn with each: the least to the least, the median to the median. A goal is that of the least ratio.",
+        "OUT is an empty folder. Repeat it with `pixi run benchmarks`; with `--peer NAME COMMAND` behind it another",
+        "tool is measured in the same run, beside the same `import sympy`.",
+        "",
+        "| What | Command | Goal | Reached | Least, s | Median, s | Least ratio | Median ratio |",
+        "|---|---|---|---|---:|---:|---:|---:|",
+        *map(row, taken),
+        "",
+        f"One more page of a PDF, `dsocr totals --document`, {PAGES[0]:,} against {PAGES[1]:,} pages of random sizes:",
+        f"{pages[0]:.3f} ms at least, {pages[1]:.3f} ms by medians; the goal is {PAGE_MS} ms.",
     ]
-    for each in taken:
-        least, median = min(each.seconds), statistics.median(each.seconds)
-        ratios = least / min(each.beside), median / statistics.median(each.beside)
-        command = " ".join(each.case.arguments)
-        command = command if command.startswith("dsocr") else f'python -c "{command}"'
-        lines.append(
-            f"| {each.case.what} | `{command}` | {each.case.goal} "
-            f"| {least:.3f} | {ratios[0]:.2f} | {median:.3f} | {ratios[1]:.2f} |"
-        )
-    lines += [
-        "",
-        f"Points of every stage and the total, about {points:,} in one call, over batch, crops, tokens and steps:",
-        "",
-        "| Metrics | Points | Goal, points/s | Most | Median |",
-        "|---|---|---:|---:|---:|",
-        *(
-            f"| {', '.join(each.metrics)} | {each.kind} | {each.goal} | {each.most:.2g} | {each.median:.2g} |"
-            for each in speeds
-        ),
-    ]
+    if speeds:
+        lines += [
+            "",
+            "Points of every stage and the total in one call, over batch, crops, tokens, steps, in wall time:",
+            "",
+            "| Metrics | Points | Goal, points/s | Most | Median |",
+            "|---|---|---:|---:|---:|",
+            *(
+                f"| {', '.join(each.metrics)} | {each.kind} | {each.goal} | {each.most:.2g} | {each.median:.2g} |"
+                for each in speeds
+            ),
+        ]
     return "\n".join(lines) + "\n"
+
+
+def machine(load: float) -> str:
+    """Say what it is measured on, and how busy that was before and is behind the run."""
+    cores, after = os.cpu_count() or 1, os.getloadavg()[0]
+    # One process at a time is measured.
+    busy = "others worked there meanwhile: repeat it on an idle one, " if max(load, after - 1) > cores / 4 else ""
+    about = f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
+    return f"{about}, {busy}load {load:.1f} before and {after:.1f} behind it"
 
 
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description="Measure and write the page of benchmarks.")
     parser.add_argument("file", nargs="?", type=Path, help="where to write it; printed where none is named")
-    parser.add_argument("--rounds", type=int, default=9, help="runs of each short command")
+    parser.add_argument("--rounds", type=int, default=7, help="runs of each command")
+    parser.add_argument("--only", action="append", help="only commands that hold this; may be repeated")
+    parser.add_argument(
+        "--peer", action="append", nargs=2, default=[], metavar=("NAME", "COMMAND"), help="another tool"
+    )
     parser.add_argument("--points", type=int, default=4_000_000, help="points of a sweep")
     asked = parser.parse_args()
-    text = page(
-        list(measure(CASES, asked.rounds)),
-        list(rates(asked.points, asked.rounds)) if asked.points else [],
-        asked.points,
-    )
-    if asked.file is None:
-        print(text, end="")
-    else:
+    load = os.getloadavg()[0]
+    known = [case for case in CASES if not asked.only or any(word in spelled(case.arguments) for word in asked.only)]
+    known += [Case(what=name, arguments=(PEER, *shlex.split(line)), goal=None) for name, line in asked.peer]
+    taken = []
+    for each in measure(known, asked.rounds):
+        print(row(each), file=sys.stderr, flush=True)
+        taken.append(each)
+    speeds = list(rates(asked.points, asked.rounds)) if asked.points else []
+    text = page(taken, page_milliseconds(asked.rounds), speeds, machine(load))
+    print(text, end="")
+    if asked.file is not None:
         asked.file.write_text(text, encoding="utf-8", newline="\n")
 
 

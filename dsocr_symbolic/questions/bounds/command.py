@@ -42,7 +42,9 @@ def _bounds(definition: Definition, given: options.Given) -> int:
     for gpu in tracked(gpus, "machines", len(gpus)):
         machine = evolve(question, scenario=evolve(question.scenario, gpu=gpu))
         try:
-            machines.append(find_bounds(machine, given["names"] or None, given["time"]))
+            # The table shows where, and not why.
+            derived = not by_gpu or given["format"] == "json"
+            machines.append(find_bounds(machine, given["names"] or None, given["time"], derived=derived))
             set_on.append(machine.was_set())
         except UserError as error:
             # A machine without the chosen dtype takes no row; what no machine can do is an error.

@@ -11,6 +11,7 @@ from dsocr_symbolic.algebras import arithmetic, symbolic
 from dsocr_symbolic.algebras.branches import exact
 from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.errors import UserError, nearest
+from dsocr_symbolic.evaluation.formulas import made_once
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.terms import expression_of
 from dsocr_symbolic.language.expression import Expression, evaluate
@@ -163,8 +164,10 @@ def bounds(
     return find_bounds(question, only, time)
 
 
-def find_bounds(question: Question, only: Iterable[str] | None = None, time: str = "roofline") -> Bounds:
-    """Find the bounds of a question, see :func:`bounds`."""
+def find_bounds(
+    question: Question, only: Iterable[str] | None = None, time: str = "roofline", *, derived: bool = True
+) -> Bounds:
+    """Find the bounds of a question, see :func:`bounds`; with what leads to them put in numbers if it is asked for."""
     known = load_bounds(question.definition)
     names = list(known.conditions) if only is None else list(only)
     for name in names:
@@ -178,7 +181,7 @@ def find_bounds(question: Question, only: Iterable[str] | None = None, time: str
         gpu=question.scenario.gpu.name,
         gpu_title=question.scenario.gpu.title,
         ridge_points=tuple(_ridge(question, point) for point in known.ridge_points.values()),
-        bounds=tuple(_bound(question, known.conditions[name], time) for name in names),
+        bounds=tuple(_bound(question, known.conditions[name], time, derived=derived) for name in names),
         warnings=question.warnings,
     )
 
@@ -189,7 +192,7 @@ def _ridge(question: Question, point: RidgePoint) -> Ridge:
     return Ridge(name=point.name, summary=point.summary, formula=point.value.text, unit=point.unit, value=value)
 
 
-def _bound(question: Question, condition: Condition, time: str) -> RegimeBound:
+def _bound(question: Question, condition: Condition, time: str, *, derived: bool) -> RegimeBound:
     terms = {name: evolve(term, metric=timed(term.metric, time)) for name, term in condition.terms.items()}
     constraint = Constraint(left=condition.left, right=condition.right, at_most=False, terms=terms)
     scenario = with_user(question.scenario, condition.settings)
@@ -206,17 +209,19 @@ def _bound(question: Question, condition: Condition, time: str) -> RegimeBound:
         summary=condition.summary,
         condition=constraint.text,
         terms={name: f"{term.metric} of {paths[name]}" for name, term in terms.items()},
-        formula=_formula(problem),
+        formula=_formula(problem) if derived else "",
         symbol=condition.vary,
         holds_first=boundaries[0].sense in ("every", "largest"),
-        changes=() if constant else tuple(_change(problem, condition, boundary) for boundary in boundaries),
-        numbers=derivation(problem, boundaries[0]) if constant else (),
+        changes=()
+        if constant
+        else tuple(_change(problem, condition, boundary, derived=derived) for boundary in boundaries),
+        numbers=derivation(problem, boundaries[0]) if constant and derived else (),
     )
 
 
-def _change(problem: Problem, condition: Condition, boundary: Boundary) -> Change:
+def _change(problem: Problem, condition: Condition, boundary: Boundary, *, derived: bool) -> Change:
     scope = problem.curve.scope(exact(boundary.value))
-    crossing, numbers = solved_at(problem, boundary)
+    crossing, numbers = solved_at(problem, boundary) if derived else (None, ())
     return Change(
         holds=boundary.sense == "smallest",
         value=boundary.value,
@@ -237,6 +242,12 @@ def _in_symbols(
     model: Model, sides: tuple[Expression, Expression], sign: str, terms: tuple[tuple[str, Term], ...]
 ) -> str:
     """Write it once for all machines: their numbers are symbols."""
+    about = f"{tuple(side.text for side in sides)} {sign} of {terms}"
+    text: str = made_once(model.definition, model.options, about, lambda: _written(model, sides, sign, terms))
+    return text
+
+
+def _written(model: Model, sides: tuple[Expression, Expression], sign: str, terms: tuple[tuple[str, Term], ...]) -> str:
     scope: dict[str, Expr] = {name: symbolic.symbol(name) for name in model.definition.quantities}
     scope |= {name: expression_of(model, term) for name, term in terms}
     left, right = (evaluate(side, scope, symbolic) for side in sides)

@@ -1,5 +1,6 @@
 """The pages of the formulas, as data and in Markdown: what each is, where it stands, its costs, how they are known."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
+from dsocr_symbolic.evaluation.program import formulas_key, keep, recall
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.formula import Formula, Layer, Operator, outputs
@@ -16,9 +18,18 @@ from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.network.costs import READS, WRITES
 from dsocr_symbolic.network.flows import total_calls
 from dsocr_symbolic.network.node import Node, walk
+from dsocr_symbolic.paths import PACKAGE, data_folders, hash_files
 from dsocr_symbolic.questions.settings_text import lifted, setting_notes
 from dsocr_symbolic.reports.formulas.alone import Alone
-from dsocr_symbolic.reports.formulas.page_rows import CallRow, Record, SymbolRow, call_row, record_of, symbol_row
+from dsocr_symbolic.reports.formulas.page_rows import (
+    RESULTS,
+    CallRow,
+    Record,
+    SymbolRow,
+    call_row,
+    record_of,
+    symbol_row,
+)
 from dsocr_symbolic.reports.formulas.places import Caller, Lines, Places, callers, file_name, mentioned, shape, switches
 from dsocr_symbolic.reports.formulas.sections import Section, local_block, sections
 from dsocr_symbolic.reports.formulas.shown_call import ShownCall, shown_call, with_pages
@@ -27,6 +38,7 @@ from dsocr_symbolic.writing.amounts import cell
 from dsocr_symbolic.writing.templates import template
 
 _FEW_PLACES = 8
+_MADE_OF = (".py", ".yaml", ".jinja", ".json")
 _OF_THE_INDEX = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes")
 
 
@@ -183,6 +195,33 @@ def _family(places: Places, formula: Formula) -> tuple[tuple[str, str], ...]:
 
 
 def rendered_pages(places: Places) -> Iterator[tuple[str, str]]:
+    """Yield what :func:`written_pages` does, from the user's cache folder where equal files wrote it before."""
+    key = _key(places)
+    made = recall(key)
+    if made is None:
+        made = {}
+        for name, text in written_pages(places):
+            made[name] = text
+            yield name, text
+        keep(key, made)
+    else:
+        yield from made.items()
+
+
+def _key(places: Places) -> str:
+    """Return the word for everything that pages are made of: question, code, formulas, templates and results."""
+    scenario = places.scenario
+    options = tuple(sorted(scenario.options.items()))
+    asked = (scenario.workload, scenario.settings, places.numbers, sorted(scenario.waived), scenario.command, options)
+    told = what_was_set(scenario, places.numbers)
+    digest = hashlib.sha256(f"{formulas_key(scenario.definition, options)} {asked} {told}".encode())
+    folders = [PACKAGE, *data_folders("formulas"), *data_folders("templates"), RESULTS]
+    files = (file for folder in folders for file in sorted(folder.rglob("*")))
+    hash_files(digest, (file for file in files if file.suffix in _MADE_OF))
+    return digest.hexdigest()[:32]
+
+
+def written_pages(places: Places) -> Iterator[tuple[str, str]]:
     """Yield the file below the folder, and the text, of every page, the index last."""
     scenario = places.scenario
     workload, quantities = scenario.workload.name if scenario.workload else "", scenario.definition.quantities

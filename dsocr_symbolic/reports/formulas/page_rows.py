@@ -13,6 +13,8 @@ from dsocr_symbolic.paths import PACKAGE
 from dsocr_symbolic.reports.formulas.alone import Alone, Group
 from dsocr_symbolic.reports.formulas.places import Places, file_name
 
+RESULTS = PACKAGE.parent / "reports" / "verification"
+"""The results that pages tell; an installed package has none."""
 _COUNTED_ON = {
     "reference": "the torch reference",
     "transformers": "`transformers`",
@@ -138,6 +140,6 @@ def record_of(name: str) -> Record:
 @cache
 def _layers(part: str) -> Mapping[str, Any]:
     """Read one part of the results; an installed package has none."""
-    path = PACKAGE.parent / "reports" / "verification" / f"{part}.json"
+    path = RESULTS / f"{part}.json"
     layers: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["layers"] if path.is_file() else {}
     return layers

@@ -20,6 +20,9 @@ _BATCHES_DRAWN = 24
 _BEYOND = 1.25
 _DOUBLINGS = (-3, 3)
 _POWERS = 4
+_OF_A_STEP = "tpot_s"
+GRID_METRICS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
+"""What is known of a page cut into crops."""
 
 
 @frozen(kw_only=True)
@@ -100,7 +103,7 @@ def _grids(numbers: Performance) -> Iterable[CropGrid]:
     grids = [(0, 0), *all_grids(limits["least"], limits["most"])]
     for columns, rows in sorted(grids, key=lambda grid: (grid[0] * grid[1], -grid[0])):
         values = scenario_values(numbers.scenario, {crops.columns: columns, crops.rows: rows})
-        yield CropGrid(columns=columns, rows=rows, stages=estimate(numbers.program, values).stages)
+        yield CropGrid(columns=columns, rows=rows, stages=estimate(numbers.program, values, only=GRID_METRICS).stages)
 
 
 def _steps(numbers: Performance) -> Iterable[Step]:
@@ -112,8 +115,9 @@ def _steps(numbers: Performance) -> Iterable[Step]:
     for batch in _drawn_batches(numbers):
         for context in _contexts(numbers):
             settings = {requests: batch, prompt: context - 1, steps: 1}
-            result = estimate(numbers.program, scenario_values(numbers.scenario, settings))
-            yield Step(batch=batch, context=context, seconds=float(result.total["tpot_s"]))
+            values = scenario_values(numbers.scenario, settings)
+            result = estimate(numbers.program, values, only=(_OF_A_STEP,))
+            yield Step(batch=batch, context=context, seconds=float(result.total[_OF_A_STEP]))
 
 
 def _drawn_batches(numbers: Performance) -> list[int]:

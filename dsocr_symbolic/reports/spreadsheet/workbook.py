@@ -60,7 +60,8 @@ def make_workbook(scenario: Scenario, longest: int = LONGEST_FORMULA) -> Workboo
     the right one. Numbers above 2^53 are exact in no spreadsheet: there they hold to a relative error of 1e-12.
     """
     program, values = scenario_program(scenario), scenario_values(scenario)
-    stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options))
+    # No column is of a training step.
+    stages = model_tree(scenario.definition, chosen_slots(scenario.definition, scenario.options), training=False)
     fold = Fold(leaves_of(stages, whole=Whole(definition=scenario.definition, stages=stages)))
     terms, sums = steps.Terms(), steps.StepSums()
     pieces, result = inputs.symbol_pieces(scenario, values), estimate(program, values)
