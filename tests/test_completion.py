@@ -30,6 +30,7 @@ FREE = [name for name, known in DEFINITION.quantities.items() if not known.fixed
 NUMBERS = (
     *("--reserve", "--memory-utilisation", "--max-crops", "--dpi", "--depth", "--port", "--waiting", "--seconds"),
     *("--page-tokens", "--max-num-seqs", "--max-num-batched-tokens", "--max-model-len"),
+    *("--host-s", "--cores"),
     *("--pages-per-day", "--output-spread", "--ttft", "--tpot", "--concurrency", "--utilisation"),
 )
 # Of the machine that serves, which nobody can list.

@@ -385,7 +385,11 @@ def test_numbers_are_exact() -> None:
     for formula in places.library.formulas.values():
         alone = stand_alone(places, formula, example_values(places, formula))
         for metric in [name for name, each in load_metrics().items() if each.kind in ("flow", "stock", "boundary")]:
-            expression = sympy.sympify(metric_expression((alone.node,), metric))
+            expression = metric_expression((alone.node,), metric)
+            if expression is None:  # a server's code has no backward
+                assert metric.startswith("backward")
+                continue
+            expression = sympy.sympify(expression)
             put_in = {each: sympy.Rational(*_ratio(alone.numbers[each.name])) for each in expression.free_symbols}
             assert alone.exact(expression) == expression.xreplace(put_in), (formula.name, metric)
 

@@ -68,7 +68,7 @@ SWEEP = ("sweep", "--vary", "batch=1:9", "--metric", "parameters", "--out")
     [
         ("dsocr_symbolic.evaluation.program_builder.build_program", ("totals", "--layer", "moe_gate")),
         ("dsocr_symbolic.questions.sweep.plan.plan_sweep", (*SWEEP, "a.csv")),
-        ("dsocr_symbolic.questions.sweep.plan.SweepPlan.evaluate", (*SWEEP, "a.csv")),
+        ("dsocr_symbolic.questions.sweep.plan.SweepPlan.evaluate_range", (*SWEEP, "a.csv")),
         ("os.fsync", (*SWEEP, "a.csv")),
         ("os.fsync", (*SWEEP, "a.nc")),
         ("os.fsync", (*SWEEP, "a.svg")),

@@ -108,6 +108,8 @@ def _draw(chance: random.Random, definition: Any, shipped: list[Gpu]) -> tuple[d
         options["experts"] = "grouped"
     if options["kernels"] == "fused":  # an engine's kernels write pages
         options["cache"] = "paged"
+    if {options["kernels"], options["vision"]} != {"eager"}:  # a server takes no gradients
+        options["train"] = "decoder"
     if options["precision"] == "autocast":  # a compiler's kernels and an engine's have plain dtypes
         options |= {"kernels": "eager", "vision": "eager"}
     gpu = chance.choice(shipped) if chance.random() < 0.5 else machine(**_numbers(chance))

@@ -126,7 +126,7 @@ def test_what_is_set_by_hand_and_allows_no_curve_is_said() -> None:
     fixed = scenario(settings={"crops": 6})
     texts = report_files(fixed, "dsocr report")
     assert "crops.svg" not in texts
-    assert "There is no figure 4" in texts[TEXT]
+    assert "There is no figure 5" in texts[TEXT]
     assert "crops is crop_columns*crop_rows" in texts[TEXT]
     assert set(texts) == set(FILES) - {"crops.svg"}
 

@@ -43,7 +43,9 @@ def test_chunks_in_one_forward_with_decode_are_within_5_percent_of_a_simulation(
 
 @settings(max_examples=25, deadline=None)
 @given(concurrency=st.integers(1, 200), saved=st.floats(1e-4, 0.01))
-def test_one_forward_of_two_ends_more_and_gives_first_tokens_at_its_end(concurrency: int, saved: float) -> None:
+def test_one_forward_of_two_ends_more_the_more_it_saves(
+    concurrency: int, saved: float
+) -> None:
     inputs = {**ALONE, "spread": 0.0, "concurrency": np.array([[float(concurrency)]])}
     apart = steady.closed(inputs, step_s)
     merged = steady.closed({**inputs, "merged": 1.0}, step_s, lambda batch: np.full_like(batch, saved))
@@ -51,7 +53,9 @@ def test_one_forward_of_two_ends_more_and_gives_first_tokens_at_its_end(concurre
         assert at(merged, "requests_per_s") == at(apart, "requests_per_s")
         assert at(merged, "ttft_s") == at(apart, "ttft_s")
         return
-    assert at(merged, "requests_per_s") > at(apart, "requests_per_s")
+    # A request that got its first token at the end of a forward decodes in the next one alone: little saved is no gain.
+    half = steady.closed({**inputs, "merged": 1.0}, step_s, lambda batch: np.full_like(batch, saved / 2))
+    assert at(merged, "requests_per_s") > at(half, "requests_per_s")
     assert at(merged, "ttft_s") == pytest.approx(0.07 - saved + at(merged, "step_s"))
 
 

@@ -5,6 +5,7 @@ gains written once. What stays between its operators is never moved: no scores, 
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import cache
 
 import sympy
 from attrs import asdict, frozen
@@ -15,10 +16,11 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.formula import Operator
 from dsocr_symbolic.language.registry import load_machine
-from dsocr_symbolic.language.time_formula import TimeFormula
+from dsocr_symbolic.language.time_formula import TimeFormula, load_time
 from dsocr_symbolic.network.costs import either
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
 from dsocr_symbolic.network.kernel_seconds import summed
+from dsocr_symbolic.network.kernels import machine_symbols
 from dsocr_symbolic.network.node import Launch, Node, PhaseWork, Port, Steps, Storage, walk
 
 
@@ -151,3 +153,30 @@ def _outside(ports: Iterable[Port], touched: Conditions, node: Node) -> Conditio
             parts.append((node.runs * condition * any_inside, storage))
             parts.append((node.runs * touched.get(storage, 0), storage))
     return any_of(parts)
+
+
+def host_seconds(node: Node) -> Expr:
+    """Return what the host spends on the launches of a node itself, over all calls.
+
+    Nothing where a graph replays, or where another operator's kernel does this one's work.
+    """
+    if node.launch is None or not node.kernels:
+        return 0
+    return (1 - node.captured) * total_calls(node) * _seconds(node.host)
+
+
+def gap_seconds(node: Node) -> Expr:
+    """Return how long the GPU pauses between kernels of a node itself, over all calls."""
+    runs = symbolic.total(kernel.runs for kernel in node.kernels)
+    return over_steps(node, runs) * (node.captured * _seconds("gap") + (1 - node.captured) * _seconds("pause"))
+
+
+def replay_seconds(node: Node) -> Expr:
+    """Return how long the GPU waits for a node's graphs, one for each call."""
+    return node.captured * total_calls(node) * _seconds("replay")
+
+
+@cache
+def _seconds(name: str) -> Expr:
+    """Evaluate each file of formulas/time/host once."""
+    return load_time(f"host/{name}").spelled(machine_symbols(), symbolic)["seconds"]

@@ -14,10 +14,19 @@ from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.registry import Metric, load_metrics
 from dsocr_symbolic.language.time_formula import load_bound, load_time
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages
-from dsocr_symbolic.network.flows import boundaries, handed_on, launch_seconds, over_steps, phase_seconds, total_calls
+from dsocr_symbolic.network.flows import (
+    boundaries,
+    gap_seconds,
+    handed_on,
+    host_seconds,
+    launch_seconds,
+    over_steps,
+    phase_seconds,
+    replay_seconds,
+    total_calls,
+)
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.kernel_seconds import seconds_of
-from dsocr_symbolic.network.launching import gap_seconds, host_seconds, replay_seconds
 from dsocr_symbolic.network.liveness import Memory, forward_bytes, memory
 from dsocr_symbolic.network.node import Node, Stock, Storage, Storages, walk
 from dsocr_symbolic.network.node_rows import rows_of

@@ -22,7 +22,7 @@ _DOUBLINGS = (-3, 3)
 _POWERS = 4
 _OF_A_STEP = "tpot_s"
 GRID_METRICS = ("forward_tensor_core_flops", "forward_cuda_core_flops", "forward_io_bytes", "operator_launches")
-"""What is known of a page cut into crops."""
+"""What is known of each way to cut a page."""
 
 
 @frozen(kw_only=True)

@@ -35,7 +35,7 @@ _LARGEST, _LEAST, _STEP = 9.0, 1.0, 0.25
 
 
 @frozen(kw_only=True)
-class Operator:
+class Launched:
     """A launched operator with all its calls.
 
     Attributes
@@ -58,14 +58,14 @@ class Operator:
 class Mark(Dot):
     """An operator in the figure."""
 
-    operator: Operator
+    operator: Launched
 
 
-def operators(numbers: Performance) -> list[Operator]:
+def operators(numbers: Performance) -> list[Launched]:
     """Return every operator that is launched and moves bytes in some time, the slowest first."""
     clock = "roofline_s" if numbers.whole.metrics["device_s"] is None else "device_s"
     launched = [
-        Operator(
+        Launched(
             name=node.label or node.row.path,
             category=node.row.category or "other",
             flops=float(node.metrics["forward_tensor_core_flops"] + node.metrics["forward_cuda_core_flops"]),
@@ -99,7 +99,7 @@ def draw(numbers: Performance) -> Any:
     return figure
 
 
-def _marks(all_of_them: Sequence[Operator], rows: Sequence[str]) -> Iterator[Mark]:
+def _marks(all_of_them: Sequence[Launched], rows: Sequence[str]) -> Iterator[Mark]:
     """Give each operator its place: FLOP/byte and FLOP/s, or byte/s and the row of its category."""
     for place, each in enumerate(all_of_them, start=1):
         radius = _LARGEST * math.sqrt(each.seconds / all_of_them[0].seconds)

@@ -35,7 +35,7 @@ _LARGEST_RADIUS = 11.0
 
 
 @frozen(kw_only=True)
-class Part(Dot):
+class PartDot(Dot):
     """A part in the figure, at its FLOP per byte and FLOP/s."""
 
     part: Spender
@@ -79,10 +79,10 @@ def _raised(box: look.Box, more: float) -> look.Box:
     return (box[0], box[1] + more, *box[2:])
 
 
-def _dots(numbers: Performance) -> list[Part]:
+def _dots(numbers: Performance) -> list[PartDot]:
     parts = [part for part in numbers.parts if part.share >= SMALLEST_SHARE and part.flops]
     return [
-        Part(
+        PartDot(
             part=part,
             at=(
                 float(part.flops / part.metrics["forward_io_bytes"]),
@@ -95,7 +95,7 @@ def _dots(numbers: Performance) -> list[Part]:
     ]
 
 
-def _frames(numbers: Performance, dots: Sequence[Part]) -> tuple[Frame, Frame]:
+def _frames(numbers: Performance, dots: Sequence[PartDot]) -> tuple[Frame, Frame]:
     """Return limits that show every dot and the ridge, and those of the surroundings of the ridge."""
     peak, ridge = numbers.rates["tensor_core_flops"], numbers.ridges["tensor_core_flops"]
     least, most = (end([*(dot.at[0] for dot in dots), ridge]) for end in (min, max))
@@ -114,7 +114,7 @@ def _mark_crowd(place: Any, crowd: Frame) -> list[Sequence[Point]]:
     return [corners]
 
 
-def _key(key: Any, dots: Sequence[Part], colours: Mapping[str, str]) -> None:
+def _key(key: Any, dots: Sequence[PartDot], colours: Mapping[str, str]) -> None:
     """Say which part each number is, and its part of the time."""
     key.set_axis_off()
     key.set(xlim=(0, 1), ylim=(_NUMBERED + 1.2, 0))
