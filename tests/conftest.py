@@ -25,7 +25,7 @@ settings.load_profile("suite")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="write golden files anew instead of comparing with them")
     parser.addoption("--figures", type=int, default=2, help="extreme questions to draw the figures of")
-    parser.addoption("--draws", type=int, default=200, help="random draws of lower bounds and odd words")
+    parser.addoption("--draws", type=int, default=500, help="random draws of lower bounds, and of odd words")
 
 
 # Files whose tests take longest, together or one of them: nobody waits for them at the end.

@@ -184,7 +184,8 @@ def test_workload_lists_every_symbol_with_its_value() -> None:
     assert document()["workload"] == {
         "batch": 1, "base_size": 1024, "image_size": 640, "crop_columns": 3, "crop_rows": 2, "max_crops": 9,
         "text_tokens": 10, "new_tokens": 512, "cached_tokens": 0, "chunk_tokens": 903, "crops": 6, "view_tokens": 893,
-        "image_tokens": 893, "prompt_tokens": 903, "vision_tokens": 856, "compression": 512 / 856, "prefill_experts_hit": 64,
+        "image_tokens": 893, "prompt_tokens": 903, "vision_tokens": 856, "compression": 512 / 856,
+        "prefill_experts_hit": 64,
         "fewest_prefill_experts_hit": 6, "decode_experts_hit": 6, "fewest_decode_experts_hit": 6,
     }  # fmt: skip
 

@@ -86,8 +86,12 @@ def the_same_in_every_format(words: tuple[str, ...]) -> None:
     }
 
 
+def _asked(request: pytest.FixtureRequest) -> int:
+    return request.config.getoption("--draws") // 3
+
+
 def test_command_lines(request: pytest.FixtureRequest) -> None:
-    draws = request.config.getoption("--draws") * (FILES - 2) // FILES
+    draws = _asked(request) * (FILES - 2) // FILES // 2
     answered = 0
     for seed in range(draws):
         line = odd_words.line(Random(seed))
@@ -106,7 +110,7 @@ def test_command_lines(request: pytest.FixtureRequest) -> None:
 def test_files(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     kinds = ("formulas/operators", "formulas/layers", "hardware")
     fates: set[int] = set()
-    for seed in range(request.config.getoption("--draws") // FILES):
+    for seed in range(_asked(request) // FILES):
         random = Random(seed)
         kind = random.choice(kinds)
         name, path = random.choice(sorted(data_files(kind).items()))
@@ -122,7 +126,7 @@ def test_files(request: pytest.FixtureRequest, tmp_path: Path) -> None:
 
 def test_documents(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     fates: set[int] = set()
-    for seed in range(request.config.getoption("--draws") // FILES):
+    for seed in range(_asked(request) // FILES):
         random = Random(seed)
         path = odd_words.picture(random, tmp_path)
         target = tmp_path if random.random() < 0.3 else path

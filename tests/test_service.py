@@ -43,9 +43,7 @@ def test_chunks_in_one_forward_with_decode_are_within_5_percent_of_a_simulation(
 
 @settings(max_examples=25, deadline=None)
 @given(concurrency=st.integers(1, 200), saved=st.floats(1e-4, 0.01))
-def test_one_forward_of_two_ends_more_the_more_it_saves(
-    concurrency: int, saved: float
-) -> None:
+def test_one_forward_of_two_ends_more_the_more_it_saves(concurrency: int, saved: float) -> None:
     inputs = {**ALONE, "spread": 0.0, "concurrency": np.array([[float(concurrency)]])}
     apart = steady.closed(inputs, step_s)
     merged = steady.closed({**inputs, "merged": 1.0}, step_s, lambda batch: np.full_like(batch, saved))

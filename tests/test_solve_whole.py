@@ -1,5 +1,6 @@
 """Constraints on whole numbers: what is met is what a loop finds, however it lies; what is not proven is said."""
 
+import os
 import random
 import time
 from fractions import Fraction
@@ -121,7 +122,8 @@ def symbols() -> list[str]:
     return [name for name, quantity in known if not quantity.real and not quantity.fixed]
 
 
-@pytest.mark.parametrize("symbol", symbols())
+# Each third; DSOCR_ALL_ANCHORS looks at all of them.
+@pytest.mark.parametrize("symbol", symbols()[:: 1 if "DSOCR_ALL_ANCHORS" in os.environ else 3])
 def test_every_whole_symbol_is_solved_as_a_loop_does(symbol: str) -> None:
     """A metric of any kind, with limits just below, at and above what it is at allowed values."""
     drawn = random.Random(symbol)
