@@ -110,7 +110,7 @@ def test_command_lines(request: pytest.FixtureRequest) -> None:
 def test_files(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     kinds = ("formulas/operators", "formulas/layers", "hardware")
     fates: set[int] = set()
-    for seed in range(_asked(request) // FILES):
+    for seed in range(_asked(request) * 2 // FILES):
         random = Random(seed)
         kind = random.choice(kinds)
         name, path = random.choice(sorted(data_files(kind).items()))
