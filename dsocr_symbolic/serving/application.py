@@ -53,12 +53,13 @@ class Limits:
 def application(folder: Path, limits: Limits, hosts: tuple[str, ...] = ("*",)) -> Starlette:
     """Make the server; reports lie in a folder, ``hosts`` are the names by which it may be asked."""
     work = Answering(limits.waiting, limits.seconds)
-    # Each operation of the contract has its answer here; a further question (plan) is one more line.
+    # Each operation of the contract has its answer here.
     posted: Mapping[str, Callable[[Any], Any]] = {
         "run_analytic_report": lambda request: unstructure(accept(kept_report(request, folder))),
         "ask_totals": questions.totals,
         "ask_sweep": questions.sweep,
         "ask_solve": questions.solve,
+        "ask_plan": questions.plan,
     }
     read: Mapping[str, Callable[[Any], Any]] = {
         "read_analytic_summary": lambda report: unstructure(summarise(report)),

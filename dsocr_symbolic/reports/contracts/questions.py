@@ -10,6 +10,7 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.reports.contracts.question_messages import (
     NetworkQuestion,
+    PlanQuestion,
     SolveQuestion,
     SweepQuestion,
     TotalsQuestion,
@@ -82,6 +83,35 @@ def solve(question: SolveQuestion) -> dict[str, Any]:
     solution = solve_question(asked, question.symbol, question.constraint, question.time)
     about = {**asked.described(), "warnings": list(solution.warnings)}
     return {**about, "time": question.time, "solution": as_data(solution)}
+
+
+def plan(question: PlanQuestion) -> dict[str, Any]:
+    """Answer as ``dsocr plan --format json``."""
+    from dsocr_symbolic.questions.plan.asking import Request, plan_of
+    from dsocr_symbolic.questions.plan.document import plan_document
+    from dsocr_symbolic.questions.question import of_scenario
+
+    for name in question.mix:
+        if any(part in name for part in (*_FILES, ",", "=")):
+            raise UserError(f"mix: {name}: names alone are taken, no files; dsocr workloads lists them")
+    if question.mix and question.workload is not None:
+        raise UserError("workload: mix names the workloads; drop one of them")
+    if question.gpus and question.gpu is not None:
+        raise UserError("gpu: gpus names the machines; drop one of them")
+    scenario = _scenario(question)
+    tokens = question.output_tokens
+    request = Request(
+        mix=",".join(f"{name}={share}" for name, share in question.mix.items()) or None,
+        output_tokens=None if tokens is None else str(tokens),
+        gpus=question.gpus or tuple(filter(None, [question.gpu])),
+        prices=question.prices,
+        **{name: getattr(question, name) for name in _OF_A_PLAN},
+    )
+    return {**of_scenario(scenario).described(), "plan": plan_document(plan_of(scenario, request))}
+
+
+# What a plan is asked in the same words here and there.
+_OF_A_PLAN = ("pages_per_day", "output_spread", "ttft", "tpot", "concurrency", "utilisation", "simulate")
 
 
 def _definition(question: NetworkQuestion) -> Definition:
