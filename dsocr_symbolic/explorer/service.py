@@ -64,11 +64,14 @@ def _system(name: str, system: System) -> dict[str, str]:
     }
     if system.ratio is None or system.beyond is None:
         return found
+    if moving := [term for term, each in system.averages.items() if system.unknown in names(each.formula)]:
+        raise ValueError(f"service.yaml: {name}: averages: {moving[0]}: the page takes averages of what is known alone")
     averages = {term: relation.formula for term, relation in system.averages.items()}
     return {
         **found,
         f"{name}_beyond": assigned({"further": system.beyond}),
-        f"{name}_state": assigned({"ratio": system.ratio, **averages}),
+        f"{name}_ratio": assigned({"ratio": system.ratio}),
+        f"{name}_averages": assigned(averages),
     }
 
 

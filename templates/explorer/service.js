@@ -85,10 +85,12 @@ class Service {
     return scopes;
   }
 
-  // As many requests at any time, from 1 up to what an engine runs.
+  // As many requests at any time, from 1 up to what an engine runs; found once for all prices, limits and numbers of pages.
   closed(steps, spread) {
+    if (steps.spread === spread) return steps.full;
     const scopes = this.plan.batches.at(-1), inputs = this.inputs(steps, spread);
-    return this.found("closed", Array.from({ length: scopes }, (_, place) => ({ ...inputs, concurrency: place + 1 })), (scope) => {
+    steps.spread = spread;
+    return steps.full = this.found("closed", Array.from({ length: scopes }, (_, place) => ({ ...inputs, concurrency: place + 1 })), (scope) => {
       scope.step_s = this.stepSeconds(steps, scope.running);
       this.formulas.closed_terms(scope);
     });
@@ -102,20 +104,26 @@ class Service {
       return { ...inputs, running: place + 1, step_s, slope_s: this.stepSeconds(steps, place + 2) - step_s };
     });
     formulas.open_beyond(states.at(-1));
-    const further = Math.min(states.at(-1).further, FULL), logs = new Float64Array(concurrency);
+    const known = plan.averages.map((name) => [name, new Float64Array(concurrency)]);
+    states.forEach((state, place) => { formulas.open_averages(state); for (const [name, values] of known) values[place] = state[name]; });
+    const further = Math.min(states.at(-1).further, FULL), logs = new Float64Array(concurrency), weights = new Float64Array(concurrency);
     return this.found("open", [inputs], (scope) => {
       let sum = 0, highest = 0, whole = 0;
-      states.forEach((state, place) => {
+      for (let place = 0; place < concurrency; place += 1) {
+        const state = states[place];
         state[plan.unknown.open] = scope[plan.unknown.open];
-        formulas.open_state(state);
+        formulas.open_ratio(state);
         logs[place] = sum += Math.log(Math.max(state.ratio, UNLIKELY));
         highest = Math.max(highest, sum);
-      });
-      const weights = logs.map((log, place) => Math.exp(log - highest) / (place === concurrency - 1 ? 1 - further : 1));
-      for (const weight of weights) whole += weight;
+      }
+      for (let place = 0; place < concurrency; place += 1) whole += weights[place] = Math.exp(logs[place] - highest) / (place === concurrency - 1 ? 1 - further : 1);
       whole += Math.exp(-highest);
-      Object.assign(scope, { further, full: weights.at(-1) / whole });
-      for (const name of plan.averages) scope[name] = states.reduce((added, state, place) => added + weights[place] / whole * state[name], 0);
+      Object.assign(scope, { further, full: weights[concurrency - 1] / whole });
+      for (const [name, values] of known) {
+        let added = 0;
+        for (let place = 0; place < concurrency; place += 1) added += weights[place] / whole * values[place];
+        scope[name] = added;
+      }
       formulas.open_terms(scope);
     })[0];
   }
@@ -146,10 +154,13 @@ class Service {
     let share = utilisation;
     if (ttft !== undefined || tpot !== undefined) {
       const keeps = (load) => (ttft === undefined || load.ttft_s <= ttft) && (tpot === undefined || load.tpot_s <= tpot);
-      for (let tried = TRIED; tried >= 1; tried -= 1) {
-        const part = utilisation * tried / TRIED;
-        if (keeps(loaded(part * most))) { share = part; break; }
+      // The more arrive, the longer they wait: the largest share that keeps to the limits is found by halves.
+      let kept = 0, beyond = TRIED + 1, tried = TRIED;
+      while (beyond - kept > 1) {
+        if (keeps(loaded(utilisation * tried / TRIED * most))) kept = tried; else beyond = tried;
+        tried = Math.floor((kept + beyond) / 2);
       }
+      if (kept) share = utilisation * kept / TRIED;
     }
     const fleet = { pages_per_s: pages_per_day === undefined ? share * most : pages_per_day / DAY, utilisation: share, requests_per_s: most, new_tokens: steps.new_tokens, board_power: steps.board_power, price_per_hour: price };
     this.formulas.fleet(fleet);
