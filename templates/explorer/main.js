@@ -19,7 +19,7 @@ class Page {
     this.kept = start.other;
     this.form = new Form(network, this.state, (done, target) => this.changed(done, target));
     this.tree = new Tree(network, (path) => this.openNode(path));
-    this.plan = new PlanView(network, this.state, () => { clearTimeout(this.noting); this.noting = setTimeout(() => { if (!byId("mistakes").textContent) this.remember(); }, RESTS_AFTER); });
+    this.plan = new PlanView(network, this.state, () => { clearTimeout(this.noting); this.noting = setTimeout(() => { if (!byId("mistakes").textContent && !this.plan.unread) this.remember(); }, RESTS_AFTER); });
     this.pages = new Pages(network, () => this.changed(true));
     const against = network.data.symbols.filter((symbol) => symbol.group === "workload" && !symbol.fixed);
     byId("against").innerHTML = against.map((symbol) => `<option${symbol.name === network.data.roles.batch ? " selected" : ""}>${symbol.name}</option>`).join("");
@@ -84,7 +84,7 @@ class Page {
     const warnings = result?.values.warnings ?? [];
     byId("warnings").innerHTML = warnings.map((line) => `<p class="warning">${escapeHtml(line)}</p>`).join("");
     if (!exactlyNow) return;
-    if (!mistakes.length || restored) this.remember();
+    if ((!mistakes.length && !this.plan.unread) || restored) this.remember();
     if (result) { this.showKept(result); this.showEvery(); this.drawCurve(asked); this.plan.draw(result); this.showBill(result); if (!byId("node-panel").hidden) await this.openNode(this.node, false); }
     byId("answer").dataset.drawn = String(Number(byId("answer").dataset.drawn ?? 0) + 1);
   }

@@ -5,8 +5,8 @@ const PLANS = {
   price: { title: "price of a GPU an hour", none: "none", slide: [-1, 2] },
   ttft: { title: "first token at most, in s", none: "no limit" },
   tpot: { title: "next token at most, in s", none: "no limit" },
-  spread: { title: "spread of answers, over their mean", none: "0.5", zero: true },
-  utilisation: { title: "share of the most to plan with", none: "0.7", most: 1 },
+  spread: { title: "spread of answers", none: "0.5", zero: true },
+  utilisation: { title: "share planned with", none: "0.7", most: 1 },
 };
 const HELD = { memory: "as many as its memory holds", ttft: "more would break the limit of the first token", tpot: "more would break the limit of the next token", enough: "more end hardly more pages", most: "as many as an engine runs" };
 const readPlan = (name, text) => {
@@ -64,10 +64,12 @@ class PlanView {
       if (field !== typing) field.value = text;
       if (slide && slider !== typing) slider.value = Math.log10(Number(text) || (name === "price" ? 1 : 1e4));
     }
-    if (!this.steps) return;
+    this.unread = true;
     try {
       const began = performance.now();
       const asked = Object.fromEntries(Object.entries(this.state.plan).map(([name, text]) => [name, readPlan(name, text)]));
+      this.unread = false;
+      if (!this.steps) return;
       this.made = this.service.planned(this.steps, asked);
       this.write(this.made);
       (this.took ??= []).push(performance.now() - began);
@@ -85,12 +87,12 @@ class PlanView {
   write({ gpu, concurrency, full, planned, held_by: held, knee, trusted }) {
     const cost = Number.isNaN(gpu.cost_per_1000_pages) ? null : gpu.cost_per_1000_pages, energy = Number.isNaN(gpu.energy_per_1000_pages) ? null : gpu.energy_per_1000_pages;
     const numbers = [
-      ["gpus", "GPUs", gpu.gpus, "GPU"], ["concurrency", "requests at once on each", concurrency, "request"], ["pages_per_day", "pages a day of one, at most", gpu.pages_per_day, "page"], ["cost_per_1000_pages", "cost of 1,000 pages", cost, "currency"],
-      ["ttft_s", "first token, full", full.ttft_s, "s"], ["tpot_s", "next token, full", full.tpot_s, "s"], ["loaded_ttft_s", "first token, as planned", planned.ttft_s, "s"], ["loaded_tpot_s", "next token, as planned", planned.tpot_s, "s"], ["tokens_per_s", "output tokens a second of one", gpu.tokens_per_s, "token"], ["energy_per_1000_pages", "energy of 1,000 pages, at most", energy === null ? null : energy / 3600, "Wh"],
+      ["gpus", "GPUs", gpu.gpus, "GPU"], ["concurrency", "requests at once on each", concurrency, "request"], ["pages_per_day", "pages a day of one", gpu.pages_per_day, "page"], ["cost_per_1000_pages", "cost of 1,000 pages", cost, "currency"],
+      ["ttft_s", "first token, full", full.ttft_s, "s"], ["tpot_s", "next token, full", full.tpot_s, "s"], ["loaded_ttft_s", "first token, as planned", planned.ttft_s, "s"], ["loaded_tpot_s", "next token, as planned", planned.tpot_s, "s"], ["tokens_per_s", "output tokens a second", gpu.tokens_per_s, "token"], ["energy_per_1000_pages", "energy of 1,000 pages", energy === null ? null : energy / 3600, "Wh"],
     ];
     byId("plan-numbers").classList.remove("stale");
-    byId("plan-numbers").innerHTML = numbers.map(([name, title, value, unit]) => `<div><dt>${title}</dt><dd data-plan="${name}" data-value="${value ?? ""}">${escapeHtml(amount(value, unit))}${unit === "Wh" && value !== null ? " Wh" : ""}</dd></div>`).join("");
+    byId("plan-numbers").innerHTML = numbers.map(([name, title, value, unit]) => `<div><dt>${title}</dt><dd data-plan="${name}" data-value="${value ?? ""}">${escapeHtml(amount(value >= 1000 ? Math.round(value) : value, unit))}${unit === "Wh" && value !== null ? " Wh" : ""}</dd></div>`).join("");
     byId("plan-says").innerHTML = "";
-    byId("plan-notes").textContent = `${HELD[held]}; the knee is at ${knee}. Full: as many at any time; as planned: requests that arrive at random, with ${significant(100 * gpu.utilisation)} % of what a GPU can do${trusted ? "" : ", more load than the formulas were held against a simulation at"}. The batch of the fields is left aside: the plan finds it.`;
+    byId("plan-notes").textContent = `${concurrency} requests at once: ${HELD[held]}; the knee is at ${knee}. Full: as many at any time; as planned: requests that arrive at random, with ${significant(100 * gpu.utilisation)} % of what a GPU can do${trusted ? "" : ", more load than the formulas were held against a simulation at"}. The energy is a bound, boards at full power. The batch of the fields is left aside: the plan finds it.`;
   }
 }

@@ -52,9 +52,7 @@ def _question(definition: Definition, chance: random.Random) -> Question:
         "gpu": chance.choice([gpu.name for gpu in load_gpus()]),
         "options": in_variants(definition, chance, few_variants(definition)),
         "settings": {
-            name: value
-            for name, value in possible.items()
-            if name in definition.quantities and chance.random() < 0.25
+            name: value for name, value in possible.items() if name in definition.quantities and chance.random() < 0.25
         },
         "plan": {name: value for name, value in asked.items() if chance.random() < 0.5},
     }
