@@ -92,7 +92,7 @@ def assigned(formulas: Mapping[str, Expression]) -> str:
 def _chunks(definition: Definition) -> dict[str, dict[str, str]]:
     """Print what a server's forward of the first chunk of a prompt sets, and what that of a later one does."""
     book, scenario = Book(), make_scenario(definition=definition)
-    symbols = {name: book.symbol(name) for name in (*definition.quantities, _START, _TOKENS)}
+    symbols: dict[str, Any] = {name: book.symbol(name) for name in (*definition.quantities, _START, _TOKENS)}
     read = {name: f'g("{name}")' for name in symbols}
 
     def printed(start: Any) -> dict[str, str]:

@@ -3,8 +3,8 @@
 const PLANS = {
   pages_per_day: { title: "pages a day", none: "what one GPU ends", slide: [2, 8] },
   price: { title: "price of a GPU an hour", none: "none", slide: [-1, 2] },
-  ttft: { title: "first token at most, in s", none: "no limit" },
-  tpot: { title: "next token at most, in s", none: "no limit" },
+  ttft: { title: "first token at most, s", none: "no limit" },
+  tpot: { title: "next token at most, s", none: "no limit" },
   spread: { title: "spread of answers", none: "0.5", zero: true },
   utilisation: { title: "share planned with", none: "0.7", most: 1 },
 };
@@ -87,7 +87,7 @@ class PlanView {
   write({ gpu, concurrency, full, planned, held_by: held, knee, trusted }) {
     const cost = Number.isNaN(gpu.cost_per_1000_pages) ? null : gpu.cost_per_1000_pages, energy = Number.isNaN(gpu.energy_per_1000_pages) ? null : gpu.energy_per_1000_pages;
     const numbers = [
-      ["gpus", "GPUs", gpu.gpus, "GPU"], ["concurrency", "requests at once on each", concurrency, "request"], ["pages_per_day", "pages a day of one", gpu.pages_per_day, "page"], ["cost_per_1000_pages", "cost of 1,000 pages", cost, "currency"],
+      ["gpus", "GPUs", gpu.gpus, "GPU"], ["concurrency", "at once on each", concurrency, "request"], ["pages_per_day", "pages a day of one", gpu.pages_per_day, "page"], ["cost_per_1000_pages", "cost of 1,000 pages", cost, "currency"],
       ["ttft_s", "first token, full", full.ttft_s, "s"], ["tpot_s", "next token, full", full.tpot_s, "s"], ["loaded_ttft_s", "first token, as planned", planned.ttft_s, "s"], ["loaded_tpot_s", "next token, as planned", planned.tpot_s, "s"], ["tokens_per_s", "output tokens a second", gpu.tokens_per_s, "token"], ["energy_per_1000_pages", "energy of 1,000 pages", energy === null ? null : energy / 3600, "Wh"],
     ];
     byId("plan-numbers").classList.remove("stale");

@@ -144,6 +144,10 @@ def test_a_report_is_kept_before_it_is_acknowledged(client: TestClient, folder: 
         ("/plan", {"gpus": ["h200"], "prices": {"l4": 1}}, "prices"),
         ("/plan", {"prices": {"l4": -1}}, "prices"),
         ("/plan", {"settings": {"batch": 8}}, "batch"),
+        ("/plan", {"settings": {"chunk_tokens": 1, "text_tokens": 10**6}}, "chunk_tokens"),
+        ("/plan", {"simulate": True, "output_tokens": 10**6}, "simulate"),
+        ("/plan", {"simulate": True, "output_spread": 1e10}, "output_spread"),
+        ("/plan", {"simulate": True, "settings": {"new_tokens": 5000}}, "simulate"),
         (f"{BASE}/run", {"model_id": "another"}, "model_id"),
     ],
 )
@@ -156,7 +160,9 @@ def test_a_bad_value_is_refused_with_its_field(
         _problem(response, 422, field)
 
 
-@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b'{"a": NaN}', b'{"a": 1, "a": 2}', b"[" * 4000, b"1" * 4000])
+@pytest.mark.parametrize(
+    "body", [b"{", b"\xff\xfe", b'{"a": NaN}', b'{"a": 1, "a": 2}', b"[" * 4000, b"1" * 4000, b"[" + b"1" * 401 + b"]"]
+)
 def test_a_body_that_is_no_json_is_refused(client: TestClient, body: bytes) -> None:
     response = client.post("/totals", content=body, headers={"content-type": "application/json"})
     assert response.status_code in (400, 422)
