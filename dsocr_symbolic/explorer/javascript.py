@@ -43,7 +43,7 @@ def literal(value: Exact) -> str:
 def body(book: Book, output: Any, symbol: Mapping[str, str]) -> str:
     """Print the body of a function that returns one value."""
     lines, (shown,) = statements(book, [book.place(output)], symbol)
-    declared = ",".join(f"{_name(place)}={text}" for place, text in enumerate(lines))
+    declared = ",".join(f"{name_of_line(place)}={text}" for place, text in enumerate(lines))
     return f"{f'const {declared};' if lines else ''}return {shown}"
 
 
@@ -60,7 +60,7 @@ def statements(book: Book, places: Sequence[int], symbol: Mapping[str, str]) -> 
         operation, *arguments = book.instructions[place]
         text, depth = _text(operation, arguments, texts, names, symbol)
         if operation not in ("number", "symbol") and (uses[place] > 1 or depth > _DEEPEST):
-            names[place] = _name(len(lines))
+            names[place] = name_of_line(len(lines))
             lines.append(text)
             text, depth = names[place], 0
         texts[place] = (text, depth)
@@ -99,7 +99,7 @@ def _text(
     return SPELLINGS[operation].format(*parts), depth
 
 
-def _name(value: int) -> str:
+def name_of_line(value: int) -> str:
     """Return the name of a line: its number with 36 digits."""
     digits = ""
     while True:

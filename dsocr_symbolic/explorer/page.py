@@ -11,7 +11,10 @@ from dsocr_symbolic.explorer.programs import written
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.paths import data_folders
 
-SCRIPTS = ("numbers", "network", "words", "files", "charts", "state", "form", "tables", "node", "pages", "main")
+SCRIPTS = (
+    *("numbers", "network", "service", "words", "files", "charts", "state"),
+    *("form", "tables", "node", "pages", "plan", "main"),
+)
 
 
 def explorer_page(definition: Definition) -> str:

@@ -14,6 +14,7 @@ from dsocr_symbolic.explorer.javascript import body
 from dsocr_symbolic.explorer.mathml import letter_markup
 from dsocr_symbolic.explorer.programs import OF_NODES, OF_ROWS
 from dsocr_symbolic.explorer.recorded import Book
+from dsocr_symbolic.explorer.service import service_data
 from dsocr_symbolic.explorer.variants import filling_choices
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate, names
@@ -62,6 +63,7 @@ def page_data(definition: Definition) -> dict[str, Any]:
         "of_nodes": list(OF_NODES),
         "of_rows": list(OF_ROWS),
         "roles": asdict(definition.roles),
+        "plan": service_data(definition),
         "statements": list(load_conventions().statements),
     }
 

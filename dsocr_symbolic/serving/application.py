@@ -28,6 +28,8 @@ from dsocr_symbolic.serving.problems import Refused, field_of, problem
 from dsocr_symbolic.serving.store import is_id, kept_report, known_report
 
 Handler = Callable[[Request], Awaitable[Response]]
+# More than any float has; beyond a few thousand Python would refuse to read them itself.
+_LONGEST_NUMBER = 400
 _HTTP_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 # The page compiles the formulas that it holds, and neither loads nor sends anything.
@@ -53,12 +55,13 @@ class Limits:
 def application(folder: Path, limits: Limits, hosts: tuple[str, ...] = ("*",)) -> Starlette:
     """Make the server; reports lie in a folder, ``hosts`` are the names by which it may be asked."""
     work = Answering(limits.waiting, limits.seconds)
-    # Each operation of the contract has its answer here; a further question (plan) is one more line.
+    # Each operation of the contract has its answer here.
     posted: Mapping[str, Callable[[Any], Any]] = {
         "run_analytic_report": lambda request: unstructure(accept(kept_report(request, folder))),
         "ask_totals": questions.totals,
         "ask_sweep": questions.sweep,
         "ask_solve": questions.solve,
+        "ask_plan": questions.plan,
     }
     read: Mapping[str, Callable[[Any], Any]] = {
         "read_analytic_summary": lambda report: unstructure(summarise(report)),
@@ -132,7 +135,7 @@ async def _body(request: Request, limits: Limits) -> bytes:
 def _plain(body: bytes) -> Any:
     """Read JSON strictly: no repeated keys, no NaN, nothing deep."""
     try:
-        return json.loads(body, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
+        return json.loads(body, object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_int=_whole)
     except (ValueError, RecursionError) as error:
         said = getattr(error, "msg", None) or str(error)
         raise Refused(400, f"the body is no JSON that is taken: {said}") from error
@@ -143,6 +146,12 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(known) < len(pairs):
         raise ValueError("a key stands twice")
     return known
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _LONGEST_NUMBER:
+        raise ValueError(f"a whole number has more than {_LONGEST_NUMBER} digits")
+    return int(digits)
 
 
 def _no_constant(name: str) -> Any:

@@ -14,6 +14,7 @@ from dsocr_symbolic.reports.contracts.endpoints import PROBLEM
 _PLACE = re.compile(r" @ \w+\.(\w+)(?:\['([^']{1,64})'\])?$")
 _NAMED = re.compile(r"(?:unknown (?:key|symbol|choice) )?'([A-Za-z_][\w.-]{0,63})'")
 _UNKNOWN = re.compile(r"unknown (GPU|workload|model|metric) ")
+_OPTION = re.compile(r"--([a-z][\w-]*)")
 _FIRST = re.compile(r"([A-Za-z_][\w.-]{0,63}):")
 _NOUNS = {"GPU": "gpu", "metric": "metrics"}
 _LONGEST = 500
@@ -55,6 +56,9 @@ def field_of(detail: str, asked: Any) -> str | None:
         return named[1]
     if unknown := _UNKNOWN.match(detail):
         return _NOUNS.get(unknown[1], unknown[1])
+    if (option := _OPTION.match(detail)) and isinstance(asked, dict):
+        field = option[1].replace("-", "_")
+        return next((name for name in (field, f"{field}s") if name in asked), None)
     if first := _FIRST.match(detail):
         return first[1]
     words = set(re.findall(r"\w+", detail))

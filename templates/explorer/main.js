@@ -19,6 +19,7 @@ class Page {
     this.kept = start.other;
     this.form = new Form(network, this.state, (done, target) => this.changed(done, target));
     this.tree = new Tree(network, (path) => this.openNode(path));
+    this.plan = new PlanView(network, this.state, () => { clearTimeout(this.noting); this.noting = setTimeout(() => { if (!byId("mistakes").textContent && !this.plan.unread) this.remember(); }, RESTS_AFTER); });
     this.pages = new Pages(network, () => this.changed(true));
     const against = network.data.symbols.filter((symbol) => symbol.group === "workload" && !symbol.fixed);
     byId("against").innerHTML = against.map((symbol) => `<option${symbol.name === network.data.roles.batch ? " selected" : ""}>${symbol.name}</option>`).join("");
@@ -83,8 +84,8 @@ class Page {
     const warnings = result?.values.warnings ?? [];
     byId("warnings").innerHTML = warnings.map((line) => `<p class="warning">${escapeHtml(line)}</p>`).join("");
     if (!exactlyNow) return;
-    if (!mistakes.length || restored) this.remember();
-    if (result) { this.showKept(result); this.showEvery(); this.drawCurve(asked); this.showBill(result); if (!byId("node-panel").hidden) await this.openNode(this.node, false); }
+    if ((!mistakes.length && !this.plan.unread) || restored) this.remember();
+    if (result) { this.showKept(result); this.showEvery(); this.drawCurve(asked); this.plan.draw(result); this.showBill(result); if (!byId("node-panel").hidden) await this.openNode(this.node, false); }
     byId("answer").dataset.drawn = String(Number(byId("answer").dataset.drawn ?? 0) + 1);
   }
 
@@ -193,7 +194,7 @@ class Page {
   asJson() {
     const plainly = (metrics) => Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, value]));
     const { result, network } = this;
-    const content = { model: network.data.model, version: network.data.version, question: result.question, values: result.values.numbers, warnings: result.values.warnings, total: plainly(result.total), stages: result.stages };
+    const content = { model: network.data.model, version: network.data.version, question: result.question, values: result.values.numbers, warnings: result.values.warnings, total: plainly(result.total), stages: result.stages, plan: this.plan.made ?? undefined };
     // JSON has whole numbers of any length; JavaScript has no other way to write them.
     const text = JSON.stringify(content, (_, value) => typeof value === "bigint" ? `\u0001${value}\u0001` : value instanceof Ratio ? double(value) : value, 1);
     return text.replace(/"\\u0001(-?\d+)\\u0001"/g, "$1");

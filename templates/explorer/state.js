@@ -1,6 +1,6 @@
 // What is asked, as text in the address: nothing of it is ever run.
-const CHOICE = "choice.", SET = "set.", OTHER = "vs.";
-const emptyState = () => ({ workload: undefined, gpu: undefined, options: {}, settings: {}, waived: false });
+const CHOICE = "choice.", SET = "set.", PLAN = "plan.", OTHER = "vs.";
+const emptyState = () => ({ workload: undefined, gpu: undefined, options: {}, settings: {}, plan: {}, waived: false });
 
 const written = (state, before = "") => {
   const words = [];
@@ -9,6 +9,7 @@ const written = (state, before = "") => {
   if (state.gpu !== undefined) add("gpu", state.gpu);
   for (const [name, option] of Object.entries(state.options)) add(CHOICE + name, option);
   for (const [name, value] of Object.entries(state.settings)) add(SET + name, value);
+  for (const [name, value] of Object.entries(state.plan)) add(PLAN + name, value);
   if (state.waived) add("any_grid", "1");
   return words;
 };
@@ -44,6 +45,9 @@ const readWord = (state, name, value, network) => {
     if (!choice) throw new Mistake(name.slice(0, 60), "there is no such choice");
     if (!Object.hasOwn(choice.options, value)) throw new Mistake(name, `there is no option '${value.slice(0, 60)}'`);
     state.options[choice.name] = value;
+  } else if (name.startsWith(PLAN)) {
+    readPlan(name.slice(PLAN.length), value);
+    state.plan[name.slice(PLAN.length)] = value;
   } else if (name.startsWith(SET)) {
     const symbol = name.slice(SET.length);
     if (!network.symbols.has(symbol)) throw new Mistake(name.slice(0, 60), "there is no such symbol");

@@ -64,7 +64,7 @@ def test_openapi_is_valid_and_has_the_endpoints() -> None:
     assert document["openapi"].startswith("3.1")
     found = {(method, path) for path, item in document["paths"].items() for method in item}
     assert found == {(each.method, each.path) for each in ENDPOINTS}
-    assert len(found) == 6
+    assert len(found) == 7
     for each in ENDPOINTS:
         operation = document["paths"][each.path][each.method]
         content = operation["responses"][str(each.status)]["content"]["application/json"]

@@ -83,6 +83,21 @@ const shown = (page) => page.evaluate(() => {
   for (let press = 0; press < 30; press += 1) { await dropped.keyboard.press("ArrowRight"); await dropped.waitForTimeout(20); }
   const redraws = await dropped.evaluate(() => explorer.took);
   const keyed = await dropped.evaluate(() => document.getElementById("set-new_tokens").value);
+  // A plan by its own fields, the link to it, and a slider of it by keys.
+  const planned = (from) => from.evaluate(() => Object.fromEntries([...document.querySelectorAll("[data-plan]")].map((cell) => [cell.dataset.plan, cell.dataset.value])));
+  const planning = await open(`${job.page}${job.planned}`);
+  await planning.waitForSelector("[data-plan]");
+  for (const [name, value] of Object.entries(job.wishes)) await planning.fill(`#plan-${name}`, value);
+  await planning.waitForTimeout(400);
+  const plan = await planned(planning), linked = await open(await planning.evaluate(() => location.href));
+  await linked.waitForSelector("[data-plan]");
+  const replanned = await planned(linked);
+  await linked.focus("#plan-slide-pages_per_day");
+  for (let press = 0; press < 20; press += 1) { await linked.keyboard.press("ArrowRight"); await linked.waitForTimeout(20); }
+  const moved = await planned(linked), replans = await linked.evaluate(() => explorer.plan.took);
+  await linked.fill("#plan-ttft", "soon");
+  await linked.waitForTimeout(300);
+  const refused = await linked.evaluate(() => [document.getElementById("plan-says").textContent, document.getElementById("plan-ttft").getAttribute("aria-invalid"), location.hash]);
   let faults = null;
   if (job.axe) {
     await dropped.addScriptTag({ content: readFileSync(job.axe, "utf-8") });
@@ -92,5 +107,5 @@ const shown = (page) => page.evaluate(() => {
   const narrow = await open(job.page, { width: 400, height: 860 });
   const overflow = await narrow.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   await browser.close();
-  console.log(JSON.stringify({ answers, restored, said, bill, served, redraws, keyed, paint, faults, overflow, errors }));
+  console.log(JSON.stringify({ answers, restored, said, bill, served, redraws, plan, replanned, moved, replans, refused, keyed, paint, faults, overflow, errors }));
 })().catch((error) => { console.error(error); process.exit(1); });

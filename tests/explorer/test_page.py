@@ -22,6 +22,7 @@ from scenarios import (
     refused,
 )
 
+from dsocr_symbolic.cli import capture
 from dsocr_symbolic.explorer.page import explorer_page
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.questions.totals.bill import make_bill
@@ -41,7 +42,13 @@ DAMAGED = {
     "constructor": "#set.constructor=1",
     "set.%zz": "#set.%zz=1",
     "base_size": "#set.base_size=1000",
+    "ttft": "#plan.ttft=soon",
+    "utilisation": "#plan.utilisation=1.5",
+    "plan.constructor": "#plan.constructor=1",
 }
+
+
+WISHES = {"pages_per_day": "2e6", "price": "2.5", "tpot": "0.06"}
 
 
 def _module(name: str) -> str | None:
@@ -78,6 +85,8 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "damaged": DAMAGED,
         "files": files,
         "axe": axe,
+        "planned": "#gpu=h200&set.new_tokens=700",
+        "wishes": WISHES,
     }
     (folder / "job.json").write_text(json.dumps(job))
     ran = subprocess.run(
@@ -112,6 +121,22 @@ def test_bad_words_of_a_link_are_named(driven: dict[str, Any]) -> None:
         assert name in said
 
 
+def test_the_plan_is_that_of_the_command(driven: dict[str, Any]) -> None:
+    words = "--gpu h200 --set new_tokens=700 --pages-per-day 2e6 --price h200=2.5 --tpot 0.06"
+    (offer,) = json.loads(capture([*f"plan {words} --format json".split()]))["plan"]["offers"]
+    plan = {name: float(value) for name, value in driven["plan"].items()}
+    loads = {f"{when}ttft_s": offer[of]["ttft_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
+    loads |= {f"{when}tpot_s": offer[of]["tpot_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
+    energy = {"energy_per_1000_pages": offer["energy_per_1000_pages"] / 3600}
+    assert plan == pytest.approx({name: {**offer, **loads, **energy}[name] for name in plan}, rel=1e-9)
+    assert driven["replanned"] == driven["plan"]
+    assert int(driven["moved"]["gpus"]) > plan["gpus"]
+    said, invalid, address = driven["refused"]
+    assert said.startswith("ttft: 'soon' is not a number")
+    assert invalid == "true"
+    assert "soon" not in address
+
+
 @pytest.mark.parametrize(("shown", "choices"), [("bill", {}), ("served", SERVED)])
 def test_dropped_pages_are_billed_as_a_document(shown: str, choices: dict[str, str], driven: dict[str, Any]) -> None:
     scenario = make_scenario(definition=find_definition("deepseek-ocr"), choices=choices)
@@ -127,7 +152,7 @@ def test_dropped_pages_are_billed_as_a_document(shown: str, choices: dict[str, s
 def test_the_page_is_small_quick_and_quiet(driven: dict[str, Any]) -> None:
     redraws = sorted(driven["redraws"])
     # Milliseconds, of which a busy machine takes more; `-s` shows them.
-    sys.stdout.write(f"{driven['size']} bytes, paint {driven['paint']}, redraws {redraws}\n")
+    sys.stdout.write(f"{driven['size']} bytes, paint {driven['paint']}, redraws {redraws}, plans {driven['replans']}\n")
     assert driven["size"] < 10**6
     assert driven["errors"] == []
     assert len(redraws) > 5

@@ -65,6 +65,29 @@ def test_solve_is_that_of_the_command(client: TestClient) -> None:
     assert response.json()["solution"] == json.loads(capture(words))["solution"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (
+            {"pages_per_day": 2e6, "gpus": ["h200", "l4"], "prices": {"l4": 0.8}, "tpot": 0.02, "output_tokens": 900},
+            "--pages-per-day 2e6 --gpus h200,l4 --price l4=0.8 --tpot 0.02 --output-tokens 900",
+        ),
+        (
+            {"mix": {"base": 0.75, "gundam": 0.25}, "gpu": "h200", "concurrency": 40, "simulate": True},
+            "--mix base=0.75,gundam=0.25 --gpu h200 --concurrency 40 --simulate",
+        ),
+        (
+            {"workload": "base", "gpus": ["h200"], "choices": {"execution": "served"}, "settings": {"text_tokens": 40}},
+            "--workload base --gpus h200 --execution served --set text_tokens=40",
+        ),
+    ],
+)
+def test_a_plan_is_that_of_the_command(client: TestClient, asked: dict[str, Any], words: str) -> None:
+    response = client.post("/plan", json=asked)
+    said = json.loads(capture([*f"plan {words} --format json".split()]))
+    assert response.json() | {"command": None} == said | {"command": None}
+
+
 def test_a_report_is_kept_before_it_is_acknowledged(client: TestClient, folder: Path) -> None:
     request = {"model_id": "deepseek-ai/DeepSeek-OCR", "workload_profile_id": "tiny", "include": []}
     accepted = client.post(f"{BASE}/run", json=request)
@@ -102,6 +125,29 @@ def test_a_report_is_kept_before_it_is_acknowledged(client: TestClient, folder: 
         ("/sweep", {"vary": {"batch": "1:1000000000"}, "metrics": ["roofline_s"]}, "vary"),
         ("/sweep", {"vary": {"batch": "1"}, "metrics": []}, "metrics"),
         ("/solve", {"symbol": "batch", "constraint": "x" * 3000}, None),
+        ("/plan", {"pages_per_day": 0}, "pages_per_day"),
+        ("/plan", {"pages_per_day": 10**390}, "pages_per_day"),
+        ("/plan", {"utilisation": 1.5, "gpu": "h200"}, "utilisation"),
+        ("/plan", {"utilisation": 1e-320, "gpu": "h200", "pages_per_day": 1e300}, None),
+        ("/plan", {"concurrency": 10**6}, "concurrency"),
+        ("/plan", {"concurrency": 2.5}, "concurrency"),
+        ("/plan", {"output_tokens": 1}, "output_tokens"),
+        ("/plan", {"output_tokens": 10**30}, None),
+        ("/plan", {"output_spread": -1}, "output_spread"),
+        ("/plan", {"ttft": 1e-9}, "ttft"),
+        ("/plan", {"ttft": "soon"}, "ttft"),
+        ("/plan", {"mix": {"gundam": 0.5}}, "mix"),
+        ("/plan", {"mix": {"../secret.yaml": 1}}, "mix"),
+        ("/plan", {"mix": {"gundam": 1}, "workload": "base"}, "workload"),
+        ("/plan", {"gpus": ["../secret"]}, "gpus"),
+        ("/plan", {"gpus": ["h200"], "gpu": "l4"}, "gpu"),
+        ("/plan", {"gpus": ["h200"], "prices": {"l4": 1}}, "prices"),
+        ("/plan", {"prices": {"l4": -1}}, "prices"),
+        ("/plan", {"settings": {"batch": 8}}, "batch"),
+        ("/plan", {"settings": {"chunk_tokens": 1, "text_tokens": 10**6}}, "chunk_tokens"),
+        ("/plan", {"simulate": True, "output_tokens": 10**6}, "simulate"),
+        ("/plan", {"simulate": True, "output_spread": 1e10}, "output_spread"),
+        ("/plan", {"simulate": True, "settings": {"new_tokens": 5000}}, "simulate"),
         (f"{BASE}/run", {"model_id": "another"}, "model_id"),
     ],
 )
@@ -114,7 +160,9 @@ def test_a_bad_value_is_refused_with_its_field(
         _problem(response, 422, field)
 
 
-@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b'{"a": NaN}', b'{"a": 1, "a": 2}', b"[" * 4000, b"1" * 4000])
+@pytest.mark.parametrize(
+    "body", [b"{", b"\xff\xfe", b'{"a": NaN}', b'{"a": 1, "a": 2}', b"[" * 4000, b"1" * 4000, b"[" + b"1" * 401 + b"]"]
+)
 def test_a_body_that_is_no_json_is_refused(client: TestClient, body: bytes) -> None:
     response = client.post("/totals", content=body, headers={"content-type": "application/json"})
     assert response.status_code in (400, 422)
@@ -164,7 +212,7 @@ def test_a_question_that_takes_too_long_is_refused_and_frees_its_place() -> None
 def test_the_server_says_that_it_is_there_and_what_it_takes(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     paths = client.get("/openapi.json").json()["paths"]
-    assert {"/totals", "/sweep", "/solve", f"{BASE}/run"} < set(paths)
+    assert {"/totals", "/sweep", "/solve", "/plan", f"{BASE}/run"} < set(paths)
 
 
 def test_other_hosts_and_origins_get_nothing(folder: Path) -> None:

@@ -4,6 +4,7 @@ A constraint is the keyword arguments of ``attrs.field``.
 """
 
 import math
+import sys
 from typing import Any, get_args
 
 from attrs import validators
@@ -25,6 +26,8 @@ def _whole(_: Any, attribute: Any, value: Any) -> None:
 def _number(_: Any, attribute: Any, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"'{attribute.name}' must be a number, found {value!r}")
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise ValueError(f"'{attribute.name}' must be a number that a float can hold")
     if not math.isfinite(value):
         raise ValueError(f"'{attribute.name}' must be finite, found {value!r}")
 
@@ -42,6 +45,7 @@ SIZE = _constraint(_whole, validators.ge(1), minimum=1)
 WHOLE = _constraint(_whole, validators.ge(0), minimum=0)
 COUNT = _constraint(_number, validators.ge(0), minimum=0)
 ANY_NUMBER = _constraint(_number)
+POSITIVE = _constraint(_number, validators.gt(0), exclusiveMinimum=0)
 AMOUNT = _constraint(_IS_FLOAT, _number, validators.ge(0), minimum=0)
 SHARE = _constraint(_IS_FLOAT, _number, validators.ge(0), validators.le(1), minimum=0, maximum=1)
 IDENTIFIER = _matching(r"\S+")

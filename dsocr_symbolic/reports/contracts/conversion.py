@@ -61,6 +61,9 @@ def _converter() -> cattrs.Converter:
         converter.register_structure_hook(scalar, _expect)
     converter.register_structure_hook(float, _float)
     converter.register_structure_hook_func(lambda kind: kind == Number, lambda value, _: _number(value))
+    converter.register_structure_hook_func(
+        lambda kind: kind == Number | None, lambda value, _: None if value is None else _number(value)
+    )
     converter.register_structure_hook_func(_is_made_of(Literal), _option)
     converter.register_structure_hook_factory(attrs.has, _class_hook)
     converter.register_structure_hook_factory(_is_made_of(tuple), _tuple_hook)

@@ -16,7 +16,12 @@ from dsocr_symbolic.reports.contracts.messages import (
     DeepSeekOCRAnalyticRequest,
 )
 from dsocr_symbolic.reports.contracts.model_report import AnalyticModelReport
-from dsocr_symbolic.reports.contracts.question_messages import SolveQuestion, SweepQuestion, TotalsQuestion
+from dsocr_symbolic.reports.contracts.question_messages import (
+    PlanQuestion,
+    SolveQuestion,
+    SweepQuestion,
+    TotalsQuestion,
+)
 from dsocr_symbolic.reports.contracts.report_contract import make_report
 from dsocr_symbolic.scenario.scenario import make_scenario
 
@@ -137,6 +142,17 @@ ENDPOINTS = (
         problems=_REFUSED,
         command="dsocr solve SYMBOL CONSTRAINT --format json",
         function="questions.solve",
+    ),
+    Endpoint(
+        method="post",
+        path="/plan",
+        operation="ask_plan",
+        summary="How many GPUs a number of pages takes, and what they cost.",
+        request=PlanQuestion,
+        response=None,
+        problems=_REFUSED,
+        command="dsocr plan --pages-per-day N --format json",
+        function="questions.plan",
     ),
 )
 

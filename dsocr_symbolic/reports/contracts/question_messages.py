@@ -87,3 +87,42 @@ class SolveQuestion(NetworkQuestion):
     symbol: str = field(**must.TEXT)
     constraint: str = field(**must.TEXT)
     time: Time = field(default="roofline", **must.one_of(Time))
+
+
+@frozen(kw_only=True)
+class PlanQuestion(NetworkQuestion):
+    """How many GPUs a number of pages takes and what they cost, as ``dsocr plan`` says it.
+
+    Attributes
+    ----------
+    pages_per_day : int or float or None
+        Pages to read in a day; None for what one machine ends.
+    mix : dict of str to number
+        Workloads and their shares, which add up to 1, in place of one workload.
+    output_tokens, output_spread : int or float or None
+        Tokens of an answer on average, and their standard deviation over that mean.
+    ttft, tpot : int or float or None
+        Most seconds to the first token and per further token, on average [s].
+    concurrency : int or None
+        Requests at once; None for the best.
+    utilisation : int or float or None
+        Share of the most that is planned with, above 0.
+    gpus : list of str
+        Machines to choose from; all with a forecast where neither these nor ``gpu`` are named.
+    prices : dict of str to number
+        Of machines in an hour, in any currency.
+    simulate : bool
+        Whether the best one is simulated, too.
+    """
+
+    pages_per_day: Number | None = field(default=None, **must.nullable(must.POSITIVE))
+    mix: dict[str, Number] = field(factory=dict, **must.table(must.POSITIVE))
+    output_tokens: Number | None = field(default=None, **must.nullable(must.POSITIVE))
+    output_spread: Number | None = field(default=None, **must.nullable(must.COUNT))
+    ttft: Number | None = field(default=None, **must.nullable(must.POSITIVE))
+    tpot: Number | None = field(default=None, **must.nullable(must.POSITIVE))
+    concurrency: int | None = field(default=None, **must.nullable(must.SIZE))
+    utilisation: Number | None = field(default=None, **must.nullable(must.POSITIVE))
+    gpus: tuple[str, ...] = field(default=(), **must.many(must.NAME))
+    prices: dict[str, Number] = field(factory=dict, **must.table(must.POSITIVE))
+    simulate: bool = field(default=False, **must.FLAG)

@@ -10,11 +10,12 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.reports.contracts.question_messages import (
     NetworkQuestion,
+    PlanQuestion,
     SolveQuestion,
     SweepQuestion,
     TotalsQuestion,
 )
-from dsocr_symbolic.scenario.scenario import Scenario, make_scenario
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, scenario_values
 
 # One answer is held in memory, and nobody waits for more.
 MOST_POINTS = 100_000
@@ -82,6 +83,56 @@ def solve(question: SolveQuestion) -> dict[str, Any]:
     solution = solve_question(asked, question.symbol, question.constraint, question.time)
     about = {**asked.described(), "warnings": list(solution.warnings)}
     return {**about, "time": question.time, "solution": as_data(solution)}
+
+
+def plan(question: PlanQuestion) -> dict[str, Any]:
+    """Answer as ``dsocr plan --format json``."""
+    from dsocr_symbolic.questions.plan.asking import Request, plan_of
+    from dsocr_symbolic.questions.plan.document import plan_document
+    from dsocr_symbolic.questions.question import of_scenario
+
+    for name in question.mix:
+        if any(part in name for part in (*_FILES, ",", "=")):
+            raise UserError(f"mix: {name}: names alone are taken, no files; dsocr workloads lists them")
+    if question.mix and question.workload is not None:
+        raise UserError("workload: mix names the workloads; drop one of them")
+    if question.gpus and question.gpu is not None:
+        raise UserError("gpu: gpus names the machines; drop one of them")
+    scenario = _scenario(question)
+    tokens = question.output_tokens
+    _check_work(question, scenario)
+    request = Request(
+        mix=",".join(f"{name}={share}" for name, share in question.mix.items()) or None,
+        output_tokens=None if tokens is None else str(tokens),
+        gpus=question.gpus or tuple(filter(None, [question.gpu])),
+        prices=question.prices,
+        **{name: getattr(question, name) for name in _OF_A_PLAN},
+    )
+    return {**of_scenario(scenario).described(), "plan": plan_document(plan_of(scenario, request))}
+
+
+def _check_work(question: PlanQuestion, scenario: Scenario) -> None:
+    """Refuse a plan whose steps nobody waits for: each chunk is evaluated, and a simulation goes token by token."""
+    from dsocr_symbolic.questions.plan.demand import mixed, one_kind
+    from dsocr_symbolic.questions.plan.workloads import chunk_symbols
+
+    if question.simulate and (question.output_spread or 0) > _WIDEST_SIMULATED:
+        raise UserError(f"output_spread: a simulation takes {_WIDEST_SIMULATED} at most")
+    roles, chunk = scenario.definition.roles, sorted(chunk_symbols(scenario.definition))
+    shares = ",".join(f"{name}={share}" for name, share in question.mix.items())
+    kinds = mixed(scenario, shares) if shares else one_kind(scenario)
+    for numbers in (scenario_values(kind.scenario).numbers for kind in kinds):
+        if any(numbers[roles.prompt_tokens] > _MOST_CHUNKS * numbers[name] for name in chunk):
+            raise UserError(f"{chunk[0]}: a prompt has more than {_MOST_CHUNKS} chunks; at most that many are answered")
+        if question.simulate and (question.output_tokens or numbers[roles.new_tokens]) > _MOST_SIMULATED:
+            raise UserError(
+                f"simulate: answers of more than {_MOST_SIMULATED} tokens; dsocr plan --simulate takes longer"
+            )
+
+
+_MOST_CHUNKS, _MOST_SIMULATED, _WIDEST_SIMULATED = 256, 2048, 10
+# What a plan is asked in the same words here and there.
+_OF_A_PLAN = ("pages_per_day", "output_spread", "ttft", "tpot", "concurrency", "utilisation", "simulate")
 
 
 def _definition(question: NetworkQuestion) -> Definition:

@@ -1,0 +1,98 @@
+// The plan's fields and what it says: its own fields redraw it at once; another scenario first takes the seconds of its
+// steps, a few runs in each frame, once nothing moves.
+const PLANS = {
+  pages_per_day: { title: "pages a day", none: "what one GPU ends", slide: [2, 8] },
+  price: { title: "price of a GPU an hour", none: "none", slide: [-1, 2] },
+  ttft: { title: "first token at most, s", none: "no limit" },
+  tpot: { title: "next token at most, s", none: "no limit" },
+  spread: { title: "spread of answers", none: "0.5", zero: true },
+  utilisation: { title: "share planned with", none: "0.7", most: 1 },
+};
+const HELD = { memory: "as many as its memory holds", ttft: "more would break the limit of the first token", tpot: "more would break the limit of the next token", enough: "more end hardly more pages", most: "as many as an engine runs" };
+const readPlan = (name, text) => {
+  if (!Object.hasOwn(PLANS, name)) throw new Mistake(`plan.${name.slice(0, 60)}`, "means nothing here");
+  const value = double(readNumber(text, name)), { zero, most = Infinity } = PLANS[name];
+  if (!(zero ? value >= 0 : value > 0) || !(value <= most) || value > 1e18) throw new Mistake(name, `${text} is not a number ${zero ? "from 0 on" : "above 0"}${most === 1 ? ", 1 at most" : ""}`);
+  return value;
+};
+
+class PlanView {
+  constructor(network, state, changed) {
+    Object.assign(this, { network, state, changed });
+    if (!network.data.plan) return;
+    this.service = new Service(network);
+    byId("plan").hidden = false;
+    byId("plan-fields").innerHTML = Object.entries(PLANS).map(([name, { title, none, slide }]) => `<div class="wish"><label for="plan-${name}">${title}</label><input id="plan-${name}" data-wish="${name}" inputmode="decimal" autocomplete="off" placeholder="${none}">${slide ? `<input type="range" id="plan-slide-${name}" data-slides="${name}" min="${slide[0]}" max="${slide[1]}" step="0.01" aria-label="${title}, slider">` : ""}</div>`).join("");
+    byId("plan-fields").addEventListener("input", ({ target }) => {
+      const name = target.dataset.wish ?? target.dataset.slides, text = target.dataset.slides ? String(Number((10 ** target.value).toPrecision(3))) : target.value.trim();
+      if (text === "") delete this.state.plan[name]; else this.state.plan[name] = text;
+      this.quick ??= requestAnimationFrame(() => { this.quick = undefined; this.show(target); });
+      this.changed();
+    });
+  }
+
+  // Take the seconds of the steps of another scenario; what was asked before is not gone on with.
+  draw(result) {
+    if (!this.service) return;
+    const { [this.network.data.roles.batch]: left, ...settings } = result.question.settings;
+    const key = JSON.stringify([result.question, settings], (name, value) => name === "settings" ? undefined : value);
+    if (key === this.key) { this.show(); return; }
+    Object.assign(this, { key, steps: null, running: this.service.steps(result.question) });
+    const { running } = this, some = () => {
+      if (running !== this.running) return;
+      try {
+        for (const began = performance.now(); performance.now() - began < FRAME;) {
+          const { done, value } = running.next();
+          if (!done) continue;
+          this.steps = value;
+          this.show();
+          return;
+        }
+        requestAnimationFrame(some);
+      } catch (error) { this.mistaken(error); }
+    };
+    byId("plan-numbers").classList.add("stale");
+    requestAnimationFrame(some);
+  }
+
+  // Fields that are being typed into keep their text.
+  show(typing) {
+    for (const [name, { slide }] of Object.entries(PLANS)) {
+      const text = this.state.plan[name] ?? "", field = byId(`plan-${name}`), slider = byId(`plan-slide-${name}`);
+      field.removeAttribute("aria-invalid");
+      field.classList.toggle("own", text !== "");
+      if (field !== typing) field.value = text;
+      if (slide && slider !== typing) slider.value = Math.log10(Number(text) || (name === "price" ? 1 : 1e4));
+    }
+    this.unread = true;
+    try {
+      const began = performance.now();
+      const asked = Object.fromEntries(Object.entries(this.state.plan).map(([name, text]) => [name, readPlan(name, text)]));
+      this.unread = false;
+      if (!this.steps) return;
+      this.made = this.service.planned(this.steps, asked);
+      this.write(this.made);
+      (this.took ??= []).push(performance.now() - began);
+    } catch (error) { this.mistaken(error); }
+  }
+
+  mistaken(error) {
+    if (!(error instanceof Mistake)) throw error;
+    this.made = null;
+    byId("plan-numbers").classList.add("stale");
+    byId("plan-says").innerHTML = `<p class="mistake">${escapeHtml(error.message)}</p>`;
+    byId(`plan-${error.field}`)?.setAttribute("aria-invalid", "true");
+  }
+
+  write({ gpu, concurrency, full, planned, held_by: held, knee, trusted }) {
+    const cost = Number.isNaN(gpu.cost_per_1000_pages) ? null : gpu.cost_per_1000_pages, energy = Number.isNaN(gpu.energy_per_1000_pages) ? null : gpu.energy_per_1000_pages;
+    const numbers = [
+      ["gpus", "GPUs", gpu.gpus, "GPU"], ["concurrency", "at once on each", concurrency, "request"], ["pages_per_day", "pages a day of one", gpu.pages_per_day, "page"], ["cost_per_1000_pages", "cost of 1,000 pages", cost, "currency"],
+      ["ttft_s", "first token, full", full.ttft_s, "s"], ["tpot_s", "next token, full", full.tpot_s, "s"], ["loaded_ttft_s", "first token, as planned", planned.ttft_s, "s"], ["loaded_tpot_s", "next token, as planned", planned.tpot_s, "s"], ["tokens_per_s", "output tokens a second", gpu.tokens_per_s, "token"], ["energy_per_1000_pages", "energy of 1,000 pages", energy === null ? null : energy / 3600, "Wh"],
+    ];
+    byId("plan-numbers").classList.remove("stale");
+    byId("plan-numbers").innerHTML = numbers.map(([name, title, value, unit]) => `<div><dt>${title}</dt><dd data-plan="${name}" data-value="${value ?? ""}">${escapeHtml(amount(value >= 1000 ? Math.round(value) : value, unit))}${unit === "Wh" && value !== null ? " Wh" : ""}</dd></div>`).join("");
+    byId("plan-says").innerHTML = "";
+    byId("plan-notes").textContent = `${concurrency} requests at once: ${HELD[held]}; the knee is at ${knee}. Full: as many at any time; as planned: requests that arrive at random, with ${significant(100 * gpu.utilisation)} % of what a GPU can do${trusted ? "" : ", more load than the formulas were held against a simulation at"}. The energy is a bound, boards at full power. The batch of the fields is left aside: the plan finds it.`;
+  }
+}
