@@ -98,6 +98,8 @@ _BY_OPERATOR: dict[str, Callable[[Any, Any], int]] = {
     "native_layer_norm": _layer_norm,
     "_scaled_dot_product_flash_attention": _attention,
     "_scaled_dot_product_efficient_attention": _attention,
+    # Its fourth argument is the window.
+    "window_attention": _attention,
     "_upsample_bicubic2d_aa": _bicubic,
     "upsample_linear1d": lambda _, out: 4 * out.numel(),
     # Each tap of the forward, transposed: what was read is written.
