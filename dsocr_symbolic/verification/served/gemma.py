@@ -96,7 +96,7 @@ class ServedGemmaLayer(nn.Module):
         result: Tensor = self.o_proj(out.transpose(1, 2).reshape(rows, -1))
         return result
 
-    def forward(  # noqa: PLR0917 - tensors of one step
+    def forward(
         self,
         kernels: Kernels,
         x: Tensor,
@@ -131,9 +131,7 @@ class ServedGemma(nn.Module):
         self.scale = config.hidden_size**0.5
         self.register_buffer("factor", self.table.new_full((1,), self.scale))
         windows = [config.sliding_window * (kind == "sliding_attention") for kind in config.layer_types]
-        self.layers = nn.ModuleList(
-            ServedGemmaLayer(*each) for each in zip(model.layers, windows, strict=True)
-        )
+        self.layers = nn.ModuleList(ServedGemmaLayer(*each) for each in zip(model.layers, windows, strict=True))
         self.norm = model.norm.weight
         like = torch.empty(1, dtype=self.table.dtype, device=self.table.device)
         places = torch.arange(positions, device=self.table.device).unsqueeze(0)

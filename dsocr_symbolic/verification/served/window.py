@@ -1,4 +1,4 @@
-"""Attention to a window of the keys before each query, as one operator; a mask and plain products say what it computes."""
+"""Attention to a window of keys before each query, as one operator; a mask and plain products say what it computes."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def _of_heads(x: Tensor, heads: int) -> Tensor:
 
 @torch.library.custom_op("dsocr_symbolic::window_attention", mutates_args=())
 def window_attention(q: Tensor, k: Tensor, v: Tensor, window: int, scale: float) -> tuple[Tensor, Tensor]:
-    """Attend, keys and values shared by groups: q [B, h, S, d], k and v [B, h_k, K, d] -> [B, h, S, d], [B, h, S] fp32."""
+    """Attend, groups share keys: q [B, h, S, d], k and v [B, h_k, K, d] -> [B, h, S, d], and sums [B, h, S] in fp32."""
     heads, queries, keys = q.shape[1], q.shape[2], k.shape[2]
     scores = (q @ _of_heads(k, heads).transpose(2, 3)).float() * scale
     scores = scores.masked_fill(~seen_by(queries, keys, window, q.device), float("-inf"))
