@@ -32,8 +32,9 @@ GATHERS |= {"compiled_relative_rows", "compiled_scaled_rows"}
 INDEX_PUTS = frozenset({"index_put", "index_put_"})
 SCATTERS = frozenset({"scatter", "scatter_"})
 INDEX_ADDS = frozenset({"index_add", "index_add_", "compiled_weighted_add"})
-CACHE_WRITE, ROTARY_WRITE, PARTED_WRITE, ROW_NORM, BLENDED = (
+CACHE_WRITE, LATENT_WRITE, ROTARY_WRITE, PARTED_WRITE, ROW_NORM, BLENDED = (
     "write_pages",
+    "concat_and_cache_mla",
     "rotary_and_cache",
     "parted_rotary_and_cache",
     "compiled_rows",
@@ -150,6 +151,8 @@ def _accesses(
     elif name == ROTARY_WRITE:
         # What the merged product holds besides queries goes to the cache.
         reads, writes = reads[1:], [*writes, (inputs[0].dtype, inputs[1].numel() - writes[0][1])]
+    elif name == LATENT_WRITE:
+        reads, writes = reads[1:], [(inputs[0].dtype, inputs[1].numel() + inputs[2].numel())]
     elif name == PARTED_WRITE:
         # Keys and values go to the cache.
         reads, writes = reads[1:], [*writes, (inputs[0].dtype, inputs[2].numel() + inputs[3].numel())]
