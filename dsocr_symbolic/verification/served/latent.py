@@ -119,7 +119,9 @@ class ServedExperts(nn.Module):
         if kernels.engine:
             given = (scores, self.chosen)
             weights, experts = (
-                by_name["grouped_topk"](*given, self.groups, self.kept) if self.groups else by_name["topk_softmax"](*given)
+                by_name["grouped_topk"](*given, self.groups, self.kept)
+                if self.groups
+                else by_name["topk_softmax"](*given)
             )
             return weights, experts
         probabilities = scores.softmax(dim=-1)
@@ -130,7 +132,7 @@ class ServedExperts(nn.Module):
         return weights, experts
 
     def forward(self, kernels: Kernels, normed: Tensor, wide: Tensor, before: tuple[Tensor, ...]) -> Tensor:
-        """Weigh and add up results: normed [T, D], in fp32 as well -> [T, D]; ``before`` is what the norm was made of."""
+        """Weigh and add up results: normed [T, D], in fp32 too -> [T, D]; ``before`` is what the norm was made of."""
         by_name, (tokens, width) = kernels.by_name, normed.shape
         weights, experts = self.choose(kernels, wide)
         flat = experts.reshape(-1)

@@ -76,7 +76,7 @@ GROUPS: dict[str, Any] = {
 
 @torch.library.custom_op("dsocr_symbolic::latent_attention", mutates_args=())
 def latent_attention(q: Tensor, latents: Tensor, rank: int, scale: float) -> tuple[Tensor, Tensor]:
-    """Attend to latents, which all heads share: q [B, h, S, r + d], [B, K, r + d] -> [B, h, S, r], [B, h, S] in fp32."""
+    """Attend to latents that all heads share: q [B, h, S, r + d], [B, K, r + d] -> [B, h, S, r], sums [B, h, S]."""
     met = latents.unsqueeze(1)
     scores = (q @ met.transpose(2, 3)).float() * scale
     seen = seen_by(q.shape[2], met.shape[2], met.shape[2], q.device)
