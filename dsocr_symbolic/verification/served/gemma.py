@@ -124,6 +124,8 @@ class ServedGemmaLayer(nn.Module):
 class ServedGemma(nn.Module):
     """The whole network; logits of every sequence's last token."""
 
+    factor: Tensor
+
     def __init__(self, network: Any, *, positions: int = 64) -> None:
         super().__init__()
         config, model = network.config, network.model
@@ -159,7 +161,7 @@ class ServedGemma(nn.Module):
         tables = {kind: lookup(*both, positions) for kind, both in self.tables.items()}
         layers: list[Any] = list(self.layers)
         norms = [*(layer.norms[0] for layer in layers[1:]), self.norm]
-        normed = kernels.run("compiled_offset_norm", "gemma_rms_norm", x, layers[0].norms[0])
+        normed: Tensor = kernels.run("compiled_offset_norm", "gemma_rms_norm", x, layers[0].norms[0])
         for layer, kind, kept, next_norm in zip(layers, self.kinds, pages, norms, strict=True):
             attended = layer.attend(kernels, normed, *tables[kind], slots, kept, past)
             x, normed = layer(kernels, x, attended, next_norm)

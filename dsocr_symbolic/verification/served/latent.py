@@ -102,12 +102,15 @@ class ServedBlock(nn.Module):
 class ServedExperts(nn.Module):
     """Routed experts in two grouped products, chosen among all or in the best groups."""
 
+    numbers: Tensor
+
     def __init__(self, moe: Any, routing: Routing | None) -> None:
         super().__init__()
         router, experts = moe.gate, moe.experts
         self.chosen, self.routing, self.weight = router.top_k, routing, router.weight
         limited = router.topk_method == "group_limited_greedy"
-        self.groups, self.kept = (router.num_group, router.topk_group) if limited else (0, 0)
+        self.groups: int = router.num_group if limited else 0
+        self.kept: int = router.topk_group if limited else 0
         self.gate_up = experts.gate_up_proj
         self.down = nn.Parameter(experts.down_proj * router.routed_scaling_factor, requires_grad=False)
         self.register_buffer("numbers", torch.arange(len(self.down), device=self.down.device))
@@ -200,7 +203,7 @@ class ServedLatentDecoder(nn.Module):
         """Run a step: rows [T, D], places as of :func:`.gemma.step_places` -> normed [T, D]; pages receive latents."""
         by_name, (positions, slots) = kernels.by_name, places
         cos, sin = by_name["compiled_tables"](*self.tables, positions)
-        normed = kernels.run("compiled_norm", "rms_norm", x, self.before[0])
+        normed: Tensor = kernels.run("compiled_norm", "rms_norm", x, self.before[0])
         norms = [*list(self.before)[1:], self.norm]
         for attention, block, behind, after, kept in zip(
             self.attentions, self.blocks, self.behind, norms, pages, strict=True
