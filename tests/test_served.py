@@ -17,13 +17,14 @@ from dsocr_symbolic.questions.sweep.asked import _options
 from dsocr_symbolic.scenario.scenario import make_scenario, read_scenario
 from dsocr_symbolic.scenario.values import choose, own_options
 
-NETWORKS = ("deepseek-ocr", "qwen3", "mixtral")
+NETWORKS = ("deepseek-ocr", "qwen3", "mixtral", "gemma3_text", "deepseek_v2", "deepseek_ocr2_text")
 TC, CC, BYTES, LAUNCHES = (
     "forward_tensor_core_flops",
     "forward_cuda_core_flops",
     "forward_io_bytes",
     "operator_launches",
 )
+STAGES = ("prefill/model/layers", "prefill/layers", "decode/model/layers", "decode/layers")
 BUNDLE = {
     "attention": "flash",
     "logits": "last",
@@ -77,17 +78,46 @@ def test_a_model_keeps_what_was_chosen_where_an_execution_varies() -> None:
 
 @pytest.mark.parametrize("model", NETWORKS)
 def test_a_server_reads_less_in_fewer_launches_and_owns_the_same(model: str) -> None:
-    plain, served = _stages(model), _stages(model, execution="served")
+    # Its own code expands latents anew at each step.
+    own = {"attention": "absorbed"} if model == "deepseek_v2" else {}
+    plain, served = _stages(model, **own), _stages(model, execution="served")
     assert plain["decode"]["parameters"] == served["decode"]["parameters"]
     # The checkpoint makes its rotary angles by a small product, a server looks them up.
     assert 0.9999 * plain["decode"][TC] < served["decode"][TC] <= plain["decode"][TC]
     for metric in (BYTES, LAUNCHES):
         assert served["decode"][metric] < plain["decode"][metric]
-    fused = _stages(model, execution="served", kernels="fused")
+
+
+@pytest.mark.parametrize("model", [name for name in NETWORKS if name != "gemma3_text"])
+def test_an_engine_s_own_kernels_move_less_in_fewer_launches(model: str) -> None:
+    """Those of Gemma do not: a norm behind the attention is a kernel apart there, which a compiler has in one."""
+    served, fused = (_stages(model, execution="served", kernels=kernels) for kernels in ("compiler", "fused"))
     for stage in ("prefill", "decode"):
         assert fused[stage][TC] == served[stage][TC]
         assert fused[stage][BYTES] < served[stage][BYTES]
         assert fused[stage][LAUNCHES] < served[stage][LAUNCHES]
+
+
+def test_the_decoder_of_the_second_deepseek_ocr_is_served_as_the_first_one() -> None:
+    """Both have the same sizes, and what the first one launches is counted against its reference."""
+    asked = {"prompt_tokens": 903, "new_tokens": 3}
+
+    def launched(model: str, kernels: str, **more: Any) -> list[tuple[Any, ...]]:
+        definition, choices = find_definition(model), {"execution": "served", "kernels": kernels}
+        found = answer(make_scenario(definition=definition, choices=choices, settings={**asked, **more}))
+        inside = [each for each in found.nodes if each.row.aten and each.row.path.startswith(STAGES)]
+        sums: dict[tuple[str, str], list[Any]] = {}
+        for node in inside:
+            row = sums.setdefault((node.row.stage, node.row.aten), [0, 0, 0, 0])
+            for place, metric in enumerate((TC, CC, BYTES, LAUNCHES)):
+                row[place] += node.metrics[metric]
+        return sorted((*key, *(float(number) for number in row)) for key, row in sums.items())
+
+    for kernels in ("compiler", "fused"):
+        first = launched("deepseek-ocr", kernels, image_tokens=0)
+        assert launched("deepseek_ocr2_text", kernels) == [
+            (stage, aten, *(pytest.approx(number, rel=1e-12) for number in numbers)) for stage, aten, *numbers in first
+        ]
 
 
 @pytest.mark.parametrize("model", ["deepseek-ocr", "llama"])
@@ -167,7 +197,10 @@ def test_pages_are_cut_into_six_but_a_stated_grid_stays(tmp_path: Path) -> None:
         (("--kernels", "fused"), "add --cache paged"),
         (("--set", "cached_tokens=5"), "add --kernels compiler"),
         (("--execution", "served", "--set", "cached_tokens=912"), "cached_tokens is less than prompt_tokens = 903"),
-        (("--model", "deepseek_v2", "--execution", "served"), "no such option '--execution'"),
+        (("--model", "deepseek_v2", "--execution", "served", "--attention", "expanded"), "add --attention absorbed"),
+        (("--model", "deepseek_v2", "--execution", "served", "--experts", "batched"), "add --experts grouped"),
+        (("--model", "deepseek_v2", "--kernels", "compiler", "--attention", "absorbed"), "--experts grouped"),
+        (("--model", "deepseek_v2", "--cache", "paged"), "ask --cache grown with --kernels eager"),
         (("--model", "qwen2", "--execution", "served", "--layers", "mixed"), "windows among other layers"),
         (("--model", "mixtral", "--kernels", "compiler"), "add --experts grouped"),
         (("--execution", "served", "--precision", "autocast"), "drop --precision autocast"),

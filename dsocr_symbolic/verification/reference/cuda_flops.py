@@ -90,6 +90,12 @@ def _resized(x: Tensor, out: Tensor) -> int:
     return int(images * (across + 2 * taps(height, new_height) * new_height * new_width))
 
 
+def _latent_attention(args: Any, _: Any) -> int:
+    """Count as of plain attention; keys [B, K, r + d] have no heads."""
+    q, latents = args[0], args[1]
+    return int(q.shape[0] * q.shape[1] * q.shape[2] * latents.shape[1] * (4 + COSTS["exp"] + COSTS["div"]))
+
+
 _BY_OPERATOR: dict[str, Callable[[Any, Any], int]] = {
     "addmm": lambda _, out: out.numel(),
     "convolution": _bias(2),
@@ -98,6 +104,9 @@ _BY_OPERATOR: dict[str, Callable[[Any, Any], int]] = {
     "native_layer_norm": _layer_norm,
     "_scaled_dot_product_flash_attention": _attention,
     "_scaled_dot_product_efficient_attention": _attention,
+    # Its fourth argument is the window.
+    "window_attention": _attention,
+    "latent_attention": _latent_attention,
     "_upsample_bicubic2d_aa": _bicubic,
     "upsample_linear1d": lambda _, out: 4 * out.numel(),
     # Each tap of the forward, transposed: what was read is written.

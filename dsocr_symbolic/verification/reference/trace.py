@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 FREE = frozenset(("_unsafe_view", "_reshape_alias", "alias", "detach", "lift_fresh"))
 FREE |= {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided"}
 GATHERS = frozenset({"embedding", "index", "index_select", "gather", "moe_permute", "compiled_tables"})
-GATHERS |= {"compiled_relative_rows"}
+GATHERS |= {"compiled_relative_rows", "compiled_scaled_rows"}
 INDEX_PUTS = frozenset({"index_put", "index_put_"})
 SCATTERS = frozenset({"scatter", "scatter_"})
 INDEX_ADDS = frozenset({"index_add", "index_add_", "compiled_weighted_add"})
-CACHE_WRITE, ROTARY_WRITE, ROW_NORM, BLENDED = (
+CACHE_WRITE, LATENT_WRITE, ROTARY_WRITE, PARTED_WRITE, ROW_NORM, BLENDED = (
     "write_pages",
+    "concat_and_cache_mla",
     "rotary_and_cache",
+    "parted_rotary_and_cache",
     "compiled_rows",
     "compiled_resized_rows",
 )
@@ -149,6 +151,11 @@ def _accesses(
     elif name == ROTARY_WRITE:
         # What the merged product holds besides queries goes to the cache.
         reads, writes = reads[1:], [*writes, (inputs[0].dtype, inputs[1].numel() - writes[0][1])]
+    elif name == LATENT_WRITE:
+        reads, writes = reads[1:], [(inputs[0].dtype, inputs[1].numel() + inputs[2].numel())]
+    elif name == PARTED_WRITE:
+        # Keys and values go to the cache.
+        reads, writes = reads[1:], [*writes, (inputs[0].dtype, inputs[2].numel() + inputs[3].numel())]
     elif name in OVERWRITES:
         reads = reads[1:]
     elif name == MASKED_ATTENTION and (mask := args[3]) is not None:
