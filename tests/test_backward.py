@@ -21,8 +21,9 @@ TRAINED = ("vision", "projector", "prefill")
 LIBRARY = load_library()
 LAYERS = [formula for formula in LIBRARY.formulas.values() if isinstance(formula, Layer)]
 _CALLERS = [(call.use, Path(layer.file).parent.name) for layer in LAYERS for call in layer.calls]
-# What servers alone call: they take no gradients.
-SERVED = {used for used, _ in _CALLERS} - {used for used, folder in _CALLERS if folder != "served"}
+# What servers alone call, in these folders of layers: they take no gradients.
+_OF_SERVERS = {"served", "gemma", "latent"}
+SERVED = {used for used, _ in _CALLERS} - {used for used, folder in _CALLERS if folder not in _OF_SERVERS}
 PRODUCTS = [
     name
     for name, formula in LIBRARY.formulas.items()

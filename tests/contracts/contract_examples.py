@@ -66,15 +66,17 @@ def _values(kind: Any, limits: Any) -> st.SearchStrategy[Any]:
 
 
 def _scalars(kind: Any, limits: Any) -> st.SearchStrategy[Any]:
-    least, most = limits.get("minimum"), limits.get("maximum")
+    least, most, above = (limits.get(name) for name in ("minimum", "maximum", "exclusiveMinimum"))
     if kind is NoneType:
         return st.none()
     if kind is bool:
         return st.booleans()
     if kind is int:
-        return st.integers(least if least is not None else -(10**24), most if most is not None else 10**24)
+        first = above + 1 if above is not None else least
+        return st.integers(first if first is not None else -(10**24), most if most is not None else 10**24)
     if kind is float:
-        return st.floats(least, most, allow_nan=False, allow_infinity=False)
+        first, beyond = (least, False) if above is None else (above, True)
+        return st.floats(first, most, exclude_min=beyond, allow_nan=False, allow_infinity=False)
     if "pattern" in limits:
         return st.from_regex(limits["pattern"].removesuffix("$"), fullmatch=True).filter(_is_encodable)
     return _text(limits.get("minLength", 0))

@@ -48,9 +48,11 @@ def test_a_page_has_few_programs_and_every_option() -> None:
             for label, option in choice.options.items()
             if option.choices
         ]
-        for said in [{}, *bundles]:
+        assert all(key_of(definition, choose(definition, said)) in held for said in [{}, *bundles])
+        # As many as a page may hold, where a network has more.
+        for said in [{}, *bundles] if len(held) < 24 else ():
             singles = [{**said, name: label} for name in filling_choices(definition) for label in listed[name]]
-            assert all(key_of(definition, choose(definition, each)) in held for each in [said, *singles])
+            assert all(key_of(definition, choose(definition, each)) in held for each in singles)
 
 
 def test_the_largest_page_is_smaller_than_a_megabyte() -> None:
