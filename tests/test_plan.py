@@ -168,7 +168,7 @@ def test_in_python_it_is_the_same() -> None:
         (("--price", "l4"), "--price: 'l4': expected GPU=PER_HOUR"),
         (("--price", "l4=1", "--price", "l4=2"), "--price: l4 is given twice"),
         (("--price", "l4=nan"), "'nan' is not a number"),
-        (("--mix", "gundam=nan,base=1"), "'nan' is not a number"),
+        (("--mix", "gundam=nan,base=1"), "--mix gundam: 'nan' is not a number"),
         (("--output-spread", "nan"), "--output-spread nan: expected a finite number"),
         (("--utilisation", "nan"), "expected a share above 0, 1 at most"),
         (("--tpot", "inf"), "--tpot inf: expected a finite number above 0"),

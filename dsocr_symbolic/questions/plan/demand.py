@@ -107,7 +107,7 @@ def one_kind(scenario: Scenario) -> tuple[Kind, ...]:
 def mixed(scenario: Scenario, text: str) -> tuple[Kind, ...]:
     """Read ``gundam=0.6,base=0.4``: workloads and their shares."""
     words = read_pairs(text.split(","), f"--mix {text}", "WORKLOAD=SHARE, several of them with commas")
-    shares = {name: float(parse_number(share, name)) for name, share in words.items()}
+    shares = {name: float(parse_number(share, f"--mix {name}")) for name, share in words.items()}
     if bad := [name for name, share in shares.items() if not 0 < share < math.inf]:
         raise UserError(f"--mix {text}: the share of {bad[0]} is not above 0; drop it or correct it")
     if abs((whole := math.fsum(shares.values())) - 1) > _WHOLE:
