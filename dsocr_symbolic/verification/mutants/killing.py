@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from attrs import frozen
@@ -23,11 +24,13 @@ from dsocr_symbolic.verification.expectations.trial import (
     kind_of,
 )
 from dsocr_symbolic.verification.mutants.counting import Held, around, counts_of
-from dsocr_symbolic.verification.mutants.equivalence import DRAWS, equivalent
+from dsocr_symbolic.verification.mutants.equivalence import DRAWS, NEAREST, equivalent
+from dsocr_symbolic.verification.mutants.following import Followed, flows_of
 from dsocr_symbolic.verification.mutants.mutants import Mutant, mutants_of, patterns
 from dsocr_symbolic.verification.mutants.sameness import says_the_same
 
 _LONG = ("deepseek_v2_model", "deepseek_ocr_model", "language_model", "image_encoder_vit", "vision_towers")
+Told = Held | Followed
 KILLED, EQUIVALENT, SURVIVES = "killed", "equivalent", "survives"
 
 
@@ -73,7 +76,7 @@ def try_file(kind: str, file: Path, mutants: Iterable[Mutant] | None = None, dra
     """Try the mutants of a file, or some of them."""
     chosen = mutants_of(kind, file) if mutants is None else mutants
     if kind in ("operator", "layer"):
-        counts: list[Held] = []
+        counts: list[Told] = []
         return [_try_formula(mutant, counts, draws) for mutant in chosen]
     if wrong := as_it_is(kind_of(file)):
         raise ValueError(f"{file}: as it is, it contradicts {wrong}")
@@ -107,7 +110,7 @@ def _fate(mutant: Mutant, killer: str, equal: str) -> Fate:
     return Fate(key=mutant.key, name=mutant.name, fate=fate, by=f"{said}; {equal}" if said else killer or equal)
 
 
-def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
+def _try_formula(mutant: Mutant, ready: list[Told], draws: int) -> Fate:
     """Try a mutant of an operator or layer on counts; those that killed before go first."""
     try:
         changed = changed_library(mutant)
@@ -122,15 +125,18 @@ def _try_formula(mutant: Mutant, ready: list[Held], draws: int) -> Fate:
     if mutant.key in STATED and (found := contradicts(mutant.file, mutant.content, kind=STATED[mutant.key])):
         return _fate(mutant, found, "")
     # Whole models take long to count, and their parts tell nearly as much: they come last.
+    callers = [layer_of(name) for name in _callers(own)]
+    # A layer's tensors go on in those that call it.
+    around_it = (flow for layer in callers[:NEAREST] for flow in flows_of(layer))
     whole = (held for name in _callers(own) if name in _LONG for held in counts_of(layer_of(name)))
-    if killer := _killer(ready, whole, changed):
+    if killer := _killer(ready, chain(around_it, whole), changed):
         return _fate(mutant, killer, "")
     places = {equivalent(changed, around(name), draws) for name in own}
     equal = "" if "" in places else "its symbols" if places == {"alone"} else "the network's symbols"
     return _fate(mutant, "", equal and f"equal on {draws} draws of {equal}")
 
 
-def _killer(ready: list[Held], counts: Iterable[Held], changed: Library) -> str:
+def _killer(ready: list[Told], counts: Iterable[Told], changed: Library) -> str:
     """Say which count the changed formulas miss, and let it go first from now on; empty if none."""
     tried: set[int] = set()
     for held in counts:
@@ -143,11 +149,12 @@ def _killer(ready: list[Held], counts: Iterable[Held], changed: Library) -> str:
     return ""
 
 
-def _in_turn(ready: list[Held], own: list[str]) -> Iterable[Held]:
+def _in_turn(ready: list[Told], own: list[str]) -> Iterable[Told]:
     """Yield what killed before, then the counts of a file's formulas and of the nearest of their callers."""
     yield from list(ready)
     for name in own:
         yield from counts_of(layer_of(name))
+        yield from flows_of(layer_of(name))
     yield from _of_nearest([name for name in _callers(own) if name not in _LONG])
 
 
@@ -155,7 +162,7 @@ def _callers(own: list[str]) -> list[str]:
     return list(dict.fromkeys(caller for formula in own for caller in around(formula) if caller not in own))
 
 
-def _of_nearest(names: Iterable[str]) -> Iterable[Held]:
+def _of_nearest(names: Iterable[str]) -> Iterable[Told]:
     """Return the counts of the first formula that has any."""
     return next((counts for name in names if (counts := counts_of(layer_of(name)))), ())
 
