@@ -234,12 +234,24 @@ class _Reader:
         if not isinstance(said, list):
             raise UserError(f"{self.m_path}: {key}: expected a list, found {said!r}")
         if quantity.where is None:
-            return sum(entry == quantity.count for entry in said)
+            self._check_entries(key, said, quantity)
+            return sum(entry == quantity.count for entry in said[: quantity.first or None])
         items = sorted({entry for entry in said if isinstance(entry, int) and not isinstance(entry, bool)})
         if len(items) < len({str(entry) for entry in said}):
             raise UserError(f"{self.m_path}: {key}: expected a list of whole numbers, found {said!r}")
         scope = {name: self._needed(name) for name in names(quantity.where) - {"item"}}
         return sum(bool(self._value(key, quantity.where, {**scope, "item": item})) for item in items)
+
+    def _check_entries(self, key: str, said: list[Any], quantity: Quantity) -> None:
+        """Refuse a list with other entries than known ones, or with another number of them."""
+        other = next((entry for entry in said if entry not in quantity.among), None) if quantity.among else None
+        if other is not None:
+            known = ", ".join(quantity.among)
+            raise UserError(f"{self.m_path}: {key}: {json.dumps(other)} is not modelled; known are {known}")
+        if quantity.of is not None and len(said) != (whole := self._worked_out(key, quantity.of)):
+            raise UserError(
+                f"{self.m_path}: {key} lists {len(said)} entries where {quantity.of.text} is {whole}; make them agree"
+            )
 
     def _worked_out(self, name: str, formula: Expression) -> int:
         scope = {used: self._needed(used) for used in names(formula)}
