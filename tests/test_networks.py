@@ -22,7 +22,8 @@ from dsocr_symbolic.language.definition import load_definition
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.paths import data_files
-from dsocr_symbolic.scenario.configs import find_config, find_network, read_config
+from dsocr_symbolic.scenario.config_files import find_config
+from dsocr_symbolic.scenario.configs import find_network, read_config
 from dsocr_symbolic.scenario.scenario import make_scenario, scenario_values
 from dsocr_symbolic.verification.networks.comparison import networks_file
 

@@ -86,7 +86,8 @@ def verify_network(name: str | None, config: Path | None, say: Say) -> int:
     The status is 0 if everything agrees, else 1.
     """
     from dsocr_symbolic.language.lookup import find_definition
-    from dsocr_symbolic.scenario.configs import find_config, find_network
+    from dsocr_symbolic.scenario.config_files import find_config
+    from dsocr_symbolic.scenario.configs import find_network
     from dsocr_symbolic.verification.networks.comparison import compared, networks_file, proven, summed_up
 
     require_transformers()
