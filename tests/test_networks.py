@@ -184,8 +184,8 @@ def test_values_choose_options_and_the_user_chooses_last(
         ({"model_type": "gemma3_text", "layer_types": "all"}, "layer_types: expected a list, found 'all'"),
         ({"model_type": "qwen3_moe", "mlp_only_layers": ["a"]}, "mlp_only_layers: expected a list of whole numbers"),
         ({"model_type": ["llama"], "architectures": 5}, 'model_type ["llama"] is of no network here'),
-        ({"num_attention_heads": 0}, "hidden_size/num_attention_heads has no value there; correct hidden_size"),
-        ({"hidden_size": 10**400 + 1}, "hidden_size/num_attention_heads has no value there"),
+        ({"num_attention_heads": 0}, "config.json: num_attention_heads: 0 is less than 1 (heads); correct it"),
+        ({"hidden_size": 10**400 + 1}, "config.json: hidden_size: the value is larger than 1e+18 (width); correct it"),
         ({"text_config": {"hidden_size": 25}}, "hidden_size is 24 at top level and 25 under text_config"),
     ],
 )

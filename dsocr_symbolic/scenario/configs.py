@@ -85,13 +85,12 @@ def read_config(definition: Definition, path: Path) -> Config:
     sizes = {name: value for name in definition.constants if (value := reader.size(name)) is not None}
     for key, expected in definition.config.items():
         said = reader.said(key)
-        listed = expected if isinstance(expected, list | tuple) else [expected]
-        modelled = [sizes.get(each, each) if isinstance(each, str) else each for each in listed]
-        if said is not _ABSENT and said not in modelled:
+        modelled = sizes.get(expected, expected) if isinstance(expected, str) else expected
+        if said is not _ABSENT and said != modelled:
             way_out = (
                 "drop the key to count the network without it"
-                if modelled == [None]
-                else f"the formulas hold for {' and '.join(map(repr, modelled))}"
+                if modelled is None
+                else f"the formulas hold for {modelled!r}"
             )
             raise UserError(f"{path}: {key} = {json.dumps(said)} is not modelled; {way_out}")
     options: dict[str, str] = {}
@@ -134,8 +133,9 @@ class _Reader:
             self.m_sizes[name] = value = self._read(name, quantity)
             if value is not None and not quantity.least <= value <= LARGEST:
                 bound = f"less than {quantity.least}" if value < quantity.least else f"larger than {LARGEST:.0e}"
+                shown = value if abs(value) <= LARGEST else "the value"
                 raise UserError(
-                    f"{self.m_path}: {quantity.config}: {value} is {bound} ({quantity.meaning}); correct it"
+                    f"{self.m_path}: {quantity.config}: {shown} is {bound} ({quantity.meaning}); correct it"
                 )
         return self.m_sizes[name]
 

@@ -40,21 +40,11 @@ OUT: Mapping[str, str] = {
         "a label that no number is made of",
     ),
     **dict.fromkeys(
-        (
-            "also",
-            "else",
-            "none",
-            "count",
-            "among",
-            "of",
-            "first",
-            "where",
-            "choose",
-            "model_types",
-            "architectures",
-            "same",
-        ),
+        ("also", "else", "none", "count", "where", "choose", "model_types", "architectures", "same"),
         "what config.json files of other networks say; those are counted as wholes, formulas/proofs/networks.yaml",
+    ),
+    **dict.fromkeys(
+        ("Quantity.among", "Quantity.of", "Quantity.first"), "which lists of a config.json are read, and how"
     ),
     "Operator.symbols": "letters and texts",
     "Layer.symbols": "letters and texts",
