@@ -31,7 +31,8 @@ from pathlib import Path
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.evaluation.networks import load_network
-from dsocr_symbolic.scenario.configs import Config, find_config, read_config
+from dsocr_symbolic.scenario.config_files import find_config
+from dsocr_symbolic.scenario.configs import Config, read_config
 from dsocr_symbolic.scenario.values import choose
 
 

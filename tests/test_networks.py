@@ -22,7 +22,8 @@ from dsocr_symbolic.language.definition import load_definition
 from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.network.builder import build_tree
 from dsocr_symbolic.paths import data_files
-from dsocr_symbolic.scenario.configs import find_config, find_network, read_config
+from dsocr_symbolic.scenario.config_files import find_config
+from dsocr_symbolic.scenario.configs import find_network, read_config
 from dsocr_symbolic.scenario.scenario import make_scenario, scenario_values
 from dsocr_symbolic.verification.networks.comparison import networks_file
 
@@ -183,13 +184,64 @@ def test_values_choose_options_and_the_user_chooses_last(
         ({"model_type": "gemma3_text", "layer_types": "all"}, "layer_types: expected a list, found 'all'"),
         ({"model_type": "qwen3_moe", "mlp_only_layers": ["a"]}, "mlp_only_layers: expected a list of whole numbers"),
         ({"model_type": ["llama"], "architectures": 5}, 'model_type ["llama"] is of no network here'),
-        ({"num_attention_heads": 0}, "hidden_size/num_attention_heads has no value there; correct hidden_size"),
-        ({"hidden_size": 10**400 + 1}, "hidden_size/num_attention_heads has no value there"),
+        ({"num_attention_heads": 0}, "config.json: num_attention_heads: 0 is less than 1 (heads); correct it"),
+        ({"hidden_size": 10**400 + 1}, "config.json: hidden_size: the value is larger than 1e+18 (width); correct it"),
         ({"text_config": {"hidden_size": 25}}, "hidden_size is 24 at top level and 25 under text_config"),
+        ({"num_key_value_heads": -2}, "config.json: num_key_value_heads: -2 is less than 1"),
+        ({"dtype": "float32", "torch_dtype": "bfloat16"}, "dtype asks for weight-dtype fp32, and another key asks for"),
+        # A cache of transformers follows these keys, whatever the network.
+        ({"sliding_window": 4}, "sliding_window = 4 is not modelled; drop the key"),
+        ({"layer_types": ["full_attention"] * 3}, "is not modelled; drop the key"),
+        ({"attention_chunk_size": 4}, "attention_chunk_size = 4 is not modelled"),
+        ({"model_type": "mistral", "sliding_window": 0}, "a window is of at least 2 tokens; without one say"),
+        ({"model_type": "mixtral", "output_router_logits": True}, "output_router_logits = true is not modelled"),
+        ({"model_type": "qwen3_moe", "norm_topk_prob": 2}, "norm_topk_prob is true or false"),
+        ({"model_type": "gemma3_text", "layer_types": ["full_attention"]}, "layer_types lists 1 entries where"),
+        ({"model_type": "gemma3_text", "layer_types": [None] * 3}, "layer_types: null is not modelled; known are"),
+        ({"model_type": "gemma3_text", "layer_types": ["chunked"] * 3}, 'layer_types: "chunked" is not modelled'),
+        ({"model_type": "gemma3_text", "sliding_window": None}, "sliding_window: 0 is less than 1"),
+        ({"model_type": "qwen2", "layer_types": ["sliding_attention"] * 3}, "say use_sliding_window true"),
     ],
 )
 def test_a_config_that_cannot_be_read_is_one_line(changes: dict[str, Any], said: str, write: Write) -> None:
     assert_refused(dsocr("totals", "--config", str(write(**changes))), said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"n_group": 3}, "n_group divides num_experts"),
+        ({"n_group": 4, "topk_group": 5}, "topk_group is at most n_group"),
+        ({"n_shared_experts": None}, "n_shared_experts: 0 is less than 1"),
+    ],
+)
+def test_groups_of_experts_that_do_not_fit_are_one_line(changes: dict[str, Any], said: str, write: Write) -> None:
+    groups = networks_file().networks["deepseek_v2"][1].values
+    assert_refused(dsocr("totals", "--config", str(write({**groups, **changes}))), said)
+
+
+def test_a_key_that_stands_twice_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text('{"model_type": "llama", "hidden_size": 24, "hidden_size": 48}')
+    assert_refused(dsocr("totals", "--config", str(path)), path, 'the key "hidden_size" stands there twice')
+
+
+def test_layers_that_a_list_names_and_are_not_there_count_nothing(write: Write) -> None:
+    listed = {"model_type": "qwen3_moe", "mlp_only_layers": [-1, 0, 7], "num_experts": 4, "num_experts_per_tok": 2}
+    path = write(**listed)
+    sizes = read_config(find_network(path), path).sizes
+    assert (sizes["mlp_only_sparse"], sizes["first_listed"]) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["llama", "mixtral", "gemma3_text"])
+def test_a_cast_between_equal_dtypes_is_no_launch(name: str, write: Write) -> None:
+    content = dict(networks_file().networks[name][0].values)
+    narrow, wide = (totals(write({**content, "dtype": dtype}), "--by", "operator") for dtype in ("float16", "float32"))
+    launches = [found["total"]["operator_launches"] for found in (narrow, wide)]
+    assert launches[0] > launches[1]
+    assert not [said for said in wide["warnings"] if "fp32" in said]
+    stray = totals(write({**content, "dtype": "float16"}), "--set", "activation=4")["warnings"]
+    assert [said for said in stray if "--activation-dtype" in said]
 
 
 @pytest.mark.parametrize("name", NETWORKS)

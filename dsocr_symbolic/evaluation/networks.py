@@ -11,7 +11,8 @@ from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.paths import data_files, is_ours
-from dsocr_symbolic.scenario.configs import find_config, find_network
+from dsocr_symbolic.scenario.config_files import find_config
+from dsocr_symbolic.scenario.configs import find_network
 
 _FOLDERS = ("formulas/operators", "formulas/layers")
 

@@ -80,6 +80,9 @@ class Quantity:
         "what it is where a config.json says null; as where it says nothing unless said", default=None
     )
     count: str = entry("its key there holds a list, of which these entries count", default="")
+    among: tuple[str, ...] = entry("with 'count': the entries that the list may hold; any unless said", default=())
+    of: Expression | None = entry("with 'count': how many entries the list must hold", default=None)
+    first: int = entry("with 'count': so many entries at the list's beginning alone; 0 for all", default=0)
     where: Expression | None = entry(
         "its key there holds a list, of which each 'item' counts for which this holds", GUARD, default=None
     )

@@ -183,7 +183,7 @@ class _Builder:
         results = dataflow.handed_out(call, formula, inside, site)
         dataflow.bind(call, results, guard, names)
         layouts.bind(call, formula, written, guard, lying)
-        launch, saved = self._launch(formula, {**common, **given}, inner, ports, inside)
+        launch, saved = self._launch(formula, {**common, **given}, site, ports, inside)
         node = Node(
             path=place.path,
             stem=call.stem if call.numbers else "",
@@ -269,12 +269,12 @@ class _Builder:
         return Steps(index=self.m_algebra.symbol(call.repeat.index), last=last)
 
     def _launch(
-        self, formula: Formula, given: Scope, inner: Scope, ports: tuple[Port, ...], inside: Names
+        self, formula: Formula, given: Scope, site: Site, ports: tuple[Port, ...], inside: Names
     ) -> tuple[Launch | None, Storages]:
         """Return an operator's launch, or in training its backward and the storages saved for it."""
         if not isinstance(formula, Operator):
             return None, ()
-        values = {port.name: port.inside for port in ports}
+        inner, values = site.scope, {port.name: port.inside for port in ports}
         inputs = {name: dataflow.needs_gradient(value) for name, value in values.items()}
         needed = costs.needed_gradients(formula, inputs, inner["trained"])
         key = (formula.name, *(needed.items() if self.m_training else ()), *given.items())
@@ -289,7 +289,7 @@ class _Builder:
             dataflow.under(runs if each.when is None else runs * self._value(each.when, inner), value)
             for each, runs in running
             for name in each.reads
-            for value in [values.get(name) or inside.get(name, ())]
+            for value in [dataflow.read_again(formula, name, values.get(name) or inside.get(name, ()), site)]
         ]
         return self.m_launches[key], dataflow.joined(saved)
 

@@ -100,6 +100,13 @@ def made(operator: Operator, ports: Iterable[Port], site: Site) -> Names:
     return written
 
 
+def read_again(operator: Operator, name: str, value: Storages, site: Site) -> Storages:
+    """Return what a backward reads of a tensor: of one that was overwritten in place, the copy that autograd keeps."""
+    if operator.tensors[name].role != "inplace":
+        return value
+    return tuple((condition, evolve(storage, key=f"{site.key}:{name}.before")) for condition, storage in value)
+
+
 def handed_out(call: Call, formula: Formula, inside: Mapping[str, Storages], site: Site) -> tuple[Port, ...]:
     """Return what a callee gives, in its own order, as its caller sees it."""
     ports = []

@@ -94,6 +94,12 @@ def _place(
             for storage, conditions in later.items()
             if born.get(storage, place) < place and storage.kind == "activation"
         }
+        # A cache that was counts where it is joined, and where code holds on to it.
+        kept |= {
+            storage: times(condition, 1 - own.get(storage, 0), _size(storage, caches))
+            for condition, storage in child.kept
+            if storage.kind == "past"
+        }
         inside = of_storages(port.inside for port in ports) if isinstance(child.formula, Operator) else {}
         touched = {storage: times(condition, _size(storage, caches)) for storage, condition in inside.items()}
         memories[child.path] = Memory(

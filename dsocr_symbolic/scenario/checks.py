@@ -13,6 +13,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import evaluate, names
 from dsocr_symbolic.language.files.server_file import unknown_symbol
+from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import symbols_of_layer
 from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.language.rules import BRACES, Rule
@@ -107,13 +108,19 @@ def check_layer(definition: Definition, settings: Iterable[str]) -> None:
             )
 
 
-def check_rules(rules: Iterable[Rule], numbers: Mapping[str, Exact], waived: frozenset[str]) -> None:
-    """Check rules of a model on numbers for all their symbols; refuse what breaks one that no switch lifts."""
+def check_rules(
+    rules: Iterable[Rule], numbers: Mapping[str, Exact], waived: frozenset[str], files: Mapping[str, str] = EMPTY
+) -> None:
+    """Check rules of a model on numbers for all their symbols; refuse what breaks one that no switch lifts.
+
+    ``files`` names the file that gave a symbol its number, where one did.
+    """
     for rule in rules:
         if rule.waived_by in waived or evaluate(rule.require, numbers, arithmetic):
             continue
         got = ", ".join(f"{name} = {arithmetic.whole(numbers[name])}" for name in sorted(names(rule.require)))
-        raise UserError(f"{rule_says(rule, numbers)}; got {got}")
+        file = next((f"{files[name]}: " for name in sorted(names(rule.require)) if name in files), "")
+        raise UserError(f"{file}{rule_says(rule, numbers)}; got {got}")
 
 
 def warnings_of(definition: Definition, numbers: Mapping[str, Exact]) -> tuple[str, ...]:

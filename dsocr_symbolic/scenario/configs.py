@@ -1,8 +1,6 @@
 """A Hugging Face config.json: whose network it is, its sizes by symbol, and the options that its values choose."""
 
 import json
-import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,9 @@ from dsocr_symbolic.language.definition import Definition, load_definition
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.paths import data_files
+from dsocr_symbolic.scenario.checks import LARGEST
+from dsocr_symbolic.scenario.config_files import read_json
 
-_LARGEST = 16 * 2**20
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _ABSENT = object()
 
 
@@ -27,42 +25,6 @@ class Config:
 
     sizes: Mapping[str, int]
     options: Mapping[str, str]
-
-
-def read_json(path: Path) -> Mapping[str, Any]:
-    """Read the object of a config.json; what is none, or far too large, is a UserError."""
-    try:
-        text = path.read_bytes()
-        if len(text) > _LARGEST:
-            raise UserError(f"{path}: is {len(text)} bytes, no config.json is; give the network's own")
-        config = json.loads(text.decode("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: no readable JSON: {getattr(error, 'strerror', None) or error}") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{path}: expected a JSON object with the network's sizes")
-    return config
-
-
-def find_config(name: str | Path) -> Path:
-    """Return a config.json by its path, its folder, or the id of a checkpoint in the local cache of the hub."""
-    path = Path(name)
-    if path.is_dir():
-        return path / "config.json"
-    if path.is_file() or not _HUB_ID.fullmatch(str(name)):
-        return path
-    folder = _hub() / f"models--{str(name).replace('/', '--')}"
-    snapshots = sorted(folder.glob("snapshots/*/config.json"), key=lambda file: file.stat().st_mtime)
-    if not snapshots:
-        raise UserError(f"--config {name}: no such file, and no such checkpoint in the hub's cache {_hub()}")
-    return snapshots[-1]
-
-
-def _hub() -> Path:
-    """Return the folder of the hub's cache, as its own client finds it."""
-    if cache := os.environ.get("HF_HUB_CACHE"):
-        return Path(cache)
-    home = os.environ.get("HF_HOME")
-    return (Path(home) if home else Path.home() / ".cache" / "huggingface") / "hub"
 
 
 def find_network(path: Path) -> Definition:
@@ -133,47 +95,11 @@ def read_config(definition: Definition, path: Path) -> Config:
             raise UserError(f"{path}: {key} = {json.dumps(said)} is not modelled; {way_out}")
     options: dict[str, str] = {}
     for key, by_value in definition.choose.items():
-        options |= reader.chosen(key, by_value)
+        for choice, option in reader.chosen(key, by_value).items():
+            if options.setdefault(choice, option) != option:
+                other = f"another key asks for {choice} {options[choice]}"
+                raise UserError(f"{path}: {key} asks for {choice} {option}, and {other}; make them agree")
     return Config(sizes=sizes, options=options)
-
-
-@frozen(kw_only=True)
-class ConfigFile:
-    """A config.json, as outputs speak of it.
-
-    Attributes
-    ----------
-    file, model_type : str, str or None
-        Its name, and what it calls the network.
-    index, stored_bytes : str or None, int or None
-        The index of safetensors beside it, and the bytes of all tensors that it states.
-    """
-
-    file: str
-    model_type: str | None
-    index: str | None
-    stored_bytes: int | None
-
-
-_INDEX = "model.safetensors.index.json"
-
-
-def config_file(path: Path) -> ConfigFile:
-    """Say of a config.json what outputs say of it; an index beside it that cannot be read is a UserError."""
-    index = path.parent / _INDEX
-    stored = read_json(index).get("metadata") if index.is_file() else None
-    size = stored.get("total_size") if isinstance(stored, dict) else None
-    if index.is_file() and (isinstance(size, bool) or not isinstance(size, int)):
-        raise UserError(
-            f"{index}: metadata.total_size: expected the bytes of all tensors, found {size!r}; drop the file"
-        )
-    said = read_json(path).get("model_type")
-    return ConfigFile(
-        file=path.name,
-        model_type=said if isinstance(said, str) else None,
-        index=index.name if index.is_file() else None,
-        stored_bytes=size,
-    )
 
 
 class _Reader:
@@ -204,7 +130,13 @@ class _Reader:
         if not quantity.config:
             return None
         if name not in self.m_sizes:
-            self.m_sizes[name] = self._read(name, quantity)
+            self.m_sizes[name] = value = self._read(name, quantity)
+            if value is not None and not quantity.least <= value <= LARGEST:
+                bound = f"less than {quantity.least}" if value < quantity.least else f"larger than {LARGEST:.0e}"
+                shown = value if abs(value) <= LARGEST else "the value"
+                raise UserError(
+                    f"{self.m_path}: {quantity.config}: {shown} is {bound} ({quantity.meaning}); correct it"
+                )
         return self.m_sizes[name]
 
     def _read(self, name: str, quantity: Quantity) -> int | None:
@@ -234,12 +166,24 @@ class _Reader:
         if not isinstance(said, list):
             raise UserError(f"{self.m_path}: {key}: expected a list, found {said!r}")
         if quantity.where is None:
-            return sum(entry == quantity.count for entry in said)
+            self._check_entries(key, said, quantity)
+            return sum(entry == quantity.count for entry in said[: quantity.first or None])
         items = sorted({entry for entry in said if isinstance(entry, int) and not isinstance(entry, bool)})
         if len(items) < len({str(entry) for entry in said}):
             raise UserError(f"{self.m_path}: {key}: expected a list of whole numbers, found {said!r}")
         scope = {name: self._needed(name) for name in names(quantity.where) - {"item"}}
         return sum(bool(self._value(key, quantity.where, {**scope, "item": item})) for item in items)
+
+    def _check_entries(self, key: str, said: list[Any], quantity: Quantity) -> None:
+        """Refuse a list with other entries than known ones, or with another number of them."""
+        others = [entry for entry in said if quantity.among and entry not in quantity.among]
+        if others:
+            known = ", ".join(quantity.among)
+            raise UserError(f"{self.m_path}: {key}: {json.dumps(others[0])} is not modelled; known are {known}")
+        if quantity.of is not None and len(said) != (whole := self._worked_out(key, quantity.of)):
+            raise UserError(
+                f"{self.m_path}: {key} lists {len(said)} entries where {quantity.of.text} is {whole}; make them agree"
+            )
 
     def _worked_out(self, name: str, formula: Expression) -> int:
         scope = {used: self._needed(used) for used in names(formula)}

@@ -18,7 +18,8 @@ from dsocr_symbolic.language.model_parts import Workload
 from dsocr_symbolic.language.pairs import read_pairs
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.scenario.checks import check_layer, check_setting, parse_number, rule_says
-from dsocr_symbolic.scenario.configs import find_config, find_network, read_config
+from dsocr_symbolic.scenario.config_files import find_config
+from dsocr_symbolic.scenario.configs import find_network, read_config
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu, load_host, with_host
 from dsocr_symbolic.scenario.origins import layered, origins
 from dsocr_symbolic.scenario.values import Resolver, Values, choose, load_workload, resolve
@@ -190,12 +191,14 @@ def doubts(scenario: Scenario, moving: Collection[str] = ()) -> list[str]:
 
 def scenario_values(scenario: Scenario, settings: Mapping[str, Exact] | None = None) -> Values:
     """Return the number of every symbol, with some more settings if there are."""
+    asked = with_user(scenario, settings) if settings else scenario
     return resolve(
         scenario.definition,
         options=scenario.options,
-        settings=(with_user(scenario, settings) if settings else scenario).settings,
+        settings=asked.settings,
         gpu=scenario.gpu,
         waived=scenario.waived,
+        files=dict.fromkeys(asked.config.keys() - asked.user.keys(), str(asked.config_file)),
     )
 
 

@@ -13,6 +13,7 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate, names
+from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.model_parts import Workload, workload_file
 from dsocr_symbolic.scenario.checks import check_rules, check_setting, check_whole, warnings_of
 from dsocr_symbolic.scenario.claims import Claims, claims_of
@@ -115,14 +116,18 @@ def resolve(
     settings: Mapping[str, Exact],
     gpu: Gpu,
     waived: frozenset[str] = frozenset(),
+    files: Mapping[str, str] = EMPTY,
 ) -> Values:
-    """Give every symbol its number, given an option per choice and what user, workload and config set."""
+    """Give every symbol its number, given an option per choice and what user, workload and config set.
+
+    ``files`` names the file that gave a symbol its number, where one did.
+    """
     for name, value in settings.items():
         check_setting(definition, name, value)
     sources = origins(definition, options, settings, gpu)
     resolver = Resolver(definition, sources, gpu)
     numbers = {name: resolver.value(name) for name in definition.quantities}
-    check_rules(definition.rules, numbers, waived)
+    check_rules(definition.rules, numbers, waived, files)
     check_whole(definition, numbers)
     return Values(
         numbers=numbers,

@@ -86,8 +86,9 @@ def verify_network(name: str | None, config: Path | None, say: Say) -> int:
     The status is 0 if everything agrees, else 1.
     """
     from dsocr_symbolic.language.lookup import find_definition
-    from dsocr_symbolic.scenario.configs import find_config, find_network
-    from dsocr_symbolic.verification.networks.comparison import compared, networks_file, proven, summed_up
+    from dsocr_symbolic.scenario.config_files import find_config
+    from dsocr_symbolic.scenario.configs import find_network
+    from dsocr_symbolic.verification.networks.comparison import across_edges, compared, proven, summed_up
 
     require_transformers()
     importable("transformers")
@@ -95,7 +96,7 @@ def verify_network(name: str | None, config: Path | None, say: Say) -> int:
     definition = find_definition(name) if name is not None else find_network(path) if path is not None else None
     assert definition is not None  # noqa: S101 - the command asks for one of them
     if path is not None:
-        counts = list(compared(definition, path, path.name, networks_file().workloads))
+        counts = list(compared(definition, path, path.name, across_edges(definition, path)))
     else:
         counts = list(proven(definition.name))
     if not counts:

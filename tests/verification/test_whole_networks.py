@@ -18,7 +18,7 @@ from dsocr_symbolic.language.lookup import find_definition  # noqa: E402
 from dsocr_symbolic.scenario.configs import find_network  # noqa: E402
 from dsocr_symbolic.scenario.scenario import make_scenario  # noqa: E402
 from dsocr_symbolic.verification.calls.comparison import FUNCTION_COSTS  # noqa: E402
-from dsocr_symbolic.verification.networks.comparison import compared, networks_file, summed_up  # noqa: E402
+from dsocr_symbolic.verification.networks.comparison import across_edges, compared, networks_file, summed_up  # noqa: E402
 from dsocr_symbolic.verification.networks.oracle import build  # noqa: E402
 from dsocr_symbolic.verification.reference.trace import OperatorTrace  # noqa: E402
 
@@ -39,6 +39,36 @@ def test_every_number_that_a_file_claims_is_counted(name: str, config: Any, tmp_
     assert {"forward_tensor_core_flops", "forward_io_bytes", "parameters"} <= {count.metric for count in counts}
     exact = [count for count in counts if count.metric != "forward_activation_bytes"]
     assert all(count.exact for count in exact)
+
+
+def test_every_network_is_proven_in_fp32() -> None:
+    proven = {name for name, config in CONFIGS if "float32" in config.values.values()}
+    assert proven == {*networks_file().networks}
+
+
+@pytest.mark.parametrize(("heads", "kv_heads"), [(5, 1), (1, 1), (4, 2)])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_a_gradient_step_of_heads_that_share_keys_agrees(heads: int, kv_heads: int, dtype: str, tmp_path: Path) -> None:
+    sizes = {"hidden_size": 20, "head_dim": 6, "num_hidden_layers": 2, "intermediate_size": 13, "vocab_size": 50}
+    shared = {"num_attention_heads": heads, "num_key_value_heads": kv_heads, "dtype": dtype}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"model_type": "llama", **sizes, **shared}))
+    workloads = [(batch, tokens, 0) for batch in (1, 2, 8) for tokens in (1, 5)]
+    counts = list(compared(find_definition("llama"), path, "shared", workloads))
+    assert [count for count in counts if not count.exact] == []
+    assert {count.stage for count in counts if count.metric == "backward_io_bytes"} == {"prefill"}
+
+
+def test_a_user_s_window_is_crossed(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    sizes = next(config.values for name, config in CONFIGS if name == "mistral")
+    path.write_text(json.dumps({**sizes, "sliding_window": 1000}))
+    definition = find_definition("mistral")
+    edges = across_edges(definition, path)
+    assert edges[-2:] == ((1, 998, 4), (2, 1001, 2))
+    assert [
+        count for count in compared(definition, path, "window", edges[-2:], backward=False) if not count.agrees
+    ] == []
 
 
 @pytest.mark.parametrize("name", ["llama-3.1-8b", "mixtral-8x7b", "deepseek-v2-lite"])

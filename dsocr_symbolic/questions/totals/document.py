@@ -12,7 +12,7 @@ from dsocr_symbolic.language.lookup import symbols_of_layer
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
 from dsocr_symbolic.questions.host_pages import REASON
 from dsocr_symbolic.questions.totals.seconds_text import limit_of
-from dsocr_symbolic.scenario.configs import config_file
+from dsocr_symbolic.scenario.config_files import config_file
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.measured import versions_apart
 from dsocr_symbolic.scenario.origins import Origin, derived_from

@@ -43,6 +43,9 @@ OUT: Mapping[str, str] = {
         ("also", "else", "none", "count", "where", "choose", "model_types", "architectures", "same"),
         "what config.json files of other networks say; those are counted as wholes, formulas/proofs/networks.yaml",
     ),
+    **dict.fromkeys(
+        ("Quantity.among", "Quantity.of", "Quantity.first"), "which lists of a config.json are read, and how"
+    ),
     "Operator.symbols": "letters and texts",
     "Layer.symbols": "letters and texts",
     "TimeFormula.symbols": "letters and texts",

@@ -13,7 +13,7 @@ from dsocr_symbolic.evaluation.answer import answer
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.files.proof_file import NetworksFile, proof_file
 from dsocr_symbolic.language.lookup import find_definition
-from dsocr_symbolic.scenario.configs import find_network
+from dsocr_symbolic.scenario.configs import find_network, read_config
 from dsocr_symbolic.scenario.scenario import make_scenario
 from dsocr_symbolic.verification.calls.comparison import FUNCTION_COSTS
 from dsocr_symbolic.verification.networks.oracle import build, generation_counts, training_counts
@@ -71,13 +71,14 @@ def compared(
 ) -> Iterator[NetworkCount]:
     """Compare a network at a config.json, workload by workload; what its file does not claim is left out."""
     network = build(definition, config)
+    backward = backward and "backward_io_bytes" not in definition.uncounted
     for workload in workloads:
         batch, prompt_tokens, new_tokens = workload
         settings = {"batch": batch, "prompt_tokens": prompt_tokens, "new_tokens": new_tokens, **FUNCTION_COSTS}
-        result = answer(make_scenario(definition=definition, config=config, settings=settings))
+        result = answer(make_scenario(definition=definition, config=config, settings=settings), details=backward)
         ours = {"total": result.total} | {node.row.path: node.metrics for node in result.nodes}
         theirs = generation_counts(network, batch, prompt_tokens, new_tokens)
-        if backward and "backward_io_bytes" not in definition.uncounted:
+        if backward:
             theirs["prefill"] |= training_counts(network, batch, prompt_tokens)
         for stage, metrics in theirs.items():
             for metric, counted in metrics.items():
@@ -91,6 +92,13 @@ def compared(
                         formula=ours[stage][metric],
                         counted=counted,
                     )
+
+
+def across_edges(definition: Definition, config: Path) -> tuple[Workload, ...]:
+    """Return the proofs' workloads, and those that cross the edge of a window that a config.json names."""
+    window = read_config(definition, config).sizes.get("sliding_window", 0)
+    edges = [(1, max(window - 2, 1), 4), (2, window + 1, 2)] if window else []
+    return tuple(dict.fromkeys([*networks_file().workloads, *edges]))
 
 
 def proven(name: str, most: int | None = None) -> Iterator[NetworkCount]:

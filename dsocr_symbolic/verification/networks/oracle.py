@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.scenario.configs import read_json
+from dsocr_symbolic.scenario.config_files import read_json
 from dsocr_symbolic.verification.reference.gradient_step import gradient_step
 from dsocr_symbolic.verification.reference.memory import AllocationTrace
 from dsocr_symbolic.verification.reference.trace import OperatorTrace
