@@ -1,0 +1,161 @@
+"""Compiled code in several proportions of frames, kernels and calls, by which the host's part of each is found.
+
+Stacks are those of a server: blocks that are compiled one by one, and served decoders, all of sizes of no published
+model. What they launch is counted as the formulas of the same code count it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dsocr_symbolic.measurement.served.compiled import LAUNCHES, block_chain, chain_of
+from dsocr_symbolic.verification.reference.config import DecoderConfig
+from dsocr_symbolic.verification.served.compiling import compiled
+from dsocr_symbolic.verification.served.decoder import step_places
+from dsocr_symbolic.verification.served.pages import new_pages
+from dsocr_symbolic.verification.served.weights import build_served
+
+KINDS: Mapping[str, str] = {
+    "frame": "compiled_frame",
+    "kernel": "compiled_launch",
+    "call": "compiled_call",
+    "between": "between_launch",
+}
+"""What the host does, with the machine's symbol of each: entering a compiled function, launching a kernel in it, calling
+PyTorch from it, running an operator between two such functions."""
+Call = Callable[[], object]
+
+_BLOCKS, _WIDTH, _HEADS, _TOKENS = 6, 384, 6, 197
+_LAYERS = 6
+_DENSE = DecoderConfig(
+    vocab_size=512,
+    hidden_size=384,
+    intermediate_size=1152,
+    num_hidden_layers=_LAYERS,
+    first_k_dense_replace=_LAYERS,
+    num_attention_heads=3,
+)
+_ROUTED = DecoderConfig(
+    vocab_size=512,
+    hidden_size=512,
+    moe_intermediate_size=320,
+    num_hidden_layers=_LAYERS,
+    first_k_dense_replace=0,
+    num_attention_heads=4,
+    n_routed_experts=24,
+    n_shared_experts=1,
+    num_experts_per_tok=4,
+)
+# Rows of a router are sorted by PyTorch from some 500 on.
+_PROMPT = 170
+# Once: embedding, tables and norm before, product and cast behind, in three functions.
+_ENDS = {"frame": 3, "kernel": 5, "call": 0, "between": 0}
+# By layer: what formulas/layers/served says of it.
+_DENSE_LAYER = {"frame": 2, "kernel": 8, "call": 0, "between": 2}
+_ROUTED_LAYER = {"frame": 2, "kernel": 15, "call": 4, "between": 2}
+
+
+class ShortBlock(nn.Module):
+    """One residual branch: norm, product, gate, product, sum."""
+
+    WORK: Mapping[str, int] = {"frame": 1, "kernel": 5, "call": 0, "between": 0}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(_WIDTH)
+        self.up, self.down = nn.Linear(_WIDTH, 2 * _WIDTH), nn.Linear(2 * _WIDTH, _WIDTH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply it: [T, D] -> [T, D]."""
+        out: Tensor = x + self.down(functional.silu(self.up(self.norm(x))))
+        return out
+
+
+class AttendingBlock(nn.Module):
+    """A block of a vision transformer: norm, product, attention, product, sum with norm, product, gate, product, sum."""
+
+    WORK: Mapping[str, int] = {"frame": 1, "kernel": 8, "call": 1, "between": 0}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(_WIDTH) for _ in range(2))
+        self.qkv, self.out = nn.Linear(_WIDTH, 3 * _WIDTH), nn.Linear(_WIDTH, _WIDTH)
+        self.up, self.down = nn.Linear(_WIDTH, 4 * _WIDTH), nn.Linear(4 * _WIDTH, _WIDTH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply it: [T, D] -> [T, D]."""
+        q, k, v = self.qkv(self.norms[0](x)).view(1, len(x), 3, _HEADS, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        attended = functional.scaled_dot_product_attention(q, k, v)
+        middle = x + self.out(attended.transpose(1, 2).reshape(x.shape))
+        out: Tensor = middle + self.down(functional.gelu(self.up(self.norms[1](middle))))
+        return out
+
+
+def compiled_calls(device: str, *, compiles: bool) -> dict[str, tuple[Call, Mapping[str, int]]]:
+    """Return a call of every stack, and what it does; on a CPU a dry run does the same plainly."""
+    found: dict[str, tuple[Call, Mapping[str, int]]] = {
+        "chain": (
+            block_chain(_BLOCKS, device, compiles=compiles),
+            {"frame": _BLOCKS, "kernel": _BLOCKS * LAUNCHES, "call": 0, "between": 0},
+        )
+    }
+    for name, block in {"short_chain": ShortBlock, "attending": AttendingBlock}.items():
+        first = torch.randn(_TOKENS, _WIDTH, dtype=torch.bfloat16, device=device)
+        blocks = [block() for _ in range(_BLOCKS)]
+        work = {kind: _BLOCKS * number for kind, number in block.WORK.items()}
+        found[name] = chain_of(blocks, first, compiles=compiles), work
+    for name, config, layer in (
+        ("served_dense", _DENSE, _DENSE_LAYER),
+        ("served_routed", _ROUTED, _ROUTED_LAYER),
+    ):
+        work = {kind: _ENDS[kind] + config.num_hidden_layers * number for kind, number in layer.items()}
+        found[name] = _prompt(config, device, compiles=compiles), work
+    return found
+
+
+def _prompt(config: DecoderConfig, device: str, *, compiles: bool) -> Call:
+    decoder = build_served(config, device=device)
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            parameter.normal_(std=0.02)
+    calls = compiled(decoder) if compiles else decoder.calls
+    pages = new_pages(config, requests=1, tokens=_PROMPT, page_tokens=16, device=device, dtype=torch.bfloat16)
+    ids = torch.randint(config.vocab_size, (1, _PROMPT), device=device)
+    places = step_places(pages[0], ids, 0)
+
+    def run() -> Tensor:
+        # As a chain of blocks: one graph serves whoever calls.
+        with torch.inference_mode(mode=False), torch.no_grad():
+            out: Tensor = decoder(ids, pages, 0, places=places, calls=calls)
+        return out
+
+    return run
+
+
+def host_shares(work: Sequence[Mapping[str, int]], walls: Sequence[float]) -> dict[str, float]:
+    """Find what each kind of work takes on the host.
+
+    Least squares of errors relative to the walls, none below 0.
+
+    Parameters
+    ----------
+    work : sequence of mapping of str to int
+        By stack, how often a call does what :data:`KINDS` names.
+    walls : sequence of float
+        Seconds of each.
+
+    Returns
+    -------
+    dict of str to float
+        Seconds by the machine's symbol.
+    """
+    from scipy.optimize import nnls
+
+    table = np.array([[each[kind] for kind in KINDS] for each in work], dtype=float)
+    seconds = np.array(walls)
+    found: Any = nnls(table / seconds[:, None], np.ones(len(walls)))[0]
+    return dict(zip(KINDS.values(), map(float, found), strict=True))
