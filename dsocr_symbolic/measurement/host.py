@@ -39,7 +39,8 @@ class HostCost:
     ----------
     name : str
         ``decoder`` (one decode step, eager attention), ``decoder_sdpa``, ``vision`` (encoder layers), or what is
-        compiled: ``chain``, ``short_chain``, ``attending``, ``served_dense`` and ``served_routed``.
+        compiled: ``chain``, ``short_chain``, ``attending``, ``sorting``, ``long_sorting``, ``served_dense`` and
+        ``served_routed``.
     launches : int
         Operators of a call that launch something: neither views nor allocations. Of compiled code what its formulas
         count.

@@ -63,8 +63,8 @@ def block_chain(blocks: int, device: str, *, compiles: bool) -> Callable[[], Ten
 
 
 def chain_of(blocks: Sequence[nn.Module], first: Tensor, *, compiles: bool) -> Callable[[], Tensor]:
-    """Return a call of blocks, one after the other, on the device and in the dtype of what the first one gets."""
-    made = [block.to(first.device, first.dtype).eval().requires_grad_(requires_grad=False) for block in blocks]
+    """Return a call of blocks, one after the other, in bf16 and on the device of what the first one gets."""
+    made = [block.to(first.device, torch.bfloat16).eval().requires_grad_(requires_grad=False) for block in blocks]
     steps = [compiled_function(block.forward) if compiles else block.forward for block in made]
 
     def run() -> Tensor:

@@ -23,14 +23,17 @@ KINDS: Mapping[str, str] = {
     "frame": "compiled_frame",
     "kernel": "compiled_launch",
     "call": "compiled_call",
+    "passes": "sort_passes",
     "between": "between_launch",
 }
 """What the host does, with the machine's symbol of each: entering a compiled function, launching a kernel in it, calling
-PyTorch from it, running an operator between two such functions."""
+PyTorch from it, the passes of a long sort besides, running an operator between two such functions."""
 Call = Callable[[], object]
 
-_BLOCKS, _WIDTH, _HEADS, _TOKENS = 6, 384, 6, 197
-_LAYERS = 6
+_BLOCKS, _WIDTH, _HEADS, _TOKENS = 12, 384, 6, 197
+_LAYERS = 10
+# Numbers of a sort without and with passes.
+_SORTS = {"sorting": 1500, "long_sorting": 7000}
 _DENSE = DecoderConfig(
     vocab_size=512,
     hidden_size=384,
@@ -42,9 +45,10 @@ _DENSE = DecoderConfig(
 _ROUTED = DecoderConfig(
     vocab_size=512,
     hidden_size=512,
+    intermediate_size=1280,
     moe_intermediate_size=320,
     num_hidden_layers=_LAYERS,
-    first_k_dense_replace=0,
+    first_k_dense_replace=1,
     num_attention_heads=4,
     n_routed_experts=24,
     n_shared_experts=1,
@@ -53,16 +57,16 @@ _ROUTED = DecoderConfig(
 # Rows of a router are sorted by PyTorch from some 500 on.
 _PROMPT = 170
 # Once: embedding, tables and norm before, product and cast behind, in three functions.
-_ENDS = {"frame": 3, "kernel": 5, "call": 0, "between": 0}
+_ENDS = {"frame": 3, "kernel": 5, "call": 0, "passes": 0, "between": 0}
 # By layer: what formulas/layers/served says of it.
-_DENSE_LAYER = {"frame": 2, "kernel": 8, "call": 0, "between": 2}
-_ROUTED_LAYER = {"frame": 2, "kernel": 15, "call": 4, "between": 2}
+_DENSE_LAYER = {"frame": 2, "kernel": 8, "call": 0, "passes": 0, "between": 2}
+_ROUTED_LAYER = {"frame": 2, "kernel": 15, "call": 4, "passes": 0, "between": 2}
 
 
 class ShortBlock(nn.Module):
     """One residual branch: norm, product, gate, product, sum."""
 
-    WORK: Mapping[str, int] = {"frame": 1, "kernel": 5, "call": 0, "between": 0}
+    WORK: Mapping[str, int] = {"frame": 1, "kernel": 5, "call": 0, "passes": 0, "between": 0}
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +82,7 @@ class ShortBlock(nn.Module):
 class AttendingBlock(nn.Module):
     """A block of a vision transformer: norm, product, attention, product, sum with norm, product, gate, product, sum."""
 
-    WORK: Mapping[str, int] = {"frame": 1, "kernel": 8, "call": 1, "between": 0}
+    WORK: Mapping[str, int] = {"frame": 1, "kernel": 8, "call": 1, "passes": 0, "between": 0}
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,12 +99,23 @@ class AttendingBlock(nn.Module):
         return out
 
 
+class SortingBlock(nn.Module):
+    """Whole numbers in order, mixed with where they came from; they stay below a bound."""
+
+    BELOW = 64
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Sort, and mix with the order: [n] -> [n]."""
+        ranked, order = x.sort()
+        return (ranked + order) % self.BELOW
+
+
 def compiled_calls(device: str, *, compiles: bool) -> dict[str, tuple[Call, Mapping[str, int]]]:
     """Return a call of every stack, and what it does; on a CPU a dry run does the same plainly."""
     found: dict[str, tuple[Call, Mapping[str, int]]] = {
         "chain": (
             block_chain(_BLOCKS, device, compiles=compiles),
-            {"frame": _BLOCKS, "kernel": _BLOCKS * LAUNCHES, "call": 0, "between": 0},
+            {"frame": _BLOCKS, "kernel": _BLOCKS * LAUNCHES, "call": 0, "passes": 0, "between": 0},
         )
     }
     for name, block in {"short_chain": ShortBlock, "attending": AttendingBlock}.items():
@@ -108,11 +123,15 @@ def compiled_calls(device: str, *, compiles: bool) -> dict[str, tuple[Call, Mapp
         blocks = [block() for _ in range(_BLOCKS)]
         work = {kind: _BLOCKS * number for kind, number in block.WORK.items()}
         found[name] = chain_of(blocks, first, compiles=compiles), work
-    for name, config, layer in (
-        ("served_dense", _DENSE, _DENSE_LAYER),
-        ("served_routed", _ROUTED, _ROUTED_LAYER),
-    ):
-        work = {kind: _ENDS[kind] + config.num_hidden_layers * number for kind, number in layer.items()}
+    for name, numbers in _SORTS.items():
+        first = torch.randint(SortingBlock.BELOW, (numbers,), device=device)
+        work = {"frame": _BLOCKS, "kernel": _BLOCKS, "call": _BLOCKS, "passes": 0, "between": 0}
+        work["passes"] = _BLOCKS * (name == "long_sorting")
+        found[name] = chain_of([SortingBlock() for _ in range(_BLOCKS)], first, compiles=compiles), work
+    for name, config in {"served_dense": _DENSE, "served_routed": _ROUTED}.items():
+        dense = config.first_k_dense_replace
+        routed = config.num_hidden_layers - dense
+        work = {kind: _ENDS[kind] + dense * _DENSE_LAYER[kind] + routed * _ROUTED_LAYER[kind] for kind in KINDS}
         found[name] = _prompt(config, device, compiles=compiles), work
     return found
 
