@@ -56,6 +56,7 @@ _ROUTED = DecoderConfig(
 )
 # Rows of a router are sorted by PyTorch from some 500 on.
 _PROMPT = 170
+_REQUESTS = 3
 # Once: embedding, tables and norm before, product and cast behind, in three functions.
 _ENDS = {"frame": 3, "kernel": 5, "call": 0, "passes": 0, "between": 0}
 # By layer: what formulas/layers/served says of it.
@@ -132,24 +133,32 @@ def compiled_calls(device: str, *, compiles: bool) -> dict[str, tuple[Call, Mapp
         dense = config.first_k_dense_replace
         routed = config.num_hidden_layers - dense
         work = {kind: _ENDS[kind] + dense * _DENSE_LAYER[kind] + routed * _ROUTED_LAYER[kind] for kind in KINDS}
-        found[name] = _prompt(config, device, compiles=compiles), work
+        call = _forward(config, device, batch=1, tokens=_PROMPT, past=0, compiles=compiles)
+        found[name] = call, work
     return found
 
 
-def _prompt(config: DecoderConfig, device: str, *, compiles: bool) -> Call:
+def decode_step(device: str, *, compiles: bool = True) -> Call:
+    """Return a decode step of a few requests, which a graph can capture."""
+    return _forward(_ROUTED, device, batch=_REQUESTS, tokens=1, past=_PROMPT, compiles=compiles)
+
+
+def _forward(config: DecoderConfig, device: str, *, batch: int, tokens: int, past: int, compiles: bool) -> Call:
     decoder = build_served(config, device=device)
     with torch.no_grad():
         for parameter in decoder.parameters():
             parameter.normal_(std=0.02)
     calls = compiled(decoder) if compiles else decoder.calls
-    pages = new_pages(config, requests=1, tokens=_PROMPT, page_tokens=16, device=device, dtype=torch.bfloat16)
-    ids = torch.randint(config.vocab_size, (1, _PROMPT), device=device)
-    places = step_places(pages[0], ids, 0)
+    pages = new_pages(
+        config, requests=batch, tokens=past + tokens, page_tokens=16, device=device, dtype=torch.bfloat16
+    )
+    ids = torch.randint(config.vocab_size, (batch, tokens), device=device)
+    places = step_places(pages[0], ids, past)
 
     def run() -> Tensor:
         # As a chain of blocks: one graph serves whoever calls.
         with torch.inference_mode(mode=False), torch.no_grad():
-            out: Tensor = decoder(ids, pages, 0, places=places, calls=calls)
+            out: Tensor = decoder(ids, pages, past, places=places, calls=calls)
         return out
 
     return run
