@@ -69,7 +69,9 @@ class StreamWalls:
         self.m_walls = {count: self._wall(count) for count in counts}
         self.m_graphs = {} if dry else {count: self._graph(count) for count in GRAPH_KERNELS}
         self.m_replays = {count: self._clocked(graph.replay) for count, graph in self.m_graphs.items()}
-        self.m_step = None if dry or not can_compile() else self._captured(decode_step(device))
+        # A graph reads what its call holds, which has to stay.
+        self.m_decode = None if dry or not can_compile() else decode_step(device)
+        self.m_step = None if self.m_decode is None else self._captured(self.m_decode)
         self.m_step_wall = 0.0 if self.m_step is None else self._clocked(self.m_step.replay)
 
     def _wait(self, count: int) -> None:
