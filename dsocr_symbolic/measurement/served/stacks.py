@@ -54,6 +54,8 @@ _ROUTED = DecoderConfig(
     n_shared_experts=1,
     num_experts_per_tok=4,
 )
+SERVED: Mapping[str, DecoderConfig] = {"served_dense": _DENSE, "served_routed": _ROUTED}
+"""Served decoders, whose prompts are among the stacks."""
 # Rows of a router are sorted by PyTorch from some 500 on.
 _PROMPT = 170
 _REQUESTS = 3
@@ -129,7 +131,7 @@ def compiled_calls(device: str, *, compiles: bool) -> dict[str, tuple[Call, Mapp
         work = {"frame": _BLOCKS, "kernel": _BLOCKS, "call": _BLOCKS, "passes": 0, "between": 0}
         work["passes"] = _BLOCKS * (name == "long_sorting")
         found[name] = chain_of([SortingBlock() for _ in range(_BLOCKS)], first, compiles=compiles), work
-    for name, config in {"served_dense": _DENSE, "served_routed": _ROUTED}.items():
+    for name, config in SERVED.items():
         dense = config.first_k_dense_replace
         routed = config.num_hidden_layers - dense
         work = {kind: _ENDS[kind] + dense * _DENSE_LAYER[kind] + routed * _ROUTED_LAYER[kind] for kind in KINDS}
