@@ -201,7 +201,6 @@ def test_pages_are_cut_into_six_but_a_stated_grid_stays(tmp_path: Path) -> None:
         (("--model", "deepseek_v2", "--execution", "served", "--experts", "batched"), "add --experts grouped"),
         (("--model", "deepseek_v2", "--kernels", "compiler", "--attention", "absorbed"), "--experts grouped"),
         (("--model", "deepseek_v2", "--cache", "paged"), "ask --cache grown with --kernels eager"),
-        (("--model", "qwen2", "--execution", "served", "--layers", "mixed"), "windows among other layers"),
         (("--model", "mixtral", "--kernels", "compiler"), "add --experts grouped"),
         (("--execution", "served", "--precision", "autocast"), "drop --precision autocast"),
         (("--execution", "vllm"), "execution: unknown option 'vllm'"),

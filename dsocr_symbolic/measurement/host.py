@@ -1,22 +1,23 @@
 """What the host takes to launch an operator of ordinary module code.
 
 In eager mode a call with small tensors takes as long as Python and PyTorch take to launch its operators. How long that
-is depends on the code around them, so it is measured on transformers' own layers, and on a chain of compiled
-functions, of sizes unlike any published model.
+is depends on the code around them, so it is measured on transformers' own layers, and on compiled code, all of sizes
+unlike any published model.
 """
 
 import inspect
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from attrs import frozen
+from attrs import field, frozen
 from torch import Tensor
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.measurement.kernels import MeasuredKernel, Timed, busy, on_gpu, require_gpu
-from dsocr_symbolic.measurement.served.compiled import LAUNCHES, block_chain, can_compile
+from dsocr_symbolic.measurement.kernels import Timed, busy, on_gpu, require_gpu
+from dsocr_symbolic.measurement.served.compiled import can_compile
+from dsocr_symbolic.measurement.served.stacks import compiled_calls
 from dsocr_symbolic.verification.reference.trace import OperatorTrace
 
 CALLS = 5
@@ -37,10 +38,12 @@ class HostCost:
     Attributes
     ----------
     name : str
-        ``decoder`` (one decode step, eager attention), ``decoder_sdpa``, ``vision`` (encoder layers) or ``compiled``
-        (blocks under ``torch.compile``).
+        ``decoder`` (one decode step, eager attention), ``decoder_sdpa``, ``vision`` (encoder layers), or what is
+        compiled: ``chain``, ``short_chain``, ``attending``, ``sorting``, ``long_sorting``, ``served_dense`` and
+        ``served_routed``.
     launches : int
-        Operators of a call that launch something: neither views nor allocations. Of compiled code its kernels.
+        Operators of a call that launch something: neither views nor allocations. Of compiled code what its formulas
+        count.
     device_s : float
         Seconds that the GPU is busy with a call; 0 in a dry run.
     wall_s : tuple of float
@@ -49,6 +52,8 @@ class HostCost:
         Of the quietest round, per launch.
     spread : float
         By which share the slowest round took longer than the quietest one.
+    work : mapping of str to int
+        Of compiled code how often a call does what :data:`~dsocr_symbolic.measurement.served.stacks.KINDS` names.
     """
 
     name: str
@@ -57,6 +62,7 @@ class HostCost:
     wall_s: tuple[float, ...]
     per_launch_s: float
     spread: float
+    work: Mapping[str, int] = field(factory=dict)
 
 
 @frozen(kw_only=True)
@@ -71,14 +77,14 @@ class Stack:
         The same work every time, if `reset` is called after it.
     reset : callable
         Takes back what a call has left behind; launches nothing.
-    kernels : int
-        Of compiled code, the kernels of a call as its source gives them; 0 of others, whose operators are counted.
+    work : mapping of str to int
+        As in :class:`HostCost`; empty where operators are counted.
     """
 
     name: str
     call: Callable[[], object]
     reset: Callable[[], None]
-    kernels: int = 0
+    work: Mapping[str, int] = field(factory=dict)
 
 
 def decoder(name: str, attention: str, device: str) -> Stack:
@@ -136,12 +142,6 @@ def vision(name: str, device: str) -> Stack:
     return Stack(name=name, call=run, reset=lambda: None)
 
 
-def compiled(name: str, device: str, *, compiles: bool) -> Stack:
-    """Build blocks that are compiled one by one, with products between a compiler's kernels."""
-    run = block_chain(LAYERS, device, compiles=compiles)
-    return Stack(name=name, call=run, reset=lambda: None, kernels=LAYERS * LAUNCHES)
-
-
 def _require_transformers() -> None:
     try:
         import transformers  # noqa: F401 - whether it is there
@@ -160,8 +160,8 @@ def normal(device: str, *shape: int) -> Tensor:
 
 def launches_of(stack: Stack) -> int:
     """Count the operators of a call that launch something; what is compiled says so itself."""
-    if stack.kernels:
-        return stack.kernels
+    if stack.work:
+        return sum(number for kind, number in stack.work.items() if kind != "frame")
     # Not in inference mode: there a composite operator is dispatched whole.
     with torch.no_grad(), OperatorTrace() as trace:
         stack.call()
@@ -188,7 +188,8 @@ class HostRounds:
             vision("vision", device),
         ]
         if dry or can_compile():
-            self.m_stacks.append(compiled("compiled", device, compiles=not dry))
+            for name, (call, work) in compiled_calls(device, compiles=not dry).items():
+                self.m_stacks.append(Stack(name=name, call=call, reset=lambda: None, work=work))
         self.m_launches = [launches_of(stack) for stack in self.m_stacks]
         self.m_walls: list[list[float]] = []
 
@@ -207,9 +208,7 @@ class HostRounds:
         found = []
         for place, stack in enumerate(self.m_stacks):
             walls = tuple(each[place] for each in self.m_walls)
-            # What a compiler made of its code the GPU says better than the source does.
-            ran = launched(devices[place].kernels) if stack.kernels else 0
-            launches = ran or self.m_launches[place]
+            launches = self.m_launches[place]
             found.append(
                 HostCost(
                     name=stack.name,
@@ -218,15 +217,10 @@ class HostRounds:
                     wall_s=walls,
                     per_launch_s=min(walls) / launches,
                     spread=max(walls) / min(walls) - 1,
+                    work=stack.work,
                 )
             )
         return found
-
-
-def launched(kernels: Sequence[MeasuredKernel]) -> int:
-    """Count what compiled code launched: not what a library runs besides, to clear memory or to add up parts."""
-    beside = ("Memset", "Memcpy")
-    return sum(not each.name.startswith(beside) and "splitKreduce" not in each.name for each in kernels)
 
 
 def _whole(stack: Stack) -> Callable[[], object]:

@@ -12,6 +12,7 @@ from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.measurement.fit import Fitted
 from dsocr_symbolic.measurement.host import HostCost
 from dsocr_symbolic.measurement.kernels import Busy, GpuFacts
+from dsocr_symbolic.measurement.served.stacks import host_shares
 from dsocr_symbolic.measurement.streams import GraphCost, StreamCost
 from dsocr_symbolic.scenario.measured import SCHEMA
 from dsocr_symbolic.scenario.units import UNITS
@@ -44,9 +45,14 @@ def machine_file(
     if host is not None:
         costs, stream, graph = host
         by_name = {cost.name: cost for cost in costs}
-        # No compiled code is measured where there is no compiler.
-        for kind in (each for each in ("decoder", "vision", "compiled") if each in by_name):
+        for kind in ("decoder", "vision"):
             values[f"{kind}_launch"], records[f"{kind}_launch"] = by_name[kind].per_launch_s, (f"host {kind}",)
+        # No compiled code is measured where there is no compiler.
+        if stacks := [cost for cost in costs if cost.work]:
+            walls = [min(cost.wall_s) - stream.wait_s for cost in stacks]
+            shares = host_shares([cost.work for cost in stacks], walls)
+            values |= shares
+            records |= dict.fromkeys(shares, tuple(f"host {cost.name}" for cost in stacks))
         values["graph_gap"], records["graph_gap"] = graph.per_kernel_s, ("host graph",)
         values["graph_replay"], records["graph_replay"] = graph.per_replay_s, ("host graph",)
         values["section_wait"], records["section_wait"] = stream.wait_s, ("host stream",)

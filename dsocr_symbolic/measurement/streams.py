@@ -10,6 +10,8 @@ from attrs import frozen
 from dsocr_symbolic.measurement.cupti import MARKER, recorded
 from dsocr_symbolic.measurement.host import CALLS, WARM_UPS, Stack, wall_seconds
 from dsocr_symbolic.measurement.kernels import Timed, busy
+from dsocr_symbolic.measurement.served.compiled import can_compile
+from dsocr_symbolic.measurement.served.stacks import decode_step
 
 GRAPH_KERNELS = (10, 100, 1000)
 QUIETEST_OF = 3
@@ -24,7 +26,8 @@ class GraphCost:
     Attributes
     ----------
     per_kernel_s : float
-        Seconds before each small elementwise kernel.
+        Seconds before each kernel of a decode step, small ones and products in a network's proportions; where nothing
+        can be compiled, before each small elementwise kernel.
     per_replay_s : float
         Seconds of a replay.
     """
@@ -66,6 +69,10 @@ class StreamWalls:
         self.m_walls = {count: self._wall(count) for count in counts}
         self.m_graphs = {} if dry else {count: self._graph(count) for count in GRAPH_KERNELS}
         self.m_replays = {count: self._clocked(graph.replay) for count, graph in self.m_graphs.items()}
+        # A graph reads what its call holds, which has to stay.
+        self.m_decode = None if dry or not can_compile() else decode_step(device)
+        self.m_step = None if self.m_decode is None else self._captured(self.m_decode)
+        self.m_step_wall = 0.0 if self.m_step is None else self._clocked(self.m_step.replay)
 
     def _wait(self, count: int) -> None:
         for _ in range(0 if self.m_dry else count):
@@ -83,15 +90,20 @@ class StreamWalls:
         return min(wall_seconds(stack, 1 if self.m_dry else CALLS, WARM_UPS) for _ in range(QUIETEST_OF))
 
     def _graph(self, count: int) -> Any:
+        return self._captured(lambda: self._add(count))
+
+    @staticmethod
+    def _captured(call: Callable[[], object]) -> Any:
         beside: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):
-            self._add(count)
+            for _ in range(WARM_UPS):
+                call()
         torch.cuda.current_stream().wait_stream(beside)
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._add(count)
+            call()
         return graph
 
     def costs(self) -> tuple[StreamCost, GraphCost]:
@@ -106,9 +118,14 @@ class StreamWalls:
             (device,) = busy([Timed(call=graph.replay)], calls=3, warm_ups=1)
             beyond.append(self.m_replays[count] - device.seconds)
         line = statistics.linear_regression(GRAPH_KERNELS, beyond)
+        replay = max(line.intercept - wait, 0.0)
+        between = line.slope
+        if self.m_step is not None:
+            (step,) = busy([Timed(call=self.m_step.replay)], calls=3, warm_ups=1)
+            between = (self.m_step_wall - step.seconds - wait - replay) / len(step.kernels)
         return (
             StreamCost(wait_s=wait, gap_s=max(gap, 0.0)),
-            GraphCost(per_kernel_s=max(line.slope, 0.0), per_replay_s=max(line.intercept - wait, 0.0)),
+            GraphCost(per_kernel_s=max(between, 0.0), per_replay_s=replay),
         )
 
     def _kernel_seconds(self) -> float:

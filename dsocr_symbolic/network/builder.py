@@ -160,7 +160,7 @@ class _Builder:
             path=parent.path if inline else (*parent.path, call.name),
             module=module_of(call, parent.module, inline=inline),
             category=call.category or (formula.category if isinstance(formula, Layer) else "") or parent.category,
-            host=(formula.host if isinstance(formula, Layer) else "") or parent.host,
+            host=call.host or (formula.host if isinstance(formula, Layer) else "") or parent.host,
             calls=parent.calls * guard * repeats,
             copies=parent.copies * copies,
             distinct=parent.distinct * guard * self._distinct(call.repeat, copies, repeats),

@@ -162,7 +162,8 @@ def host_seconds(node: Node) -> Expr:
     """
     if node.launch is None or not node.kernels:
         return 0
-    return (1 - node.captured) * total_calls(node) * _seconds(node.host)
+    given = tuple((name, node.given[name]) for name in load_time(f"host/{node.host}").arguments)
+    return (1 - node.captured) * total_calls(node) * _seconds(node.host, given)
 
 
 def gap_seconds(node: Node) -> Expr:
@@ -177,6 +178,6 @@ def replay_seconds(node: Node) -> Expr:
 
 
 @cache
-def _seconds(name: str) -> Expr:
-    """Evaluate each file of formulas/time/host once."""
-    return load_time(f"host/{name}").spelled(machine_symbols(), symbolic)["seconds"]
+def _seconds(name: str, given: tuple[tuple[str, Expr], ...] = ()) -> Expr:
+    """Evaluate each file of formulas/time/host once for equal arguments, which are symbols of the operator."""
+    return load_time(f"host/{name}").spelled({**machine_symbols(), **dict(given)}, symbolic)["seconds"]

@@ -102,6 +102,8 @@ def _residual(s: Sizes, **more: int) -> Sizes:
 _WEIGHT = lambda s: ((s["d"],), float)  # noqa: E731
 _THREE = lambda s: (_rows(s), _rows(s), _WEIGHT(s))  # noqa: E731
 _ORDER = lambda s: ((s["t"] * s["k"],), int)  # noqa: E731
+# As a sort in one block leaves them.
+_PLACES = lambda s: ((s["t"] * s["k"],), torch.int16)  # noqa: E731
 _SHARES = lambda s: ((s["t"] * s["k"],), torch.float32)  # noqa: E731
 _CHOSEN = lambda s: ((s["t"] * s["k"], s["d"]), float)  # noqa: E731
 KERNELS: dict[str, Kernel] = {
@@ -184,7 +186,7 @@ KERNELS: dict[str, Kernel] = {
     "compiled_rows": Kernel(
         formula="row_group",
         symbols=lambda s: {"stored": s["t"], "indices": s["t"] * s["k"], "width": s["d"]},
-        inputs=lambda s: (_rows(s), _rows(s), ((s["t"],), torch.float32), _ORDER(s), _WEIGHT(s), s["k"]),
+        inputs=lambda s: (_rows(s), _rows(s), ((s["t"],), torch.float32), _PLACES(s), _WEIGHT(s), s["k"]),
         steps=lambda x, attended, root, order, weight, chosen: (
             weight * ((x + attended) * root[:, None])[order // chosen]
         ),
@@ -192,7 +194,7 @@ KERNELS: dict[str, Kernel] = {
     "compiled_weighted_add": Kernel(
         formula="weighted_add_group",
         symbols=lambda s: {"rows": s["t"] * s["k"], "width": s["d"]},
-        inputs=lambda s: (((s["t"], s["d"]), torch.float32), _ORDER(s), _CHOSEN(s), _SHARES(s), s["k"]),
+        inputs=lambda s: (((s["t"], s["d"]), torch.float32), _PLACES(s), _CHOSEN(s), _SHARES(s), s["k"]),
         steps=_added,
     ),
     "weighted_expert_sum": Kernel(
@@ -228,8 +230,10 @@ def _made(kernel: Kernel, sizes: Sizes, device: str, wide: torch.dtype) -> list[
             made.append(each)
             continue
         shape, kind = each
-        if kind is int:
-            made.append(torch.randperm(*shape).to(device))
+        if kind in {int, torch.int16}:
+            # Operators of PyTorch, which say on a CPU what a kernel computes, look nothing up by 2 bytes.
+            narrow = kind is torch.int16 and device == "meta"
+            made.append(torch.randperm(*shape).to(device, torch.int16 if narrow else torch.int64))
         else:
             made.append(torch.randn(shape).to(device, wide if kind is float else kind))
     return made

@@ -1,6 +1,6 @@
 """Small functions under ``torch.compile``: what a compiler's kernels take, and the host that launches them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -58,11 +58,14 @@ def block_chain(blocks: int, device: str, *, compiles: bool) -> Callable[[], Ten
     compiles : bool
         Whether they are compiled; on a CPU a dry run does the same plainly.
     """
-    made = [
-        CompiledBlock().to(device, torch.bfloat16).eval().requires_grad_(requires_grad=False) for _ in range(blocks)
-    ]
-    steps = [compiled_function(block.forward) if compiles else block.forward for block in made]
     first = torch.randn(ROWS, WIDTH, dtype=torch.bfloat16, device=device)
+    return chain_of([CompiledBlock() for _ in range(blocks)], first, compiles=compiles)
+
+
+def chain_of(blocks: Sequence[nn.Module], first: Tensor, *, compiles: bool) -> Callable[[], Tensor]:
+    """Return a call of blocks, one after the other, in bf16 and on the device of what the first one gets."""
+    made = [block.to(first.device, torch.bfloat16).eval().requires_grad_(requires_grad=False) for block in blocks]
+    steps = [compiled_function(block.forward) if compiles else block.forward for block in made]
 
     def run() -> Tensor:
         # Whoever calls may infer or not: one graph serves both, as tensors of inference would need another one.

@@ -29,6 +29,14 @@ _PAGES: tuple[tuple[Mapping[str, Any], Mapping[str, str]], ...] = (
     ({"text_tokens": 7}, {"weight-dtype": "q8_0"}),
     ({"text_tokens": 7}, {"kv-dtype": "fp8", "attention": "eager"}),
     ({"text_tokens": 7}, {"kv-dtype": "fp8"}),
+    # As servers run it: more and fewer rows of experts than a compiler sorts in one block, chunks behind a prefix.
+    ({"base_size": 512, "crop_columns": 2, "crop_rows": 1, "text_tokens": 7}, {"execution": "served"}),
+    ({"base_size": 512, "image_tokens": 0, "text_tokens": 9}, {"execution": "served"}),
+    (
+        {"batch": 2, "image_tokens": 0, "text_tokens": 60, "chunk_tokens": 14, "cached_tokens": 16},
+        {"execution": "served"},
+    ),
+    ({"base_size": 640, "text_tokens": 9}, {"execution": "served", "kernels": "fused"}),
 )
 # Calls that read a part of what they are handed, or read it again: a third of what a product of three made, one page of
 # a batch, the rows of one expert, one position, half a head. Everything else is read and written whole.
@@ -64,8 +72,33 @@ _PARTS = {
     "vision_view": {"blank"},
     "vit_model": {"features"},
 }
-# Weights, and a cache, in another format than activations: what is widened or narrowed inside the kernel that takes it.
+# By choice: what a server's calls read in part, and weights, and a cache, in another format than activations: what is
+# widened or narrowed inside the kernel that takes it.
 _WIDENED = {
+    # Chunks of a prompt, what the kernels of the one or of the other do not need, sums that are read for every row.
+    "execution": {
+        "attend_grouped": {"k", "v"},
+        "compiled_norm": {"x"},
+        "engine_rows": {"attended", "scale", "x"},
+        "next_norm_engine": {"attended", "x"},
+        "normalise_group": {"attended"},
+        "partial_moments_group": {"attended"},
+        "query_group": {"q"},
+        "residuals_group": {"attended"},
+        "rotary_group": {"places"},
+        "routed_norm_engine": {"attended", "x"},
+        "row_group": {"normed", "scale"},
+        "sdpa_grouped": {"k", "v"},
+        "served_attention": {"mask"},
+        "served_dense_layer": {"mask", "x"},
+        "served_experts": {"root"},
+        "served_layers": {"x"},
+        "served_moe": {"root"},
+        "served_sparse_layer": {"mask"},
+        "tower_norm": {"attended"},
+        "tower_norm_group": {"attended"},
+        "weighted_add_group": {"y"},
+    },
     "weight-dtype": {
         "native_layer_norm": {"weight", "bias"},
         "gather": {"rows"},
@@ -85,7 +118,7 @@ _WIDENED = {
 
 def sizes(library: Library | None = None) -> Iterator[Fact]:
     """Compare what every call of the network declares of a tensor with what made it, at some pages."""
-    parts: dict[str, dict[str, set[str]]] = {"": {}, "weight-dtype": {}, "kv-dtype": {}}
+    parts: dict[str, dict[str, set[str]]] = {"": {}, **{choice: {} for choice in _WIDENED}}
     for page, options in _PAGES:
         narrow = next((choice for choice in _WIDENED if choice in options), "")
         for node in _calls(page, options, library or load_library()):

@@ -142,9 +142,9 @@ class ServedExperts(nn.Module):
         if kernels.engine or len(flat) > SHORT:
             ranked, order = flat.sort()
         else:
-            ranked, narrow = by_name["compiled_sort"](flat)
-            # Formulas of what reads a place count 8 bytes, as PyTorch's own indices have.
-            order = flat.new_empty(flat.shape) if flat.device.type == "meta" else narrow.to(torch.int64)
+            ranked, order = by_name["compiled_sort"](flat)
+            # What reads a place reads its 2 bytes; operators of PyTorch that say what it computes take no such index.
+            order = order if flat.device.type == "meta" else order.to(torch.int64)
         ends = torch.searchsorted(ranked, self.numbers, right=True, out_int32=True)
         if kernels.engine:
             rows = by_name["moe_permute"](normed, order, self.chosen)
