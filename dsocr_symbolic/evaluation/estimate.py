@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
@@ -16,6 +16,7 @@ from dsocr_symbolic.network.labels import labels_of
 from dsocr_symbolic.network.rows import RUNS, Row
 from dsocr_symbolic.network.serving import quotient
 from dsocr_symbolic.network.timeline import CALLS
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.values import Values
 
 Metrics = Mapping[str, Any]

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
@@ -23,6 +23,7 @@ from dsocr_symbolic.language.trusted_files import load_trusted, save_trusted
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.rows import Leaves, Row
 from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders, hash_files, is_ours
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.version import __version__
 
 # The packages that a program is made by; an edit of a figure leaves every program as it is.

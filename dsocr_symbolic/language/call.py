@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from attrs import frozen
-
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import Expression, parse
 from dsocr_symbolic.language.schema import (
@@ -19,6 +17,7 @@ from dsocr_symbolic.language.schema import (
     records,
     structure,
 )
+from dsocr_symbolic.records import frozen
 
 ONE = parse(1, "1")
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.call import CALLS, Call
@@ -19,6 +19,7 @@ from dsocr_symbolic.language.roles import Architecture, Identity, Roles, in_role
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.language.schema import BLANK, TEXT, entry, follows, of_symbols, records, structure, table
 from dsocr_symbolic.paths import data_files
+from dsocr_symbolic.records import frozen
 
 
 def shared(kind: Literal["rules", "warnings"], server: Server | None = None) -> tuple[Rule, ...]:

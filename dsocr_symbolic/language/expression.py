@@ -13,12 +13,13 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.closure import FUNCTIONS, Closure, closure_of
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, check_known
+from dsocr_symbolic.records import frozen
 
 _ARGUMENTS = {"ceiling": (1, 1), "floor": (1, 1), "Max": (2, 9), "Min": (2, 9), "power": (2, 2)}
 _LARGEST_EXPONENT = 8

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from dsocr_symbolic.errors import UserError, check_known
 from dsocr_symbolic.language.call import CALLS, Call, Filling, KernelWork
@@ -24,6 +24,7 @@ from dsocr_symbolic.language.schema import (
     table,
 )
 from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.records import frozen
 
 Role = Literal["input", "output", "inplace", "weight", "buffer", "past", "cache"]
 EMPTY: Mapping[str, Any] = MappingProxyType({})

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar
 
-from attrs import frozen
-
 from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.expression import Expression, check_names, constant
 from dsocr_symbolic.language.formula import ZERO
@@ -23,6 +21,7 @@ from dsocr_symbolic.language.schema import (
 )
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_folders
+from dsocr_symbolic.records import frozen
 
 T = TypeVar("T")
 Kind = Literal[

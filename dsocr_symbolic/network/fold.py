@@ -5,7 +5,7 @@ from functools import cached_property
 from types import ModuleType
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from dsocr_symbolic.language.expression import evaluate, names, of_running
 from dsocr_symbolic.language.registry import Metric, load_metrics
@@ -26,6 +26,7 @@ from dsocr_symbolic.network.rows import (
 )
 from dsocr_symbolic.network.serving import FORWARD, held, quotient
 from dsocr_symbolic.network.timeline import CALLS, DEVICE, HOST, REPEATS, REPLAYS, Line, Longer, walls
+from dsocr_symbolic.records import frozen
 
 
 def columns_of(metric: Metric) -> tuple[str, ...]:

@@ -8,9 +8,8 @@ from functools import reduce
 from types import ModuleType
 from typing import Any
 
-from attrs import frozen
-
 from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.records import frozen
 
 CALLS, HOST, DEVICE, REPLAYS, REPEATS = "calls", "host", "device", "replays", "repeats"
 

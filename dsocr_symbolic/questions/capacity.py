@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import fields, frozen
+from attrs import fields
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
@@ -13,6 +13,7 @@ from dsocr_symbolic.evaluation.program import Program, run_program
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.labels import labels_of
 from dsocr_symbolic.network.serving import held
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 
 _LARGEST_BATCH = 10**9

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from attrs import frozen
-
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.language.time_formula import is_bound, is_forecast, load_bound, measured_symbols
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.origins import Origin, lacking, lacks
 
 

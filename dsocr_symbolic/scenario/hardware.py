@@ -6,12 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from dsocr_symbolic.errors import UserError, check_known
 from dsocr_symbolic.language.schema import Reader, entry, follows, listed, structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_files, find_file
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.measured import HOST_SCHEMA, Constant, Measured, MeasuredHost, check_complete
 from dsocr_symbolic.scenario.units import COUNTS, POSITIVE, SENTENCE, UNITS, in_si, scaled
 

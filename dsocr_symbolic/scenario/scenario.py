@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
@@ -17,6 +17,7 @@ from dsocr_symbolic.language.lookup import find_definition, layer_definition
 from dsocr_symbolic.language.model_parts import Workload
 from dsocr_symbolic.language.pairs import read_pairs
 from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.checks import check_layer, check_setting, parse_number, rule_says
 from dsocr_symbolic.scenario.configs import find_config, find_network, read_config
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu, load_host, with_host

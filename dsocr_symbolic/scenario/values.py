@@ -6,14 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.model_parts import Workload, workload_file
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.checks import check_rules, check_setting, check_whole, warnings_of
 from dsocr_symbolic.scenario.claims import Claims, claims_of
 from dsocr_symbolic.scenario.hardware import Gpu

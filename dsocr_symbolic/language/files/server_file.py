@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from attrs import frozen
-
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.registry import Quantity, formula_file
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.language.schema import BLANK, FORMULA, TEXT, entry, of_symbols, records, structure, table
+from dsocr_symbolic.records import frozen
 
 # What formulas of what is held may use besides symbols.
 HELD = ("weight_bytes", "activation_bytes", "kv_cache_bytes")
