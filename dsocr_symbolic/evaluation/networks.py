@@ -10,7 +10,7 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.formula import ZERO
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.rules import Rule
-from dsocr_symbolic.paths import data_files, is_ours
+from dsocr_symbolic.paths import data_files, has_more_files, is_ours
 from dsocr_symbolic.scenario.configs import find_config, find_network
 
 _FOLDERS = ("formulas/operators", "formulas/layers")
@@ -24,6 +24,8 @@ def load_network(name: str | None = None, words: Iterable[str] = (), config: str
     """
     of_config = config if name is None else None
     definition = default_definition(name) if of_config is None else find_network(find_config(of_config))
+    if not has_more_files() and is_ours(definition.file):
+        return definition
     own = {name for kind in _FOLDERS for name, path in data_files(kind).items() if not is_ours(path)}
     if not own and is_ours(definition.file):
         return definition

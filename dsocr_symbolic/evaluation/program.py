@@ -15,20 +15,21 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import Run, compile_source, function_of, uncollected
-from dsocr_symbolic.language.definition import Definition
+from dsocr_symbolic.language.definition import SHARED, Definition
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.extending import bases
+from dsocr_symbolic.language.file_digests import contents_digest, files_below
 from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.trusted_files import load_trusted, save_trusted
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.rows import Leaves, Row
-from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders, hash_files, is_ours
+from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders, has_more_files, hash_files, is_ours
 from dsocr_symbolic.records import frozen
 from dsocr_symbolic.version import __version__
 
 # The packages that a program is made by; an edit of a figure leaves every program as it is.
 _ENGINE = ("algebras", "language", "network", "evaluation")
-_DATA = ("conventions.yaml", "machine.yaml", "metrics.yaml", "server.yaml", "service.yaml")
+_FORMULAS = ("formulas/operators", "formulas/layers", "formulas/time")
 _CODE = "code"
 
 
@@ -219,11 +220,14 @@ def _program(content: Mapping[str, Any], definition: Definition) -> Program:
 def _key(definition: Definition, slots: Mapping[str, str]) -> str:
     """Hash everything that the program is made of: version, code, formulas, model file, layer, slots."""
     digest = hashlib.sha256(__version__.encode())
-    files = [PACKAGE / "paths.py", *(path for name in _ENGINE for path in sorted((PACKAGE / name).rglob("*.py")))]
-    files += data_files("formulas/operators").values()
-    files += [*data_files("formulas/layers").values(), *data_files("formulas/time").values()]
-    files += [data_folders("formulas")[-1] / name for name in _DATA]
-    hash_files(digest, [*files, Path(definition.file), *bases(Path(definition.file))])
+    own = data_folders("formulas")[-1]
+    engine: list[Any] = [entry for name in _ENGINE for entry in files_below(str(PACKAGE / name), ".py")]
+    shared = [PACKAGE / "paths.py", *(own / name for name in SHARED)]
+    for kind in _FORMULAS:
+        # Of a user's files each name may stand for one alone, as for our own.
+        shared += data_files(kind).values() if has_more_files() else files_below(str(own.parent / kind), ".yaml")
+    digest.update(contents_digest([*engine, *shared]).encode())
+    hash_files(digest, [Path(definition.file), *bases(Path(definition.file))])
     stages = [(call.name, call.use) for call in definition.stages]
     digest.update(json.dumps([definition.name, stages, sorted(slots.items())]).encode())
     return digest.hexdigest()[:32]

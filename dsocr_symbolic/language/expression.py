@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field
 
@@ -33,6 +33,24 @@ class Expression:
 
     text: str
     tree: ast.expr = field(eq=False, repr=False)
+
+    def __getstate__(self) -> str:
+        """Return what is kept of it between starts: a tree is parsed again where it is asked for."""
+        return self.text
+
+    def __setstate__(self, text: str) -> None:
+        """Take that."""
+        object.__setattr__(self, "text", text)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Parse the tree of a formula that was kept, and so was checked before."""
+            if name != "tree":
+                raise AttributeError(name)
+            tree = ast.parse(self.text, mode="eval").body
+            object.__setattr__(self, "tree", tree)
+            return tree
 
 
 def parse(source: Any, where: str) -> Expression:
@@ -83,9 +101,27 @@ def _constant(node: ast.expr) -> Exact | None:
     return value
 
 
-@cache
+_NAMES: dict[str, frozenset[str]] = {}
+
+
+def keep_names(known: Mapping[str, frozenset[str]]) -> None:
+    """Take the symbols that formulas use, by their texts, as an earlier start found them."""
+    _NAMES.update(known)
+
+
+def known_names() -> Mapping[str, frozenset[str]]:
+    """Return the symbols of formulas that were asked for them."""
+    return _NAMES
+
+
 def names(expression: Expression) -> frozenset[str]:
     """Return the symbols that a formula uses; equal texts use the same."""
+    if expression.text not in _NAMES:
+        _NAMES[expression.text] = _names(expression)
+    return _NAMES[expression.text]
+
+
+def _names(expression: Expression) -> frozenset[str]:
     symbols: set[str] = set()
     nodes: list[ast.AST] = [expression.tree]
     while nodes:

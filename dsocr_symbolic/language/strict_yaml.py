@@ -87,6 +87,11 @@ def standing_in(path: Path, content: Any) -> Iterator[None]:
         del _STANDING_IN[path]
 
 
+def is_standing_in() -> bool:
+    """Say whether some content stands for that of a file."""
+    return bool(_STANDING_IN)
+
+
 def read_yaml(path: Path) -> Any:
     """Read a UTF-8 file of one document as plain data.
 
