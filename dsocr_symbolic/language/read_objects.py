@@ -63,6 +63,7 @@ def read_as(kind: str, files: Iterable[Path], make: Callable[[], T], *, apart: b
 
         _KEPT.known[key] = pickle.loads(_KEPT.known[key])  # noqa: S301 - of a file that was trusted
     _KEPT.apart |= {key} if apart else set()
+    found: T = _KEPT.known[key]
     _KEPT.asked[key] = found
     return found
 
