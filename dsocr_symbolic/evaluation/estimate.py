@@ -1,10 +1,10 @@
 """Numbers of a model at one workload, node by node."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, field
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
@@ -35,6 +35,25 @@ _ROUNDING = 1e-12
 LARGEST = ("stock", "peak", "memory", "bound")
 
 
+class _OfRow(Mapping[str, Any]):
+    """The metrics of one row, each worked out when it is asked for."""
+
+    __slots__ = ("m_columns", "m_row")
+
+    def __init__(self, columns: Mapping[str, Sequence[Any]], row: int) -> None:
+        self.m_columns = columns
+        self.m_row = row
+
+    def __getitem__(self, name: str) -> Any:
+        return self.m_columns[name][self.m_row]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.m_columns)
+
+    def __len__(self) -> int:
+        return len(self.m_columns)
+
+
 @frozen(kw_only=True)
 class NodeNumbers:
     """A node with its numbers, its children and all its repeats included.
@@ -63,12 +82,13 @@ class NodeNumbers:
 
 @frozen(kw_only=True)
 class Estimate:
-    """All numbers of a model at one workload."""
+    """All numbers of a model at one workload; a sum of several has no fold."""
 
     values: Values
     total: Metrics
     nodes: tuple[NodeNumbers, ...]
     traffic: str = "eager"
+    fold: Fold | None = field(default=None, eq=False, repr=False)
 
     @cached_property
     def below(self) -> Sequence[Sequence[int]]:
@@ -102,11 +122,11 @@ def estimate(
             calls=arithmetic.whole(calls[index]),
             label=labels[index][0],
             module=labels[index][1],
-            added={name: column[index] for name, column in columns.items()},
+            added=_OfRow(columns, index),
         )
         for index, row in enumerate(fold.leaves.rows)
     )
-    return Estimate(values=values, total=whole.metrics, nodes=tuple(nodes))
+    return Estimate(values=values, total=whole.metrics, nodes=tuple(nodes), fold=fold)
 
 
 def check_counts(fold: Fold) -> None:

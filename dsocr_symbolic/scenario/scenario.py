@@ -22,7 +22,7 @@ from dsocr_symbolic.scenario.checks import check_layer, check_setting, parse_num
 from dsocr_symbolic.scenario.configs import find_config, find_network, read_config
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu, load_host, with_host
 from dsocr_symbolic.scenario.origins import layered, origins
-from dsocr_symbolic.scenario.values import Resolver, Values, choose, load_workload, resolve
+from dsocr_symbolic.scenario.values import Resolver, Values, choose, load_workload, resolve, resolved
 
 _SUFFIXES = (".yaml", ".yml")
 _NAMES = ("workload", "gpu", "model", "config")
@@ -198,6 +198,14 @@ def scenario_values(scenario: Scenario, settings: Mapping[str, Exact] | None = N
         gpu=scenario.gpu,
         waived=scenario.waived,
     )
+
+
+def scenario_numbers(scenario: Scenario, settings: Mapping[str, Exact]) -> Mapping[str, Any]:
+    """Return the number of every symbol with some more settings, and nothing of where it is from."""
+    settings = with_user(scenario, settings).settings
+    return resolved(
+        scenario.definition, options=scenario.options, settings=settings, gpu=scenario.gpu, waived=scenario.waived
+    )[1]
 
 
 def read_scenario(text: str | Mapping[str, Any], base: Scenario) -> tuple[str, Scenario]:

@@ -116,13 +116,7 @@ def resolve(
     waived: frozenset[str] = frozenset(),
 ) -> Values:
     """Give every symbol its number, given an option per choice and what user, workload and config set."""
-    for name, value in settings.items():
-        check_setting(definition, name, value)
-    sources = origins(definition, options, settings, gpu)
-    resolver = Resolver(definition, sources, gpu)
-    numbers = {name: resolver.value(name) for name in definition.quantities}
-    check_rules(definition.rules, numbers, waived)
-    check_whole(definition, numbers)
+    sources, numbers = resolved(definition, options=options, settings=settings, gpu=gpu, waived=waived)
     return Values(
         numbers=numbers,
         origins=sources,
@@ -130,6 +124,25 @@ def resolve(
         claims=claims_of(sources),
         warnings=warnings_of(definition, numbers),
     )
+
+
+def resolved(
+    definition: Definition,
+    *,
+    options: Mapping[str, str],
+    settings: Mapping[str, Exact],
+    gpu: Gpu,
+    waived: frozenset[str] = frozenset(),
+) -> tuple[Mapping[str, Origin], dict[str, Any]]:
+    """Return where the number of every symbol is from, and the number; refuse what breaks a rule."""
+    for name, value in settings.items():
+        check_setting(definition, name, value)
+    sources = origins(definition, options, settings, gpu)
+    resolver = Resolver(definition, sources, gpu)
+    numbers = {name: resolver.value(name) for name in definition.quantities}
+    check_rules(definition.rules, numbers, waived)
+    check_whole(definition, numbers)
+    return sources, numbers
 
 
 class Resolver:

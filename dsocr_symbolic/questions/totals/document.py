@@ -31,6 +31,7 @@ def totals_document(
     result: Estimate,
     *,
     operators: bool = False,
+    nodes: bool = True,
     closed_form: Mapping[str, Mapping[str, str | None]] | None = None,
     bill: "Bill | None" = None,
     left_out: Mapping[str, int] | None = None,
@@ -39,7 +40,7 @@ def totals_document(
 ) -> dict[str, Any]:
     """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None.
 
-    Of a document ``memory`` is that of its largest page.
+    Of a document ``memory`` is that of its largest page. Text has no use for ``nodes``.
     """
     definition, workload, gpu, values = scenario.definition, scenario.workload, scenario.gpu, result.values
     symbols = definition.quantities
@@ -79,7 +80,11 @@ def totals_document(
         "null_because": reasons(result, gpu, scenario.definition),
         "total": dict(result.total),
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
-        "nodes": [_node(node) for node in result.nodes if operators or node.row.class_name or not node.row.aten],
+        "nodes": [
+            _node(node)
+            for node in result.nodes
+            if nodes and (operators or node.row.class_name or not node.row.aten)
+        ],
         "closed_form": {name: dict(forms) for name, forms in (closed_form or {}).items()},
         "closed_form_where": list(closed_form_where),
     }
