@@ -15,7 +15,7 @@ import click
 from dsocr_symbolic.errors import UserError, nearest, one_line
 from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.formula import ZERO
+from dsocr_symbolic.language.expression import ZERO
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.read_objects import keep_objects, recall_objects
 from dsocr_symbolic.language.strict_yaml import keep_documents, recall_documents

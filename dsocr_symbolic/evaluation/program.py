@@ -16,10 +16,9 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import Run, compile_source, function_of, part_source, uncollected
 from dsocr_symbolic.language.definition import SHARED, Definition
-from dsocr_symbolic.language.expression import Expression
+from dsocr_symbolic.language.expression import EMPTY, Expression
 from dsocr_symbolic.language.extending import bases
 from dsocr_symbolic.language.file_digests import contents_digest, files_below
-from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.trusted_files import load_trusted, save_trusted
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.rows import FIRST, LAST, RUNS, SIZES, Leaves, Row

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.expression import Expression, parse
+from dsocr_symbolic.language.expression import ONE, Expression
 from dsocr_symbolic.language.schema import (
     BLANK,
     COUNT,
@@ -18,8 +18,6 @@ from dsocr_symbolic.language.schema import (
     structure,
 )
 from dsocr_symbolic.records import frozen
-
-ONE = parse(1, "1")
 
 
 @frozen(kw_only=True)

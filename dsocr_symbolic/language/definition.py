@@ -21,7 +21,6 @@ from dsocr_symbolic.language.schema import BLANK, TEXT, entry, follows, of_symbo
 from dsocr_symbolic.paths import data_files, data_folders
 from dsocr_symbolic.records import frozen
 
-
 # Files of formulas/ that every network shares.
 SHARED = ("conventions.yaml", "machine.yaml", "metrics.yaml", "server.yaml", "service.yaml")
 

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from attrs import field
@@ -218,3 +218,7 @@ def _exponent(node: ast.AST) -> int:
         case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int(exponent))):
             return below * max(exponent, 1)
     return below
+
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+ZERO, ONE = parse(0, "0"), parse(1, "1")

@@ -5,8 +5,7 @@ from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
-from dsocr_symbolic.language.expression import Expression, check_names, constant
-from dsocr_symbolic.language.formula import ZERO
+from dsocr_symbolic.language.expression import ZERO, Expression, check_names, constant
 from dsocr_symbolic.language.read_objects import read_as
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.language.schema import (

@@ -69,7 +69,6 @@ def ended(timeline: Timeline, calls: Any, longer: Longer) -> Any:
 
 def after_another(timelines: Iterable[Timeline], calls: Any, longer: Longer) -> Timeline:
     """Join timelines: what ends one and begins the next one is one section in each call."""
-
     first, between, last = TimeSection(), 0, None
     for right in timelines:
         if last is None:

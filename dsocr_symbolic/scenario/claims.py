@@ -7,6 +7,9 @@ from dsocr_symbolic.language.time_formula import is_bound, is_forecast, load_bou
 from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.origins import Origin, lacking, lacks
 
+CALIBRATE = "run dsocr calibrate --documents on the machine that reads pages, and give its file with --machine"
+HOST_REASON = f"of documents whose pages are read, where constants of the host are known: {CALIBRATE}"
+
 
 @frozen(kw_only=True)
 class Claims:

@@ -9,8 +9,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import Expression, evaluate, names
-from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.expression import EMPTY, Expression, evaluate, names
 from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.origins import Origin, layered, origins
 from dsocr_symbolic.scenario.scenario import Scenario
