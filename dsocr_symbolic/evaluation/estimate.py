@@ -138,7 +138,9 @@ def check_counts(fold: Fold) -> None:
         if calls < 0:
             raise UserError(f"{row.path}: {calls} calls; see what 'repeat' and 'with' give it and those above it")
     for name, unit in _NEVER_LESS.items():
-        for row, amount in zip(rows, fold.column(name), strict=True):
+        # What an operator counts is its own; nothing stands below it.
+        amounts = fold.column(name) if name == "parameters" else columns[name]
+        for row, amount in zip(rows, amounts, strict=True):
             if amount < 0 and (row.aten or name == "parameters"):
                 raise UserError(f"{row.path}: {arithmetic.whole(amount)} {unit}; see what 'with' and 'repeat' give it")
 

@@ -140,8 +140,12 @@ class Fold:
     def _peaks(self) -> tuple[list[Any], list[Any]]:
         leaves, algebra = self.leaves, self.leaves.algebra
         sizes, runs = leaves.columns[SIZES], leaves.columns[RUNS]
+        nothing = algebra.total(())
         inside, around = (
-            [algebra.total(sizes[place] for place in places) for places in leaves.members[name]]
+            [
+                algebra.total([sizes[place] for place in places]) if places else nothing
+                for places in leaves.members[name]
+            ]
             for name in (OWN, BESIDE)
         )
         for index in range(len(inside) - 1, -1, -1):

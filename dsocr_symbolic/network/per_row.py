@@ -1,6 +1,6 @@
 """A metric of each row, worked out where it is asked for: most questions ask for a few rows of many."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 _OPEN = object()
@@ -24,6 +24,11 @@ class RowByRow(Sequence[Any]):
             place = range(len(self.m_values))[index]
             value = self.m_values[place] = self.m_make(place)
         return value
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the value of each row."""
+        for place, value in enumerate(self.m_values):
+            yield self[place] if value is _OPEN else value
 
     def __len__(self) -> int:
         """Return how many rows there are."""

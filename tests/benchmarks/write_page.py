@@ -127,7 +127,7 @@ def cpu_seconds(arguments: Sequence[str], folder: Path) -> float:
     out = folder / "out"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    dsocr = "import sys; from dsocr_symbolic.cli import main; main(sys.argv[1:])"
+    dsocr = "from dsocr_symbolic.__main__ import main; main()"
     code, *rest = (dsocr, *arguments[1:]) if arguments[0] == "dsocr" else arguments
     python = [sys.executable, "-c", code, *(each.replace("OUT/", f"{out}/") for each in rest)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
