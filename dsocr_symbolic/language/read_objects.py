@@ -58,6 +58,9 @@ def read_as(kind: str, files: Iterable[Path], make: Callable[[], T], *, apart: b
     if key not in _KEPT.known:
         _KEPT.known[key] = make()
         _KEPT.made = True
+        for known in (_KEPT.known, _KEPT.asked):
+            if len(known) > _MOST:
+                del known[next(iter(known))]
     if isinstance(_KEPT.known[key], bytes):
         import pickle
 
@@ -70,7 +73,7 @@ def read_as(kind: str, files: Iterable[Path], make: Callable[[], T], *, apart: b
 
 def recall_objects(words: Iterable[str]) -> None:
     """Take what earlier starts with the same words for a network read."""
-    digest = hashlib.sha256("\0".join((os.getcwd(), *words)).encode()).hexdigest()[:32]
+    digest = hashlib.sha256("\0".join((str(Path.cwd()), *words)).encode()).hexdigest()[:32]
     _KEPT.place = cache_folder() / f"{digest}.objects"
     body = load_trusted(_KEPT.place, _key())
     if body is None:
