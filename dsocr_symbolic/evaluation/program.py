@@ -19,6 +19,7 @@ from dsocr_symbolic.language.definition import SHARED, Definition
 from dsocr_symbolic.language.expression import EMPTY, Expression
 from dsocr_symbolic.language.extending import bases
 from dsocr_symbolic.language.file_digests import contents_digest, files_below
+from dsocr_symbolic.language.strict_yaml import is_standing_in
 from dsocr_symbolic.language.trusted_files import load_trusted, save_trusted
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.rows import FIRST, LAST, RUNS, SIZES, Leaves, Row
@@ -194,6 +195,9 @@ def recalled(definition: Definition, more: Iterable[Path | str], make: Callable[
 
 def kept(key: str, make: Callable[[], Any]) -> Any:
     """Return what was made of a key before, from the user's cache folder; made and kept there where it is not."""
+    if is_standing_in():
+        # What stands for a file has no part in the key.
+        return make()
     content = recall(key)
     if content is None:
         content = make()
