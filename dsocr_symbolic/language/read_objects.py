@@ -9,6 +9,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -21,31 +22,35 @@ from dsocr_symbolic.language.trusted_files import load_trusted, save_trusted
 from dsocr_symbolic.paths import PACKAGE, cache_folder
 
 T = TypeVar("T")
-# Objects of one file; those of a great many GPUs are read again.
-_MOST = 64
 _CODE = ("language", "scenario", "algebras")
 
 
 @define
 class _Kept:
-    """What is known by its digest, pickled where it is apart; what was asked for; the file, none where nobody asked."""
+    """What is known by its digest, and what of that was asked for; the file that it goes to, none where nobody asked.
+
+    What few starts ask for lies ``apart``, in a file of its own: each is unpickled where it is asked for.
+    """
 
     place: Path | None = None
     known: dict[bytes, Any] = field(factory=dict)
-    apart: set[bytes] = field(factory=set)
     asked: dict[bytes, Any] = field(factory=dict)
     made: bool = False
 
 
-_KEPT = _Kept()
+_TOGETHER, _APART = _Kept(), _Kept()
+# What lies apart, pickled, once somebody has asked for some of it.
+_WAITING: dict[bytes, bytes] = {}
+_MOST = {id(_TOGETHER): 64, id(_APART): 1000}
 
 
 def read_as(kind: str, files: Iterable[Path], make: Callable[[], T], *, apart: bool = False) -> T:
     """Return what files are read as: as they were before where their places and bytes are the same, else made.
 
-    What few starts ask for is kept ``apart``, and unpickled where it is asked for.
+    What few starts ask for is kept ``apart``.
     """
-    if _KEPT.place is None or is_standing_in():
+    kept = _APART if apart else _TOGETHER
+    if kept.place is None or is_standing_in():
         return make()
     digest = hashlib.blake2b(kind.encode(), digest_size=16)
     try:
@@ -55,27 +60,40 @@ def read_as(kind: str, files: Iterable[Path], make: Callable[[], T], *, apart: b
         # Who reads it says what is wrong with it.
         return make()
     key = digest.digest()
-    if key not in _KEPT.known:
-        _KEPT.known[key] = make()
-        _KEPT.made = True
-        for known in (_KEPT.known, _KEPT.asked):
-            if len(known) > _MOST:
-                del known[next(iter(known))]
-    if isinstance(_KEPT.known[key], bytes):
-        import pickle
+    if key not in kept.known:
+        found = _unpickled(key) if apart else None
+        kept.made |= found is None
+        kept.known[key] = make() if found is None else found
+        _forget(kept)
+    kept.asked[key] = kept.known[key]
+    known: T = kept.known[key]
+    return known
 
-        _KEPT.known[key] = pickle.loads(_KEPT.known[key])  # noqa: S301 - of a file that was trusted
-    _KEPT.apart |= {key} if apart else set()
-    found: T = _KEPT.known[key]
-    _KEPT.asked[key] = found
-    return found
+
+def _forget(kept: _Kept) -> None:
+    """Drop the oldest where there are too many."""
+    for known in (kept.known, kept.asked):
+        if len(known) > _MOST[id(kept)]:
+            del known[next(iter(known))]
+
+
+def _unpickled(key: bytes) -> Any:
+    """Return what lies apart; None if nothing does."""
+    import pickle
+
+    if not _APART.known and not _WAITING and _APART.place is not None:
+        _WAITING.update(load_trusted(_APART.place, _key()) or {})
+    try:
+        return pickle.loads(_WAITING[key]) if key in _WAITING else None  # noqa: S301 - of a file that was trusted
+    except Exception:  # noqa: BLE001 - whatever a class that has changed raises: it is read again
+        return None
 
 
 def recall_objects(words: Iterable[str]) -> None:
     """Take what earlier starts with the same words for a network read."""
     digest = hashlib.sha256("\0".join((str(Path.cwd()), *words)).encode()).hexdigest()[:32]
-    _KEPT.place = cache_folder() / f"{digest}.objects"
-    body = load_trusted(_KEPT.place, _key())
+    _TOGETHER.place, _APART.place = (cache_folder() / f"{digest}.{ending}" for ending in ("objects", "formulas"))
+    body = load_trusted(_TOGETHER.place, _key())
     if body is None:
         return
     import pickle
@@ -84,23 +102,26 @@ def recall_objects(words: Iterable[str]) -> None:
         known, names = pickle.loads(body)  # noqa: S301 - of a file that was trusted
     except Exception:  # noqa: BLE001 - whatever a class that has changed raises: they are read again
         return
-    _KEPT.known.update(known)
+    _TOGETHER.known.update(known)
     keep_names(names)
 
 
 def keep_objects() -> None:
     """Leave what was read to later starts: what this one asked for, and of the rest as many as there is room for."""
-    if not _KEPT.made or _KEPT.place is None:
+    if not _TOGETHER.made and not _APART.made:
         return
-    latest = [*({**_KEPT.known, **_KEPT.asked}).items()][-_MOST:]
-    try:
-        kept = {key: _pickled(each) if key in _KEPT.apart else each for key, each in latest}
-        body = _pickled((kept, known_names()))
-    except (TypeError, AttributeError, ValueError, RecursionError):
-        # What cannot be pickled is read again.
-        return
-    save_trusted(_KEPT.place, _key(), body)
-    _KEPT.made = False
+    import pickle
+
+    # What cannot be pickled is read again.
+    with suppress(pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError):
+        if _TOGETHER.made and _TOGETHER.place is not None:
+            save_trusted(_TOGETHER.place, _key(), _pickled((_TOGETHER.known | _TOGETHER.asked, known_names())))
+            _TOGETHER.made = False
+        if _APART.made and _APART.place is not None:
+            pickled = {key: _pickled(each) for key, each in _APART.asked.items() if key not in _WAITING}
+            latest = [*(_WAITING | pickled).items()][-_MOST[id(_APART)] :]
+            save_trusted(_APART.place, _key(), dict(latest))
+            _APART.made = False
 
 
 def _pickled(content: Any) -> bytes:
@@ -114,7 +135,11 @@ def _pickled(content: Any) -> bytes:
 
 
 def _read_only(mapping: Mapping[str, Any]) -> tuple[Any, ...]:
-    return MappingProxyType, (dict(mapping),)
+    return _read_only_again, (dict(mapping),)
+
+
+def _read_only_again(content: dict[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(content)
 
 
 def _key() -> str:
