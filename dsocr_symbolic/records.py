@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+__all__ = ["frozen"]
+
 if TYPE_CHECKING:
     from attrs import frozen
 else:

@@ -75,8 +75,14 @@ def compile_outputs(
         waived=waived,
         backend=backend,
         threads=threads,
-        **{name: tuple(kept[name]) for name in ("following", "guarded", "warned")},
-        **{name: kept[name] for name in ("follow", "require", "exact", "decimal", "warn")},
+        following=tuple(kept["following"]),
+        guarded=tuple(kept["guarded"]),
+        warned=tuple(kept["warned"]),
+        follow=kept["follow"],
+        require=kept["require"],
+        exact=kept["exact"],
+        decimal=kept["decimal"],
+        warn=kept["warn"],
     )
 
 

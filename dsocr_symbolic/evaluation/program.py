@@ -242,7 +242,7 @@ def _key(definition: Definition, slots: Mapping[str, str]) -> str:
     digest = hashlib.sha256(__version__.encode())
     own = data_folders("formulas")[-1]
     engine: list[Any] = [entry for name in _ENGINE for entry in files_below(str(PACKAGE / name), ".py")]
-    shared = [PACKAGE / "paths.py", *(own / name for name in SHARED)]
+    shared: list[Any] = [PACKAGE / "paths.py", *(own / name for name in SHARED)]
     for kind in _FORMULAS:
         # Of a user's files each name may stand for one alone, as for our own.
         shared += data_files(kind).values() if has_more_files() else files_below(str(own.parent / kind), ".yaml")

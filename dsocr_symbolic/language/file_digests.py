@@ -35,8 +35,8 @@ def contents_digest(files: "Iterable[os.DirEntry[str] | Path]") -> str:
     for file in files:
         about = file.stat()
         newest = max(newest, about.st_mtime_ns, about.st_ctime_ns)
-        place = f"{os.fspath(file)} {about.st_ino} {about.st_size} {about.st_mtime_ns} {about.st_ctime_ns}\0"
-        digest.update(place.encode())
+        said = f"{os.fspath(file)} {about.st_ino} {about.st_size} {about.st_mtime_ns} {about.st_ctime_ns}\0"
+        digest.update(said.encode())
     stamp, place = digest.digest(), cache_folder() / _NAME
     known: dict[bytes, str] = load_trusted(place, _NAME) or {}
     if stamp in known:

@@ -129,7 +129,7 @@ def _pickled(content: Any) -> bytes:
 
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, protocol=5)
-    pickler.dispatch_table = {MappingProxyType: _read_only}  # type: ignore[assignment]
+    pickler.dispatch_table = {MappingProxyType: _read_only}
     pickler.dump(content)
     return buffer.getvalue()
 
