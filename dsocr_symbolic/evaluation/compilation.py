@@ -162,6 +162,10 @@ def _output(definition: Definition, name: str, part: str, places: Sequence[tuple
 def _check_backend(backend: str) -> None:
     if backend not in get_args(Backend):
         raise UserError(f"unknown backend '{backend}': {nearest(backend, get_args(Backend))}")
+    if backend == "c":
+        from dsocr_symbolic.evaluation.native import compiler
+
+        compiler()
     if backend == "torch" and find_spec("torch") is None:
         raise UserError("backend torch: PyTorch is not installed; install torch, or leave the backend numpy")
 

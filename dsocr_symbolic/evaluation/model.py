@@ -170,7 +170,8 @@ class Model(Shown):
         by : str or sequence of str
             ``"stage"`` for every stage and ``total``, ``"total"``, the path of a part, or several of them.
         backend : str
-            ``"numpy"`` for numpy arrays, ``"torch"`` for tensors on whatever device they lie.
+            ``"numpy"`` for numpy arrays, ``"torch"`` for tensors on whatever device they lie, ``"c"`` for numpy arrays
+            too, through a C compiler: the same numbers to the last bit, sooner where many random points are asked for.
         check : bool
             Whether the function checks the model's rules; the range of every argument is checked in any case.
         waived : iterable of str

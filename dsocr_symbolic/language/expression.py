@@ -135,10 +135,14 @@ def _names(expression: Expression) -> frozenset[str]:
     return frozenset(symbols)
 
 
-@cache
+_ORDERED: dict[str, tuple[str, ...]] = {}
+
+
 def ordered_names(expression: Expression) -> tuple[str, ...]:
     """Return the symbols that a formula uses in one order."""
-    return tuple(sorted(names(expression)))
+    if expression.text not in _ORDERED:
+        _ORDERED[expression.text] = tuple(sorted(names(expression)))
+    return _ORDERED[expression.text]
 
 
 @cache
@@ -162,13 +166,14 @@ def check_names(where: str, known: Collection[str], *formulas: Expression | None
 
 def evaluate(expression: Expression, scope: Mapping[str, Any], algebra: ModuleType) -> Any:
     """Evaluate a formula in an algebra (``arithmetic``, ``symbolic``, ...); KeyError where a name has no value."""
-    return _closure(expression)(scope, algebra)
+    closure = _CLOSURES.get(expression.text)
+    if closure is None:
+        closure = _CLOSURES[expression.text] = closure_of(expression.tree)
+    return closure(scope, algebra)
 
 
-@cache
-def _closure(expression: Expression) -> Closure:
-    """Return an expression as a function; equal texts are the same."""
-    return closure_of(expression.tree)
+# Functions of expressions by their texts, of which equal ones are the same.
+_CLOSURES: dict[str, Closure] = {}
 
 
 def _check(node: ast.expr, where: str, text: str) -> None:
