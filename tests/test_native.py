@@ -25,22 +25,19 @@ pytestmark = pytest.mark.skipif(
 OVER = ("batch", "crop_columns", "crop_rows", "new_tokens")
 METRICS = ("forward_tensor_core_flops", "forward_io_bytes", "roofline_s", "peak_memory_bytes", "lower_bound_s")
 # Each operation that C and numpy round alike, numbers that Python works out before, and what is put in twice.
-SOURCE = """def run(v):
+_PARTS = (
+    "(s_a + s_b), (s_a + (-s_b)), (s_a*s_b*(-3)), t0, (s_a % s_b), s_a**2, ceiling(t0), floor(t0)",
+    "maximum(s_a, s_b, 1), minimum(s_a, s_b, t0), positive(s_a), nonzero(s_b), (0.1*s_a)",
+    "(t1 + 9007199254740993 + s_a), 7, divide(1, 3)",
+)
+SOURCE = f"""def run(v):
     s_a = v['a']
     s_b = v['b']
     t0 = divide(s_a, s_b)
     t1 = (2*3)
-    c0 = ({}, )
+    c0 = ({", ".join(_PARTS)}, )
     return (c0, )
-""".format(
-    ", ".join(
-        (
-            "(s_a + s_b), (s_a + (-s_b)), (s_a*s_b*(-3)), t0, (s_a % s_b), s_a**2, ceiling(t0), floor(t0)",
-            "maximum(s_a, s_b, 1), minimum(s_a, s_b, t0), positive(s_a), nonzero(s_b), (0.1*s_a)",
-            "(t1 + 9007199254740993 + s_a), 7, divide(1, 3)",
-        )
-    )
-)
+"""
 ODD = (0.0, -0.0, 1.0, -1.5, 5e-324, 1e308, -1e308, float("inf"), float("-inf"), float("nan"), 2**53 + 2.0, 1 / 3)
 
 
