@@ -15,8 +15,9 @@ import click
 from dsocr_symbolic.errors import UserError, nearest, one_line
 from dsocr_symbolic.evaluation.networks import load_network
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.formula import ZERO
+from dsocr_symbolic.language.expression import ZERO
 from dsocr_symbolic.language.lookup import default_definition
+from dsocr_symbolic.language.read_objects import keep_objects, recall_objects
 from dsocr_symbolic.language.strict_yaml import keep_documents, recall_documents
 from dsocr_symbolic.questions.options import Invocation, refuse_empty, warn
 from dsocr_symbolic.version import __version__
@@ -61,8 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         recall_documents()
+        recall_objects(word for name in ("--model", "--config") if (word := _option(arguments, name)))
         status = _run(_definition(arguments), arguments)
         keep_documents()
+        keep_objects()
     except UserError as error:
         status = _failed(str(error))
     except click.ClickException as error:

@@ -46,6 +46,11 @@ def user_folders() -> list[Path]:
     return folders
 
 
+def has_more_files() -> bool:
+    """Say whether files besides our own are searched."""
+    return bool(_MORE_FOLDERS or _MORE_FILES or user_folders())
+
+
 def data_folders(kind: str) -> list[Path]:
     """List the folders that hold one kind of data file.
 

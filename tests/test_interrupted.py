@@ -87,7 +87,7 @@ def test_ctrl_c_is_one_line_and_leaves_nothing(
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as patch:
         if "build_program" in place:
-            patch.setenv("DSOCR_CACHE", str(tmp_path / "empty"))
+            patch.setenv("DSOCR_CACHE", str(tmp_path.with_name(f"{tmp_path.name}-empty")))
         patch.setattr(place, stop)
         assert run(*arguments) == 130
     assert (said := capsys.readouterr()).out == ""

@@ -19,6 +19,7 @@ from dsocr_symbolic.algebras.symbolic import power
 from dsocr_symbolic.evaluation import program, program_builder
 from dsocr_symbolic.evaluation.estimate import Estimate, estimate
 from dsocr_symbolic.evaluation.generated import compile_function
+from dsocr_symbolic.language import file_digests
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import find_definition, layer_definition
 from dsocr_symbolic.language.registry import load_metrics
@@ -67,8 +68,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache" / "below"
     monkeypatch.setenv("DSOCR_CACHE", str(folder))
     # As where the system does not say whose a file is, and nothing was shipped: text alone is kept.
-    monkeypatch.setattr(program, "load_trusted", lambda *_: None)
-    monkeypatch.setattr(program, "save_trusted", lambda *_: None)
+    for module in (program, file_digests):
+        monkeypatch.setattr(module, "load_trusted", lambda *_: None)
+        monkeypatch.setattr(module, "save_trusted", lambda *_: None)
     monkeypatch.setattr(program, "_shipped", lambda *_, **__: None)
     return folder
 

@@ -1,8 +1,8 @@
 """Compile metrics of some nodes into one function of a few symbols."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
-from typing import get_args
+from typing import Any, get_args
 
 import sympy
 from attrs import evolve
@@ -16,13 +16,14 @@ from dsocr_symbolic.evaluation.kernel import Backend, Output
 from dsocr_symbolic.evaluation.reduction import in_decimals, nested, powers_in_decimals, reduced
 from dsocr_symbolic.evaluation.source import function_source
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import evaluate, names, of_running
+from dsocr_symbolic.language.expression import Expression, evaluate, names, of_running
 from dsocr_symbolic.language.registry import Metric, known_metric, load_metrics
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.network.serving import chain
 from dsocr_symbolic.scenario.checks import check_rules
 
 Ask = Callable[[str, str], Expr]
+Keep = Callable[[Callable[[], dict[str, Any]]], dict[str, Any]]
 TOTAL = "total"
 
 
@@ -38,56 +39,133 @@ def compile_outputs(
     check: bool,
     backend: Backend,
     threads: int | None,
+    keep: Keep,
 ) -> Compiled:
-    """Compile metrics of parts, ``total`` the whole; ``ask`` gives a metric of a part with every symbol free."""
+    """Compile metrics of parts, ``total`` the whole; ``ask`` gives a metric of a part with every symbol free.
+
+    ``keep`` returns what was made of the same question before, or has it made.
+    """
     switches = {rule.waived_by for rule in definition.rules} - {""}
     for switch in sorted(waived - switches):
         raise UserError(f"unknown switch '{switch}': {nearest(switch, switches)}")
     _check_backend(backend)
-    outputs = _Outputs(definition, ask, binding, parts)
-    named = tuple(
-        outputs.output(known_metric(metric), part, there=not binding.claims.lacking(metric))
-        for metric in metrics
-        for part in parts
+    kept = keep(
+        lambda: _made(
+            definition,
+            ask,
+            metrics=metrics,
+            parts=parts,
+            binding=binding,
+            overridden=overridden,
+            waived=waived,
+            check=check,
+        )
     )
-    open_rules = _open_rules(definition, binding, waived) if check else []
-    rules = [expression for _, expression in open_rules]
-    guarded = tuple(name for name in overridden if name in binding.following)
-    used = {str(symbol) for expression in (*outputs.m_expressions, *rules) for symbol in expression.free_symbols}
-    used |= {name for rule, _ in open_rules for name in rule.names}
-    following = tuple(name for name in binding.following if name in used or name in guarded)
-
-    about = {name for rule in definition.warnings for name in rule.names}
-    warned = tuple(name for name in binding.following if name in about)
-
-    def source(expressions: Sequence[Expr]) -> str:
-        return function_source([expressions], definition.quantities)
-
     return Compiled(
-        outputs=named,
+        outputs=tuple(_output(definition, *each) for each in kept["outputs"]),
         inputs=binding.inputs,
-        following=following,
-        guarded=guarded,
-        follow=source([powers_in_decimals(binding.following[name]) for name in following]),
-        require=source(rules),
-        exact=source(list(map(powers_in_decimals, outputs.m_expressions))),
-        decimal=source(list(map(in_decimals, outputs.m_expressions))),
-        warned=warned,
-        warn=function_source(
-            [[powers_in_decimals(binding.following[name]) for name in warned], _warnings(definition, binding)],
-            definition.quantities,
+        definition=evolve(
+            definition,
+            stages=(),
+            choices={},
+            workloads={},
+            rules=tuple(definition.rules[place] for place in kept["rules"]),
         ),
-        definition=evolve(definition, stages=(), choices={}, workloads={}, rules=tuple(rule for rule, _ in open_rules)),
         numbers=tuple(binding.numbers.items()),
         waived=waived,
         backend=backend,
         threads=threads,
+        following=tuple(kept["following"]),
+        guarded=tuple(kept["guarded"]),
+        warned=tuple(kept["warned"]),
+        follow=kept["follow"],
+        require=kept["require"],
+        exact=kept["exact"],
+        decimal=kept["decimal"],
+        warn=kept["warn"],
+    )
+
+
+def _made(
+    definition: Definition,
+    ask: Ask,
+    *,
+    metrics: Sequence[str],
+    parts: Sequence[str],
+    binding: Binding,
+    overridden: Sequence[str],
+    waived: frozenset[str],
+    check: bool,
+) -> dict[str, Any]:
+    """Write the source of a function, and say where its outputs stand, as data that JSON can hold."""
+    outputs = _Outputs(definition, ask, binding, parts)
+    places = [
+        (metric, part, outputs.places(known_metric(metric), part) if not binding.claims.lacking(metric) else None)
+        for metric in metrics
+        for part in parts
+    ]
+    open_rules = _open_rules(definition, binding, waived) if check else []
+    rules = [expression for _, expression in open_rules]
+    guarded = [name for name in overridden if name in binding.following]
+    used = {str(symbol) for expression in (*outputs.m_expressions, *rules) for symbol in expression.free_symbols}
+    used |= {name for rule, _ in open_rules for name in rule.names}
+    following = [name for name in binding.following if name in used or name in guarded]
+    about = {name for rule in definition.warnings for name in rule.names}
+    warned = [name for name in binding.following if name in about]
+
+    def source(*rows: Sequence[Expr]) -> str:
+        return function_source(rows, definition.quantities)
+
+    def powers(symbols: Sequence[str]) -> list[Expr]:
+        return [powers_in_decimals(binding.following[name]) for name in symbols]
+
+    return {
+        "outputs": places,
+        "following": following,
+        "guarded": guarded,
+        "warned": warned,
+        "follow": source(powers(following)),
+        "require": source(rules),
+        "exact": source(list(map(powers_in_decimals, outputs.m_expressions))),
+        "decimal": source(list(map(in_decimals, outputs.m_expressions))),
+        "warn": source(powers(warned), _warnings(definition, binding)),
+        "rules": [definition.rules.index(rule) for rule, _ in open_rules],
+    }
+
+
+def _rates(definition: Definition) -> dict[str, Expression]:
+    """Return the latencies that divide: a polynomial that was divided out would have a value where nothing runs."""
+    stages = frozenset(call.name for call in definition.stages)
+    running = {name: of_running(formula, stages) for name, formula in definition.latencies.items()}
+    return {name: rate for name, rate in running.items() if rate != definition.latencies[name]}
+
+
+def _ratio(metric: Metric, rates: Mapping[str, Expression]) -> Expression | None:
+    return metric.formula if metric.kind == "ratio" else rates.get(metric.latency)
+
+
+def _output(definition: Definition, name: str, part: str, places: Sequence[tuple[str, Sequence[int]]] | None) -> Output:
+    """Return the output of a metric of a part whose numbers stand in some places, in none where it is not there."""
+    if places is None:
+        return Output(metric=name, part=part, places=(), ratio=None)
+    metric = known_metric(name)
+    steps = chain(metric)
+    return Output(
+        metric=name,
+        part=part,
+        places=tuple((each, tuple(those)) for each, those in places),
+        ratio=None if steps else _ratio(metric, _rates(definition)),
+        steps=steps,
     )
 
 
 def _check_backend(backend: str) -> None:
     if backend not in get_args(Backend):
         raise UserError(f"unknown backend '{backend}': {nearest(backend, get_args(Backend))}")
+    if backend == "c":
+        from dsocr_symbolic.evaluation.native import compiler
+
+        compiler()
     if backend == "torch" and find_spec("torch") is None:
         raise UserError("backend torch: PyTorch is not installed; install torch, or leave the backend numpy")
 
@@ -122,38 +200,30 @@ class _Outputs:
 
     def __init__(self, definition: Definition, ask: Ask, binding: Binding, parts: Sequence[str]) -> None:
         self.m_quantities = definition.quantities
-        stages = frozenset(call.name for call in definition.stages)
-        running = {name: of_running(formula, stages) for name, formula in definition.latencies.items()}
-        # What divides has no value where nothing runs: a polynomial that was divided out would have one.
-        self.m_rates = {name: rate for name, rate in running.items() if rate != definition.latencies[name]}
+        self.m_rates = _rates(definition)
         self.m_ask = ask
         self.m_folded = binding.folded
         self.m_addends = tuple(part for part in parts if part != TOTAL)
         self.m_places: dict[tuple[str, str], tuple[int, ...]] = {}
         self.m_expressions: list[Expr] = []
 
-    def output(self, metric: Metric, part: str, *, there: bool) -> Output:
-        """Return the output of a metric of a part; nothing adds up to what is not there."""
-        if not there:
-            return Output(metric=metric.name, part=part, places=(), ratio=None)
+    def places(self, metric: Metric, part: str) -> list[tuple[str, tuple[int, ...]]]:
+        """Return where the numbers stand that a metric of a part is made of, by their names."""
         steps = chain(metric)
         if steps:
             self.m_ask(metric.name, part)
             needed = sorted({name for _, formula in steps for name in names(formula)} - {name for name, _ in steps})
             measured = {known.takes: known.name for known in load_metrics().values() if known.kind == "server"}
-            places = tuple(
+            return [
                 (name, self._place(measured[name], part) if name in measured else self._symbol(name)) for name in needed
-            )
-            return Output(metric=metric.name, part=part, places=places, ratio=None, steps=steps)
-        ratio = metric.formula if metric.kind == "ratio" else self.m_rates.get(metric.latency)
+            ]
+        ratio = _ratio(metric, self.m_rates)
         needed = [metric.name] if ratio is None else sorted(names(ratio))
         if metric.kind == "latency" and ratio is not None:
             # The whole alone has it: asking says so of any other part.
             self.m_ask(metric.name, part)
-            places = tuple((name, self._stage(name, metric.of)) for name in needed)
-        else:
-            places = tuple((name, self._place(name, part)) for name in needed)
-        return Output(metric=metric.name, part=part, places=places, ratio=ratio)
+            return [(name, self._stage(name, metric.of)) for name in needed]
+        return [(name, self._place(name, part)) for name in needed]
 
     def _stage(self, name: str, metric: str) -> tuple[int, ...]:
         """Return where a name of a latency's formula stands: a stage's time, or a symbol of the network."""

@@ -1,10 +1,10 @@
 """Numbers of a model at one workload, node by node."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
@@ -16,6 +16,7 @@ from dsocr_symbolic.network.labels import labels_of
 from dsocr_symbolic.network.rows import RUNS, Row
 from dsocr_symbolic.network.serving import quotient
 from dsocr_symbolic.network.timeline import CALLS
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.values import Values
 
 Metrics = Mapping[str, Any]
@@ -32,6 +33,25 @@ _NEVER_LESS = {
 # What floats leave of a difference of equal sums is less than this part of them.
 _ROUNDING = 1e-12
 LARGEST = ("stock", "peak", "memory", "bound")
+
+
+class _OfRow(Mapping[str, Any]):
+    """The metrics of one row, each worked out when it is asked for."""
+
+    __slots__ = ("m_columns", "m_row")
+
+    def __init__(self, columns: Mapping[str, Sequence[Any]], row: int) -> None:
+        self.m_columns = columns
+        self.m_row = row
+
+    def __getitem__(self, name: str) -> Any:
+        return self.m_columns[name][self.m_row]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.m_columns)
+
+    def __len__(self) -> int:
+        return len(self.m_columns)
 
 
 @frozen(kw_only=True)
@@ -62,12 +82,13 @@ class NodeNumbers:
 
 @frozen(kw_only=True)
 class Estimate:
-    """All numbers of a model at one workload."""
+    """All numbers of a model at one workload; a sum of several has no fold."""
 
     values: Values
     total: Metrics
     nodes: tuple[NodeNumbers, ...]
     traffic: str = "eager"
+    fold: Fold | None = field(default=None, eq=False, repr=False)
 
     @cached_property
     def below(self) -> Sequence[Sequence[int]]:
@@ -101,11 +122,11 @@ def estimate(
             calls=arithmetic.whole(calls[index]),
             label=labels[index][0],
             module=labels[index][1],
-            added={name: column[index] for name, column in columns.items()},
+            added=_OfRow(columns, index),
         )
         for index, row in enumerate(fold.leaves.rows)
     )
-    return Estimate(values=values, total=whole.metrics, nodes=tuple(nodes))
+    return Estimate(values=values, total=whole.metrics, nodes=tuple(nodes), fold=fold)
 
 
 def check_counts(fold: Fold) -> None:
@@ -117,7 +138,9 @@ def check_counts(fold: Fold) -> None:
         if calls < 0:
             raise UserError(f"{row.path}: {calls} calls; see what 'repeat' and 'with' give it and those above it")
     for name, unit in _NEVER_LESS.items():
-        for row, amount in zip(rows, fold.column(name), strict=True):
+        # What an operator counts is its own; nothing stands below it.
+        amounts = fold.column(name) if name == "parameters" else columns[name]
+        for row, amount in zip(rows, amounts, strict=True):
             if amount < 0 and (row.aten or name == "parameters"):
                 raise UserError(f"{row.path}: {arithmetic.whole(amount)} {unit}; see what 'with' and 'repeat' give it")
 

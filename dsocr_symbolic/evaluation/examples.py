@@ -12,8 +12,8 @@ from dsocr_symbolic.evaluation.estimate import check_counts, estimate
 from dsocr_symbolic.evaluation.program import load_program
 from dsocr_symbolic.language.call import Call
 from dsocr_symbolic.language.definition import Definition, load_definition
-from dsocr_symbolic.language.expression import evaluate, names
-from dsocr_symbolic.language.formula import EMPTY, Formula, Library, Operator
+from dsocr_symbolic.language.expression import EMPTY, evaluate, names
+from dsocr_symbolic.language.formula import Formula, Library, Operator
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.language.lookup import called, called_by_own_code, default_definition, definition_of, reached
 from dsocr_symbolic.language.registry import load_metrics

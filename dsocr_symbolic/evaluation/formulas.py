@@ -1,7 +1,7 @@
 """Formulas of a network under its choices: the tree once in a process, what follows from it once on a machine."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -45,6 +45,17 @@ def paths_of(definition: Definition, options: Options) -> Mapping[str, None]:
     """Return every path, the whole first, parents before children."""
     made = made_once(definition, options, "paths", lambda: list(whole_of(definition, options, training=False).nodes))
     return dict.fromkeys(made)
+
+
+def symbols_at(definition: Definition, options: Options, paths: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return the symbols of metrics of parts, each a metric and a path; a UserError where one does not exist."""
+    paths = tuple(paths)
+
+    def make() -> list[str]:
+        formulas = (expression_at(definition, options, path, metric) for metric, path in paths)
+        return sorted({str(symbol) for formula in formulas for symbol in formula.free_symbols})
+
+    return frozenset(made_once(definition, options, f"symbols {paths}", make))
 
 
 def made_once(definition: Definition, options: Options, what: str, make: Callable[[], Any]) -> Any:

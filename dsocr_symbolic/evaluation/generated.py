@@ -2,7 +2,7 @@
 
 import gc
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from types import CodeType, ModuleType
@@ -14,9 +14,11 @@ Run = Callable[[Mapping[str, Any]], tuple[tuple[Any, ...], ...]]
 PRIMITIVES = ("divide", "ceiling", "floor", "maximum", "minimum", "positive", "nonzero", "power", "sum_maxima")
 # What generated source may hold: no attributes, no quotes but around the names it unpacks, no other names.
 _TOKENS = re.compile(
-    r"def run\(v\):|return|v\['\w+'\]|s_\w+|[td]\d+|\d+\.\d+(?:e[+-]\d+)?|\d+(?:e[+-]\d+)?|[()*+,=%\- \n]|"
+    r"def run\(v\):|return|v\['\w+'\]|s_\w+|[tdc]\d+|\d+\.\d+(?:e[+-]\d+)?|\d+(?:e[+-]\d+)?|[()*+,=%\- \n]|"
     + "|".join(PRIMITIVES)
 )
+
+_PARTS = re.compile(r"\b(?:s_\w+|[td]\d+)\b")
 
 
 @lru_cache(maxsize=256)
@@ -31,6 +33,19 @@ def compile_source(source: str) -> CodeType:
         raise ValueError("not a generated program")
     with uncollected():
         return compile(source, "<generated>", "exec")
+
+
+def part_source(source: str, places: Sequence[int]) -> str:
+    """Return of generated source what some of its rows alone need, which become all that it returns."""
+    first, *lines, _, _ = source.split("\n")
+    needed, kept = {f"c{place}" for place in places}, []
+    for line in reversed(lines):
+        name, _, text = line.strip().partition(" = ")
+        if name in needed:
+            needed.update(_PARTS.findall(text))
+            kept.append(line)
+    returned = "".join(f"c{place}, " for place in places)
+    return "\n".join([first, *reversed(kept), f"    return ({returned})", ""])
 
 
 def function_of(code: CodeType, algebra: ModuleType = arithmetic) -> Run:

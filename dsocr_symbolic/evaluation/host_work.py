@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
-
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import names
 from dsocr_symbolic.language.roles import Crops
 from dsocr_symbolic.language.time_formula import host_symbols, load_time
+from dsocr_symbolic.records import frozen
+from dsocr_symbolic.scenario.claims import CALIBRATE
 from dsocr_symbolic.scenario.page_contents import PageContent
-
-CALIBRATE = "run dsocr calibrate --documents on the machine that reads pages, and give its file with --machine"
 
 
 @frozen(kw_only=True)

@@ -19,9 +19,9 @@ from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.scenario.checks import LARGEST, check_rules, check_setting, rule_says
 
-Backend = Literal["numpy", "torch"]
+Backend = Literal["numpy", "torch", "c"]
 Result = dict[str, dict[str, Any]]
-_ALGEBRAS = {"numpy": "arrays", "torch": "torch_arrays"}
+_ALGEBRAS = {"numpy": "arrays", "torch": "torch_arrays", "c": "arrays"}
 # A symbol, its least value, whether it is whole, and whether it is greater than the least value.
 Allowed = tuple[str, int, bool, bool]
 
@@ -71,7 +71,7 @@ class Kernel:
     waived : frozenset of str
         Switches that lift rules.
     backend, threads : str, int or None
-        ``numpy`` or ``torch``; threads over blocks of numpy arrays, None for one per core.
+        ``numpy``, ``torch`` or ``c``; threads over blocks of numpy arrays, None for one per core.
     """
 
     outputs: tuple[Output, ...]
@@ -108,7 +108,14 @@ class Kernel:
     @cached_property
     def on_arrays(self) -> tuple[Run, ...]:
         """The same on arrays of the backend."""
-        return tuple(compile_function(source, self.algebra) for source in (self.follow, self.require, self.decimal))
+        follow, require, decimal = (
+            compile_function(source, self.algebra) for source in (self.follow, self.require, self.decimal)
+        )
+        if self.backend == "c":
+            from dsocr_symbolic.evaluation.native import on_blocks
+
+            decimal = on_blocks(self.decimal, decimal)
+        return follow, require, decimal
 
     @cached_property
     def warned_numbers(self) -> Run:

@@ -13,7 +13,7 @@ from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.evaluation.binding import bind
 from dsocr_symbolic.evaluation.compilation import TOTAL, compile_outputs
 from dsocr_symbolic.evaluation.compiled import Compiled
-from dsocr_symbolic.evaluation.formulas import expression_at, paths_of, whole_of
+from dsocr_symbolic.evaluation.formulas import expression_at, made_once, paths_of, whole_of
 from dsocr_symbolic.evaluation.kernel import Backend
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.registry import known_metric, load_metrics
@@ -75,6 +75,11 @@ class Model(Shown):
     def paths(self) -> tuple[str, ...]:
         """Every path, the whole first, parents before children."""
         return tuple(paths_of(self.definition, self.options))
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """The paths of the stages, in order."""
+        return tuple(path for path in self.paths if path and "/" not in path)
 
     def __getitem__(self, path: str) -> "Part":
         """Return a part by its path, such as ``"prefill/layers.1-11"``; ``""`` is the whole.
@@ -165,7 +170,8 @@ class Model(Shown):
         by : str or sequence of str
             ``"stage"`` for every stage and ``total``, ``"total"``, the path of a part, or several of them.
         backend : str
-            ``"numpy"`` for numpy arrays, ``"torch"`` for tensors on whatever device they lie.
+            ``"numpy"`` for numpy arrays, ``"torch"`` for tensors on whatever device they lie, ``"c"`` for numpy arrays
+            too, through a C compiler: the same numbers to the last bit, sooner where many random points are asked for.
         check : bool
             Whether the function checks the model's rules; the range of every argument is checked in any case.
         waived : iterable of str
@@ -185,26 +191,31 @@ class Model(Shown):
             broken whatever the arguments are.
         """
         named = self.definition.default_workload if workload is None else workload
-        binding = bind(
-            self.definition,
-            inputs=_listed(over),
-            overrides=dict(self.overrides),
-            defaults={**dict(self.config), **load_workload(self.definition, named).values},
-            settings=settings or {},
-            options=dict(self.options),
-            gpu=load_gpu(self.definition.default_gpu if gpu is None else gpu),
-        )
+        asked: dict[str, Any] = {
+            "inputs": _listed(over),
+            "overrides": dict(self.overrides),
+            "defaults": {**dict(self.config), **load_workload(self.definition, named).values},
+            "settings": settings or {},
+            "options": dict(self.options),
+            "gpu": load_gpu(self.definition.default_gpu if gpu is None else gpu),
+        }
+        of: dict[str, Any] = {
+            "metrics": _listed(metrics),
+            "parts": [*self.stage_names, TOTAL] if by == "stage" else _listed(by),
+            "overridden": [name for name, _ in self.overrides],
+            "waived": frozenset(waived),
+            "check": check,
+        }
+        # All that it is made of besides the formulas.
+        said = f"compiled {asked} {of | {'waived': sorted(of['waived'])}}"
         return compile_outputs(
             self.definition,
             lambda metric, path: part_expression(self, "" if path == TOTAL else path, metric),
-            metrics=_listed(metrics),
-            parts=[*(node.path[0] for node in self.stages), TOTAL] if by == "stage" else _listed(by),
-            binding=binding,
-            overridden=[name for name, _ in self.overrides],
-            waived=frozenset(waived),
-            check=check,
+            binding=bind(self.definition, **asked),
             backend=backend,
             threads=threads,
+            keep=lambda make: made_once(self.definition, self.options, said, make),
+            **of,
         )
 
 

@@ -7,12 +7,10 @@ from attrs import evolve
 
 from dsocr_symbolic.evaluation.program import recalled
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.formula import ZERO
+from dsocr_symbolic.language.expression import ZERO
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.rules import Rule
-from dsocr_symbolic.paths import data_files, is_ours
-from dsocr_symbolic.scenario.config_files import find_config
-from dsocr_symbolic.scenario.configs import find_network
+from dsocr_symbolic.paths import data_files, has_more_files, is_ours
 
 _FOLDERS = ("formulas/operators", "formulas/layers")
 
@@ -24,7 +22,9 @@ def load_network(name: str | None = None, words: Iterable[str] = (), config: str
     otherwise. That is worked out once for each content of the files.
     """
     of_config = config if name is None else None
-    definition = default_definition(name) if of_config is None else find_network(find_config(of_config))
+    definition = default_definition(name) if of_config is None else _of_config(of_config)
+    if not has_more_files() and is_ours(definition.file):
+        return definition
     own = {name for kind in _FOLDERS for name, path in data_files(kind).items() if not is_ours(path)}
     if not own and is_ours(definition.file):
         return definition
@@ -44,3 +44,10 @@ def load_network(name: str | None = None, words: Iterable[str] = (), config: str
 def own_models() -> list[Path]:
     """Return the model files of a user's folders."""
     return [path for path in data_files("formulas/models").values() if not is_ours(path)]
+
+
+def _of_config(config: str | Path) -> Definition:
+    from dsocr_symbolic.scenario.config_files import find_config
+    from dsocr_symbolic.scenario.configs import find_network
+
+    return find_network(find_config(config))

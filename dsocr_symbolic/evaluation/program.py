@@ -9,26 +9,30 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.evaluation.generated import Run, compile_source, function_of, uncollected
-from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import Expression
+from dsocr_symbolic.evaluation.generated import Run, compile_source, function_of, part_source, uncollected
+from dsocr_symbolic.language.definition import SHARED, Definition
+from dsocr_symbolic.language.expression import EMPTY, Expression
 from dsocr_symbolic.language.extending import bases
-from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.file_digests import contents_digest, files_below
+from dsocr_symbolic.language.strict_yaml import is_standing_in
 from dsocr_symbolic.language.trusted_files import load_trusted, save_trusted
 from dsocr_symbolic.network.fold import Fold
-from dsocr_symbolic.network.rows import Leaves, Row
-from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders, hash_files, is_ours
+from dsocr_symbolic.network.rows import FIRST, LAST, RUNS, SIZES, Leaves, Row
+from dsocr_symbolic.paths import PACKAGE, cache_folder, data_files, data_folders, has_more_files, hash_files, is_ours
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.version import __version__
 
 # The packages that a program is made by; an edit of a figure leaves every program as it is.
 _ENGINE = ("algebras", "language", "network", "evaluation")
-_DATA = ("conventions.yaml", "machine.yaml", "metrics.yaml", "server.yaml", "service.yaml")
-_CODE = "code"
+_FORMULAS = ("formulas/operators", "formulas/layers", "formulas/time")
+_CODE, _MEMORY_CODE = "code", "memory"
+MEMORY = (RUNS, SIZES, FIRST, LAST, "forward_weight_bytes", "forward_kv_cache_bytes")
+"""Columns that the memory of a workload follows from, and the names of its moments."""
 
 
 @frozen(kw_only=True)
@@ -43,6 +47,8 @@ class Program:
         What the function returns, and which of it each row has; see :class:`~dsocr_symbolic.network.fold.Leaves`.
     source, run : str, callable
         The function as text; called, it takes a number for every symbol and returns one tuple for each column.
+    memory : callable or None
+        One that returns the columns of ``MEMORY`` alone; None for details.
     """
 
     rows: tuple[Row, ...]
@@ -52,6 +58,7 @@ class Program:
     latencies: Mapping[str, Expression]
     source: str
     run: Run
+    memory: Run | None = None
     uncounted: Mapping[str, str] = EMPTY
 
 
@@ -59,6 +66,14 @@ def run_program(program: Program, numbers: Mapping[str, Exact], details: Program
     """Evaluate a program, and the details of the same rows if they are given, for the fold."""
     parts = [program] if details is None else [program, details]
     return folded(parts, [_run(part, numbers) for part in parts], numbers, arithmetic)
+
+
+def run_memory(program: Program, numbers: Mapping[str, Exact]) -> Fold:
+    """Evaluate what the memory of a workload follows from alone, for the fold."""
+    if program.memory is None:
+        return run_program(program, numbers)
+    part = evolve(program, columns=MEMORY, run=program.memory)
+    return folded([part], [_run(part, numbers)], numbers, arithmetic)
 
 
 def folded(
@@ -161,7 +176,10 @@ def program_key(definition: Definition, slots: Mapping[str, str], *, details: bo
 
 def _compiled(ready: Path, key: str, content: Mapping[str, Any], definition: Definition) -> Program:
     """Compile a program from its text, every token of which is checked, and keep that for the next start."""
-    content = {**content, _CODE: compile_source(content["source"])}
+    source, columns = content["source"], content["columns"]
+    content = {**content, _CODE: compile_source(source)}
+    if {*MEMORY} <= {*columns}:
+        content[_MEMORY_CODE] = compile_source(part_source(source, [columns.index(name) for name in MEMORY]))
     program = _program(content, definition)
     save_trusted(ready, key, content)
     return program
@@ -177,6 +195,9 @@ def recalled(definition: Definition, more: Iterable[Path | str], make: Callable[
 
 def kept(key: str, make: Callable[[], Any]) -> Any:
     """Return what was made of a key before, from the user's cache folder; made and kept there where it is not."""
+    if is_standing_in():
+        # What stands for a file has no part in the key.
+        return make()
     content = recall(key)
     if content is None:
         content = make()
@@ -211,6 +232,7 @@ def _program(content: Mapping[str, Any], definition: Definition) -> Program:
         latencies=definition.latencies,
         source=content["source"],
         run=function_of(content[_CODE]),
+        memory=function_of(content[_MEMORY_CODE]) if _MEMORY_CODE in content else None,
         uncounted=definition.uncounted,
     )
 
@@ -218,11 +240,14 @@ def _program(content: Mapping[str, Any], definition: Definition) -> Program:
 def _key(definition: Definition, slots: Mapping[str, str]) -> str:
     """Hash everything that the program is made of: version, code, formulas, model file, layer, slots."""
     digest = hashlib.sha256(__version__.encode())
-    files = [PACKAGE / "paths.py", *(path for name in _ENGINE for path in sorted((PACKAGE / name).rglob("*.py")))]
-    files += data_files("formulas/operators").values()
-    files += [*data_files("formulas/layers").values(), *data_files("formulas/time").values()]
-    files += [data_folders("formulas")[-1] / name for name in _DATA]
-    hash_files(digest, [*files, Path(definition.file), *bases(Path(definition.file))])
+    own = data_folders("formulas")[-1]
+    engine: list[Any] = [entry for name in _ENGINE for entry in files_below(str(PACKAGE / name), ".py")]
+    shared: list[Any] = [PACKAGE / "paths.py", *(own / name for name in SHARED)]
+    for kind in _FORMULAS:
+        # Of a user's files each name may stand for one alone, as for our own.
+        shared += data_files(kind).values() if has_more_files() else files_below(str(own.parent / kind), ".yaml")
+    digest.update(contents_digest([*engine, *shared]).encode())
+    hash_files(digest, [Path(definition.file), *bases(Path(definition.file))])
     stages = [(call.name, call.use) for call in definition.stages]
     digest.update(json.dumps([definition.name, stages, sorted(slots.items())]).encode())
     return digest.hexdigest()[:32]

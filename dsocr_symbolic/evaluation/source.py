@@ -20,7 +20,9 @@ def function_source(rows: Sequence[Sequence[Expr]], symbols: Iterable[str]) -> s
     outputs = [f"({''.join(python.part(expression) + ', ' for expression in row)})" for row in rows]
     used = {part.name for part in counts if part.is_Symbol}
     unpack = [f"    s_{name} = v['{name}']" for name in symbols if name in used]
-    return "\n".join(["def run(v):", *unpack, *python.m_lines, f"    return ({', '.join(outputs)},)", ""])
+    columns = [f"    c{place} = {row}" for place, row in enumerate(outputs)]
+    returned = "".join(f"c{place}, " for place in range(len(outputs)))
+    return "\n".join(["def run(v):", *unpack, *python.m_lines, *columns, f"    return ({returned})", ""])
 
 
 def _count(expression: Expr, counts: Counter[Expr]) -> None:

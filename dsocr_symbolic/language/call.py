@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from attrs import frozen
-
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.language.expression import Expression, parse
+from dsocr_symbolic.language.expression import ONE, Expression
 from dsocr_symbolic.language.schema import (
     BLANK,
     COUNT,
@@ -19,8 +17,7 @@ from dsocr_symbolic.language.schema import (
     records,
     structure,
 )
-
-ONE = parse(1, "1")
+from dsocr_symbolic.records import frozen
 
 
 @frozen(kw_only=True)

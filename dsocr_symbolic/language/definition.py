@@ -5,20 +5,24 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.call import CALLS, Call
 from dsocr_symbolic.language.expression import Expression, check_names, parse
 from dsocr_symbolic.language.extending import bases, whole
 from dsocr_symbolic.language.files.server_file import ALONE, HELD, load_server
-from dsocr_symbolic.language.files.service_file import together
 from dsocr_symbolic.language.model_parts import Choice, Server, Uncounted, Workload
+from dsocr_symbolic.language.read_objects import read_as
 from dsocr_symbolic.language.registry import Quantity, load_conventions, load_machine, load_metrics, read_machine
 from dsocr_symbolic.language.roles import Architecture, Identity, Roles, in_roles, symbols_of
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.language.schema import BLANK, TEXT, entry, follows, of_symbols, records, structure, table
-from dsocr_symbolic.paths import data_files
+from dsocr_symbolic.paths import data_files, data_folders
+from dsocr_symbolic.records import frozen
+
+# Files of formulas/ that every network shares.
+SHARED = ("conventions.yaml", "machine.yaml", "metrics.yaml", "server.yaml", "service.yaml")
 
 
 def shared(kind: Literal["rules", "warnings"], server: Server | None = None) -> tuple[Rule, ...]:
@@ -79,6 +83,8 @@ def with_fewest(quantities: Mapping[str, Quantity]) -> dict[str, Quantity]:
 
 def _latencies(definition: "Definition") -> dict[str, Expression]:
     """Put beside the file's own latencies what a server's formulas make of the stages' times."""
+    from dsocr_symbolic.language.files.service_file import together
+
     own, roles = definition.own_latencies, definition.roles
     stages = [call.name for call in definition.stages]
     return {**together(stages, roles.batch, roles.new_tokens), **own} if own else {}
@@ -171,6 +177,11 @@ def load_definition(path: Path) -> Definition:
 
 @lru_cache(maxsize=32)
 def _defined(path: Path, _: tuple[bytes, ...]) -> Definition:
+    common = [data_folders("formulas")[-1] / name for name in SHARED]
+    return read_as("model", [path, *bases(path), *common], lambda: _read(path))
+
+
+def _read(path: Path) -> Definition:
     definition = structure(Definition, whole(path), str(path), name=path.stem, file=str(path))
     check_definition(definition)
     return definition

@@ -10,15 +10,16 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from types import ModuleType
-from typing import Any
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.closure import FUNCTIONS, Closure, closure_of
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, check_known
+from dsocr_symbolic.records import frozen
 
 _ARGUMENTS = {"ceiling": (1, 1), "floor": (1, 1), "Max": (2, 9), "Min": (2, 9), "power": (2, 2)}
 _LARGEST_EXPONENT = 8
@@ -32,6 +33,24 @@ class Expression:
 
     text: str
     tree: ast.expr = field(eq=False, repr=False)
+
+    def __getstate__(self) -> str:
+        """Return what is kept of it between starts: a tree is parsed again where it is asked for."""
+        return self.text
+
+    def __setstate__(self, text: str) -> None:
+        """Take that."""
+        object.__setattr__(self, "text", text)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Parse the tree of a formula that was kept, and so was checked before."""
+            if name != "tree":
+                raise AttributeError(name)
+            tree = ast.parse(self.text, mode="eval").body
+            object.__setattr__(self, "tree", tree)
+            return tree
 
 
 def parse(source: Any, where: str) -> Expression:
@@ -82,9 +101,27 @@ def _constant(node: ast.expr) -> Exact | None:
     return value
 
 
-@cache
+_NAMES: dict[str, frozenset[str]] = {}
+
+
+def keep_names(known: Mapping[str, frozenset[str]]) -> None:
+    """Take the symbols that formulas use, by their texts, as an earlier start found them."""
+    _NAMES.update(known)
+
+
+def known_names() -> Mapping[str, frozenset[str]]:
+    """Return the symbols of formulas that were asked for them."""
+    return _NAMES
+
+
 def names(expression: Expression) -> frozenset[str]:
     """Return the symbols that a formula uses; equal texts use the same."""
+    if expression.text not in _NAMES:
+        _NAMES[expression.text] = _names(expression)
+    return _NAMES[expression.text]
+
+
+def _names(expression: Expression) -> frozenset[str]:
     symbols: set[str] = set()
     nodes: list[ast.AST] = [expression.tree]
     while nodes:
@@ -98,10 +135,14 @@ def names(expression: Expression) -> frozenset[str]:
     return frozenset(symbols)
 
 
-@cache
+_ORDERED: dict[str, tuple[str, ...]] = {}
+
+
 def ordered_names(expression: Expression) -> tuple[str, ...]:
     """Return the symbols that a formula uses in one order."""
-    return tuple(sorted(names(expression)))
+    if expression.text not in _ORDERED:
+        _ORDERED[expression.text] = tuple(sorted(names(expression)))
+    return _ORDERED[expression.text]
 
 
 @cache
@@ -125,13 +166,14 @@ def check_names(where: str, known: Collection[str], *formulas: Expression | None
 
 def evaluate(expression: Expression, scope: Mapping[str, Any], algebra: ModuleType) -> Any:
     """Evaluate a formula in an algebra (``arithmetic``, ``symbolic``, ...); KeyError where a name has no value."""
-    return _closure(expression)(scope, algebra)
+    closure = _CLOSURES.get(expression.text)
+    if closure is None:
+        closure = _CLOSURES[expression.text] = closure_of(expression.tree)
+    return closure(scope, algebra)
 
 
-@cache
-def _closure(expression: Expression) -> Closure:
-    """Return an expression as a function; equal texts are the same."""
-    return closure_of(expression.tree)
+# Functions of expressions by their texts, of which equal ones are the same.
+_CLOSURES: dict[str, Closure] = {}
 
 
 def _check(node: ast.expr, where: str, text: str) -> None:
@@ -181,3 +223,7 @@ def _exponent(node: ast.AST) -> int:
         case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int(exponent))):
             return below * max(exponent, 1)
     return below
+
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+ZERO, ONE = parse(0, "0"), parse(1, "1")

@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from dsocr_symbolic.errors import UserError, check_known
 from dsocr_symbolic.language.call import CALLS, Call, Filling, KernelWork
-from dsocr_symbolic.language.expression import Expression, names, parse
+from dsocr_symbolic.language.expression import EMPTY, ZERO, Expression, names, parse
 from dsocr_symbolic.language.schema import (
     BLANK,
     FORMULAS,
     GUARD,
     POSITIVE,
     PROSE,
-    Reader,
     entry,
     follows,
     of_symbols,
@@ -24,36 +22,16 @@ from dsocr_symbolic.language.schema import (
     table,
 )
 from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.language.symbols import PAIR, Symbol
+from dsocr_symbolic.records import frozen
 
 Role = Literal["input", "output", "inplace", "weight", "buffer", "past", "cache"]
-EMPTY: Mapping[str, Any] = MappingProxyType({})
-ZERO, ONE = parse(0, "0"), parse(1, "1")
 _DTYPES = {"weight": parse("weight", ""), "past": parse("kv", ""), "cache": parse("kv", "")}
 _DTYPE = parse("activation", "")
 
 
 def _dtype(tensor: "Tensor") -> Expression:
     return _DTYPES.get(tensor.role, _DTYPE)
-
-
-@frozen(kw_only=True)
-class Symbol:
-    """A symbol of a formula."""
-
-    letter: str = entry("letter in print, LaTeX")
-    meaning: str = entry("what it means")
-
-
-def _symbol(raw: Any, where: str) -> Symbol:
-    match raw:
-        case [str(letter), str(meaning)]:
-            return Symbol(letter=letter, meaning=meaning)
-        case [str(), *meaning] if meaning and all(isinstance(word, str) for word in meaning):
-            raise UserError(f"{where}: a meaning with a comma needs quotes")
-    raise UserError(f"{where}: expected [letter, meaning], found {raw!r}")
-
-
-PAIR = Reader(_symbol, {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2})
 
 
 @frozen(kw_only=True)

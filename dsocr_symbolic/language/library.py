@@ -10,6 +10,7 @@ from attrs import field, frozen
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.formula import Formula, Library, read_layer, read_operators
 from dsocr_symbolic.language.formula_checks import check_cycles, check_formula, uses
+from dsocr_symbolic.language.read_objects import read_as
 from dsocr_symbolic.paths import data_files, is_ours, name_taken
 
 _WORD = re.compile(r"\w+")
@@ -86,7 +87,11 @@ class _Shelf(Mapping[str, Formula]):
     def _read(self, path: Path) -> list[Formula]:
         if path not in self.m_files:
             is_layer = self.layers.get(path.stem) == path
-            self.m_files[path] = [read_layer(path)] if is_layer else [*read_operators(path)]
+
+            def read() -> list[Formula]:
+                return [read_layer(path)] if is_layer else [*read_operators(path)]
+
+            self.m_files[path] = read_as("layer" if is_layer else "operators", [path], read, apart=True)
         return self.m_files[path]
 
     def _file(self, name: str) -> Path | None:

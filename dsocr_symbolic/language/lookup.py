@@ -2,15 +2,18 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from itertools import product
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from dsocr_symbolic.language.call import ONE, Call
+from dsocr_symbolic.language.call import Call
 from dsocr_symbolic.language.definition import Definition, load_definition, shared, with_fewest
-from dsocr_symbolic.language.expression import names, parse
-from dsocr_symbolic.language.formula import EMPTY, Formula, Layer, Library, inputs
+from dsocr_symbolic.language.expression import EMPTY, ONE, names, parse
 from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.paths import find_file
+
+if TYPE_CHECKING:
+    from dsocr_symbolic.language.formula import Formula, Library
 
 
 def find_definition(name: str) -> Definition:
@@ -23,24 +26,26 @@ def default_definition(name: str | None) -> Definition:
     return find_definition("deepseek-ocr" if name is None else name)
 
 
-def called(library: Library, definition: Definition, names: Iterable[str] = ()) -> frozenset[str]:
+def called(library: "Library", definition: Definition, names: Iterable[str] = ()) -> frozenset[str]:
     """Return the formulas that a network can call under any choice, and what some other formulas can."""
     calls = [*definition.stages, *(Call(name=name, use=name) for name in names)]
     return reached(library, calls, fillings_of(definition))
 
 
-def called_by_own_code(library: Library, definition: Definition) -> frozenset[str]:
+def called_by_own_code(library: "Library", definition: Definition) -> frozenset[str]:
     """Return the formulas that a network can call where choices that options set at once are left as they are."""
     options = (option for choice in definition.choices.values() for option in choice.options.values())
     left = {name for option in options for name in option.choices}
     return reached(library, definition.stages, fillings_of(definition, left))
 
 
-def reached(library: Library, calls: Iterable[Call], chosen: Mapping[str, Collection[str]]) -> frozenset[str]:
+def reached(library: "Library", calls: Iterable[Call], chosen: Mapping[str, Collection[str]]) -> frozenset[str]:
     """Return the formulas that calls can come to: a slot is filled by its caller, by any choice, or by default.
 
     ``chosen`` are the formulas that choices put into a slot, an empty name among them where they may leave it open.
     """
+    from dsocr_symbolic.language.formula import Layer
+
     known: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
     waiting: list[tuple[Call, Mapping[str, str], Formula | None]] = [(call, {}, None) for call in calls]
     while waiting:
@@ -101,8 +106,10 @@ def symbols_of_layer(definition: Definition) -> list[str]:
     return list({**stage.given, **find_formula(stage.use).alone})
 
 
-def definition_of(definition: Definition, formula: Formula) -> Definition:
+def definition_of(definition: Definition, formula: "Formula") -> Definition:
     """Let a formula be the only stage: what follows is as it says; else the model's value, else its example's."""
+    from dsocr_symbolic.language.formula import inputs
+
     quantities = {name: known for name, known in definition.quantities.items() if known.group != "server"}
     for name, symbol in formula.symbols.items():
         if name not in quantities:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
-
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.schema import (
@@ -20,6 +18,7 @@ from dsocr_symbolic.language.schema import (
     table,
 )
 from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.records import frozen
 
 
 @frozen(kw_only=True)

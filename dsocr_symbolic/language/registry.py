@@ -1,14 +1,12 @@
 """What every network shares: metrics, conventions, the machine's symbols, times; and which metric is which time's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar
 
-from attrs import frozen
-
 from dsocr_symbolic.errors import UserError, check_known, nearest
-from dsocr_symbolic.language.expression import Expression, check_names, constant
-from dsocr_symbolic.language.formula import ZERO
+from dsocr_symbolic.language.expression import ZERO, Expression, check_names, constant
+from dsocr_symbolic.language.read_objects import read_as
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.language.schema import (
     GUARD,
@@ -23,6 +21,7 @@ from dsocr_symbolic.language.schema import (
 )
 from dsocr_symbolic.language.strict_yaml import read_yaml
 from dsocr_symbolic.paths import data_folders
+from dsocr_symbolic.records import frozen
 
 T = TypeVar("T")
 Kind = Literal[
@@ -152,16 +151,21 @@ def formula_file(relative: str) -> tuple[Any, str]:
     return read_yaml(path), str(path)
 
 
+def shared_read(make: Callable[[], T], *relative: str, apart: bool = False) -> T:
+    """Return what is made of files of the formulas that all networks share, the one that it is read of the first."""
+    return read_as(relative[0], [data_folders("formulas")[-1] / each for each in relative], make, apart=apart)
+
+
 @cache
 def load_conventions() -> Conventions:
     """Read formulas/conventions.yaml."""
-    return _with_known_rules(Conventions, "conventions.yaml")
+    return shared_read(lambda: _with_known_rules(Conventions, "conventions.yaml"), "conventions.yaml")
 
 
 @cache
 def load_metrics() -> Mapping[str, Metric]:
     """Read formulas/metrics.yaml, the one registry of metric names."""
-    metrics: Mapping[str, Metric] = METRICS.read(*formula_file("metrics.yaml"))
+    metrics: Mapping[str, Metric] = shared_read(lambda: METRICS.read(*formula_file("metrics.yaml")), "metrics.yaml")
     return metrics
 
 
@@ -176,7 +180,7 @@ def known_metric(name: str) -> Metric:
 @cache
 def read_machine() -> Machine:
     """Read formulas/machine.yaml."""
-    return _with_known_rules(Machine, "machine.yaml")
+    return shared_read(lambda: _with_known_rules(Machine, "machine.yaml"), "machine.yaml")
 
 
 def load_machine() -> Mapping[str, Quantity]:

@@ -3,11 +3,12 @@
 from collections.abc import Container, Mapping
 from typing import Any
 
-from attrs import Attribute, evolve, fields, frozen
+from attrs import Attribute, evolve, fields
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.expression import Expression
 from dsocr_symbolic.language.schema import AMOUNT, BLANK, TEXT, entry, follows, table
+from dsocr_symbolic.records import frozen
 
 
 @frozen(kw_only=True)

@@ -2,10 +2,11 @@
 
 import re
 
-from attrs import field, frozen
+from attrs import field
 
 from dsocr_symbolic.language.expression import Expression, names, parse
 from dsocr_symbolic.language.schema import entry, follows
+from dsocr_symbolic.records import frozen
 
 # What a rule says may hold formulas in braces.
 BRACES = re.compile(r"\{([^}]*)\}")

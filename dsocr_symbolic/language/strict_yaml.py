@@ -87,6 +87,11 @@ def standing_in(path: Path, content: Any) -> Iterator[None]:
         del _STANDING_IN[path]
 
 
+def is_standing_in() -> bool:
+    """Say whether some content stands for that of a file."""
+    return bool(_STANDING_IN)
+
+
 def read_yaml(path: Path) -> Any:
     """Read a UTF-8 file of one document as plain data.
 
@@ -101,6 +106,7 @@ def read_yaml(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
     digest = hashlib.blake2b(content, digest_size=16).digest()
+    _take()
     if digest in _RECALLED:
         return marshal.loads(_RECALLED[digest])  # noqa: S302 - of a file that was trusted, or made here
     document = _parsed(text, path)
@@ -126,9 +132,20 @@ _NEW: dict[bytes, Any] = {}
 _MOST = 1000
 
 
+_WAITING: list[Path] = []
+
+
 def recall_documents() -> None:
-    """Take what earlier starts read: a file whose bytes are the same need not be read as YAML again."""
-    _RECALLED.update(load_trusted(cache_folder() / "documents", _key()) or {})
+    """Take what earlier starts read: a file whose bytes are the same need not be read as YAML again.
+
+    That waits for the first file that is read.
+    """
+    _WAITING.append(cache_folder() / "documents")
+
+
+def _take() -> None:
+    while _WAITING:
+        _RECALLED.update(load_trusted(_WAITING.pop(), _key()) or {})
 
 
 def keep_documents() -> None:

@@ -5,14 +5,13 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Literal
 
-from attrs import frozen
-
 from dsocr_symbolic.errors import UserError, check_known, nearest
 from dsocr_symbolic.language.expression import Expression, check_names, evaluate, names
-from dsocr_symbolic.language.formula import PAIR, Symbol
-from dsocr_symbolic.language.registry import formula_file, load_machine, load_metrics
+from dsocr_symbolic.language.registry import formula_file, load_machine, load_metrics, shared_read
 from dsocr_symbolic.language.schema import BLANK, FORMULAS, PROSE, entry, of_symbols, structure, table
+from dsocr_symbolic.language.symbols import PAIR, Symbol
 from dsocr_symbolic.paths import data_folders
+from dsocr_symbolic.records import frozen
 
 # What a kernel's seconds are limited by; the host is what they wait for besides.
 LIMITS = ("compute", "memory", "access", "latency")
@@ -51,6 +50,10 @@ class TimeFormula:
 @cache
 def load_time(name: str) -> TimeFormula:
     """Read a time formula: ``roofline``, ``lower_bound``, or a kernel's, ``device/stream``."""
+    return shared_read(lambda: _read(name), f"time/{name}.yaml", "machine.yaml")
+
+
+def _read(name: str) -> TimeFormula:
     raw, file = formula_file(f"time/{name}.yaml")
     time = structure(TimeFormula, raw, file)
     known = {*load_machine(), *time.arguments}

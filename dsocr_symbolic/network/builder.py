@@ -9,8 +9,8 @@ from attrs import evolve
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.call import Call, Filling, Repeat
-from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.formula import EMPTY, Formula, Layer, Library, Operator
+from dsocr_symbolic.language.expression import EMPTY, Expression
+from dsocr_symbolic.language.formula import Formula, Layer, Library, Operator
 from dsocr_symbolic.language.formula_checks import fit_symbols
 from dsocr_symbolic.network import costs, dataflow, layouts, modules, running
 from dsocr_symbolic.network.dataflow import Names

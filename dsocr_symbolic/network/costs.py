@@ -18,20 +18,21 @@ _MOST_KNOWN = 100_000
 
 def value(expression: Expression, scope: Scope, algebra: ModuleType) -> Expr:
     """Evaluate an expression; a symbol without a value is a UserError."""
+    text = expression.text
+    if text in scope:
+        # Of all formulas only a symbol alone is spelled as one.
+        return scope[text]
     try:
         known = getattr(algebra, "known", None)
-        used = ordered_names(expression)
-        if used == (expression.text,):
-            return scope[expression.text]
-        if known is None or not used:
+        if known is None:
             return evaluate(expression, scope, algebra)
-        given = tuple([scope[name] for name in used])
+        given = tuple([scope[name] for name in ordered_names(expression)])
         # Python's 1 equals sympy's, and what is made of them differs.
         if int in map(type, given):
             return evaluate(expression, scope, algebra)
         if len(known) > _MOST_KNOWN:
             known.clear()
-        key = (expression, given)
+        key = (text, given)
         if key not in known:
             known[key] = evaluate(expression, scope, algebra)
         return known[key]

@@ -5,10 +5,11 @@ from functools import cached_property
 from types import ModuleType
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from dsocr_symbolic.language.expression import evaluate, names, of_running
 from dsocr_symbolic.language.registry import Metric, load_metrics
+from dsocr_symbolic.network.per_row import RowByRow
 from dsocr_symbolic.network.rows import (
     BESIDE,
     EDGES,
@@ -26,6 +27,7 @@ from dsocr_symbolic.network.rows import (
 )
 from dsocr_symbolic.network.serving import FORWARD, held, quotient
 from dsocr_symbolic.network.timeline import CALLS, DEVICE, HOST, REPEATS, REPLAYS, Line, Longer, walls
+from dsocr_symbolic.records import frozen
 
 
 def columns_of(metric: Metric) -> tuple[str, ...]:
@@ -83,12 +85,15 @@ def children(parents: Sequence[int]) -> list[list[int]]:
     return below
 
 
-def added_up(values: Sequence[Any], below: Sequence[Sequence[int]], algebra: ModuleType) -> list[Any]:
+def added_up(values: Sequence[Any], below: Sequence[Sequence[int]], algebra: ModuleType) -> PerRow:
     """Add values up from the operators to the whole."""
-    totals = list(values)
-    for index in range(len(totals) - 1, -1, -1):
-        if inside := below[index]:
-            totals[index] = algebra.total((totals[index], *(totals[child] for child in reversed(inside))))
+
+    def of(index: int) -> Any:
+        # Most rows are operators, which have nothing below.
+        inside = [totals[child] if below[child] else values[child] for child in reversed(below[index])]
+        return algebra.total((values[index], *inside)) if inside else values[index]
+
+    totals = RowByRow(len(values), of)
     return totals
 
 
@@ -117,7 +122,7 @@ class Fold:
         values = self.leaves.columns[name]
         return self.leaves.algebra.total(values[place] for place in self.leaves.members[STOCKS][index])
 
-    def added(self, values: Sequence[Any]) -> list[Any]:
+    def added(self, values: Sequence[Any]) -> PerRow:
         """Add up from the operators to the whole."""
         return added_up(values, self.below, self.leaves.algebra)
 
@@ -135,8 +140,12 @@ class Fold:
     def _peaks(self) -> tuple[list[Any], list[Any]]:
         leaves, algebra = self.leaves, self.leaves.algebra
         sizes, runs = leaves.columns[SIZES], leaves.columns[RUNS]
+        nothing = algebra.total(())
         inside, around = (
-            [algebra.total(sizes[place] for place in places) for places in leaves.members[name]]
+            [
+                algebra.total([sizes[place] for place in places]) if places else nothing
+                for places in leaves.members[name]
+            ]
             for name in (OWN, BESIDE)
         )
         for index in range(len(inside) - 1, -1, -1):
@@ -157,15 +166,23 @@ def _stock(fold: Fold, metric: Metric) -> PerRow:
     leaves = fold.leaves
     if metric.takes == SAVED:
         sizes = leaves.columns[SAVED]
-        totals = [leaves.algebra.total(sizes[place] for place in places) for places in leaves.members[SAVED]]
+        members = leaves.members[SAVED]
+
+        def own(index: int) -> Any:
+            return leaves.algebra.total(sizes[place] for place in members[index])
     else:
-        totals = [fold.owned(metric.name, index) for index in range(len(leaves.rows))]
+
+        def own(index: int) -> Any:
+            return fold.owned(metric.name, index)
+
+    totals = RowByRow(len(leaves.rows), own)
     return _of_training(fold, totals) if metric.step else totals
 
 
 def _of_training(fold: Fold, totals: Sequence[Any]) -> PerRow:
     """Leave out what has no backward."""
-    return [value if row.trains else None for row, value in zip(fold.leaves.rows, totals, strict=True)]
+    rows = fold.leaves.rows
+    return RowByRow(len(rows), lambda index: totals[index] if rows[index].trains else None)
 
 
 def _wall(fold: Fold, metric: Metric) -> PerRow:
@@ -212,7 +229,7 @@ def _bound(fold: Fold, _: Metric) -> PerRow:
         before = [-seconds[phase[:-1]] for phase in seconds if is_inside(phase[-1], row) and phase[:-1]]
         return leaves.algebra.total((*added, *before)) if added else None
 
-    return [of(row) for row in leaves.rows]
+    return RowByRow(len(leaves.rows), lambda index: of(leaves.rows[index]))
 
 
 def _peak(fold: Fold, _: Metric) -> PerRow:
@@ -255,10 +272,12 @@ def _ratio(fold: Fold, metric: Metric) -> PerRow:
     """Divide metrics."""
     assert metric.formula is not None  # noqa: S101 - the registry gives it
     parts = {name: fold.column(name) for name in names(metric.formula)}
-    return [
-        quotient(metric.formula, {name: values[index] for name, values in parts.items()}, fold.leaves.algebra)
-        for index in range(len(fold.leaves.rows))
-    ]
+    formula, algebra = metric.formula, fold.leaves.algebra
+
+    def of(index: int) -> Any:
+        return quotient(formula, {name: values[index] for name, values in parts.items()}, algebra)
+
+    return RowByRow(len(fold.leaves.rows), of)
 
 
 def _server(fold: Fold, metric: Metric) -> PerRow:

@@ -10,7 +10,7 @@ from attrs import frozen
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Expr
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.expression import EMPTY
 from dsocr_symbolic.language.registry import Metric, load_metrics
 from dsocr_symbolic.language.time_formula import load_bound, load_time
 from dsocr_symbolic.network.dataflow import Conditions, any_of, of_storages

@@ -4,9 +4,8 @@ from collections.abc import Container, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from attrs import frozen
-
 from dsocr_symbolic.language.expression import Expression
+from dsocr_symbolic.records import frozen
 
 RUNS = "runs"
 FIRST, LAST = "first", "last"

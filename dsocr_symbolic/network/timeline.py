@@ -4,13 +4,12 @@ Seconds stand for all calls of a row together. A section that a row begins or en
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
 from types import ModuleType
 from typing import Any
 
-from attrs import frozen
-
 from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.network.per_row import RowByRow
+from dsocr_symbolic.records import frozen
 
 CALLS, HOST, DEVICE, REPLAYS, REPEATS = "calls", "host", "device", "replays", "repeats"
 
@@ -70,16 +69,16 @@ def ended(timeline: Timeline, calls: Any, longer: Longer) -> Any:
 
 def after_another(timelines: Iterable[Timeline], calls: Any, longer: Longer) -> Timeline:
     """Join timelines: what ends one and begins the next one is one section in each call."""
-
-    def join(left: Timeline, right: Timeline) -> Timeline:
-        if left.last is None:
-            return Timeline(first=left.first + right.first, between=right.between, last=right.last)
-        if right.last is None:
-            return Timeline(first=left.first, between=left.between, last=left.last + right.first)
-        between = left.between + longer.of(left.last + right.first, calls) + right.between
-        return Timeline(first=left.first, between=between, last=right.last)
-
-    return reduce(join, timelines, Timeline())
+    first, between, last = TimeSection(), 0, None
+    for right in timelines:
+        if last is None:
+            first, between, last = first + right.first, right.between, right.last
+        elif right.last is None:
+            last += right.first
+        else:
+            between = between + longer.of(last + right.first, calls) + right.between
+            last = right.last
+    return Timeline(first=first, between=between, last=last)
 
 
 def again(timeline: Timeline, times: Any, calls: Any, longer: Longer) -> Timeline:
@@ -111,7 +110,7 @@ class Line:
 
 def walls(
     rows: Sequence[Line], below: Sequence[Sequence[int]], columns: Mapping[str, Sequence[Any]], longer: Longer
-) -> list[Any]:
+) -> Sequence[Any]:
     """Return the seconds that pass in all calls of each row, each call between two waits.
 
     Parameters
@@ -129,15 +128,25 @@ def walls(
     list of Value
         In seconds; parts need not add up.
     """
-    lines: list[Timeline] = [Timeline()] * len(rows)
-    seconds: list[Any] = [0] * len(rows)
-    for index in range(len(rows) - 1, -1, -1):
-        calls, row = columns[CALLS][index], rows[index]
+
+    def line(index: int) -> Timeline:
+        """Join what one call of a row runs."""
         work = Timeline(first=TimeSection(host=columns[HOST][index], device=columns[DEVICE][index]))
-        inside = [work, *([WAIT] * row.waits), *(lines[child] for child in below[index])]
-        line = after_another(inside, calls, longer)
+        if not below[index] and not rows[index].waits:
+            return work
+        inside = [work, *([WAIT] * rows[index].waits), *(repeated[child] for child in below[index])]
+        return after_another(inside, columns[CALLS][index], longer)
+
+    def repeat(index: int) -> Timeline:
+        """Join what all calls of a row in one of its parent run."""
+        calls = columns[CALLS][index]
+        if rows[index].steps:
+            return apart(lines[index], calls, longer)
+        return again(lines[index], columns[REPEATS][index], calls, longer)
+
+    def seconds(index: int) -> Any:
         replays = (columns[REPLAYS][child] for child in ((index,) if index else below[0]))
-        seconds[index] = longer.algebra.total((ended(line, calls, longer), *replays))
-        chained = again(line, columns[REPEATS][index], calls, longer)
-        lines[index] = apart(line, calls, longer) if row.steps else chained
-    return seconds
+        return longer.algebra.total((ended(lines[index], columns[CALLS][index], longer), *replays))
+
+    lines, repeated = RowByRow(len(rows), line), RowByRow(len(rows), repeat)
+    return RowByRow(len(rows), seconds)

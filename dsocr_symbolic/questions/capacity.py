@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import fields, frozen
+from attrs import fields
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.answer import scenario_program
-from dsocr_symbolic.evaluation.program import Program, run_program
+from dsocr_symbolic.evaluation.program import Program, run_memory, run_program
 from dsocr_symbolic.network.fold import Fold
 from dsocr_symbolic.network.labels import labels_of
 from dsocr_symbolic.network.serving import held
-from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
+from dsocr_symbolic.records import frozen
+from dsocr_symbolic.scenario.scenario import Scenario, scenario_numbers, scenario_values
 
 _LARGEST_BATCH = 10**9
 
@@ -117,22 +118,23 @@ class Fit:
     kv_pool: KvPool | None
 
 
-def fit(scenario: Scenario, program: Program | None = None) -> Fit:
-    """Compare a workload with its machine; `program` is its compiled model, if it is at hand."""
+def fit(scenario: Scenario, program: Program | None = None, fold: Fold | None = None) -> Fit:
+    """Compare a workload with its machine; its compiled model, and what it gave, are taken where they are at hand."""
     program = scenario_program(scenario) if program is None else program
-    values = scenario_values(scenario)
-    capacity = values.numbers["capacity"]
-    fold = run_program(program, values.numbers)
+    if fold is None:
+        fold = run_program(program, scenario_values(scenario).numbers)
+    numbers = fold.leaves.scope
+    capacity = numbers["capacity"]
     moment = _worst(moments_of(fold))
     largest, beyond = None, None
     requests = scenario.definition.roles.batch
     if scenario.workload is not None and requests:
-        largest = _largest_batch(scenario, program, values.numbers[requests], moment, capacity)
+        largest = _largest_batch(scenario, program, numbers[requests], moment, capacity)
         if largest is not None:
-            beyond = worst_moment(program, scenario_values(scenario, {requests: largest + 1}).numbers)
+            beyond = worst_moment(program, scenario_numbers(scenario, {requests: largest + 1}))
     return Fit(
         capacity_bytes=arithmetic.whole(capacity),
-        reserve_bytes=arithmetic.whole(values.numbers["reserve"]),
+        reserve_bytes=arithmetic.whole(numbers["reserve"]),
         moment=moment,
         fits=moment.peak_memory_bytes <= capacity,
         largest_batch=largest,
@@ -165,7 +167,7 @@ def worst_moment(program: Program, numbers: Mapping[str, Exact]) -> PeakMoment:
 
 def stage_moments(program: Program, numbers: Mapping[str, Exact]) -> list[PeakMoment]:
     """Return the moment of each stage at which most memory is resident, in the order of the stages."""
-    return moments_of(run_program(program, numbers))
+    return moments_of(run_memory(program, numbers))
 
 
 def _worst(moments: Iterable[PeakMoment]) -> PeakMoment:
@@ -206,8 +208,8 @@ def _largest_batch(scenario: Scenario, program: Program, batch: int, moment: Pea
     def over(batch: int) -> Any:
         """Return what is missing at a batch."""
         if batch not in known:
-            values = scenario_values(scenario, {scenario.definition.roles.batch: batch})
-            known[batch] = run_program(program, values.numbers).column("peak_memory_bytes")[0]
+            numbers = scenario_numbers(scenario, {scenario.definition.roles.batch: batch})
+            known[batch] = run_memory(program, numbers).column("peak_memory_bytes")[0]
         return known[batch] - capacity
 
     def ask(tried: int) -> None:

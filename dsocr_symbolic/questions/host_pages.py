@@ -4,20 +4,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.evaluation.host_work import CALIBRATE, HostSeconds, host_seconds, unmeasured, views_of
+from dsocr_symbolic.evaluation.host_work import HostSeconds, host_seconds, unmeasured, views_of
 from dsocr_symbolic.language.expression import evaluate
 from dsocr_symbolic.language.files.service_file import load_service
 from dsocr_symbolic.language.time_formula import host_symbols
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.documents import PageSize
 from dsocr_symbolic.scenario.page_contents import page_content
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import Values
-
-REASON = f"of documents whose pages are read, where constants of the host are known: {CALIBRATE}"
 
 
 @frozen(kw_only=True)

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
-from attrs import frozen
-
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.language.time_formula import is_bound, is_forecast, load_bound, measured_symbols
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.origins import Origin, lacking, lacks
+
+CALIBRATE = "run dsocr calibrate --documents on the machine that reads pages, and give its file with --machine"
+HOST_REASON = f"of documents whose pages are read, where constants of the host are known: {CALIBRATE}"
 
 
 @frozen(kw_only=True)

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition, load_definition
 from dsocr_symbolic.language.expression import Expression, evaluate, names
 from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.paths import data_files
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.checks import LARGEST
 from dsocr_symbolic.scenario.config_files import read_json
 

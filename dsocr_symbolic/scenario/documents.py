@@ -11,9 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
 from dsocr_symbolic.errors import UserError
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.pdf_units import user_units
 
 # What scanners, cameras and page renderers write, by any usual name. No icons, textures, drawings or raw sensor data:

@@ -6,12 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from dsocr_symbolic.errors import UserError, check_known
+from dsocr_symbolic.language.read_objects import read_as
 from dsocr_symbolic.language.schema import Reader, entry, follows, listed, structure
 from dsocr_symbolic.language.strict_yaml import read_yaml
-from dsocr_symbolic.paths import data_files, find_file
+from dsocr_symbolic.paths import data_files, find_file, is_ours
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.measured import HOST_SCHEMA, Constant, Measured, MeasuredHost, check_complete
 from dsocr_symbolic.scenario.units import COUNTS, POSITIVE, SENTENCE, UNITS, in_si, scaled
 
@@ -118,6 +120,11 @@ def load_gpu(name: str) -> Gpu:
 
 @lru_cache(maxsize=64)
 def _read_gpu(path: Path, _changed: int) -> Gpu:
+    # A machine file takes the numbers of its GPU from another one.
+    return read_as("gpu", [path, *([] if is_ours(path) else data_files("hardware").values())], lambda: _made_gpu(path))
+
+
+def _made_gpu(path: Path) -> Gpu:
     raw = read_yaml(path)
     if isinstance(raw, dict) and raw.get("schema") == HOST_SCHEMA:
         raise UserError(f"{path}: is a host file of dsocr calibrate --documents, no GPU; give it with --machine")

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import frozen
-
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.registry import load_machine
 from dsocr_symbolic.language.schema import BLANK, NAMES, TEXT, Reader, entry, structure
 from dsocr_symbolic.language.time_formula import measured_symbols
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.units import NOT_NEGATIVE, POSITIVE, SENTENCE, in_si
 
 SCHEMA, HOST_SCHEMA = "dsocr machine 1", "dsocr host 1"

@@ -5,14 +5,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
 
-from attrs import frozen
-
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
-from dsocr_symbolic.language.call import ONE
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import Expression, evaluate, names, parse
+from dsocr_symbolic.language.expression import ONE, Expression, evaluate, names, parse
 from dsocr_symbolic.language.registry import Quantity, load_machine, read_machine
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu
 
 Kind = Literal[

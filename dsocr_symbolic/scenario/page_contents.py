@@ -6,7 +6,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
+
+from dsocr_symbolic.records import frozen
 
 # Samples of a pixel by Pillow's mode, and of JPEG by how far it halves its colours.
 _BANDS = {"1": 1, "L": 1, "P": 1, "I;16": 2, "LA": 2, "I": 4, "F": 4, "RGB": 3, "YCbCr": 3, "LAB": 3}

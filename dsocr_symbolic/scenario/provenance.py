@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import Expression, evaluate, names
-from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.expression import EMPTY, Expression, evaluate, names
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.origins import Origin, layered, origins
 from dsocr_symbolic.scenario.scenario import Scenario
 from dsocr_symbolic.scenario.values import choose

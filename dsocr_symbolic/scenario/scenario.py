@@ -2,27 +2,28 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition, shared
-from dsocr_symbolic.language.expression import evaluate
+from dsocr_symbolic.language.expression import EMPTY, evaluate
 from dsocr_symbolic.language.files.server_file import unknown_symbol
-from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import find_definition, layer_definition
 from dsocr_symbolic.language.model_parts import Workload
 from dsocr_symbolic.language.pairs import read_pairs
 from dsocr_symbolic.language.strict_yaml import read_yaml
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.checks import check_layer, check_setting, parse_number, rule_says
-from dsocr_symbolic.scenario.config_files import find_config
-from dsocr_symbolic.scenario.configs import find_network, read_config
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu, load_host, with_host
 from dsocr_symbolic.scenario.origins import layered, origins
-from dsocr_symbolic.scenario.values import Resolver, Values, choose, load_workload, resolve
+from dsocr_symbolic.scenario.values import Resolver, Values, choose, load_workload, resolve, resolved
+
+if TYPE_CHECKING:
+    from dsocr_symbolic.scenario.configs import Config
 
 _SUFFIXES = (".yaml", ".yml")
 _NAMES = ("workload", "gpu", "model", "config")
@@ -113,6 +114,17 @@ def with_user(scenario: Scenario, settings: Mapping[str, Exact]) -> Scenario:
     return evolve(scenario, user={**scenario.user, **settings})
 
 
+def _read(definition: Definition, config: Path | None) -> "tuple[Path | None, Config | None]":
+    """Find and read a config.json."""
+    if config is None:
+        return None, None
+    from dsocr_symbolic.scenario.config_files import find_config
+    from dsocr_symbolic.scenario.configs import read_config
+
+    file = find_config(config)
+    return file, read_config(definition, file)
+
+
 def make_scenario(
     *,
     definition: Definition,
@@ -127,8 +139,7 @@ def make_scenario(
     command: str = "",
 ) -> Scenario:
     """Put a question together, of one layer alone if one is named; what is None is the model's default."""
-    file = find_config(config) if config is not None else None
-    read = read_config(definition, file) if file is not None else None
+    file, read = _read(definition, config)
     told = read.options if read else EMPTY
     said = {**told, **(choices or {})}
     options = choose(definition, said)
@@ -202,6 +213,14 @@ def scenario_values(scenario: Scenario, settings: Mapping[str, Exact] | None = N
     )
 
 
+def scenario_numbers(scenario: Scenario, settings: Mapping[str, Exact]) -> Mapping[str, Any]:
+    """Return the number of every symbol with some more settings, and nothing of where it is from."""
+    settings = with_user(scenario, settings).settings
+    return resolved(
+        scenario.definition, options=scenario.options, settings=settings, gpu=scenario.gpu, waived=scenario.waived
+    )[1]
+
+
 def read_scenario(text: str | Mapping[str, Any], base: Scenario) -> tuple[str, Scenario]:
     """Put a scenario together from a common one and what it says of its own; name it, too.
 
@@ -225,7 +244,10 @@ def read_scenario(text: str | Mapping[str, Any], base: Scenario) -> tuple[str, S
 
 def of_network(base: Scenario, model: str | None, config: str | None) -> Scenario:
     """Ask another network, or the same one at a config.json, what a scenario asks, as far as it has words for that."""
-    file = find_config(config) if config is not None else None
+    from dsocr_symbolic.scenario.config_files import find_config
+    from dsocr_symbolic.scenario.configs import find_network
+
+    file = None if config is None else find_config(config)
     if model is not None:
         definition = find_definition(model)
     else:

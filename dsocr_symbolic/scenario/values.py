@@ -6,15 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import Expression, evaluate, names
-from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.expression import EMPTY, Expression, evaluate, names
 from dsocr_symbolic.language.model_parts import Workload, workload_file
+from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.checks import check_rules, check_setting, check_whole, warnings_of
 from dsocr_symbolic.scenario.claims import Claims, claims_of
 from dsocr_symbolic.scenario.hardware import Gpu
@@ -122,13 +120,7 @@ def resolve(
 
     ``files`` names the file that gave a symbol its number, where one did.
     """
-    for name, value in settings.items():
-        check_setting(definition, name, value)
-    sources = origins(definition, options, settings, gpu)
-    resolver = Resolver(definition, sources, gpu)
-    numbers = {name: resolver.value(name) for name in definition.quantities}
-    check_rules(definition.rules, numbers, waived, files)
-    check_whole(definition, numbers)
+    sources, numbers = resolved(definition, options=options, settings=settings, gpu=gpu, waived=waived, files=files)
     return Values(
         numbers=numbers,
         origins=sources,
@@ -136,6 +128,26 @@ def resolve(
         claims=claims_of(sources),
         warnings=warnings_of(definition, numbers),
     )
+
+
+def resolved(
+    definition: Definition,
+    *,
+    options: Mapping[str, str],
+    settings: Mapping[str, Exact],
+    gpu: Gpu,
+    waived: frozenset[str] = frozenset(),
+    files: Mapping[str, str] = EMPTY,
+) -> tuple[Mapping[str, Origin], dict[str, Any]]:
+    """Return where the number of every symbol is from, and the number; refuse what breaks a rule."""
+    for name, value in settings.items():
+        check_setting(definition, name, value)
+    sources = origins(definition, options, settings, gpu)
+    resolver = Resolver(definition, sources, gpu)
+    numbers = {name: resolver.value(name) for name in definition.quantities}
+    check_rules(definition.rules, numbers, waived, files)
+    check_whole(definition, numbers)
+    return sources, numbers
 
 
 class Resolver:

@@ -8,9 +8,8 @@ from keyword import iskeyword
 from attrs import evolve, frozen
 
 from dsocr_symbolic.algebras.value import Exact
-from dsocr_symbolic.language.expression import parse
+from dsocr_symbolic.language.expression import EMPTY, parse
 from dsocr_symbolic.language.files.proof_file import CellEntry, CellsFile, proof_file
-from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.verification.calls.bench import Bench
 from dsocr_symbolic.verification.calls.cases import Case, Settings, few_blocks, formula_file, used_settings
 from dsocr_symbolic.verification.calls.comparison import Counted, Verdict, compare, formula_numbers

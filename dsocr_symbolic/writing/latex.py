@@ -11,7 +11,7 @@ from sympy.printing.latex import LatexPrinter
 
 from dsocr_symbolic.algebras import symbolic
 from dsocr_symbolic.algebras.value import Exact, Expr
-from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.expression import EMPTY
 from dsocr_symbolic.writing.formula_text import collect, comparison, degree, factors, size
 
 _GROUPED_FROM = 10_000

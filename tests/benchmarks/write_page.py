@@ -91,6 +91,8 @@ CASES: tuple[Case, ...] = (
     verb("a page of every formula", "docs --out OUT/docs", 12),
     verb("the same, nothing cached", "docs --out OUT/docs", None, fresh=True),
 )
+# Seconds of a first start and MiB of a report of a network of so many operators, at most.
+MANY_SECONDS, MANY_MIB = 6, 300
 # Pages of the shorter and of the longer document, and milliseconds that a page of it takes at most.
 PAGES, PAGE_MS = (1_000, 10_000), 0.06
 METRICS: Mapping[tuple[str, ...], str] = {
@@ -117,17 +119,18 @@ class Speed:
 
     metrics: tuple[str, ...]
     kind: str
+    backend: str
     goal: str
     most: float
     median: float
 
 
-def cpu_seconds(arguments: Sequence[str], folder: Path) -> float:
-    """Return the CPU seconds of one process and those that it starts."""
+def cpu_seconds(arguments: Sequence[str], folder: Path, more: Mapping[str, str] | None = None) -> float:
+    """Return the CPU seconds of one process and those that it starts, with some more variables of the environment."""
     out = folder / "out"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    dsocr = "import sys; from dsocr_symbolic.cli import main; main(sys.argv[1:])"
+    dsocr = "from dsocr_symbolic.__main__ import main; main()"
     code, *rest = (dsocr, *arguments[1:]) if arguments[0] == "dsocr" else arguments
     python = [sys.executable, "-c", code, *(each.replace("OUT/", f"{out}/") for each in rest)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -135,7 +138,7 @@ def cpu_seconds(arguments: Sequence[str], folder: Path) -> float:
     known = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = rest if code == PEER else python
     path = os.pathsep.join(filter(None, (str(ROOT), known.get("PYTHONPATH", ""))))
-    environment = {**known, "DSOCR_CACHE": str(folder / "cache"), "PYTHONPATH": path}
+    environment = {**known, **(more or {}), "DSOCR_CACHE": str(folder / "cache"), "PYTHONPATH": path}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run(command, check=True, env=environment, cwd=ROOT, **quiet)  # type: ignore[call-overload]
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -197,23 +200,58 @@ def rates(points: int, rounds: int) -> Iterator[Speed]:
     from dsocr_symbolic import load_model
 
     model, asked = load_model(), {"random": drawn(points), "product grid": grid(points)}
+    backends = ("numpy", "c") if shutil.which(os.environ.get("CC") or "cc") else ("numpy",)
     for metrics, goal in METRICS.items():
-        function = model.compile(metrics, OVER, check=False)
-        for kind, given in asked.items():
-            count = next(iter(function(**given)[metrics[0]].values())).size
-            times = []
-            for _ in range(rounds):
-                start = time.perf_counter()
-                function(**given)
-                times.append(time.perf_counter() - start)
-            reached = goal if kind == "random" else GRID_GOAL
-            yield Speed(
-                metrics=metrics,
-                kind=kind,
-                goal=reached,
-                most=count / min(times),
-                median=count / statistics.median(times),
-            )
+        for backend in backends:
+            function = model.compile(metrics, OVER, check=False, backend=backend)
+            for kind, given in asked.items():
+                if (kind, backend) == ("product grid", "c"):
+                    # Axes that stay apart are numpy's whatever the backend.
+                    continue
+                count = next(iter(function(**given)[metrics[0]].values())).size
+                times = []
+                for _ in range(rounds):
+                    start = time.perf_counter()
+                    function(**given)
+                    times.append(time.perf_counter() - start)
+                yield Speed(
+                    metrics=metrics,
+                    kind=kind,
+                    backend=backend,
+                    goal=goal if kind == "random" else GRID_GOAL,
+                    most=count / min(times),
+                    median=count / statistics.median(times),
+                )
+
+
+def many_operators(rounds: int) -> tuple[float, float, float]:
+    """Return CPU seconds of a first start with a network of very many operators, its MiB, and those of its report."""
+    import many_operators as many
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        many.write(folder / "formulas-of-many")
+        asked = {"DSOCR_PATH": str(folder / "formulas-of-many")}
+        seconds = []
+        for _ in range(rounds):
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+            seconds.append(cpu_seconds(("dsocr", "totals", "--model", "many"), folder, asked))
+        shutil.rmtree(folder / "cache", ignore_errors=True)
+        start, report = (
+            most_mib(("dsocr", *line), folder, asked)
+            for line in (("totals", "--model", "many"), ("report", "--model", "many", "--out", "OUT/report"))
+        )
+    return min(seconds), start, report
+
+
+def most_mib(arguments: Sequence[str], folder: Path, more: Mapping[str, str]) -> float:
+    """Return the MiB that a process takes at most; a process of its own tells them of that one alone."""
+    code = "import resource, sys; sys.path.insert(0, sys.argv[1]); import write_page; from pathlib import Path; "
+    code += "write_page.cpu_seconds(sys.argv[4:], Path(sys.argv[2]), {'DSOCR_PATH': sys.argv[3]}); "
+    code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", code, here, str(folder), more["DSOCR_PATH"], *arguments]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def row(taken: Taken) -> str:
@@ -236,7 +274,13 @@ def spelled(arguments: Sequence[str]) -> str:
     return shlex.join(arguments) if arguments[0] == "dsocr" else f'python -c "{arguments[0]}"'
 
 
-def page(taken: Sequence[Taken], pages: tuple[float, float], speeds: Sequence[Speed], said: str) -> str:
+def page(
+    taken: Sequence[Taken],
+    pages: tuple[float, float],
+    many: tuple[float, float, float],
+    speeds: Sequence[Speed],
+    said: str,
+) -> str:
     """Lay the page out; what is said is of the machine."""
     lines = [
         "# Benchmarks",
@@ -254,16 +298,23 @@ def page(taken: Sequence[Taken], pages: tuple[float, float], speeds: Sequence[Sp
         "",
         f"One more page of a PDF, `dsocr totals --document`, {PAGES[0]:,} against {PAGES[1]:,} pages of random sizes:",
         f"{pages[0]:.3f} ms at least, {pages[1]:.3f} ms by medians; the goal is {PAGE_MS} ms.",
+        "",
+        "A network of 20,000 operators that stand in rows of their own (`tests/benchmarks/many_operators.py`), nothing",
+        f"cached: `dsocr totals` takes {many[0]:.1f} s at least ({MANY_SECONDS} s is the goal) and {many[1]:.0f} MiB,",
+        f"`dsocr report` behind it {many[2]:.0f} MiB ({MANY_MIB} MiB is the goal).",
     ]
     if speeds:
         lines += [
             "",
             "Points of every stage and the total in one call, over batch, crops, tokens, steps, in wall time:",
             "",
-            "| Metrics | Points | Goal, points/s | Most | Median |",
-            "|---|---|---:|---:|---:|",
+            "Backend c is numpy on product grids, whose axes stay apart.",
+            "",
+            "| Metrics | Points | Backend | Goal, points/s | Most | Median |",
+            "|---|---|---|---:|---:|---:|",
             *(
-                f"| {', '.join(each.metrics)} | {each.kind} | {each.goal} | {each.most:.2g} | {each.median:.2g} |"
+                f"| {', '.join(each.metrics)} | {each.kind} | {each.backend} | {each.goal} | {each.most:.2g}"
+                f" | {each.median:.2g} |"
                 for each in speeds
             ),
         ]
@@ -298,7 +349,8 @@ def main() -> None:
         print(row(each), file=sys.stderr, flush=True)
         taken.append(each)
     speeds = list(rates(asked.points, asked.rounds)) if asked.points else []
-    text = page(taken, page_milliseconds(asked.rounds), speeds, machine(load))
+    many = many_operators(min(asked.rounds, 3))
+    text = page(taken, page_milliseconds(asked.rounds), many, speeds, machine(load))
     print(text, end="")
     if asked.file is not None:
         asked.file.write_text(text, encoding="utf-8", newline="\n")

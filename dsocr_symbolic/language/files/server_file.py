@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from attrs import frozen
-
 from dsocr_symbolic.errors import UserError, nearest
 from dsocr_symbolic.language.expression import Expression
-from dsocr_symbolic.language.registry import Quantity, formula_file
+from dsocr_symbolic.language.registry import Quantity, formula_file, shared_read
 from dsocr_symbolic.language.rules import Rule
 from dsocr_symbolic.language.schema import BLANK, FORMULA, TEXT, entry, of_symbols, records, structure, table
+from dsocr_symbolic.records import frozen
 
 # What formulas of what is held may use besides symbols.
 HELD = ("weight_bytes", "activation_bytes", "kv_cache_bytes")
@@ -50,8 +49,7 @@ class ServerFile:
 @cache
 def load_server() -> ServerFile:
     """Read formulas/server.yaml; its names are checked with each model file that has a server."""
-    read: ServerFile = structure(ServerFile, *formula_file("server.yaml"))
-    return read
+    return shared_read(lambda: structure(ServerFile, *formula_file("server.yaml")), "server.yaml")
 
 
 def unknown_symbol(name: str, known: Iterable[str], place: str = "", noun: str = "symbol") -> UserError:

@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from attrs import frozen
-
 from dsocr_symbolic.errors import check_known
 from dsocr_symbolic.language.expression import Expression, check_names, parse
-from dsocr_symbolic.language.registry import formula_file, load_machine, load_metrics
+from dsocr_symbolic.language.registry import formula_file, load_machine, load_metrics, shared_read
 from dsocr_symbolic.language.schema import BLANK, FORMULAS, PROSE, entry, of_symbols, records, structure
+from dsocr_symbolic.records import frozen
 
 # What formulas beside the systems may use.
 _TOGETHER = ("seconds", "requests", "steps")
@@ -122,6 +121,10 @@ class ServiceFile:
 @cache
 def load_service() -> ServiceFile:
     """Read formulas/service.yaml; every name is checked."""
+    return shared_read(_read, "service.yaml", "metrics.yaml", "machine.yaml", apart=True)
+
+
+def _read() -> ServiceFile:
     raw, file = formula_file("service.yaml")
     service = structure(ServiceFile, raw, file)
     for name, system in (("closed", service.closed), ("open", service.open)):

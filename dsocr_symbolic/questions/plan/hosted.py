@@ -6,10 +6,10 @@ from statistics import fmean, pstdev
 from attrs import Factory, define
 
 from dsocr_symbolic.errors import UserError
-from dsocr_symbolic.evaluation.host_work import CALIBRATE
 from dsocr_symbolic.questions.host_pages import HostPage, host_page, is_measured
 from dsocr_symbolic.questions.plan.demand import positive
 from dsocr_symbolic.questions.plan.hosting import HostWork
+from dsocr_symbolic.scenario.claims import CALIBRATE
 from dsocr_symbolic.scenario.documents import PageSize
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values
 from dsocr_symbolic.scenario.values import Values

@@ -12,8 +12,7 @@ from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.program import Program, folded
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import names
-from dsocr_symbolic.language.formula import ZERO
+from dsocr_symbolic.language.expression import ZERO, names
 from dsocr_symbolic.questions.plan.workloads import AskedPages, chunk_settings, chunk_symbols, chunked
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values

@@ -8,8 +8,7 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import evaluate, names
-from dsocr_symbolic.language.formula import ZERO
+from dsocr_symbolic.language.expression import ZERO, evaluate, names
 from dsocr_symbolic.scenario.scenario import Scenario, scenario_values, with_user
 
 # What a server caches of a prompt before a chunk, where the network has a symbol for it.

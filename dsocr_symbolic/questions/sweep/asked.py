@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.evaluation.compiled import Compiled
+from dsocr_symbolic.evaluation.formulas import symbols_at
 from dsocr_symbolic.evaluation.model import Model
 from dsocr_symbolic.language.registry import Metric
 from dsocr_symbolic.language.time_formula import is_bound, is_forecast
@@ -154,7 +155,10 @@ def machine_notes(model: Model, asked: Asked, metrics: Iterable[Metric], parts: 
     """Name the GPUs' numbers that times rest on and no source confirms, and those that bounds miss."""
     times = [metric.name for metric in metrics if metric.unit == "s"]
     paths = [(metric, "" if part == "total" else part) for metric in times for part in parts]
-    used = {str(symbol) for metric, path in paths for symbol in model[path].metric(metric).free_symbols}
+    if model.overrides:
+        used = {str(symbol) for metric, path in paths for symbol in model[path].metric(metric).free_symbols}
+    else:
+        used = {*symbols_at(model.definition, model.options, [(metric, model[path].path) for metric, path in paths])}
     free = [name for name in used if name not in (*asked.inputs, *asked.settings)]
     options = dict(_options(model, asked.names))
     marked: list[str] = []

@@ -225,7 +225,7 @@ def plan_sweep(
     """Plan what :func:`~dsocr_symbolic.questions.sweep.dataset.sweep` evaluates; ``threads``: one per core if None."""
     question = asked_of(model, dict(settings or {}), vary)
     asked = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))
-    stages = (*(stage.path[0] for stage in model.stages), "total")
+    stages = (*model.stage_names, "total")
     parts = (by,) if isinstance(by, str) and by != "stage" else stages if by == "stage" else tuple(dict.fromkeys(by))
     if not asked or not parts:
         raise UserError("nothing is asked; name a metric (dsocr symbols --metrics) and a part")

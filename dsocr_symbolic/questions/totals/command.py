@@ -100,11 +100,12 @@ def _totals(definition: Definition, given: Given) -> int:
         scenario,
         result,
         operators=given["by"] == "operator",
+        nodes=given["format"] in _DATA,
         closed_form=forms,
         closed_form_where=where,
         bill=bill,
         left_out=left_out,
-        memory=fit(largest, program),
+        memory=fit(largest, program, None if bill else result.fold),
     )
     by = given["by"] or ("page" if bill and given["format"] == "csv" else "stage")
     click.echo(_formatted(document, definition.roles, result, by, given["format"]), nl=False)

@@ -1,6 +1,7 @@
 """One document for every output format: plain data, named by the registry of metrics."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
@@ -10,9 +11,8 @@ from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers
 from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.language.lookup import symbols_of_layer
 from dsocr_symbolic.language.registry import load_conventions, load_metrics
-from dsocr_symbolic.questions.host_pages import REASON
 from dsocr_symbolic.questions.totals.seconds_text import limit_of
-from dsocr_symbolic.scenario.config_files import config_file
+from dsocr_symbolic.scenario.claims import HOST_REASON
 from dsocr_symbolic.scenario.hardware import Gpu
 from dsocr_symbolic.scenario.measured import versions_apart
 from dsocr_symbolic.scenario.origins import Origin, derived_from
@@ -31,6 +31,7 @@ def totals_document(
     result: Estimate,
     *,
     operators: bool = False,
+    nodes: bool = True,
     closed_form: Mapping[str, Mapping[str, str | None]] | None = None,
     bill: "Bill | None" = None,
     left_out: Mapping[str, int] | None = None,
@@ -39,7 +40,7 @@ def totals_document(
 ) -> dict[str, Any]:
     """Lay out everything that ``dsocr totals`` says, JSON-ready; what is not built is None.
 
-    Of a document ``memory`` is that of its largest page.
+    Of a document ``memory`` is that of its largest page. Text has no use for ``nodes``.
     """
     definition, workload, gpu, values = scenario.definition, scenario.workload, scenario.gpu, result.values
     symbols = definition.quantities
@@ -59,7 +60,7 @@ def totals_document(
         "overridden": {name: setting.data for name, setting in what_was_set(scenario, values.numbers).items()},
         "waived": sorted(scenario.waived),
         "command": scenario.command or None,
-        "config": None if scenario.config_file is None else asdict(config_file(scenario.config_file)),
+        "config": _config(scenario.config_file),
         "constants": of("constant"),
         "gpu": gpu.name,
         "machine": {
@@ -79,11 +80,21 @@ def totals_document(
         "null_because": reasons(result, gpu, scenario.definition),
         "total": dict(result.total),
         "stages": {name: dict(metrics) for name, metrics in result.stages.items()},
-        "nodes": [_node(node) for node in result.nodes if operators or node.row.class_name or not node.row.aten],
+        "nodes": [
+            _node(node) for node in result.nodes if nodes and (operators or node.row.class_name or not node.row.aten)
+        ],
         "closed_form": {name: dict(forms) for name, forms in (closed_form or {}).items()},
         "closed_form_where": list(closed_form_where),
     }
     return document | ({"host": None} if bill is None else pages_document(bill, left_out or {}))
+
+
+def _config(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    from dsocr_symbolic.scenario.config_files import config_file
+
+    return asdict(config_file(path))
 
 
 def pages_document(bill: "Bill", left_out: Mapping[str, int]) -> dict[str, Any]:
@@ -118,7 +129,7 @@ def reasons(result: Estimate, gpu: Gpu, definition: Definition) -> dict[str, str
     said = {name: metric.reason for name, metric in load_metrics().items() if metric.reason}
     said |= definition.uncounted
     claims = result.values.claims
-    said["host"] = REASON
+    said["host"] = HOST_REASON
     said["kv_pool"] = said["server"] = "of a workload on a network whose model file has a 'server'"
     return said | {name: refusal for name in load_metrics() if (refusal := claims.refusal(name, gpu.name))}
 

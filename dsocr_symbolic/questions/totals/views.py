@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from attrs import frozen
-
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Value
 from dsocr_symbolic.evaluation.estimate import Estimate, Metrics, NodeNumbers, beside_operators, complete
 from dsocr_symbolic.language.registry import load_metrics
 from dsocr_symbolic.network.rows import Row
+from dsocr_symbolic.records import frozen
 
 # Compulsory bytes of parts do not add up to those of the whole: that is what fusing saves.
 _MOVED = "forward_io_bytes"

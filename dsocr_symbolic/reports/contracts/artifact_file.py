@@ -1,6 +1,7 @@
 """Artifacts in files, JSON or YAML by suffix: read strictly, written whole or not at all."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from dsocr_symbolic.reports.contracts.operator_list import TargetOperatorList
 from dsocr_symbolic.writing.files import written_whole
 
 T = TypeVar("T")
+# Items of a list that are written at once.
+_AT_ONCE = 200
 
 
 def load_report(path: Path) -> AnalyticModelReport:
@@ -44,7 +47,10 @@ def to_text(artifact: Any, suffix: str) -> str:
     """Write any artifact as JSON (``.json``) or YAML text; reading it back gives an equal artifact."""
     data = unstructure(artifact)
     if suffix == ".json":
-        return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        # Joined at once, its millions of pieces take ten times the room of the text.
+        buffer = StringIO()
+        json.dump(data, buffer, indent=1, ensure_ascii=False, allow_nan=False)
+        return buffer.getvalue() + "\n"
     return _to_yaml(data)
 
 
@@ -123,4 +129,18 @@ def _to_yaml(data: Any) -> str:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)
-    return str(yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))
+
+    def dumped(part: Any) -> str:
+        return str(yaml.dump(part, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))
+
+    if not isinstance(data, dict) or any(not isinstance(key, str) for key in data):
+        return dumped(data)
+    # A dumper lays a whole document out before it writes the first line: of long lists it gets a part at a time.
+    texts = []
+    for key, value in data.items():
+        if isinstance(value, list) and len(value) > _AT_ONCE:
+            texts.append(dumped({key: []}).replace(" []\n", "\n"))
+            texts += [dumped(value[start : start + _AT_ONCE]) for start in range(0, len(value), _AT_ONCE)]
+        else:
+            texts.append(dumped({key: value}))
+    return "".join(texts) or dumped(data)

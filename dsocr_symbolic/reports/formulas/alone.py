@@ -12,10 +12,11 @@ from dsocr_symbolic.algebras.exact import evaluator
 from dsocr_symbolic.algebras.value import Exact, Expr
 from dsocr_symbolic.language.call import Call, Filling
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import names, parse
-from dsocr_symbolic.language.formula import EMPTY, Formula, Layer, Library, Symbol
+from dsocr_symbolic.language.expression import EMPTY, names, parse
+from dsocr_symbolic.language.formula import Formula, Layer, Library
 from dsocr_symbolic.language.lookup import definition_of
 from dsocr_symbolic.language.registry import load_metrics
+from dsocr_symbolic.language.symbols import Symbol
 from dsocr_symbolic.network.builder import trained_tree
 from dsocr_symbolic.network.costs import value
 from dsocr_symbolic.network.node import Node

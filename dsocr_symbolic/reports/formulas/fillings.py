@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.language.call import Call, Filling
-from dsocr_symbolic.language.formula import EMPTY, Formula, Layer
+from dsocr_symbolic.language.expression import EMPTY
+from dsocr_symbolic.language.formula import Formula, Layer
 from dsocr_symbolic.language.lookup import uses_of
 from dsocr_symbolic.network.costs import value
 from dsocr_symbolic.reports.formulas.places import Caller, Places

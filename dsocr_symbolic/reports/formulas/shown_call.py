@@ -8,8 +8,8 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.call import Call
-from dsocr_symbolic.language.expression import parse
-from dsocr_symbolic.language.formula import EMPTY, Formula
+from dsocr_symbolic.language.expression import EMPTY, parse
+from dsocr_symbolic.language.formula import Formula
 from dsocr_symbolic.network.costs import value
 from dsocr_symbolic.network.flows import total_calls
 from dsocr_symbolic.network.node import Node, walk

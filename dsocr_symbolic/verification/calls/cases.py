@@ -10,9 +10,8 @@ from attrs import evolve, frozen
 from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError, nearest
-from dsocr_symbolic.language.expression import Expression, evaluate
+from dsocr_symbolic.language.expression import EMPTY, Expression, evaluate
 from dsocr_symbolic.language.files.proof_file import CallEntry, CallsFile, CellEntry, Given, SharedFile, proof_file
-from dsocr_symbolic.language.formula import EMPTY
 from dsocr_symbolic.language.lookup import default_definition
 from dsocr_symbolic.language.schema import structure
 

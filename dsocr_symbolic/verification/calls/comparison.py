@@ -10,7 +10,7 @@ from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.evaluation.answer import scenario_details, scenario_program
 from dsocr_symbolic.evaluation.estimate import Estimate, NodeNumbers, estimate
 from dsocr_symbolic.evaluation.program import Program
-from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.expression import EMPTY
 from dsocr_symbolic.language.lookup import default_definition, layer_definition
 from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, scenario_values, switches
 from dsocr_symbolic.verification.calls.cases import WHOLE

@@ -15,7 +15,7 @@ from transformers.models.clip.modeling_clip import CLIPVisionModel
 from transformers.models.deepseek_ocr2.configuration_deepseek_ocr2 import DeepseekOcr2SamVisionConfig
 from transformers.models.deepseek_ocr2.modeling_deepseek_ocr2 import DeepseekOcr2SamVisionEncoder
 
-from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.expression import EMPTY
 from dsocr_symbolic.verification.calls.bench import Bench, Subject
 from dsocr_symbolic.verification.calls.comparison import Counted
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
 
-from dsocr_symbolic.language.formula import EMPTY
+from dsocr_symbolic.language.expression import EMPTY
 from dsocr_symbolic.verification.torchinfo import naming
 
 if TYPE_CHECKING:
