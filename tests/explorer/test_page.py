@@ -30,8 +30,9 @@ from dsocr_symbolic.scenario.documents import read_pages
 from dsocr_symbolic.scenario.scenario import make_scenario
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# 200 for a thorough look, a few in every run.
+# 200 for a thorough look, a few in every run; another DSOCR_RANDOM draws others.
 SCENARIOS = int(os.environ.get("DSOCR_SCENARIOS", "6"))
+SEED = int(os.environ.get("DSOCR_RANDOM", "0"))
 SERVED = {"execution": "served"}
 DAMAGED = {
     "batch": "#set.batch=NaN",
@@ -66,7 +67,7 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if _module("playwright-core") is None:
         pytest.skip("node finds no playwright-core (npm install playwright-core, NODE_PATH): the page is not driven")
     folder = tmp_path_factory.mktemp("page")
-    definition, chance = find_definition("deepseek-ocr"), random.Random(5)
+    definition, chance = find_definition("deepseek-ocr"), random.Random(SEED + 5)
     (folder / "explorer.html").write_text(explorer_page(definition), encoding="utf-8")
     Image.new("RGB", (1700, 2200)).save(folder / "letter.png")
     Image.new("RGB", (4000, 500)).save(folder / "strip.png")
