@@ -46,7 +46,7 @@ const readWord = (state, name, value, network) => {
     if (!Object.hasOwn(choice.options, value)) throw new Mistake(name, `there is no option '${value.slice(0, 60)}'`);
     state.options[choice.name] = value;
   } else if (name.startsWith(PLAN)) {
-    readPlan(name.slice(PLAN.length), value);
+    readPlan(name.slice(PLAN.length), value, network);
     state.plan[name.slice(PLAN.length)] = value;
   } else if (name.startsWith(SET)) {
     const symbol = name.slice(SET.length);
