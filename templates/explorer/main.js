@@ -4,8 +4,10 @@ const unpacked = async (id) => {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return JSON.parse(await new Response(stream).text());
 };
-const RESTS_AFTER = 120, FRAME = 7;
+const RESTS_AFTER = 120, FRAME = 4, WARM = 40;
 const CARDS = [["ttft_s", "first token, roofline"], ["tpot_s", "next token, roofline"], ["roofline_s", "all of it, roofline"], ["device_s", "GPU busy"], ["wall_s", "time that passes"], ["peak_memory_bytes", "peak memory"], ["forward_tensor_core_flops", "Tensor Core work"], ["forward_io_bytes", "bytes moved"]];
+
+const whenIdle = (run) => globalThis.requestIdleCallback ? requestIdleCallback(run) : setTimeout(run, FRAME);
 
 class Page {
   constructor(network) {
@@ -40,8 +42,13 @@ class Page {
     // Nothing is measured while something moves: that would lay the page out in the midst of its drawing.
     this.widths = {};
     const sized = new ResizeObserver((seen) => {
-      const apart = seen.filter(({ target, contentRect }) => this.widths[target.id] !== (this.widths[target.id] = Math.max(280, Math.round(contentRect.width))));
-      if (apart.length) this.changed(false);
+      let apart = false;
+      for (const { target: { id }, contentRect: { width } } of seen) {
+        const before = this.widths[id];
+        this.widths[id] = Math.max(280, Math.round(width));
+        apart ||= before !== undefined && before !== this.widths[id];
+      }
+      if (apart) this.redrawn(false);
     });
     for (const chart of document.querySelectorAll(".chart")) sized.observe(chart);
   }
@@ -61,6 +68,10 @@ class Page {
 
   changed(done, target) {
     this.said = [];
+    this.redrawn(done, target);
+  }
+
+  redrawn(done, target) {
     if (!done) this.plan.movedAt = performance.now();
     this.quick ??= requestAnimationFrame(() => { this.quick = undefined; this.draw(false, target); });
     clearTimeout(this.resting);
@@ -98,6 +109,26 @@ class Page {
     if ((!mistakes.length && !this.plan.unread) || restored) this.remember();
     if (result) { this.showKept(result); this.showEvery(); this.drawCurve(asked); this.plan.draw(result); this.showBill(result); if (!byId("node-panel").hidden) await this.openNode(this.node, false); }
     byId("answer").dataset.drawn = String(Number(byId("answer").dataset.drawn ?? 0) + 1);
+    if (result && this.warmed !== (this.warmed = this.network.variant(result.question))) this.warm(WARM);
+  }
+
+  // What first moves would wait for until a program is compiled well: in idle time, draw another answer and the one that is
+  // there in one go.
+  warm(rounds) {
+    const { asked, result, network } = this, { batch } = network.data.roles, { question, values: { numbers } } = result;
+    const some = () => {
+      const began = performance.now();
+      if (asked !== this.asked || result !== this.result) return;
+      try {
+        const other = network.answer({ ...question, settings: { ...question.settings, [batch]: numbers[batch] === 1n ? 2n : 1n } }, false);
+        do {
+          for (const each of [other, result]) { this.show(each, false); this.form.show(each, document.activeElement, false); }
+          rounds -= 1;
+        } while (rounds > 0 && performance.now() - began < FRAME);
+      } catch (error) { if (!(error instanceof Mistake)) throw error; return; }
+      if (rounds > 0) whenIdle(some);
+    };
+    whenIdle(some);
   }
 
   // A first question that has no answer: the defaults stand behind its mistake, dimmed.
@@ -232,8 +263,6 @@ const start = async () => {
   const page = new Page(network);
   globalThis.explorer = page;
   await page.draw(true, undefined, true);
-  // What a first move would wait for: the program in doubles, once it is compiled well.
-  if (page.result) for (let round = 0; round < 12; round += 1) network.answer(page.result.question, false);
   document.body.classList.add("ready");
 };
 start().catch((error) => { byId("mistakes").innerHTML = `<p class="mistake">${escapeHtml(error.message)}: this page needs a browser of 2023 or later</p>`; throw error; });

@@ -95,6 +95,11 @@ const shown = (page) => page.evaluate(() => {
   await linked.focus("#plan-slide-pages_per_day");
   for (let press = 0; press < 20; press += 1) { await linked.keyboard.press("ArrowRight"); await linked.waitForTimeout(20); }
   const moved = await planned(linked), replans = await linked.evaluate(() => explorer.plan.took);
+  // A mix of workloads takes steps of its own.
+  await linked.fill("#plan-pages_per_day", job.wishes.pages_per_day);
+  for (const [name, value] of Object.entries(job.mixed)) await linked.fill(`#plan-${name}`, value);
+  await linked.waitForFunction(() => explorer.plan.steps && !document.querySelector("#plan-numbers.stale"));
+  const mixed = await planned(linked);
   await linked.fill("#plan-ttft", "soon");
   await linked.waitForTimeout(300);
   const refused = await linked.evaluate(() => [document.getElementById("plan-says").textContent, document.getElementById("plan-ttft").getAttribute("aria-invalid"), location.hash]);
@@ -107,5 +112,5 @@ const shown = (page) => page.evaluate(() => {
   const narrow = await open(job.page, { width: 400, height: 860 });
   const overflow = await narrow.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   await browser.close();
-  console.log(JSON.stringify({ answers, restored, said, bill, served, redraws, plan, replanned, moved, replans, refused, keyed, paint, faults, overflow, errors }));
+  console.log(JSON.stringify({ answers, restored, said, bill, served, redraws, plan, replanned, moved, replans, mixed, refused, keyed, paint, faults, overflow, errors }));
 })().catch((error) => { console.error(error); process.exit(1); });

@@ -45,11 +45,14 @@ DAMAGED = {
     "base_size": "#set.base_size=1000",
     "ttft": "#plan.ttft=soon",
     "utilisation": "#plan.utilisation=1.5",
+    "concurrency": "#plan.concurrency=2.5",
+    "mix": "#plan.mix=base%3D0.5",
     "plan.constructor": "#plan.constructor=1",
 }
 
 
 WISHES = {"pages_per_day": "2e6", "price": "2.5", "tpot": "0.06"}
+MIXED = {"mix": "base=0.75,gundam=0.25", "concurrency": "9"}
 
 
 def _module(name: str) -> str | None:
@@ -88,6 +91,7 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "axe": axe,
         "planned": "#gpu=h200&set.new_tokens=700",
         "wishes": WISHES,
+        "mixed": MIXED,
     }
     (folder / "job.json").write_text(json.dumps(job))
     ran = subprocess.run(
@@ -124,18 +128,25 @@ def test_bad_words_of_a_link_are_named(driven: dict[str, Any]) -> None:
 
 def test_the_plan_is_that_of_the_command(driven: dict[str, Any]) -> None:
     words = "--gpu h200 --set new_tokens=700 --pages-per-day 2e6 --price h200=2.5 --tpot 0.06"
-    (offer,) = json.loads(capture([*f"plan {words} --format json".split()]))["plan"]["offers"]
-    plan = {name: float(value) for name, value in driven["plan"].items()}
-    loads = {f"{when}ttft_s": offer[of]["ttft_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
-    loads |= {f"{when}tpot_s": offer[of]["tpot_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
-    energy = {"energy_per_1000_pages": offer["energy_per_1000_pages"] / 3600}
-    assert plan == pytest.approx({name: {**offer, **loads, **energy}[name] for name in plan}, rel=1e-9)
+    mixed = "--mix base=0.75,gundam=0.25 --concurrency 9"
+    plan = _is_that_of_the_command(driven["plan"], words)
+    _is_that_of_the_command(driven["mixed"], f"{words} {mixed}")
     assert driven["replanned"] == driven["plan"]
     assert int(driven["moved"]["gpus"]) > plan["gpus"]
     said, invalid, address = driven["refused"]
     assert said.startswith("ttft: 'soon' is not a number")
     assert invalid == "true"
     assert "soon" not in address
+
+
+def _is_that_of_the_command(shown: dict[str, str], words: str) -> dict[str, float]:
+    (offer,) = json.loads(capture([*f"plan {words} --format json".split()]))["plan"]["offers"]
+    plan = {name: float(value) for name, value in shown.items()}
+    loads = {f"{when}ttft_s": offer[of]["ttft_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
+    loads |= {f"{when}tpot_s": offer[of]["tpot_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
+    energy = {"energy_per_1000_pages": offer["energy_per_1000_pages"] / 3600}
+    assert plan == pytest.approx({name: {**offer, **loads, **energy}[name] for name in plan}, rel=1e-9)
+    return plan
 
 
 @pytest.mark.parametrize(("shown", "choices"), [("bill", {}), ("served", SERVED)])
