@@ -27,7 +27,8 @@ SCENARIOS = int(os.environ.get("DSOCR_SCENARIOS", "25"))
 SEED = int(os.environ.get("DSOCR_RANDOM", "0"))
 _CLOSE = 1e-9
 _OFTEN = {"concurrency": 0.15, "mix": 0.3}
-_FIELDS = {"spread": "output_spread", **{name: name for name in ("pages_per_day", "ttft", "tpot", "concurrency", "mix")}}
+_SAME = ("pages_per_day", "ttft", "tpot", "concurrency", "mix")
+_FIELDS = {"spread": "output_spread", **{name: name for name in _SAME}}
 
 
 def _question(definition: Definition, chance: random.Random) -> Question:
