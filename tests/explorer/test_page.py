@@ -47,6 +47,8 @@ DAMAGED = {
     "utilisation": "#plan.utilisation=1.5",
     "concurrency": "#plan.concurrency=2.5",
     "mix": "#plan.mix=base%3D0.5",
+    "check": "#check=0&set.batch=4",
+    "set.new_tokens stands there twice": "#set.new_tokens=4&set.new_tokens=5",
     "plan.constructor": "#plan.constructor=1",
 }
 
@@ -124,6 +126,11 @@ def test_a_shared_link_restores_everything(driven: dict[str, Any]) -> None:
 def test_bad_words_of_a_link_are_named(driven: dict[str, Any]) -> None:
     for name, said in driven["said"].items():
         assert name in said
+
+
+def test_a_link_that_is_cut_off_or_changed_is_not_taken_for_whole(driven: dict[str, Any]) -> None:
+    assert len(driven["cut"]) > 10
+    assert [address for address, said in driven["cut"] if not said] == []
 
 
 def test_the_plan_is_that_of_the_command(driven: dict[str, Any]) -> None:

@@ -149,6 +149,7 @@ def test_a_report_is_kept_before_it_is_acknowledged(client: TestClient, folder: 
         ("/plan", {"prices": {"l4": -1}}, "prices"),
         ("/plan", {"settings": {"batch": 8}}, "batch"),
         ("/plan", {"host_s": 0}, "host_s"),
+        ("/plan", {"settings": {"reduction_bandwidth": 5e-324, "text_tokens": 3000}}, None),
         ("/plan", {"cores": 2}, "cores"),
         ("/plan", {"host_s": 1, "cores": 5000}, "cores"),
         ("/plan", {"merge_chunks": 1}, "merge_chunks"),
