@@ -115,13 +115,17 @@ const shown = (page) => page.evaluate(() => {
   await linked.fill("#plan-ttft", "soon");
   await linked.waitForTimeout(300);
   const refused = await linked.evaluate(() => [document.getElementById("plan-says").textContent, document.getElementById("plan-ttft").getAttribute("aria-invalid"), location.hash]);
+  const narrow = await open(job.page, { width: 400, height: 860 });
+  await narrow.emulateMedia({ colorScheme: "dark" });
   let faults = null;
   if (job.axe) {
-    await dropped.addScriptTag({ content: readFileSync(job.axe, "utf-8") });
-    const report = await dropped.evaluate(() => axe.run());
-    faults = report.violations.filter((fault) => ["serious", "critical"].includes(fault.impact)).map((fault) => `${fault.id}: ${fault.nodes.slice(0, 3).map((node) => node.html.slice(0, 120)).join(" | ")}`);
+    faults = [];
+    for (const looked of [dropped, narrow]) {
+      await looked.addScriptTag({ content: readFileSync(job.axe, "utf-8") });
+      const report = await looked.evaluate(() => axe.run());
+      faults.push(...report.violations.filter((fault) => ["serious", "critical"].includes(fault.impact)).map((fault) => `${fault.id}: ${fault.nodes.slice(0, 3).map((node) => node.html.slice(0, 120)).join(" | ")}`));
+    }
   }
-  const narrow = await open(job.page, { width: 400, height: 860 });
   const overflow = await narrow.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   await browser.close();
   console.log(JSON.stringify({ answers, restored, said, cut, bill, served, redraws, plan, replanned, moved, replans, mixed, refused, keyed, paint, faults, overflow, errors }));
