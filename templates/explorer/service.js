@@ -52,7 +52,10 @@ class Service {
         const given = { chunk_start: BigInt(start), chunk_size: BigInt(Math.min(chunk, prompt - start)) };
         const formulas = Object.entries(this.chunks[start ? "later" : "first"]);
         const own = formulas.map(([name, formula]) => [name, formula((used) => given[used] ?? values.numbers[used])]);
-        each.prefill_s += seconds(ran(server, Object.fromEntries(own)), "prefill");
+        try { each.prefill_s += seconds(ran(server, Object.fromEntries(own)), "prefill"); } catch (error) {
+          if (!(error instanceof Mistake) || each.count === 1) throw error;
+          throw new Mistake(plan.chunk_symbols.join(", "), `a prompt in ${each.count} chunks: ${error.message}`);
+        }
         yield;
       }
     }
