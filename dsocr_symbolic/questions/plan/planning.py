@@ -100,6 +100,8 @@ class Plan:
     seen: Simulated | None = None
 
 
+# Seconds that no float holds are found further on, and said in words.
+@np.errstate(all="ignore")
 def plan_for(base: Scenario, demand: Demand, wishes: Wishes, gpus: Sequence[Gpu]) -> Plan:
     """Plan a demand on each of some GPUs, and rank them.
 
