@@ -22,7 +22,7 @@ class Page {
     this.form = new Form(network, this.state, (done, target) => this.changed(done, target));
     this.tree = new Tree(network, (path) => this.openNode(path));
     this.plan = new PlanView(network, this.state, () => { clearTimeout(this.noting); this.noting = setTimeout(() => { if (!byId("mistakes").textContent && !this.plan.unread) this.remember(); }, RESTS_AFTER); });
-    this.pages = new Pages(network, () => this.changed(true));
+    this.pages = new Pages(network, () => this.changed(true), (mix) => this.plan.take(mix));
     const against = network.data.symbols.filter((symbol) => symbol.group === "workload" && !symbol.fixed);
     byId("against").innerHTML = against.map((symbol) => `<option${symbol.name === network.data.roles.batch ? " selected" : ""}>${symbol.name}</option>`).join("");
     byId("against").addEventListener("change", () => this.changed(true));

@@ -8,7 +8,7 @@ const PLANS = {
   spread: { title: "spread of answers", none: "0.5", zero: true },
   utilisation: { title: "share planned with", none: "0.7", most: 1 },
   concurrency: { title: "requests at once", none: "the best", most: 256, whole: true },
-  mix: { title: "mix of workloads", none: "that of the fields", said: "workloads and their shares, such as base=0.6,gundam=0.4", read: (text, network) => readMix(text, network) },
+  mix: { title: "mix of workloads", none: "that of the fields", said: "workloads or grids of crops and their shares, such as base=0.6,gundam=0.4 or 3x2=1/2,0x0=1/2", read: (text, network) => readMix(text, network) },
 };
 const HELD = { memory: "as many as its memory holds", ttft: "more would break the limit of the first token", tpot: "more would break the limit of the next token", enough: "more end hardly more pages", most: "as many as an engine runs", asked: "as asked" };
 const readPlan = (name, text, network) => {
@@ -22,11 +22,12 @@ const readPlan = (name, text, network) => {
 };
 // Workloads and their shares, which add up to 1.
 const readMix = (text, { data }) => {
+  const { crops } = data.roles;
   const shares = new Map(), shown = (word) => `'${word.trim().slice(0, 60)}'`;
   for (const word of text.split(",")) {
     const [name, share, ...more] = word.split("=").map((part) => part.trim());
     if (!share || more.length) throw new Mistake("mix", `${shown(word)} is no WORKLOAD=SHARE, several of them with commas`);
-    if (!Object.hasOwn(data.workloads, name)) throw new Mistake("mix", `there is no workload ${shown(name)}; there are ${Object.keys(data.workloads).join(", ")}`);
+    if (!Object.hasOwn(data.workloads, name) && !(crops && gridOf(name))) throw new Mistake("mix", `there is no workload ${shown(name)}; there are ${Object.keys(data.workloads).join(", ")}`);
     if (shares.has(name)) throw new Mistake("mix", `${name} is given twice`);
     const value = double(readNumber(share, "mix"));
     if (!(value > 0)) throw new Mistake("mix", `the share of ${name} is not above 0`);
@@ -52,12 +53,21 @@ class PlanView {
     });
   }
 
+  // Plan for such a mix, and show it.
+  take(mix) {
+    this.state.plan.mix = mix;
+    this.draw(this.result);
+    this.changed();
+    byId("plan").scrollIntoView();
+    byId("plan-mix").focus({ preventScroll: true });
+  }
+
   // Take the seconds of the steps of another scenario or mix; what was asked before is not gone on with.
   draw(result, typing) {
     if (!this.service) return;
     this.result = result;
     const { [this.network.data.roles.batch]: left, ...settings } = result.question.settings, { mix } = this.state.plan;
-    const key = JSON.stringify([mix === undefined ? result.question : { ...result.question, workload: mix }, settings], (name, value) => name === "settings" ? undefined : value);
+    const key = JSON.stringify([result.question, settings, mix], (name, value) => name === "settings" ? undefined : value);
     if (key === this.key) { this.show(typing); return; }
     Object.assign(this, { key, steps: null, made: null, running: null, failed: null });
     this.show(typing);
@@ -120,6 +130,6 @@ class PlanView {
     byId("plan-numbers").classList.remove("stale");
     redraw(byId("plan-numbers"), numbers.map(([name, title, value, unit]) => `<div><dt>${title}</dt><dd data-plan="${name}" data-value="${value ?? ""}">${escapeHtml(amount(value >= 1000 ? Math.round(value) : value, unit))}${unit === "Wh" && value !== null ? " Wh" : ""}</dd></div>`).join(""));
     redraw(byId("plan-says"), "");
-    retext(byId("plan-notes"), `${concurrency} requests at once: ${HELD[held]}; the knee is at ${knee}. Full: as many at any time; as planned: requests that arrive at random, with ${significant(100 * gpu.utilisation)} % of what a GPU can do${trusted ? "" : ", more load than the formulas were held against a simulation at"}. The energy is a bound, boards at full power. Of the fields the batch${this.state.plan.mix === undefined ? " is left aside: the plan finds it" : " and the workload are left aside: the plan has its own"}.`);
+    retext(byId("plan-notes"), `${concurrency} requests at once: ${HELD[held]}; the knee is at ${knee}. Full: as many at any time; as planned: requests that arrive at random, with ${significant(100 * gpu.utilisation)} % of what a GPU can do${trusted ? "" : ", more load than the formulas were held against a simulation at"}. The energy is a bound, boards at full power. Of the fields the batch${this.state.plan.mix === undefined ? " is left aside: the plan finds it" : " and what the mix says of pages are left aside"}.`);
   }
 }

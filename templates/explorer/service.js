@@ -2,6 +2,8 @@
 // those of formulas/service.yaml, printed; what is done with them is what dsocr plan does.
 const ROUNDS = 400, DAMPED = 0.5, CLOSE = 1e-10, UNLIKELY = 1e-300, FULL = 0.99, TRIED = 20, MOST_CHUNKS = 1024, DAY = 86400;
 
+// Columns and rows of crops as people write them: 3x2.
+const gridOf = (word) => /^(\d{1,3})x(\d{1,3})$/.exec(word);
 // A whole number, of two that are equally near the even one.
 const toEven = (value) => { const up = Math.round(value); return up - value === 0.5 && up % 2 ? up - 1 : up; };
 
@@ -14,19 +16,28 @@ class Service {
     this.chunks = Object.fromEntries(Object.entries(plan.chunks).map(([name, formulas]) => [name, compiled(`return{${bodies(formulas, "g")}}`, EXACT)]));
   }
 
+  // Pages of a mix: those of a named workload, or those that are cut into a grid of crops.
+  kind(base, name) {
+    const grid = gridOf(name), { crops } = this.network.data.roles;
+    if (!grid) return { ...base, workload: name };
+    const { [crops.number]: left, ...settings } = base.settings;
+    const documents = Object.assign({}, ...Object.entries(base.options).map(([choice, option]) => this.network.choices.get(choice).options[option].documents));
+    return { ...base, documents, settings: { ...settings, [crops.columns]: grid[1], [crops.rows]: grid[2] } };
+  }
+
   // Seconds of the steps of a server that reads such pages, of one workload or of a mix of them, and how many requests its
   // memory holds: a program's run at a time, between which the page draws.
   *steps(question, mix) {
     const { network, plan } = this, { roles, default_workload: workload } = network.data;
     const { [roles.batch]: left, ...settings } = question.settings, base = { ...question, settings };
-    const asked = mix ? [...mix].map(([name, share]) => [{ ...base, workload: name }, share]) : [[base, 1]];
+    const asked = mix ? [...mix].map(([name, share]) => [this.kind(base, name), share]) : [[base, 1]];
     const number = (values, name) => Number(double(values.numbers[name]));
     const kinds = asked.map(([kind, share]) => { const values = network.resolve(kind); return { kind, share, values, prompt: number(values, roles.prompt_tokens) }; });
     const mean = (of) => kinds.reduce((sum, each) => sum + each.share * of(each), 0);
     const longest = kinds.reduce((most, each) => each.prompt > most.prompt ? each : most);
     const lacking = network.lacks(network.metric(plan.metric), longest.values);
     if (lacking.length) throw new Mistake("gpu", `no time is claimed of ${question.gpu}: it lacks ${lacking.join(", ")}`);
-    const newTokens = number(mix ? network.resolve({ ...base, workload }) : longest.values, roles.new_tokens);
+    const newTokens = number(network.resolve(mix && ![...mix.keys()].every(gridOf) ? { ...base, workload } : base), roles.new_tokens);
     if (!(newTokens >= 1)) throw new Mistake(roles.new_tokens, "a plan needs a decode step at least");
     const sizes = kinds.flatMap(({ values }) => plan.chunk_symbols.map((name) => number(values, name)));
     const chunk = Math.min(sizes.length ? Math.max(...sizes) : longest.prompt, longest.prompt);
@@ -46,7 +57,7 @@ class Service {
       each.encode_s = seconds(ran(kind, { [roles.batch]: 1n }), "encode");
       yield;
       // Experts that are set as hit are those of the workload's own forward.
-      const server = { ...kind, settings: Object.fromEntries(Object.entries(settings).filter(([name]) => !roles.hit.includes(name))) };
+      const server = { ...kind, settings: Object.fromEntries(Object.entries(kind.settings).filter(([name]) => !roles.hit.includes(name))) };
       each.prefill_s = 0;
       for (let start = 0; start < prompt; start += chunk) {
         const given = { chunk_start: BigInt(start), chunk_size: BigInt(Math.min(chunk, prompt - start)) };

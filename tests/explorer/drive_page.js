@@ -83,6 +83,9 @@ const shown = (page) => page.evaluate(() => {
     mistakes: [...document.querySelectorAll("#bill .mistake")].map((line) => line.textContent),
   }));
   const bill = await billed();
+  await dropped.click("#plan-pages");
+  await dropped.waitForFunction(() => explorer.plan.key.includes("=1/5") && explorer.plan.steps && !document.querySelector("#plan-numbers.stale"));
+  const ofPages = await dropped.evaluate(() => Object.fromEntries([...document.querySelectorAll("[data-plan]")].map((cell) => [cell.dataset.plan, cell.dataset.value])));
   const drawn = () => dropped.evaluate(() => Number(document.getElementById("answer").dataset.drawn));
   const before = await drawn();
   await dropped.selectOption("#choice-execution", "served");
@@ -128,5 +131,5 @@ const shown = (page) => page.evaluate(() => {
   }
   const overflow = await narrow.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   await browser.close();
-  console.log(JSON.stringify({ answers, restored, said, cut, bill, served, redraws, plan, replanned, moved, replans, mixed, refused, keyed, paint, faults, overflow, errors }));
+  console.log(JSON.stringify({ answers, restored, said, cut, bill, ofPages, served, redraws, plan, replanned, moved, replans, mixed, refused, keyed, paint, faults, overflow, errors }));
 })().catch((error) => { console.error(error); process.exit(1); });

@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -146,9 +147,14 @@ def test_the_plan_is_that_of_the_command(driven: dict[str, Any]) -> None:
     assert "soon" not in address
 
 
-def _is_that_of_the_command(shown: dict[str, str], words: str) -> dict[str, float]:
-    (offer,) = json.loads(capture([*f"plan {words} --format json".split()]))["plan"]["offers"]
-    plan = {name: float(value) for name, value in shown.items()}
+def test_dropped_pages_are_planned_for_as_a_document(driven: dict[str, Any]) -> None:
+    files = [word for name in driven["files"][:-1] for word in ("--document", name)]
+    _is_that_of_the_command(driven["ofPages"], f"--gpus {find_definition('deepseek-ocr').default_gpu}", files)
+
+
+def _is_that_of_the_command(shown: dict[str, str], words: str, more: Sequence[str] = ()) -> dict[str, float]:
+    (offer,) = json.loads(capture([*f"plan {words} --format json".split(), *more]))["plan"]["offers"]
+    plan = {name: float(value) for name, value in shown.items() if value}
     loads = {f"{when}ttft_s": offer[of]["ttft_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
     loads |= {f"{when}tpot_s": offer[of]["tpot_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
     energy = {"energy_per_1000_pages": offer["energy_per_1000_pages"] / 3600}
