@@ -114,6 +114,14 @@ def test_documents_say_which_pages(tmp_path: Path) -> None:
     assert "the 4 pages take" in text
 
 
+def test_pages_of_a_plan_are_cut_as_those_of_a_bill(tmp_path: Path) -> None:
+    Image.new("1", (3000, 3000)).save(tmp_path / "large.png")
+    words = ("--document", str(tmp_path), "--execution", "served", "--format", "json")
+    (row,) = json.loads(dsocr("totals", *words).out)["pages"]
+    (kind,) = json.loads(dsocr("plan", "--gpus", "l4", *words).out)["plan"]["demand"]["kinds"]
+    assert kind["name"] == f"{row['crop_columns']}x{row['crop_rows']}" == "2x2"
+
+
 def test_lengths_are_a_column(tmp_path: Path) -> None:
     file = tmp_path / "lengths.csv"
     file.write_text("page,tokens\n1,301\n2,501\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from dsocr_symbolic.language.definition import Definition
 from dsocr_symbolic.paths import data_folders
 
 SCRIPTS = (
-    *("numbers", "network", "service", "words", "files", "charts", "state"),
+    *("numbers", "network", "service", "words", "drawing", "files", "charts", "state"),
     *("form", "tables", "node", "pages", "plan", "main"),
 )
 

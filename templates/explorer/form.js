@@ -30,7 +30,8 @@ class Form {
       if (number) this.inputs.set(symbol.name, { symbol, number, slider: byId(`slide-${symbol.name}`), reset: byId(`reset-${symbol.name}`) });
     }
     byId("fields").addEventListener("input", (event) => this.edited(event.target, false));
-    byId("fields").addEventListener("change", (event) => this.edited(event.target, true));
+    // A slider moved by keys says so at each of them: it rests as others do.
+    byId("fields").addEventListener("change", (event) => this.edited(event.target, !event.target.dataset.slide));
     byId("fields").addEventListener("click", (event) => {
       const name = event.target.dataset.reset;
       if (!name) return;
@@ -101,8 +102,8 @@ class Form {
     byId("workload").value = state.workload ?? data.default_workload;
     byId("gpu").value = state.gpu ?? data.default_gpu;
     const gpu = data.gpus[byId("gpu").value], workload = data.workloads[byId("workload").value];
-    byId("workload-says").textContent = workload.summary;
-    byId("gpu-says").textContent = [gpu.chip, gpu.derived_from && gpu.derived_from !== byId("gpu").value ? `not measured: seconds of kernels are derived from ${gpu.derived_from}` : "", gpu.unverified.length ? `unverified: ${gpu.unverified.join(", ")}` : ""].filter(Boolean).join("; ");
+    retext(byId("workload-says"), workload.summary);
+    retext(byId("gpu-says"), [gpu.chip, gpu.derived_from && gpu.derived_from !== byId("gpu").value ? `not measured: seconds of kernels are derived from ${gpu.derived_from}` : "", gpu.unverified.length ? `unverified: ${gpu.unverified.join(", ")}` : ""].filter(Boolean).join("; "));
     if (byId("any_grid")) byId("any_grid").checked = state.waived;
     for (const [name, option] of Object.entries(network.chosen(state.options))) {
       byId(`choice-${name}`).value = option;
@@ -115,12 +116,13 @@ class Form {
       const own = Object.hasOwn(state.settings, name);
       if (own) counts[symbol.group] = (counts[symbol.group] ?? 0) + 1;
       number.classList.toggle("own", own);
-      reset.hidden = !own;
-      if (number !== typing) number.value = own ? state.settings[name] : result ? this.plainly(result.values, name) : number.value;
+      if (reset.hidden === own) reset.hidden = !own;
+      const text = own ? state.settings[name] : result ? this.plainly(result.values, name) : number.value;
+      if (number !== typing && number.value !== text) number.value = text;
       const value = result?.values.numbers[name];
       if (value !== undefined && slider !== typing) this.placeSlider(symbol, slider, value);
     }
-    for (const element of document.querySelectorAll("[data-count]")) { const count = counts[element.dataset.count]; element.textContent = count ? `${count} set` : ""; }
+    for (const element of document.querySelectorAll("[data-count]")) { const count = counts[element.dataset.count]; retext(element, count ? `${count} set` : ""); }
   }
 
   isOpen(group) {

@@ -4,8 +4,10 @@ const unpacked = async (id) => {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return JSON.parse(await new Response(stream).text());
 };
-const RESTS_AFTER = 120, FRAME = 7;
+const RESTS_AFTER = 120, FRAME = 4, WARM = 40;
 const CARDS = [["ttft_s", "first token, roofline"], ["tpot_s", "next token, roofline"], ["roofline_s", "all of it, roofline"], ["device_s", "GPU busy"], ["wall_s", "time that passes"], ["peak_memory_bytes", "peak memory"], ["forward_tensor_core_flops", "Tensor Core work"], ["forward_io_bytes", "bytes moved"]];
+
+const whenIdle = (run) => globalThis.requestIdleCallback ? requestIdleCallback(run) : setTimeout(run, FRAME);
 
 class Page {
   constructor(network) {
@@ -20,7 +22,7 @@ class Page {
     this.form = new Form(network, this.state, (done, target) => this.changed(done, target));
     this.tree = new Tree(network, (path) => this.openNode(path));
     this.plan = new PlanView(network, this.state, () => { clearTimeout(this.noting); this.noting = setTimeout(() => { if (!byId("mistakes").textContent && !this.plan.unread) this.remember(); }, RESTS_AFTER); });
-    this.pages = new Pages(network, () => this.changed(true));
+    this.pages = new Pages(network, () => this.changed(true), (mix) => this.plan.take(mix));
     const against = network.data.symbols.filter((symbol) => symbol.group === "workload" && !symbol.fixed);
     byId("against").innerHTML = against.map((symbol) => `<option${symbol.name === network.data.roles.batch ? " selected" : ""}>${symbol.name}</option>`).join("");
     byId("against").addEventListener("change", () => this.changed(true));
@@ -37,7 +39,22 @@ class Page {
     byId("every").addEventListener("toggle", () => this.showEvery());
     new IntersectionObserver(([seen]) => { this.treeSeen = seen.isIntersecting; }).observe(byId("tree"));
     addEventListener("hashchange", () => this.fromLocation());
-    addEventListener("resize", () => this.changed(false));
+    // Nothing is measured while something moves: that would lay the page out in the midst of its drawing.
+    this.widths = {};
+    const sized = new ResizeObserver((seen) => {
+      let apart = false;
+      for (const { target: { id }, contentRect: { width } } of seen) {
+        const before = this.widths[id];
+        this.widths[id] = Math.max(280, Math.round(width));
+        apart ||= before !== undefined && before !== this.widths[id];
+      }
+      if (apart) this.redrawn(false);
+    });
+    for (const chart of document.querySelectorAll(".chart")) sized.observe(chart);
+  }
+
+  wide(id) {
+    return this.widths[id] ??= Math.max(280, Math.round(byId(id).getBoundingClientRect().width) || 280);
   }
 
   fromLocation() {
@@ -51,6 +68,11 @@ class Page {
 
   changed(done, target) {
     this.said = [];
+    this.redrawn(done, target);
+  }
+
+  redrawn(done, target) {
+    if (!done) this.plan.movedAt = performance.now();
     this.quick ??= requestAnimationFrame(() => { this.quick = undefined; this.draw(false, target); });
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.draw(true, done ? undefined : target), done ? 0 : RESTS_AFTER);
@@ -80,13 +102,33 @@ class Page {
     this.form.blame(blamed);
     for (const id of ["answer", "cards"]) byId(id).classList.toggle("stale", result === null);
     byId("answer").dataset.exact = String(exactlyNow && result !== null);
-    byId("mistakes").innerHTML = mistakes.map((line) => `<p class="mistake">${escapeHtml(line)}</p>`).join("");
+    redraw(byId("mistakes"), mistakes.map((line) => `<p class="mistake">${escapeHtml(line)}</p>`).join(""));
     const warnings = result?.values.warnings ?? [];
-    byId("warnings").innerHTML = warnings.map((line) => `<p class="warning">${escapeHtml(line)}</p>`).join("");
+    redraw(byId("warnings"), warnings.map((line) => `<p class="warning">${escapeHtml(line)}</p>`).join(""));
     if (!exactlyNow) return;
     if ((!mistakes.length && !this.plan.unread) || restored) this.remember();
     if (result) { this.showKept(result); this.showEvery(); this.drawCurve(asked); this.plan.draw(result); this.showBill(result); if (!byId("node-panel").hidden) await this.openNode(this.node, false); }
     byId("answer").dataset.drawn = String(Number(byId("answer").dataset.drawn ?? 0) + 1);
+    if (result && this.warmed !== (this.warmed = this.network.variant(result.question))) this.warm(WARM);
+  }
+
+  // What first moves would wait for until a program is compiled well: in idle time, draw another answer and the one that is
+  // there in one go.
+  warm(rounds) {
+    const { asked, result, network } = this, { batch } = network.data.roles, { question, values: { numbers } } = result;
+    const some = () => {
+      const began = performance.now();
+      if (asked !== this.asked || result !== this.result) return;
+      try {
+        const other = network.answer({ ...question, settings: { ...question.settings, [batch]: numbers[batch] === 1n ? 2n : 1n } }, false);
+        do {
+          for (const each of [other, result]) { this.show(each, false); this.form.show(each, document.activeElement, false); }
+          rounds -= 1;
+        } while (rounds > 0 && performance.now() - began < FRAME);
+      } catch (error) { if (!(error instanceof Mistake)) throw error; return; }
+      if (rounds > 0) whenIdle(some);
+    };
+    whenIdle(some);
   }
 
   // A first question that has no answer: the defaults stand behind its mistake, dimmed.
@@ -101,22 +143,23 @@ class Page {
   show(result, exactlyNow) {
     const { network } = this, { total, stages, values } = result;
     const metric = (name) => network.metric(name);
-    byId("cards").innerHTML = CARDS.map(([name, title]) => `<div class="card" title="${escapeHtml(metric(name).definition)}"><dt>${title}</dt><dd data-card="${name}">${escapeHtml(amount(total[name], metric(name).unit))}</dd></div>`).join("");
-    byId("stages").innerHTML = stageTable(network, result);
-    const names = Object.keys(stages), wide = (id) => Math.max(280, byId(id).clientWidth || 280);
-    byId("legend").innerHTML = names.map((name, place) => `<span><i class="${seriesClass(place)}"></i>${escapeHtml(name)}</span>`).join("");
+    redraw(byId("cards"), CARDS.map(([name, title]) => `<div class="card" title="${escapeHtml(metric(name).definition)}"><dt>${title}</dt><dd data-card="${name}">${escapeHtml(amount(total[name], metric(name).unit))}</dd></div>`).join(""));
+    redraw(byId("stages"), stageTable(network, result));
+    const names = Object.keys(stages);
+    redraw(byId("legend"), names.map((name, place) => `<span><i class="${seriesClass(place)}"></i>${escapeHtml(name)}</span>`).join(""));
     const line = (name, of) => ({ name, none: "not claimed", parts: names.every((stage) => stages[stage][of] !== null) ? names.map((stage, place) => ({ name: stage, value: double(stages[stage][of]), shade: seriesClass(place) })) : [] });
-    byId("time").innerHTML = bars("Seconds by stage", [line("at least", "lower_bound_s"), line("roofline", "roofline_s"), line("GPU busy", "device_s")], { unit: "s", width: wide("time") });
+    redraw(byId("time"), bars("Seconds by stage", [line("at least", "lower_bound_s"), line("roofline", "roofline_s"), line("GPU busy", "device_s")], { unit: "s", width: this.wide("time") }));
     const weights = double(total.forward_weight_bytes), capacity = double(values.numbers.capacity), known = !values.lacking.capacity.length;
     const memory = names.map((stage) => {
       const cache = double(stages[stage].forward_kv_cache_bytes), peak = double(stages[stage].peak_memory_bytes);
       return { name: stage, parts: [{ name: "weights", value: weights, shade: "series-0" }, { name: "KV cache", value: cache, shade: "series-1" }, { name: "activations", value: Math.max(0, peak - weights - cache), shade: "series-2" }] };
     });
-    byId("memory").innerHTML = bars("Bytes at each stage's worst moment", memory, { unit: "byte", width: wide("memory"), marks: known ? [{ name: "capacity", value: capacity }] : [] });
-    byId("fits").textContent = !known ? "The GPU's memory is not known." : double(total.peak_memory_bytes) <= capacity ? `It fits: ${amount(capacity - double(total.peak_memory_bytes), "byte")} are left.` : `It does not fit: ${amount(double(total.peak_memory_bytes) - capacity, "byte")} are missing.`;
-    byId("fits").classList.toggle("mistake", known && double(total.peak_memory_bytes) > capacity);
+    redraw(byId("memory"), bars("Bytes at each stage's worst moment", memory, { unit: "byte", width: this.wide("memory"), marks: known ? [{ name: "capacity", value: capacity }] : [] }));
+    const left = capacity - double(total.peak_memory_bytes);
+    retext(byId("fits"), !known ? "The GPU's memory is not known." : left >= 0 ? `It fits: ${amount(left, "byte")} are left.` : `It does not fit: ${amount(-left, "byte")} are missing.`);
+    byId("fits").classList.toggle("mistake", known && left < 0);
     const points = names.map((name, place) => ({ name, shade: seriesClass(place), intensity: double(stages[name].forward_arithmetic_intensity ?? 0), rate: (double(stages[name].forward_tensor_core_flops) + double(stages[name].forward_cuda_core_flops)) / double(stages[name].roofline_s) }));
-    byId("roofline").innerHTML = rooflineChart(points, { peak: double(values.numbers.tensor_core_peak), bandwidth: double(values.numbers.memory_bandwidth), width: wide("roofline"), height: 300 });
+    redraw(byId("roofline"), rooflineChart(points, { peak: double(values.numbers.tensor_core_peak), bandwidth: double(values.numbers.memory_bandwidth), width: this.wide("roofline"), height: 300 }));
     if (exactlyNow || this.treeSeen) this.tree.show(result);
   }
 
@@ -165,8 +208,8 @@ class Page {
         } catch (error) { if (!(error instanceof Mistake)) throw error; }
       }
       if (steps.length) { requestAnimationFrame(some); return; }
-      byId("curve").innerHTML = curveChart(curves, { xName: titleOf(name), here, width: Math.max(280, byId("curve").clientWidth || 280), height: 280 });
-      byId("curve-legend").innerHTML = curves.map((curve) => `<span><i class="${curve.shade}"></i>${curve.name}</span>`).join("");
+      redraw(byId("curve"), curveChart(curves, { xName: titleOf(name), here, width: this.wide("curve"), height: 280 }));
+      redraw(byId("curve-legend"), curves.map((curve) => `<span><i class="${curve.shade}"></i>${curve.name}</span>`).join(""));
     };
     requestAnimationFrame(some);
   }
@@ -220,8 +263,6 @@ const start = async () => {
   const page = new Page(network);
   globalThis.explorer = page;
   await page.draw(true, undefined, true);
-  // What a first move would wait for: the program in doubles, once it is compiled well.
-  if (page.result) for (let round = 0; round < 12; round += 1) network.answer(page.result.question, false);
   document.body.classList.add("ready");
 };
 start().catch((error) => { byId("mistakes").innerHTML = `<p class="mistake">${escapeHtml(error.message)}: this page needs a browser of 2023 or later</p>`; throw error; });

@@ -176,4 +176,11 @@ const given = (value) => {
   const [above, below] = value.split("/");
   return below === undefined ? BigInt(above) : ratio(BigInt(above), BigInt(below));
 };
-const plain = (value) => value instanceof Ratio ? `${value.above}/${value.below}` : String(value);
+// As Python writes it: doubles that are small or large with an exponent of two digits.
+const plain = (value) => {
+  if (value instanceof Ratio) return `${value.above}/${value.below}`;
+  if (!isNumber(value)) return String(value);
+  const size = Math.abs(value);
+  if (size === 0 || (size >= 1e-4 && size < 1e16) || !Number.isFinite(value)) return String(value);
+  return value.toExponential().replace(/e([-+])(\d)$/, "e$10$2");
+};

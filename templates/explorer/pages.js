@@ -1,6 +1,6 @@
 // Pages that were dropped: each is cut as the network cuts it, and billed by the same program.
 class Pages {
-  constructor(network, changed) {
+  constructor(network, changed, planned) {
     this.network = network;
     this.pages = [];
     this.said = [];
@@ -14,6 +14,7 @@ class Pages {
     byId("files").addEventListener("change", (event) => this.read([...event.target.files]).then(changed));
     byId("clear").addEventListener("click", () => { this.pages = []; this.said = []; byId("files").value = ""; changed(); });
     byId("dpi").addEventListener("change", changed);
+    byId("plan-pages").addEventListener("click", () => planned(this.mix));
   }
 
   async read(files) {
@@ -36,6 +37,7 @@ class Pages {
     const { network, pages } = this, { crops, image_tokens: image, prompt_tokens: prompt } = network.data.roles;
     if (!crops) return;
     byId("clear").hidden = !pages.length && !this.said.length;
+    byId("plan-pages").hidden = true;
     if (!pages.length) { byId("bill").innerHTML = this.said.map((line) => `<p class="mistake">${escapeHtml(line)}</p>`).join(""); return; }
     const native = network.data.workloads[question.workload].document === "native";
     const settings = { ...question.settings };
@@ -55,6 +57,8 @@ class Pages {
       if (group.rows === undefined && (group.rows = true) && known.size > 200) throw new Mistake("documents", "more than 200 grids");
       if (rows.length < 200000) rows += `<tr><th scope="row">${escapeHtml(page.file)} ${page.page}</th><td>${page.width} × ${page.height}</td><td data-grid="${grid.join("x")}">${grid[0] ? key : "none"}</td><td>${exactly(values.numbers[image])}</td><td>${exactly(values.numbers[prompt])}</td>${cell(total.forward_tensor_core_flops, "FLOP")}${cell(total.roofline_s, "s")}</tr>`;
     }
+    this.mix = [...known].map(([key, { count }]) => `${key.replace(" × ", "x")}=${count}/${pages.length}`).join(",");
+    byId("plan-pages").hidden = !network.data.plan || pages.length > 5000;
     // What adds up over pages does, what is a largest one is the largest.
     const groups = [...known.values()], metrics = network.data.metrics.filter((metric) => metric.over_pages);
     const together = metrics.map((metric) => {

@@ -79,6 +79,6 @@ class Tree {
       const button = inner ? `<button type="button" class="open" data-open="${escapeHtml(row.path)}" aria-expanded="${open}" aria-label="parts of ${escapeHtml(name)}">${open ? "▾" : "▸"}</button>` : '<span class="open"></span>';
       lines.push(`<tr class="${runs ? "" : "idle"}"><th scope="row"><span style="padding-left:${(depth - 1) * 0.9}em">${button}<button type="button" class="node" data-node="${escapeHtml(row.path)}" title="${escapeHtml(row.class_name || row.layer)}">${escapeHtml(name)}</button></span></th>${NODE_COLUMNS.map(([metric, , unit]) => cell(nodes[metric][place], unit)).join("")}<td class="share"><span style="width:${(100 * share).toFixed(1)}%"></span>${(100 * share).toFixed(1)} %</td></tr>`);
     });
-    byId("tree").innerHTML = `<table><thead><tr><th scope="col">node</th>${NODE_COLUMNS.map(([, title]) => `<th scope="col">${title}</th>`).join("")}<th scope="col" title="of the roofline's time">share</th></tr></thead><tbody>${lines.join("")}</tbody></table>`;
+    redraw(byId("tree"), `<table><thead><tr><th scope="col">node</th>${NODE_COLUMNS.map(([, title]) => `<th scope="col">${title}</th>`).join("")}<th scope="col" title="of the roofline's time">share</th></tr></thead><tbody>${lines.join("")}</tbody></table>`);
   }
 }

@@ -46,22 +46,34 @@ const shown = (page) => page.evaluate(() => {
   };
   const page = await open(job.page);
   const paint = await page.evaluate(() => performance.getEntriesByType("paint").map((entry) => entry.startTime));
-  for (const [place, question] of job.questions.entries()) {
+  for (const question of job.questions) {
     await ask(page, question);
     const found = await shown(page);
     answers.push(found);
-    if (place < 2 && !found.error) {
+    if (restored.length < 2 && !found.error) {
       const other = await open(await page.evaluate(() => location.href));
       restored.push([found, await shown(other)]);
       await other.context().close();
     }
   }
+  // Words of links: the first ones as the page opens, the others as an address that is typed.
+  const typed = (address) => page.evaluate(async (asked) => {
+    const from = document.getElementById("answer").dataset.drawn;
+    location.hash = asked;
+    for (let round = 0; round < 400 && document.getElementById("answer").dataset.drawn === from; round += 1) await new Promise((done) => setTimeout(done, 5));
+    return [asked, document.getElementById("mistakes").textContent];
+  }, address);
   const said = {};
-  for (const [name, address] of Object.entries(job.damaged)) {
+  for (const [place, [name, address]] of Object.entries(job.damaged).entries()) {
+    if (place > 2) { said[name] = (await typed(address))[1]; continue; }
     const other = await open(`${job.page}${address}`);
     said[name] = await other.evaluate(() => document.getElementById("mistakes").textContent);
     await other.context().close();
   }
+  // The page's own link, cut off and changed at many places.
+  await ask(page, job.questions[0]);
+  const whole = await page.evaluate(() => location.hash), cut = [];
+  for (let place = 2; place < whole.length; place += Math.ceil(whole.length / 12)) cut.push(await typed(whole.slice(0, place)), await typed(whole.slice(0, place) + whole.slice(place + 1)));
   const dropped = await open(job.page);
   await dropped.setInputFiles("#files", job.files);
   await dropped.waitForSelector("[data-bill]");
@@ -71,6 +83,9 @@ const shown = (page) => page.evaluate(() => {
     mistakes: [...document.querySelectorAll("#bill .mistake")].map((line) => line.textContent),
   }));
   const bill = await billed();
+  await dropped.click("#plan-pages");
+  await dropped.waitForFunction(() => explorer.plan.key.includes("=1/5") && explorer.plan.steps && !document.querySelector("#plan-numbers.stale"));
+  const ofPages = await dropped.evaluate(() => Object.fromEntries([...document.querySelectorAll("[data-plan]")].map((cell) => [cell.dataset.plan, cell.dataset.value])));
   const drawn = () => dropped.evaluate(() => Number(document.getElementById("answer").dataset.drawn));
   const before = await drawn();
   await dropped.selectOption("#choice-execution", "served");
@@ -95,17 +110,26 @@ const shown = (page) => page.evaluate(() => {
   await linked.focus("#plan-slide-pages_per_day");
   for (let press = 0; press < 20; press += 1) { await linked.keyboard.press("ArrowRight"); await linked.waitForTimeout(20); }
   const moved = await planned(linked), replans = await linked.evaluate(() => explorer.plan.took);
+  // A mix of workloads takes steps of its own.
+  await linked.fill("#plan-pages_per_day", job.wishes.pages_per_day);
+  for (const [name, value] of Object.entries(job.mixed)) await linked.fill(`#plan-${name}`, value);
+  await linked.waitForFunction((mix) => explorer.plan.key.includes(mix) && explorer.plan.steps && !document.querySelector("#plan-numbers.stale") && document.querySelector('[data-plan="concurrency"]').dataset.value === "9", job.mixed.mix);
+  const mixed = await planned(linked);
   await linked.fill("#plan-ttft", "soon");
   await linked.waitForTimeout(300);
   const refused = await linked.evaluate(() => [document.getElementById("plan-says").textContent, document.getElementById("plan-ttft").getAttribute("aria-invalid"), location.hash]);
+  const narrow = await open(job.page, { width: 400, height: 860 });
+  await narrow.emulateMedia({ colorScheme: "dark" });
   let faults = null;
   if (job.axe) {
-    await dropped.addScriptTag({ content: readFileSync(job.axe, "utf-8") });
-    const report = await dropped.evaluate(() => axe.run());
-    faults = report.violations.filter((fault) => ["serious", "critical"].includes(fault.impact)).map((fault) => `${fault.id}: ${fault.nodes.slice(0, 3).map((node) => node.html.slice(0, 120)).join(" | ")}`);
+    faults = [];
+    for (const looked of [dropped, narrow]) {
+      await looked.addScriptTag({ content: readFileSync(job.axe, "utf-8") });
+      const report = await looked.evaluate(() => axe.run());
+      faults.push(...report.violations.filter((fault) => ["serious", "critical"].includes(fault.impact)).map((fault) => `${fault.id}: ${fault.nodes.slice(0, 3).map((node) => node.html.slice(0, 120)).join(" | ")}`));
+    }
   }
-  const narrow = await open(job.page, { width: 400, height: 860 });
   const overflow = await narrow.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   await browser.close();
-  console.log(JSON.stringify({ answers, restored, said, bill, served, redraws, plan, replanned, moved, replans, refused, keyed, paint, faults, overflow, errors }));
+  console.log(JSON.stringify({ answers, restored, said, cut, bill, ofPages, served, redraws, plan, replanned, moved, replans, mixed, refused, keyed, paint, faults, overflow, errors }));
 })().catch((error) => { console.error(error); process.exit(1); });

@@ -9,10 +9,11 @@ const LOAD = ["requests_per_s", "ttft_s", "tpot_s", "busy"];
 const picked = (names, from) => Object.fromEntries(names.map((name) => [name, Number.isNaN(from[name]) ? null : from[name]]));
 console.log(JSON.stringify(content.questions.map((asked) => {
   try {
-    const began = performance.now(), running = service.steps(network.question(asked));
+    const { mix, ...wishes } = asked.plan, began = performance.now();
+    const running = service.steps(network.question(asked), mix === undefined ? undefined : readMix(mix, network));
     let runs = 0, next = running.next();
     for (; !next.done; next = running.next()) runs += 1;
-    const between = performance.now(), made = service.planned(next.value, asked.plan);
+    const between = performance.now(), made = service.planned(next.value, wishes);
     return {
       ...picked(FLEET, made.gpu), concurrency: made.concurrency, held_by: made.held_by, knee: made.knee,
       full: { ...picked(LOAD, made.full), running: made.full.running, trusted: made.full_trusted },

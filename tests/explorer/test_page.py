@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -30,8 +31,9 @@ from dsocr_symbolic.scenario.documents import read_pages
 from dsocr_symbolic.scenario.scenario import make_scenario
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# 200 for a thorough look, a few in every run.
+# 200 for a thorough look, a few in every run; another DSOCR_RANDOM draws others.
 SCENARIOS = int(os.environ.get("DSOCR_SCENARIOS", "6"))
+SEED = int(os.environ.get("DSOCR_RANDOM", "0"))
 SERVED = {"execution": "served"}
 DAMAGED = {
     "batch": "#set.batch=NaN",
@@ -44,11 +46,16 @@ DAMAGED = {
     "base_size": "#set.base_size=1000",
     "ttft": "#plan.ttft=soon",
     "utilisation": "#plan.utilisation=1.5",
+    "concurrency": "#plan.concurrency=2.5",
+    "mix": "#plan.mix=base%3D0.5",
+    "check": "#check=0&set.batch=4",
+    "set.new_tokens stands there twice": "#set.new_tokens=4&set.new_tokens=5",
     "plan.constructor": "#plan.constructor=1",
 }
 
 
 WISHES = {"pages_per_day": "2e6", "price": "2.5", "tpot": "0.06"}
+MIXED = {"mix": "base=0.75,gundam=0.25", "concurrency": "9"}
 
 
 def _module(name: str) -> str | None:
@@ -66,7 +73,7 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if _module("playwright-core") is None:
         pytest.skip("node finds no playwright-core (npm install playwright-core, NODE_PATH): the page is not driven")
     folder = tmp_path_factory.mktemp("page")
-    definition, chance = find_definition("deepseek-ocr"), random.Random(5)
+    definition, chance = find_definition("deepseek-ocr"), random.Random(SEED + 5)
     (folder / "explorer.html").write_text(explorer_page(definition), encoding="utf-8")
     Image.new("RGB", (1700, 2200)).save(folder / "letter.png")
     Image.new("RGB", (4000, 500)).save(folder / "strip.png")
@@ -87,6 +94,7 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "axe": axe,
         "planned": "#gpu=h200&set.new_tokens=700",
         "wishes": WISHES,
+        "mixed": MIXED,
     }
     (folder / "job.json").write_text(json.dumps(job))
     ran = subprocess.run(
@@ -121,20 +129,37 @@ def test_bad_words_of_a_link_are_named(driven: dict[str, Any]) -> None:
         assert name in said
 
 
+def test_a_link_that_is_cut_off_or_changed_is_not_taken_for_whole(driven: dict[str, Any]) -> None:
+    assert len(driven["cut"]) > 10
+    assert [address for address, said in driven["cut"] if not said] == []
+
+
 def test_the_plan_is_that_of_the_command(driven: dict[str, Any]) -> None:
     words = "--gpu h200 --set new_tokens=700 --pages-per-day 2e6 --price h200=2.5 --tpot 0.06"
-    (offer,) = json.loads(capture([*f"plan {words} --format json".split()]))["plan"]["offers"]
-    plan = {name: float(value) for name, value in driven["plan"].items()}
-    loads = {f"{when}ttft_s": offer[of]["ttft_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
-    loads |= {f"{when}tpot_s": offer[of]["tpot_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
-    energy = {"energy_per_1000_pages": offer["energy_per_1000_pages"] / 3600}
-    assert plan == pytest.approx({name: {**offer, **loads, **energy}[name] for name in plan}, rel=1e-9)
+    mixed = "--mix base=0.75,gundam=0.25 --concurrency 9"
+    plan = _is_that_of_the_command(driven["plan"], words)
+    _is_that_of_the_command(driven["mixed"], f"{words} {mixed}")
     assert driven["replanned"] == driven["plan"]
     assert int(driven["moved"]["gpus"]) > plan["gpus"]
     said, invalid, address = driven["refused"]
     assert said.startswith("ttft: 'soon' is not a number")
     assert invalid == "true"
     assert "soon" not in address
+
+
+def test_dropped_pages_are_planned_for_as_a_document(driven: dict[str, Any]) -> None:
+    files = [word for name in driven["files"][:-1] for word in ("--document", name)]
+    _is_that_of_the_command(driven["ofPages"], f"--gpus {find_definition('deepseek-ocr').default_gpu}", files)
+
+
+def _is_that_of_the_command(shown: dict[str, str], words: str, more: Sequence[str] = ()) -> dict[str, float]:
+    (offer,) = json.loads(capture([*f"plan {words} --format json".split(), *more]))["plan"]["offers"]
+    plan = {name: float(value) for name, value in shown.items() if value}
+    loads = {f"{when}ttft_s": offer[of]["ttft_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
+    loads |= {f"{when}tpot_s": offer[of]["tpot_s"] for when, of in (("", "full"), ("loaded_", "planned"))}
+    energy = {"energy_per_1000_pages": offer["energy_per_1000_pages"] / 3600}
+    assert plan == pytest.approx({name: {**offer, **loads, **energy}[name] for name in plan}, rel=1e-9)
+    return plan
 
 
 @pytest.mark.parametrize(("shown", "choices"), [("bill", {}), ("served", SERVED)])

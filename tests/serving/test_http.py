@@ -80,6 +80,10 @@ def test_solve_is_that_of_the_command(client: TestClient) -> None:
             {"workload": "base", "gpus": ["h200"], "choices": {"execution": "served"}, "settings": {"text_tokens": 40}},
             "--workload base --gpus h200 --execution served --set text_tokens=40",
         ),
+        (
+            {"gpus": ["l4"], "choices": {"execution": "served"}, "host_s": 0.5, "cores": 1, "merge_chunks": True},
+            "--gpus l4 --execution served --host-s 0.5 --cores 1 --merge-chunks",
+        ),
     ],
 )
 def test_a_plan_is_that_of_the_command(client: TestClient, asked: dict[str, Any], words: str) -> None:
@@ -144,6 +148,11 @@ def test_a_report_is_kept_before_it_is_acknowledged(client: TestClient, folder: 
         ("/plan", {"gpus": ["h200"], "prices": {"l4": 1}}, "prices"),
         ("/plan", {"prices": {"l4": -1}}, "prices"),
         ("/plan", {"settings": {"batch": 8}}, "batch"),
+        ("/plan", {"host_s": 0}, "host_s"),
+        ("/plan", {"settings": {"reduction_bandwidth": 5e-324, "text_tokens": 3000}}, None),
+        ("/plan", {"cores": 2}, "cores"),
+        ("/plan", {"host_s": 1, "cores": 5000}, "cores"),
+        ("/plan", {"merge_chunks": 1}, "merge_chunks"),
         ("/plan", {"settings": {"chunk_tokens": 1, "text_tokens": 10**6}}, "chunk_tokens"),
         ("/plan", {"simulate": True, "output_tokens": 10**6}, "simulate"),
         ("/plan", {"simulate": True, "output_spread": 1e10}, "output_spread"),

@@ -15,7 +15,7 @@ from dsocr_symbolic.questions.plan.hosted import PagesHost, asked_host, pages_ho
 from dsocr_symbolic.questions.plan.planning import Plan, plan_for
 from dsocr_symbolic.scenario.documents import PageSize, read_pages
 from dsocr_symbolic.scenario.hardware import Gpu, load_gpu, load_gpus
-from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, scenario_values
+from dsocr_symbolic.scenario.scenario import Scenario, make_scenario, of_documents, scenario_values
 
 
 @frozen(kw_only=True)
@@ -110,6 +110,8 @@ def plan_of(scenario: Scenario, request: Request, pages: Iterable[PageSize] | No
     """Plan what a request asks of a network; ``pages`` are those of documents, if there are any, PDFs at ``dpi``."""
     wishes = _wishes(request)
     gpus = _gpus(request)
+    # What options say of pages, such as how many crops servers cut at most, holds of those of documents.
+    scenario = scenario if pages is None else of_documents(scenario)
     return plan_for(scenario, _demand(scenario, request, pages, dpi), wishes, gpus)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from math import inf
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,8 @@ class Plan:
     seen: Simulated | None = None
 
 
+# Seconds that no float holds are found further on, and said in words.
+@np.errstate(all="ignore")
 def plan_for(base: Scenario, demand: Demand, wishes: Wishes, gpus: Sequence[Gpu]) -> Plan:
     """Plan a demand on each of some GPUs, and rank them.
 
@@ -177,6 +179,8 @@ def simulated(steps: StepTimes, demand: Demand, offer: Offer) -> Simulated:
 def _why(missed: Missed, wishes: Wishes) -> str:
     if missed.limit == "memory":
         return f"its memory does not hold {missed.concurrency} requests"
+    if not isfinite(missed.seconds):
+        return "its steps take no number of seconds with the values that are set; give others"
     limit = wishes.ttft_s if missed.limit == "ttft" else wishes.tpot_s
     many = f"{missed.concurrency} requests at once" if missed.concurrency > 1 else "one request alone"
     return f"{missed.limit} is {missed.seconds:.4g} s with {many}, above {limit:g} s"
@@ -185,6 +189,8 @@ def _why(missed: Missed, wishes: Wishes) -> str:
 def _unmet(missed: Mapping[str, Missed], wishes: Wishes) -> UserError:
     """Name the GPU that comes nearest to the limits."""
     best = min(missed, key=lambda name: missed[name].ratio)
+    if missed[best].limit != "memory" and not isfinite(missed[best].seconds):
+        return UserError(f"{best}: {_why(missed[best], wishes)}")
     near = f"the nearest is {best}: {_why(missed[best], wishes)}"
     return UserError(f"no GPU meets the limits; {near}; loosen the limit or add a GPU")
 

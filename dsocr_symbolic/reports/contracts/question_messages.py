@@ -111,6 +111,10 @@ class PlanQuestion(NetworkQuestion):
         Machines to choose from; all with a forecast where neither these nor ``gpu`` are named.
     prices : dict of str to number
         Of machines in an hour, in any currency.
+    host_s, cores : int or float or None, int or None
+        Seconds of one core that a page takes before the engine [s], and cores that prepare pages for one GPU.
+    merge_chunks : bool
+        Whether a chunk of a prompt and a decode step are one forward.
     simulate : bool
         Whether the best one is simulated, too.
     """
@@ -125,4 +129,7 @@ class PlanQuestion(NetworkQuestion):
     utilisation: Number | None = field(default=None, **must.nullable(must.POSITIVE))
     gpus: tuple[str, ...] = field(default=(), **must.many(must.NAME))
     prices: dict[str, Number] = field(factory=dict, **must.table(must.POSITIVE))
+    host_s: Number | None = field(default=None, **must.nullable(must.POSITIVE))
+    cores: int | None = field(default=None, **must.nullable(must.SIZE))
+    merge_chunks: bool = field(default=False, **must.FLAG)
     simulate: bool = field(default=False, **must.FLAG)

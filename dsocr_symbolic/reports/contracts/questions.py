@@ -132,7 +132,10 @@ def _check_work(question: PlanQuestion, scenario: Scenario) -> None:
 
 _MOST_CHUNKS, _MOST_SIMULATED, _WIDEST_SIMULATED = 256, 2048, 10
 # What a plan is asked in the same words here and there.
-_OF_A_PLAN = ("pages_per_day", "output_spread", "ttft", "tpot", "concurrency", "utilisation", "simulate")
+_OF_A_PLAN = (
+    *("pages_per_day", "output_spread", "ttft", "tpot", "concurrency", "utilisation"),
+    *("host_s", "cores", "merge_chunks", "simulate"),
+)
 
 
 def _definition(question: NetworkQuestion) -> Definition:
