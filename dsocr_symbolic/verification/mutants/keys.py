@@ -23,7 +23,17 @@ OUT: Mapping[str, str] = {
     **dict.fromkeys(("letter", "latex"), "letters in print"),
     "cut_by": "names in print",
     **dict.fromkeys(
-        ("kernels", "backward_kernels", "turned", "permuted", "turns", "permutes", "Layer.host", "Metric.term"),
+        (
+            "kernels",
+            "backward_kernels",
+            "turned",
+            "permuted",
+            "turns",
+            "permutes",
+            "Layer.host",
+            "Call.host",
+            "Metric.term",
+        ),
         "seconds of kernels and launches, which measurements judge: reports/measured",
     ),
     **dict.fromkeys(
