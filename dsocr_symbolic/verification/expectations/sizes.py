@@ -165,7 +165,7 @@ _MAY_LACK = (
     "stream_gap",
     "graph_gap",
     "graph_replay",
-    "price_per_hour",
+    *("compiled_frame", "compiled_launch", "compiled_call", "sort_passes", "between_launch"),
     *OF_PAGES,
 )
 FRACTIONS = {"prefill_experts_hit", "decode_experts_hit"}
