@@ -11,9 +11,8 @@ from dsocr_symbolic.algebras import arithmetic
 from dsocr_symbolic.algebras.value import Exact
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.definition import Definition
-from dsocr_symbolic.language.expression import evaluate, names
+from dsocr_symbolic.language.expression import EMPTY, evaluate, names
 from dsocr_symbolic.language.files.server_file import unknown_symbol
-from dsocr_symbolic.language.expression import EMPTY
 from dsocr_symbolic.language.lookup import symbols_of_layer
 from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.language.rules import BRACES, Rule

@@ -1,17 +1,23 @@
 """What every operator reads of another one: in calls of the reference's modules, and as the formulas say it."""
 
+import json
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from attrs import evolve
 
+from dsocr_symbolic.language.files.proof_file import ConfigEntry
 from dsocr_symbolic.language.library import load_library
+from dsocr_symbolic.language.lookup import find_definition
 from dsocr_symbolic.paths import data_files
 from dsocr_symbolic.verification.calls.cases import Case, formula_file, sampled_cases
 from dsocr_symbolic.verification.mutants.following import flows_of, follow, followed_by, followed_cases
 from dsocr_symbolic.verification.mutants.killing import KILLED, try_file
 from dsocr_symbolic.verification.mutants.mutants import mutants_of
+from dsocr_symbolic.verification.networks.comparison import networks_file
+from dsocr_symbolic.verification.networks.flows import prefill_flows
 
 CALLS = list(followed_cases())
 # Each call of a session, or a part of those of each layer.
@@ -44,3 +50,30 @@ def test_a_formula_that_reads_something_else_is_told() -> None:
     (flow, *_) = flows_of("vision/mlp_block")
     assert not flow.tells(load_library())
     assert evolve(flow, edges=Counter()).tells(load_library())
+
+
+# Networks whose layers of two kinds alternate stand as one group of layers after the other: what begins the second one
+# is another layer there.
+IN_TURNS = {
+    ("qwen2", "some layers in a window, tied"),
+    ("qwen3", "the first layer alone sees all tokens, fp32"),
+    ("qwen3_moe", "the first layer alone is sparse, fp32"),
+    ("gemma3_text", "the first layer alone sees all tokens, fp32"),
+}
+NETWORKS = [
+    pytest.param(name, config, id=f"{name}-{config.name}")
+    for name, configs in networks_file().networks.items()
+    for config in (configs if "DSOCR_ALL_ANCHORS" in os.environ else configs[-2:-1])
+    if (name, config.name) not in IN_TURNS
+]
+
+
+@pytest.mark.parametrize(("name", "config"), NETWORKS)
+def test_operators_of_a_network_read_what_they_read_in_transformers(
+    name: str, config: ConfigEntry, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(dict(config.values)), encoding="utf-8")
+    formulas, read = prefill_flows(find_definition(name), path, 2, 5)
+    assert formulas == read
+    assert read.total() > 50

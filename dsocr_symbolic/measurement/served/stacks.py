@@ -151,9 +151,7 @@ def _forward(config: DecoderConfig, device: str, *, batch: int, tokens: int, pas
         for parameter in decoder.parameters():
             parameter.normal_(std=0.02)
     calls = compiled(decoder) if compiles else decoder.calls
-    pages = new_pages(
-        config, requests=batch, tokens=past + tokens, page_tokens=16, device=device, dtype=torch.bfloat16
-    )
+    pages = new_pages(config, requests=batch, tokens=past + tokens, page_tokens=16, device=device, dtype=torch.bfloat16)
     ids = torch.randint(config.vocab_size, (batch, tokens), device=device)
     places = step_places(pages[0], ids, past)
 

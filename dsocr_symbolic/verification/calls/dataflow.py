@@ -7,6 +7,7 @@ takes twice is read once.
 from collections import Counter
 from collections.abc import Container, Iterable
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from attrs import evolve, frozen
@@ -14,9 +15,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dsocr_symbolic.algebras.value import Exact
-from dsocr_symbolic.language.formula import Operator
+from dsocr_symbolic.language.formula import Layer, Operator
 from dsocr_symbolic.network.node import Node, Storage, Storages
-from dsocr_symbolic.verification.reference.trace import is_free, tensors_in
+from dsocr_symbolic.verification.reference.trace import OVERWRITES, is_free, tensors_in
 
 Edges = Counter[tuple[str, str]]
 """How often the second operator reads what the first one wrote."""
@@ -46,7 +47,8 @@ class FlowTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if is_free(func):
             return out
         name = func._overloadpacket.__name__  # noqa: SLF001
-        read = {_number(tensor) for tensor in tensors_in((*args, *kwargs.values()))}
+        # What is overwritten is not read.
+        read = {_number(tensor) for tensor in tensors_in((*args[name in OVERWRITES :], *kwargs.values()))}
         self.m_edges.update((self.m_writers[number], name) for number in read & self.m_writers.keys())
         for tensor in tensors_in((out,)):
             self.m_writers[_number(tensor)] = name
@@ -89,7 +91,12 @@ def edges_of(nodes: Iterable[Node], without: Container[str] = ()) -> Edges:
 
 def _follow(nodes: Iterable[Node], edges: Edges, writers: _Writers, without: Container[str]) -> None:
     for node in nodes:
-        if not node.calls or node.path[-1] in without:
+        if node.path[-1] in without:
+            continue
+        if not node.calls:
+            if isinstance(node.formula, Layer) and node.inputs and node.outputs:
+                # Layers of which there is none hand on what they are given.
+                _hand_on(node.inputs[0].outside, node.outputs[0].outside, writers, 1)
             continue
         if isinstance(node.formula, Operator):
             _read(node, node.formula.aten, edges, writers)
@@ -102,13 +109,22 @@ def _follow(nodes: Iterable[Node], edges: Edges, writers: _Writers, without: Con
 
 
 def _read(node: Node, aten: str, edges: Edges, writers: _Writers) -> None:
-    read = {storage for port in node.inputs for condition, storage in port.inside if condition}
     own = {storage for port in node.outputs for _, storage in port.inside}
-    for storage in read & writers.keys():
+    seen: set[Storage] = set()
+    for port in node.inputs:
+        read = [storage for condition, storage in port.inside if condition and storage not in seen]
+        seen.update(read)
+        behind = [writers[storage] for storage in read if storage in writers]
+        # What copies filled part by part is one tensor.
+        filled = [each for each in behind if {written.by for written in each} <= OVERWRITES]
+        apart = [each for each in behind if each not in filled]
+        for written in chain(*apart, *dict.fromkeys(filled)):
+            edges[written.by, aten] += max(node.calls * written.share, written.copies)
+    for storage in own & seen & writers.keys():
         # What repeats in place reads itself, but for the first time.
-        again = node.calls - node.calls // node.repeats if storage in own else 0
+        again = node.calls - node.calls // node.repeats
         for written in writers[storage]:
-            edges[written.by, aten] += max((node.calls - again) * written.share, written.copies)
+            edges[written.by, aten] -= again * written.share
         edges[aten, aten] += again
     writers.update((storage, (_Written(by=aten),)) for storage in own)
 

@@ -22,7 +22,7 @@ from dsocr_symbolic.verification.reference.gradient_step import gradient_step
 from dsocr_symbolic.verification.reference.memory import AllocationTrace
 from dsocr_symbolic.verification.reference.trace import OperatorTrace
 
-_META = torch.device("meta")
+META = torch.device("meta")
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 Counts = Mapping[str, int]
@@ -41,7 +41,7 @@ def build(definition: Definition, config: Path | Mapping[str, Any]) -> nn.Module
     if raw.get("model_type") not in architecture.model_types:
         raw = next((raw[root] for root in architecture.roots if root in raw), raw)
     dtype = _DTYPES.get(str(raw.get("dtype") or raw.get("torch_dtype")), torch.bfloat16)
-    with _quietly(), _META:
+    with quietly(), META:
         try:
             read = kind.config_class.from_dict(raw)
         except Exception as error:  # noqa: BLE001 - checks of several libraries
@@ -59,7 +59,7 @@ def build(definition: Definition, config: Path | Mapping[str, Any]) -> nn.Module
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Keep a library's words about its own future to itself."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -71,7 +71,8 @@ def _quietly() -> Iterator[None]:
             logging.disable(disabled)
 
 
-def _new_cache(network: nn.Module) -> Any:
+def new_cache(network: nn.Module) -> Any:
+    """Return an empty cache of the kind that a network grows."""
     return import_module("transformers").DynamicCache(config=network.config)
 
 
@@ -81,9 +82,9 @@ def _kept(cache: Any) -> list[Tensor]:
 
 def generation_counts(network: nn.Module, batch: int, prompt_tokens: int, new_tokens: int) -> dict[str, dict[str, int]]:
     """Count a prefill and the steps behind it, by stage and metric; ``total`` has parameters and the cache's bytes."""
-    cache = _new_cache(network)
+    cache = new_cache(network)
     stages: dict[str, dict[str, int]] = {}
-    with _quietly(), torch.no_grad(), _META:
+    with quietly(), torch.no_grad(), META:
         for step in range(1 + new_tokens):
             tokens = torch.empty(batch, 1 if step else prompt_tokens, dtype=torch.long)
             with OperatorTrace() as trace, AllocationTrace([tokens], _kept(cache)) as alive:
@@ -112,8 +113,8 @@ def training_counts(network: nn.Module, batch: int, prompt_tokens: int) -> dict[
 
     def logits() -> list[Tensor]:
         tokens = torch.empty(batch, prompt_tokens, dtype=torch.long)
-        return [network(input_ids=tokens, cache=_new_cache(network), use_cache=True).logits]
+        return [network(input_ids=tokens, cache=new_cache(network), use_cache=True).logits]
 
-    with _quietly(), torch.enable_grad(), _META:
+    with quietly(), torch.enable_grad(), META:
         _, counts = gradient_step(network, list(network.parameters()), logits)
     return counts
