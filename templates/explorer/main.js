@@ -112,10 +112,11 @@ class Page {
     if (result && this.warmed !== (this.warmed = this.network.variant(result.question))) this.warm(WARM);
   }
 
-  // What first moves would wait for until a program is compiled well: in idle time, draw another answer and the one that is
-  // there in one go.
+  // What first moves would wait for until a program is compiled well: run it, and in idle time draw another answer and the one
+  // that is there in one go.
   warm(rounds) {
-    const { asked, result, network } = this, { batch } = network.data.roles, { question, values: { numbers } } = result;
+    const { asked, result, network } = this, { batch } = network.data.roles, { question, values } = result, { numbers } = values;
+    for (let round = 0; round < 6; round += 1) network.answer(question, false, values);
     const some = () => {
       const began = performance.now();
       if (asked !== this.asked || result !== this.result) return;
