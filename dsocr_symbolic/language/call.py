@@ -89,7 +89,9 @@ class Call:
     numbers: tuple[Expression, ...] = entry("first and last number that its name ends in, as 1-11", default=())
     module: str = entry("checkpoint path; with a leading dot below the parent's", default="")
     category: str = entry("overrides the category of all operators below", default="")
-    host: str = entry("kind of code that launches it, a file in formulas/time/host; its caller's unless said", default="")
+    host: str = entry(
+        "kind of code that launches it, a file in formulas/time/host; its caller's unless said", default=""
+    )
     inline: bool = entry("the callee's children stand in the parent's place of this call", default=False)
     slots: Mapping[str, Filling] = entry("fillings of the callee's slots", default=BLANK)
     turns: tuple[str, ...] = entry("tensors of the callee whose innermost axis moves outwards in a view", default=())

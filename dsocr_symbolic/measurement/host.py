@@ -8,7 +8,7 @@ unlike any published model.
 import inspect
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import torch
 from attrs import field, frozen

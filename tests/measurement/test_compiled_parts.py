@@ -22,6 +22,7 @@ from dsocr_symbolic.verification.calls.comparison import formula_numbers
 FACTS = GpuFacts(name="NVIDIA H200", torch="2.11.0", cuda="13.0", driver="1", multiprocessors=132, date="2026-11-30")
 PARTS = {"frame": 40e-6, "kernel": 15e-6, "call": 60e-6, "passes": 50e-6, "between": 110e-6}
 
+
 def test_a_chain_of_blocks_gives_what_its_blocks_give() -> None:
     run = block_chain(2, "cpu", compiles=False)
     with torch.inference_mode():
