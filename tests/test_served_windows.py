@@ -1,4 +1,4 @@
-"""Windows as servers run them: pages are read as far as a window shows them, chunk by chunk, whichever layers have one."""
+"""Windows as servers run them: pages are read as far as a window shows them, chunk by chunk."""
 
 from typing import Any
 

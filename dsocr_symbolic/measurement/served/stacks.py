@@ -26,8 +26,8 @@ KINDS: Mapping[str, str] = {
     "passes": "sort_passes",
     "between": "between_launch",
 }
-"""What the host does, with the machine's symbol of each: entering a compiled function, launching a kernel in it, calling
-PyTorch from it, the passes of a long sort besides, running an operator between two such functions."""
+"""What the host does, with the machine's symbol of each: entering a compiled function, launching a kernel in it,
+calling PyTorch from it, the passes of a long sort besides, running an operator between two such functions."""
 Call = Callable[[], object]
 
 _BLOCKS, _WIDTH, _HEADS, _TOKENS = 12, 384, 6, 197
@@ -83,7 +83,7 @@ class ShortBlock(nn.Module):
 
 
 class AttendingBlock(nn.Module):
-    """A block of a vision transformer: norm, product, attention, product, sum with norm, product, gate, product, sum."""
+    """A block of a vision transformer: norm, product, attention, product, sum, norm, product, gate, product, sum."""
 
     WORK: Mapping[str, int] = {"frame": 1, "kernel": 8, "call": 1, "passes": 0, "between": 0}
 
@@ -121,7 +121,8 @@ def compiled_calls(device: str, *, compiles: bool) -> dict[str, tuple[Call, Mapp
             {"frame": _BLOCKS, "kernel": _BLOCKS * LAUNCHES, "call": 0, "passes": 0, "between": 0},
         )
     }
-    for name, block in {"short_chain": ShortBlock, "attending": AttendingBlock}.items():
+    kinds: Mapping[str, type[ShortBlock | AttendingBlock]] = {"short_chain": ShortBlock, "attending": AttendingBlock}
+    for name, block in kinds.items():
         first = torch.randn(_TOKENS, _WIDTH, dtype=torch.bfloat16, device=device)
         blocks = [block() for _ in range(_BLOCKS)]
         work = {kind: _BLOCKS * number for kind, number in block.WORK.items()}
