@@ -100,8 +100,8 @@ def _made(
     """Write the source of a function, and say where its outputs stand, as data that JSON can hold."""
     outputs = _Outputs(definition, ask, binding, parts)
     places = [
-        (metric, part, outputs.places(known_metric(metric), part) if not binding.claims.lacking(metric) else None)
-        for metric in metrics
+        (metric.name, part, None if binding.claims.lacking(metric.name) else outputs.places(metric, part))
+        for metric in map(known_metric, metrics)
         for part in parts
     ]
     open_rules = _open_rules(definition, binding, waived) if check else []

@@ -91,7 +91,12 @@ def _unpickled(key: bytes) -> Any:
 
 def recall_objects(words: Iterable[str]) -> None:
     """Take what earlier starts with the same words for a network read."""
-    digest = hashlib.sha256("\0".join((str(Path.cwd()), *words)).encode()).hexdigest()[:32]
+    try:
+        # What the words mean is told by the folder that they are said in.
+        said = "\0".join((str(Path.cwd()), *words))
+    except OSError:
+        return
+    digest = hashlib.sha256(said.encode()).hexdigest()[:32]
     _TOGETHER.place, _APART.place = (cache_folder() / f"{digest}.{ending}" for ending in ("objects", "formulas"))
     body = load_trusted(_TOGETHER.place, _key())
     if body is None:

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,11 @@ CASES: tuple[Case, ...] = (
     verb("a page of every formula", "docs --out OUT/docs", 12),
     verb("the same, nothing cached", "docs --out OUT/docs", None, fresh=True),
 )
+# What prints a report, too, by its module: measured where it is installed, such as by
+# pip install --no-deps llm-analysis "fire<0.6" termcolor
+PEERS: Mapping[str, str] = {
+    "llm_analysis": "-m llm_analysis.analysis infer --model_name EleutherAI_gpt-neo-125m --gpu_name a100-sxm-80gb"
+}
 # Seconds of a first start and MiB of a report of a network of so many operators, at most.
 MANY_SECONDS, MANY_MIB = 6, 300
 # Pages of the shorter and of the longer document, and milliseconds that a page of it takes at most.
@@ -270,7 +276,7 @@ def row(taken: Taken) -> str:
 def spelled(arguments: Sequence[str]) -> str:
     """Write a command as it is typed."""
     if arguments[0] == PEER:
-        return shlex.join(arguments[1:])
+        return shlex.join("python" if word == sys.executable else word for word in arguments[1:])
     return shlex.join(arguments) if arguments[0] == "dsocr" else f'python -c "{arguments[0]}"'
 
 
@@ -343,6 +349,11 @@ def main() -> None:
     asked = parser.parse_args()
     load = os.getloadavg()[0]
     known = [case for case in CASES if not asked.only or any(word in spelled(case.arguments) for word in asked.only)]
+    known += [
+        Case(what=module, arguments=(PEER, sys.executable, *shlex.split(line)), goal=None)
+        for module, line in PEERS.items()
+        if find_spec(module) and not asked.only
+    ]
     known += [Case(what=name, arguments=(PEER, *shlex.split(line)), goal=None) for name, line in asked.peer]
     taken = []
     for each in measure(known, asked.rounds):

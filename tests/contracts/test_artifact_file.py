@@ -135,3 +135,14 @@ def test_operator_lists_are_files_too(tmp_path: Path) -> None:
     assert load_operator_list(tmp_path / "operators.json") == found
     with pytest.raises(UserError, match=r"operators\.json: the key 'report_id' is missing"):
         load_report(tmp_path / "operators.json")
+
+
+@pytest.mark.parametrize(
+    "length", [0, 1, artifact_file._AT_ONCE, artifact_file._AT_ONCE + 1, 3 * artifact_file._AT_ONCE]
+)
+def test_long_lists_are_written_as_short_ones(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {"one": 1, "many": [{"name": f"a {place}: b", "inside": [place, None]} for place in range(length)], "no": {}}
+    found = artifact_file._to_yaml(data)
+    monkeypatch.setattr(artifact_file, "_AT_ONCE", length + 1)
+    assert found == artifact_file._to_yaml(data)
+    assert found.count("- name:") == length
