@@ -17,7 +17,7 @@ from torch import Tensor
 from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.measurement.kernels import Timed, busy, on_gpu, require_gpu
 from dsocr_symbolic.measurement.served.compiled import can_compile
-from dsocr_symbolic.measurement.served.stacks import compiled_calls
+from dsocr_symbolic.measurement.served.stacks import LAUNCHED, compiled_calls
 from dsocr_symbolic.verification.reference.trace import OperatorTrace
 
 CALLS = 5
@@ -161,7 +161,7 @@ def normal(device: str, *shape: int) -> Tensor:
 def launches_of(stack: Stack) -> int:
     """Count the operators of a call that launch something; what is compiled says so itself."""
     if stack.work:
-        return sum(number for kind, number in stack.work.items() if kind != "frame")
+        return sum(stack.work[kind] for kind in LAUNCHED)
     # Not in inference mode: there a composite operator is dispatched whole.
     with torch.no_grad(), OperatorTrace() as trace:
         stack.call()

@@ -265,6 +265,7 @@ def test_the_hosts_layers_run_dry(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("transformers", reason="the host's cost is measured on layers of transformers (extra 'verify')")
     from dsocr_symbolic.measurement import host
     from dsocr_symbolic.measurement.host import HostRounds, decoder
+    from dsocr_symbolic.measurement.served.stacks import compiled_calls
     from dsocr_symbolic.measurement.streams import StreamWalls
 
     monkeypatch.setattr(host, "LAYERS", 2)
@@ -273,12 +274,15 @@ def test_the_hosts_layers_run_dry(monkeypatch: pytest.MonkeyPatch) -> None:
     refused(host_rounds.costs, "rounds is 0")
     host_rounds.take(2)
     costs = host_rounds.costs()
-    assert [cost.name for cost in costs] == ["decoder", "decoder_sdpa", "vision", "compiled"]
-    eager, fused, vision, compiled = (cost.launches for cost in costs)
+    plain, stacks = costs[:3], costs[3:]
+    assert [cost.name for cost in plain] == ["decoder", "decoder_sdpa", "vision"]
+    eager, fused, vision = (cost.launches for cost in plain)
     # Per layer: products of scores and values, softmax in fp32 and its cast, scale, mask against one operator.
     assert eager > fused > 2 * 30
     assert vision == 2 * 12
-    assert compiled == 2 * 9
+    assert [cost.name for cost in stacks] == list(compiled_calls("cpu", compiles=False))
+    for cost in stacks:
+        assert cost.launches == sum(cost.work[kind] for kind in ("kernel", "call", "between"))
     for cost in costs:
         assert cost.device_s == 0
         assert len(cost.wall_s) == 2

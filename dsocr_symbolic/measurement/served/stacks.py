@@ -28,6 +28,8 @@ KINDS: Mapping[str, str] = {
 }
 """What the host does, with the machine's symbol of each: entering a compiled function, launching a kernel in it,
 calling PyTorch from it, the passes of a long sort besides, running an operator between two such functions."""
+LAUNCHED = ("kernel", "call", "between")
+"""Those of them that formulas count as launches."""
 Call = Callable[[], object]
 
 _BLOCKS, _WIDTH, _HEADS, _TOKENS = 12, 384, 6, 197
