@@ -12,7 +12,7 @@ from dsocr_symbolic import load_model
 from dsocr_symbolic.algebras.dominance import never_less, polynomial, without_dominated
 from dsocr_symbolic.algebras.symbolic import maximum, nonzero, positive, symbol
 from dsocr_symbolic.algebras.value import Expr
-from dsocr_symbolic.evaluation import reduction
+from dsocr_symbolic.evaluation import model, reduction
 from dsocr_symbolic.evaluation.generated import compile_function
 from dsocr_symbolic.evaluation.source import function_source
 
@@ -83,6 +83,8 @@ def _functions(name: str, over: tuple[str, ...]) -> tuple[Any, Any]:
     short = load_model(name).compile(PEAK, over, by="total")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reduction, "without_dominated", lambda expression: expression)
+        # What was made for the short one is kept.
+        patch.setattr(model, "made_once", lambda *_: _[-1]())
         return short, load_model(name).compile(PEAK, over, by="total")
 
 

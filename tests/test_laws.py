@@ -305,12 +305,16 @@ def test_a_dtype_scales_its_own_bytes_and_nothing_else(choice: str, workload: di
     per_byte = base[IO] - found["fp8"][IO]
     assert per_byte > 0
     for name, width in WIDTHS[choice].items():
-        for metric in (TC, CUDA, LAUNCHES, "parameters"):
+        # What is of fp32 already is cast to it by no launch, and moves nothing for that.
+        casts_less = name == "fp32" and choice != "kv-dtype"
+        for metric in (TC, CUDA, "parameters"):
             assert found[name][metric] == base[metric], (name, metric)
+        assert found[name][LAUNCHES] < base[LAUNCHES] if casts_less else found[name][LAUNCHES] == base[LAUNCHES], name
         for metric in (WEIGHTS, KV):
             expected = base[metric] * width / 2 if metric == OWN[choice] else base[metric]
             assert found[name][metric] == expected, (name, metric)
-        assert found[name][IO] == base[IO] + (width - 2) * per_byte, name
+        all_moved = base[IO] + (width - 2) * per_byte
+        assert found[name][IO] < all_moved if casts_less else found[name][IO] == all_moved, name
 
 
 def test_every_option_of_the_dtypes_is_tested() -> None:

@@ -24,8 +24,9 @@ EXPRESSION = (
 def test_python_is_written_as_it_always_was() -> None:
     assert function_source([[EXPRESSION]], ["a", "b"]) == (
         "def run(v):\n    s_a = v['a']\n    s_b = v['b']\n    d0 = 7*s_b\n"
-        "    return ((((-1*ceiling(divide(s_a, 2))) + (maximum(s_a, s_b)*positive((s_a + (-1*s_b))))"
-        " + divide(3*s_a**2, d0) + (s_a % 5) + power(s_a, s_b) + sum_maxima(((s_a, 1), (s_b, 2), ), s_b)), ),)\n"
+        "    c0 = (((-1*ceiling(divide(s_a, 2))) + (maximum(s_a, s_b)*positive((s_a + (-1*s_b))))"
+        " + divide(3*s_a**2, d0) + (s_a % 5) + power(s_a, s_b) + sum_maxima(((s_a, 1), (s_b, 2), ), s_b)), )\n"
+        "    return (c0, )\n"
     )
 
 

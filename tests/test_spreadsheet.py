@@ -483,7 +483,7 @@ def test_inputs_say_what_every_symbol_is(opened: Any) -> None:
     assert set(formula) == {
         *(name for name, each in shown.items() if each.group == "derived"),
         *("chunk_tokens", "max_num_batched_tokens", "max_model_len", "wide", "capacity", "on_chip"),
-        *("encoder_weight", "norm_weight", "router_weight"),
+        *("encoder_weight", "norm_weight", "router_weight", "graph_bytes"),
     }
     assert formula["prompt_tokens"] == "=image_tokens+text_tokens"
     assert {row[4] for row in rows if row[4]} == {

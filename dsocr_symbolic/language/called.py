@@ -48,7 +48,8 @@ def names_below(definition: Definition, chosen: Mapping[str, str], path: Sequenc
 
     def inside(level: _Level) -> Iterator[tuple[str, _Level]]:
         for call in level.calls:
-            if call.inline:
+            # An operator stands in its own place, inline or not.
+            if call.inline and resolved(call.use, level) in files:
                 yield from inside(below(call, level))
             else:
                 yield call.name, below(call, level)

@@ -142,10 +142,7 @@ class Fold:
         sizes, runs = leaves.columns[SIZES], leaves.columns[RUNS]
         nothing = algebra.total(())
         inside, around = (
-            [
-                algebra.total([sizes[place] for place in places]) if places else nothing
-                for places in leaves.members[name]
-            ]
+            [algebra.total([sizes[place] for place in each]) if each else nothing for each in leaves.members[name]]
             for name in (OWN, BESIDE)
         )
         for index in range(len(inside) - 1, -1, -1):

@@ -13,7 +13,7 @@ from dsocr_symbolic.language.registry import Quantity
 from dsocr_symbolic.paths import data_files
 from dsocr_symbolic.records import frozen
 from dsocr_symbolic.scenario.checks import LARGEST
-from dsocr_symbolic.scenario.config_files import read_json
+from dsocr_symbolic.scenario.config_files import find_config, read_json
 
 _ABSENT = object()
 
@@ -75,6 +75,12 @@ def _known(config: Mapping[str, Any]) -> Iterator[Definition]:
             definition = load_definition(path)
             if definition.architecture is not None:
                 yield definition
+
+
+def found_and_read(definition: Definition, config: Path | str) -> tuple[Path, Config]:
+    """Find a config.json, or the one of a hub id in the local cache, and read it."""
+    file = find_config(config)
+    return file, read_config(definition, file)
 
 
 def read_config(definition: Definition, path: Path) -> Config:

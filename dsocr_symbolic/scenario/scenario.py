@@ -114,15 +114,10 @@ def with_user(scenario: Scenario, settings: Mapping[str, Exact]) -> Scenario:
     return evolve(scenario, user={**scenario.user, **settings})
 
 
-def _read(definition: Definition, config: Path | None) -> "tuple[Path | None, Config | None]":
-    """Find and read a config.json."""
-    if config is None:
-        return None, None
-    from dsocr_symbolic.scenario.config_files import find_config
-    from dsocr_symbolic.scenario.configs import read_config
+def _read(definition: Definition, config: Path) -> "tuple[Path, Config]":
+    from dsocr_symbolic.scenario.configs import found_and_read
 
-    file = find_config(config)
-    return file, read_config(definition, file)
+    return found_and_read(definition, config)
 
 
 def make_scenario(
@@ -139,7 +134,7 @@ def make_scenario(
     command: str = "",
 ) -> Scenario:
     """Put a question together, of one layer alone if one is named; what is None is the model's default."""
-    file, read = _read(definition, config)
+    file, read = (None, None) if config is None else _read(definition, config)
     told = read.options if read else EMPTY
     said = {**told, **(choices or {})}
     options = choose(definition, said)

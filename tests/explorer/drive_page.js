@@ -38,6 +38,8 @@ const shown = (page) => page.evaluate(() => {
   const errors = [], answers = [], restored = [];
   const open = async (address, size = { width: 1600, height: 1000 }) => {
     const page = await (await browser.newContext({ viewport: size })).newPage();
+    // Other tests may take the machine meanwhile.
+    page.setDefaultTimeout(120000);
     page.on("pageerror", (error) => errors.push(error.message));
     page.on("request", (request) => { if (!/^(file|data|blob):/.test(request.url())) errors.push(`asks for ${request.url()}`); });
     await page.goto(address);
