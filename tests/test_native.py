@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,22 @@ def test_a_library_that_may_be_anothers_is_compiled_anew(
     for value, other in zip(expected, on_blocks(SOURCE, plain)(given)[0], strict=True):
         assert np.array_equal(value, other)
     assert len(runs) == 2
+
+
+def test_threads_that_ask_first_compile_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSOCR_CACHE", str(tmp_path / "cache"))
+    native._library.cache_clear()
+    compiled: list[Path] = []
+    compile_one = native._compile
+
+    def counted(tool: str, text: str, path: Path) -> Any:
+        compiled.append(path)
+        return compile_one(tool, text, path)
+
+    monkeypatch.setattr(native, "_compile", counted)
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda _: on_blocks(SOURCE, compile_function(SOURCE, arrays)), range(4)))
+    assert len(compiled) == 1
+    points = {"a": np.arange(1.0, 9.0), "b": np.arange(2.0, 10.0)}
+    for run in runs[1:]:
+        np.testing.assert_array_equal(run(points)[0], runs[0](points)[0])

@@ -12,6 +12,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,7 @@ from dsocr_symbolic.paths import cache_folder
 _FLAGS = ("-O3", "-fno-fast-math", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
 _SECONDS = 300
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def compiler() -> str:
@@ -50,7 +52,9 @@ def on_blocks(source: str, otherwise: Run) -> Run:
         return otherwise
     if not symbols or not count:
         return otherwise
-    native = _library(text)
+    # Several threads may ask first: one of them compiles.
+    with _ONE_AT_A_TIME:
+        native = _library(text)
 
     def run(values: Mapping[str, Any]) -> tuple[tuple[Any, ...], ...]:
         given = [np.asarray(values[name], dtype=np.float64) for name in symbols]
@@ -78,9 +82,8 @@ def _library(text: str) -> Callable[..., None]:
     path = cache_folder() / f"{key}.so"
     loaded = _loaded(path, load_trusted(path.with_suffix(".native"), key))
     if loaded is None:
-        digest = _compile(tool, text, path)
+        digest, loaded = _compile(tool, text, path)
         save_trusted(path.with_suffix(".native"), key, digest)
-        loaded = _loaded(path, digest)
     if loaded is None:
         raise UserError(f"backend c: {path} cannot be loaded; set DSOCR_CACHE to a folder of your own, or take numpy")
     function: Callable[..., None] = loaded.run
@@ -117,8 +120,8 @@ def _checked(file: int, path: Path, digest: Any) -> ctypes.CDLL | None:
         return None
 
 
-def _compile(tool: str, text: str, path: Path) -> str:
-    """Compile a library, whole or not at all; return the hash of its bytes."""
+def _compile(tool: str, text: str, path: Path) -> tuple[str, ctypes.CDLL | None]:
+    """Compile a library, whole or not at all; return the hash of its bytes, and it loaded."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,9 +131,11 @@ def _compile(tool: str, text: str, path: Path) -> str:
             raise UserError(f"backend c: {tool} fails: {one_line(ran.stderr[-200:])}; leave the backend numpy")
         draft.chmod(stat.S_IRUSR | stat.S_IWUSR)
         digest = hashlib.sha256(draft.read_bytes()).hexdigest()
+        # Another process may put its own in the place at the same time.
+        loaded = _loaded(draft, digest)
         draft.replace(path)
     except (OSError, subprocess.SubprocessError) as error:
         raise UserError(f"backend c: {one_line(str(error))}; leave the backend numpy") from error
     finally:
         draft.unlink(missing_ok=True)
-    return digest
+    return digest, loaded

@@ -42,8 +42,8 @@ def test_what_else_is_read_is_told() -> None:
     file = data_files("formulas/layers")["block"]
     wrong = [mutant for mutant in mutants_of("layer", file) if "residual2: reads: middle -> " in mutant.name]
     assert wrong
-    assert [fate.by for fate in try_file("layer", file, wrong[:1], draws=1)] == ["what is read: vision/block"]
-    assert [fate.fate for fate in try_file("layer", file, wrong[:1], draws=1)] == [KILLED]
+    (fate,) = try_file("layer", file, wrong[:1], draws=1)
+    assert (fate.fate, fate.by) == (KILLED, "what is read: vision/block")
 
 
 def test_a_formula_that_reads_something_else_is_told() -> None:
