@@ -32,7 +32,8 @@ from dsocr_symbolic.verification.training import PeakBench, TrainingBench, train
 
 _MOST = 5
 _IO, _LAUNCHES = "forward_io_bytes", "operator_launches"
-_WRONG = (UserError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+WRONG = (UserError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+"""What a formula that is changed may raise where it has no value."""
 
 
 class EdgeBench(PeakBench):
@@ -68,7 +69,7 @@ class Held:
         """Say whether the formulas of a library miss the count, or have no number at all."""
         try:
             found, by_aten = numbers(library, self.counted)
-        except _WRONG:
+        except WRONG:
             return True
         if self.counted.by_aten and by_aten != expected(self.counted)[1]:
             return True

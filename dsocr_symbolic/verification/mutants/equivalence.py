@@ -27,7 +27,7 @@ from dsocr_symbolic.scenario.hardware import load_gpu
 from dsocr_symbolic.scenario.origins import origins
 from dsocr_symbolic.scenario.values import Resolver, choose, chosen_slots
 from dsocr_symbolic.verification.expectations.facts import once
-from dsocr_symbolic.verification.mutants.counting import used
+from dsocr_symbolic.verification.mutants.counting import WRONG, used
 
 DRAWS, DRAWS_OF_CALLERS, NEAREST = 1000, 3, 4
 # Pages and networks that calls are drawn from: each calls a formula in many places.
@@ -36,7 +36,6 @@ _MOST = 4
 # Draws that are kept: those of a formula, of its callers and of where the network calls it, not of all that were tried.
 _KEPT = 4 * DRAWS
 _KINDS = ("flow", "stock", "boundary", "peak")
-_WRONG = (UserError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 Draw = Callable[[Random], tuple[Mapping[str, Any], Mapping[str, str]]]
 
 
@@ -89,7 +88,7 @@ def _equal(world: World, changed: Library, draws: int) -> bool:
         try:
             if _signature(world.definition, changed, *_drawn(world, seed)) != before:
                 return False
-        except _WRONG:
+        except WRONG:
             return False
     # Draws at which the formula itself has no value show nothing.
     return tried == draws
@@ -105,7 +104,7 @@ def _before(world: World, seed: int) -> list[Any] | None:
     """Return what the formula itself says at a draw, None where it has no value."""
     try:
         return _signature(world.definition, load_library(), *_drawn(world, seed))
-    except _WRONG:
+    except WRONG:
         return None
 
 
@@ -113,7 +112,7 @@ def _identical(name: str, changed: Library) -> bool:
     """Say whether every count is the same expression, whatever the choices put into slots."""
     try:
         return all(_expressions(name, changed, slots) == known for slots, known in _known(name))
-    except _WRONG:
+    except WRONG:
         return False
 
 

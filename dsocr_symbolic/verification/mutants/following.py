@@ -6,7 +6,6 @@ from functools import cache
 from attrs import frozen
 
 from dsocr_symbolic.algebras import arithmetic
-from dsocr_symbolic.errors import UserError
 from dsocr_symbolic.language.formula import Library
 from dsocr_symbolic.language.library import load_library
 from dsocr_symbolic.network.builder import build_tree
@@ -15,11 +14,10 @@ from dsocr_symbolic.verification.calls.cases import WHOLE, Case, formula_file, s
 from dsocr_symbolic.verification.calls.comparison import FUNCTION_COSTS, Counted
 from dsocr_symbolic.verification.calls.dataflow import Edges, FlowTrace, edges_of
 from dsocr_symbolic.verification.calls.subjects import subject_of
-from dsocr_symbolic.verification.mutants.counting import prepared
+from dsocr_symbolic.verification.mutants.counting import WRONG, prepared
 from dsocr_symbolic.verification.proof import proof_cells, small_call
 
 _MOST = 4
-_WRONG = (UserError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 @frozen(kw_only=True)
@@ -33,7 +31,7 @@ class Followed:
         """Say whether the formulas of a library say that something else is read, or nothing at all."""
         try:
             return followed_by(library, self.counted) != self.edges
-        except _WRONG:
+        except WRONG:
             return True
 
 
